@@ -1,0 +1,63 @@
+"""The table of measurements: every column once, with its type, unit and meaning.
+
+The writer, the reader, the documentation and the tests all use this list. One row is one measurement of one point
+at one step. An axis of the grid other than those named here (``model.width``, say) is a further column of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+VERSION_KEY = b"sweeper.schema_version"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of the table of rows."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    meaning: str
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column(name="sweep", type=pa.string(), unit="", meaning="name of the sweep"),
+    Column(name="point", type=pa.string(), unit="", meaning="id of the point: hash of its canonical content"),
+    Column(name="pack", type=pa.string(), unit="", meaning="id of the pack the point was trained in"),
+    Column(name="attempt", type=pa.int32(), unit="", meaning="how many times the pack had been started before"),
+    Column(name="seed", type=pa.int64(), unit="", meaning="seed of initial weights and batch order"),
+    Column(name="eta", type=pa.float64(), unit="", meaning="learning rate η at the start of training"),
+    Column(name="lam", type=pa.float64(), unit="", meaning="L2 coefficient λ of ½λ‖θ‖² at the start of training"),
+    Column(name="mu", type=pa.float64(), unit="", meaning="momentum μ"),
+    Column(name="budget", type=pa.float64(), unit="epochs", meaning="budget T of the point"),
+    Column(name="step", type=pa.int64(), unit="steps", meaning="optimizer steps n taken before the measurement"),
+    Column(name="epoch", type=pa.float64(), unit="epochs", meaning="step over steps per epoch"),
+    Column(
+        name="decay_time",
+        type=pa.float64(),
+        unit="",
+        meaning="decay time s = Σ ηλ/(1-μ) over the steps taken",
+    ),
+    Column(name="eta_t", type=pa.float64(), unit="", meaning="learning rate at this step"),
+    Column(name="lam_t", type=pa.float64(), unit="", meaning="L2 coefficient at this step"),
+    Column(name="train_acc", type=pa.float32(), unit="", meaning="accuracy on the training set, 0 to 1"),
+    Column(name="test_acc", type=pa.float32(), unit="", meaning="accuracy on the test set, 0 to 1"),
+    Column(name="train_loss", type=pa.float32(), unit="", meaning="loss on the training set, without the L2 term"),
+    Column(name="test_loss", type=pa.float32(), unit="", meaning="loss on the test set, without the L2 term"),
+    Column(name="weight_norm", type=pa.float32(), unit="", meaning="‖θ‖², squared norm of all parameters"),
+    Column(name="seconds", type=pa.float64(), unit="s", meaning="wall time since the attempt of the pack started"),
+)
+
+
+def row_schema(axes: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
+    """The Arrow schema of the table of rows.
+
+    Args:
+        axes: further axes of the grid, name to type, as columns of their own at the end.
+    """
+    fields = [pa.field(c.name, c.type) for c in COLUMNS]
+    fields += [pa.field(name, type_) for name, type_ in (axes or {}).items()]
+    return pa.schema(fields, metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()})

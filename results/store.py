@@ -1,0 +1,239 @@
+"""The sweep directory: the only file that knows where things lie and how they are written.
+
+A part file holds rows and, in its footer, the ends of the points that ended with them, so that one rename commits
+both. The ledger of a sweep is the union of those footers: a point is done when a part says so.
+"""
+
+import json
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from results.schema import VERSION_KEY, row_schema
+from search_spaces.errors import InputError
+from search_spaces.outcome import Outcome
+
+ENDS_KEY = b"sweeper.ends"
+_TEXT_COLUMNS = ["sweep", "point", "pack"]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDir:
+    """Paths of one sweep."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the sweep."""
+        return self.root.name
+
+    @property
+    def grid(self) -> Path:
+        """The grid as resolved."""
+        return self.root / "grid.yaml"
+
+    @property
+    def plan(self) -> Path:
+        """Points and packs of the latest run."""
+        return self.root / "plan.json"
+
+    @property
+    def rows(self) -> Path:
+        """Folder of the part files; ``pandas.read_parquet`` of it is the whole table."""
+        return self.root / "rows"
+
+    @property
+    def points(self) -> Path:
+        """One row a point, with its outcome."""
+        return self.root / "points.parquet"
+
+    @property
+    def analysis(self) -> Path:
+        """``peaks.parquet``, ``verdicts.json`` and ``figures/``."""
+        return self.root / "analysis"
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained page."""
+        return self.root / "report.html"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of packs and failed points."""
+        return self.root / "logs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointEnd:
+    """The end of one point.
+
+    Attributes:
+        steps: optimizer steps taken.
+        seconds: wall time of its pack until then.
+        why: cause of a divergence or failure, empty otherwise.
+        best_test_acc: maximum test accuracy (None if never measured).
+        kappa: decay time at t*, for progress displays; the analysis recomputes it (None for λ = 0).
+    """
+
+    point: str
+    pack: str
+    attempt: int
+    outcome: Outcome
+    steps: int
+    seconds: float
+    why: str = ""
+    best_test_acc: float | None = None
+    kappa: float | None = None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: to a hidden name, flushed to the disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file whole or not at all; readers never see the hidden temporary file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def part_name(pack: str, attempt: int, sequence: int) -> str:
+    """File name of a part: pack, attempt and its number within the attempt."""
+    return f"{pack}-{attempt:03d}-{sequence:05d}.parquet"
+
+
+def write_part(directory: SweepDir, name: str, rows: pa.Table, ends: Iterable[PointEnd]) -> None:
+    """Commit rows and the ends of points together.
+
+    Args:
+        directory: the sweep.
+        name: from ``part_name``; an existing part of that name is replaced.
+        rows: a table of ``row_schema``; may be empty.
+        ends: points that ended with these rows.
+    """
+    metadata = dict(rows.schema.metadata or {}) | {ENDS_KEY: json.dumps([asdict(e) for e in ends]).encode()}
+    write_table(directory.rows / name, rows.replace_schema_metadata(metadata))
+
+
+def parts(directory: SweepDir) -> list[Path]:
+    """Part files in the order of their names."""
+    return sorted(p for p in directory.rows.glob("*.parquet") if not p.name.startswith("."))
+
+
+def read_ends(directory: SweepDir) -> dict[str, PointEnd]:
+    """The ledger: point id to its end. Reads footers only."""
+    return {end.point: end for path in parts(directory) for end in _ends_of(path, pq.read_schema(path))}
+
+
+def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """The table of rows, ordered by point and step.
+
+    Args:
+        directory: the sweep.
+        columns: those wanted; all if None. ``sweep``, ``point`` and ``pack`` come as categories.
+    """
+    paths = parts(directory)
+    if not paths:
+        empty: pd.DataFrame = row_schema().empty_table().to_pandas()
+        return empty if columns is None else empty[list(columns)]
+    options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
+    dataset = ds.dataset([str(p) for p in paths], format=ds.ParquetFileFormat(read_options=options))
+    table = dataset.to_table(columns=list(columns) if columns is not None else None).unify_dictionaries()
+    rows: pd.DataFrame = table.to_pandas()
+    keys = [key for key in ("point", "step") if key in rows]
+    return rows.sort_values(keys, ignore_index=True, kind="stable") if keys else rows
+
+
+def read_points(directory: SweepDir) -> pd.DataFrame:
+    """The table of ended points (``points.parquet``).
+
+    Raises:
+        InputError: the directory holds no sweep that has been analyzed.
+    """
+    if not directory.points.is_file():
+        raise InputError(f"{directory.root}: no points.parquet here. Run 'sweeper analyze {directory.root}' first.")
+    return pd.read_parquet(directory.points)
+
+
+def write_points(directory: SweepDir, axes: Mapping[str, Mapping[str, object]]) -> pd.DataFrame:
+    """Write ``points.parquet`` from the ledger and return it.
+
+    Args:
+        directory: the sweep.
+        axes: for every planned point its axis values and budget, in plan order; points not in it come last.
+    """
+    ends = read_ends(directory)
+    order = [*[p for p in axes if p in ends], *sorted(ends.keys() - axes.keys())]
+    records = [{"sweep": directory.name, **axes.get(p, {}), **asdict(ends[p])} for p in order]
+    columns = ["sweep", *[f.name for f in fields(PointEnd)]]
+    points = pd.DataFrame.from_records(records, columns=None if records else columns)
+    write_table(directory.points, pa.Table.from_pandas(points, preserve_index=False))
+    return points
+
+
+def tidy(
+    directory: SweepDir,
+    schema: pa.Schema,
+    defaults: Mapping[str, object] | None = None,
+    packs: Collection[str] | None = None,
+) -> None:
+    """Drop rows of points that have not ended, and give every part the columns of ``schema``.
+
+    Called before points are trained (again), so that the table holds each (point, step) once. Parts that need no
+    change are not touched.
+
+    Args:
+        directory: the sweep.
+        schema: of the rows to come; a grid may have gained an axis.
+        defaults: for an axis gained, the value that the points had before it was one.
+        packs: only the parts of these packs; None for all.
+    """
+    ended = read_ends(directory).keys()
+    for path in parts(directory):
+        if packs is None or path.name.split("-")[0] in packs:
+            _tidy_part(path, schema, defaults or {}, ended)
+
+
+def _tidy_part(path: Path, schema: pa.Schema, defaults: Mapping[str, object], ended: Collection[str]) -> None:
+    present = pq.read_schema(path)
+    table = pq.read_table(path, columns=["point"])
+    kept = [p in ended for p in table["point"].to_pylist()]
+    if all(kept) and present.names == schema.names:
+        return
+    if not any(kept) and not _ends_of(path, present):
+        path.unlink()
+        return
+    rows = pq.read_table(path).filter(pa.array(kept, pa.bool_()))
+    columns = [
+        rows[f.name].cast(f.type)
+        if f.name in rows.schema.names
+        else pa.array([defaults.get(f.name)] * len(rows), f.type)
+        for f in schema
+    ]
+    write_table(path, pa.table(columns, schema=schema.with_metadata(present.metadata)))
+
+
+def _ends_of(path: Path, schema: pa.Schema) -> Iterator[PointEnd]:
+    metadata = schema.metadata or {}
+    if VERSION_KEY not in metadata:
+        raise InputError(f"{path}: this Parquet file was not written by sweeper; move it out of the rows folder.")
+    for record in json.loads(metadata.get(ENDS_KEY, b"[]")):
+        yield PointEnd(**record | {"outcome": Outcome(record["outcome"])})

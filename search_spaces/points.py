@@ -1,0 +1,111 @@
+"""Points: every (η, λ, budget, seed, …) of a grid, each with an id that is the hash of its content."""
+
+import hashlib
+import itertools
+import json
+from dataclasses import asdict, dataclass
+
+from search_spaces.axes import NAMED_AXES
+from search_spaces.budget import budget_epochs
+from search_spaces.grid import AxisValue, Grid, Trainable
+
+MAX_POINTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One training run of a grid.
+
+    Attributes:
+        id: hash of everything that decides the point's rows; the same on every machine.
+        budget: T in epochs.
+        variant: the values of axes that are keys of ``trainable``, (key, value) in axis order.
+    """
+
+    id: str
+    eta: float
+    lam: float
+    mu: float
+    seed: int
+    sigma_w: float
+    budget: float
+    variant: tuple[tuple[str, AxisValue], ...] = ()
+
+    def axes(self) -> dict[str, AxisValue]:
+        """Coordinates of the point: what the table's axis columns hold."""
+        plain = {name: getattr(self, name) for name in NAMED_AXES}
+        return plain | dict(self.variant)
+
+
+def count_points(grid: Grid) -> int:
+    """Number of points of the grid, without making them."""
+    count = 1
+    for values in grid.axes.values():
+        count *= len(values)
+    return count
+
+
+def make_points(grid: Grid) -> tuple[Point, ...]:
+    """All points of ``grid``, in the order of its axes, the last axis fastest."""
+    defaults = {"mu": grid.optimizer.mu, "seed": 0, "sigma_w": grid.trainable.init.sigma_w}
+    content = _Content(grid)
+    points = []
+    for values in itertools.product(*grid.axes.values()):
+        chosen = defaults | dict(zip(grid.axes, values, strict=True))
+        variant = tuple((k, v) for k, v in chosen.items() if k not in NAMED_AXES)
+        named = {k: v for k, v in chosen.items() if k in NAMED_AXES}
+        budget = budget_epochs(grid.budget, chosen["eta"], chosen["lam"])  # type: ignore[arg-type]
+        assert budget is not None, "load_grid refuses grids where a point has no budget"
+        id_ = content.hash(named | {"budget": budget}, variant)
+        points.append(Point(id=id_, budget=budget, variant=variant, **named))  # type: ignore[arg-type]
+    return tuple(points)
+
+
+def trainable_of(grid: Grid, variant: tuple[tuple[str, AxisValue], ...]) -> Trainable:
+    """The grid's ``trainable`` with the keys of ``variant`` set.
+
+    Raises:
+        KeyError: a key that ``trainable`` does not have.
+        pydantic.ValidationError: a value that its key does not allow.
+    """
+    data = grid.trainable.model_dump()
+    for key, value in variant:
+        *parents, last = key.split(".")
+        section = data
+        for parent in parents:
+            section = section[parent]
+        if last not in section:
+            raise KeyError(key)
+        section[last] = value
+    return Trainable.model_validate(data)
+
+
+class _Content:
+    """Canonical content of a point: what else than its coordinates decides its rows."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._shared: dict[tuple[tuple[str, AxisValue], ...], dict[str, object]] = {}
+
+    def hash(self, coordinates: dict[str, AxisValue], variant: tuple[tuple[str, AxisValue], ...]) -> str:
+        if variant not in self._shared:
+            # Defaults are left out, so that a new option with a default keeps the ids of what was trained before it.
+            trainable = trainable_of(self._grid, variant).model_dump(exclude_defaults=True)
+            trainable.get("init", {}).pop("sigma_w", None)  # a coordinate of its own
+            optimizer = self._grid.optimizer.model_dump(exclude_defaults=True, exclude={"mu"})
+            measure = self._grid.measure.model_dump(exclude_defaults=True)
+            self._shared[variant] = {"trainable": trainable, "optimizer": optimizer, "measure": measure}
+        content = self._shared[variant] | coordinates
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def point_to_json(point: Point) -> dict[str, object]:
+    """The point as JSON values."""
+    return asdict(point)
+
+
+def point_from_json(data: dict[str, object]) -> Point:
+    """The inverse of ``point_to_json``."""
+    variant = tuple((str(k), v) for k, v in data["variant"])  # type: ignore[attr-defined]
+    return Point(**(data | {"variant": variant}))  # type: ignore[arg-type]

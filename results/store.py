@@ -133,14 +133,20 @@ def write_part(directory: SweepDir, name: str, rows: pa.Table, ends: Iterable[Po
     write_table(directory.rows / name, rows.replace_schema_metadata(metadata))
 
 
-def parts(directory: SweepDir) -> list[Path]:
-    """Part files in the order of their names."""
-    return sorted(p for p in directory.rows.glob("*.parquet") if not p.name.startswith("."))
+def parts(directory: SweepDir, pack: str | None = None) -> list[Path]:
+    """Part files in the order of their names, of one pack or of all."""
+    pattern = "*.parquet" if pack is None else f"{pack}-*.parquet"
+    return sorted(p for p in directory.rows.glob(pattern) if not p.name.startswith("."))
 
 
-def read_ends(directory: SweepDir) -> dict[str, PointEnd]:
-    """The ledger: point id to its end. Reads footers only."""
-    return {end.point: end for path in parts(directory) for end in _ends_of(path, pq.read_schema(path))}
+def next_attempt(directory: SweepDir, pack: str) -> int:
+    """Number of the attempt that a pack is about to start."""
+    return max((int(path.name.split("-")[1]) + 1 for path in parts(directory, pack)), default=0)
+
+
+def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEnd]:
+    """The ledger: point id to its end, of one pack's parts or of all. Reads footers only."""
+    return {end.point: end for path in parts(directory, pack) for end in _ends_of(path, pq.read_schema(path))}
 
 
 def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -192,43 +198,41 @@ def write_points(directory: SweepDir, axes: Mapping[str, Mapping[str, object]]) 
 def tidy(
     directory: SweepDir,
     schema: pa.Schema,
+    keep: Collection[str],
     defaults: Mapping[str, object] | None = None,
-    packs: Collection[str] | None = None,
+    pack: str | None = None,
 ) -> None:
-    """Drop rows of points that have not ended, and give every part the columns of ``schema``.
+    """Drop the rows and ends of points that will be trained again, and give every part the columns of ``schema``.
 
-    Called before points are trained (again), so that the table holds each (point, step) once. Parts that need no
-    change are not touched.
+    Called before training, so that the table holds each (point, step) once. Parts that need no change are not touched.
 
     Args:
         directory: the sweep.
         schema: of the rows to come; a grid may have gained an axis.
+        keep: ids of the points that are done.
         defaults: for an axis gained, the value that the points had before it was one.
-        packs: only the parts of these packs; None for all.
+        pack: only the parts of this pack; None for all.
     """
-    ended = read_ends(directory).keys()
-    for path in parts(directory):
-        if packs is None or path.name.split("-")[0] in packs:
-            _tidy_part(path, schema, defaults or {}, ended)
+    for path in parts(directory, pack):
+        present = pq.read_schema(path)
+        kept = [p in keep for p in pq.read_table(path, columns=["point"])["point"].to_pylist()]
+        ends = [end for end in _ends_of(path, present) if end.point in keep]
+        if not any(kept) and not ends:
+            path.unlink()
+        elif not all(kept) or len(ends) < len(list(_ends_of(path, present))) or present.names != schema.names:
+            rows = pq.read_table(path).filter(pa.array(kept, pa.bool_()))
+            write_part(directory, path.name, _conform(rows, schema, defaults or {}), ends)
 
 
-def _tidy_part(path: Path, schema: pa.Schema, defaults: Mapping[str, object], ended: Collection[str]) -> None:
-    present = pq.read_schema(path)
-    table = pq.read_table(path, columns=["point"])
-    kept = [p in ended for p in table["point"].to_pylist()]
-    if all(kept) and present.names == schema.names:
-        return
-    if not any(kept) and not _ends_of(path, present):
-        path.unlink()
-        return
-    rows = pq.read_table(path).filter(pa.array(kept, pa.bool_()))
+def _conform(rows: pa.Table, schema: pa.Schema, defaults: Mapping[str, object]) -> pa.Table:
+    """``rows`` with the columns of ``schema``."""
     columns = [
-        rows[f.name].cast(f.type)
-        if f.name in rows.schema.names
-        else pa.array([defaults.get(f.name)] * len(rows), f.type)
-        for f in schema
+        rows[field.name].cast(field.type)
+        if field.name in rows.schema.names
+        else pa.array([defaults.get(field.name)] * len(rows), field.type)
+        for field in schema
     ]
-    write_table(path, pa.table(columns, schema=schema.with_metadata(present.metadata)))
+    return pa.table(columns, schema=schema)
 
 
 def _ends_of(path: Path, schema: pa.Schema) -> Iterator[PointEnd]:

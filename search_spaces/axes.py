@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from search_spaces.grid import AxisValue
-from search_spaces.yaml_text import KeyPath, Value
+from search_spaces.yaml_text import KeyPath, Value, printable, show
 
-MAX_VALUES = 100_000
+MAX_VALUES = 10_000
+
+_RANGE = f"a range is written {{log: [low, high], num: n}} with finite 0 < low < high and 2 <= n <= {MAX_VALUES:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,13 @@ def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Prob
     """
     path: KeyPath = ("axes", name)
     items = [raw] if isinstance(raw, dict) else raw
+    if items is None:
+        return (), [Problem(path, "is empty; give a list of values, or remove the axis")]
     if not isinstance(items, list):
-        return (), [Problem(path, f"{_show(raw)} is not a list; write [{_show(raw)}] for one value")]
+        one = printable(raw) if isinstance(raw, str) else show(raw)
+        return (), [Problem(path, f"{show(raw)} is not a list; write [{one}] for one value")]
     if not items:
-        return (), [Problem(path, "an empty list leaves no points; give at least one value")]
+        return (), [Problem(path, "an empty list leaves no points; give at least one value or remove the axis")]
     values: list[AxisValue] = []
     problems: list[Problem] = []
     for i, item in enumerate(items):
@@ -54,57 +59,76 @@ def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Prob
         new, problem = _range(at, item) if isinstance(item, dict) else _single(at, name, item)
         values += new
         problems += problem
-    problems += [] if problems else _check_named(path, name, values)
+        if len(values) > MAX_VALUES:
+            return (), [Problem(path, f"more than {MAX_VALUES:,} values; list fewer, or split the grid")]
+    problems += [] if problems else _check_all(path, name, values)
     return tuple(values), problems
 
 
 def _single(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue], list[Problem]]:
     kind = NAMED_AXES.get(name)
+    number = _number(item)
     if kind is None:
-        plain = isinstance(item, (int, float, str))
-        return ([item], []) if plain else ([], [Problem(path, f"{_show(item)} is not a number or a word")])  # type: ignore[list-item]
-    number = isinstance(item, (int, float)) and not isinstance(item, bool)
-    if not number or not math.isfinite(item) or not kind.allowed(item):  # type: ignore[arg-type]
-        return [], [Problem(path, f"{_show(item)} is not allowed: {kind.wording}")]
-    if kind.integer and not isinstance(item, int):
-        return [], [Problem(path, f"{_show(item)} is not allowed: {kind.wording}")]
-    return [item if kind.integer else float(item)], []  # type: ignore[arg-type,list-item]
+        value = item if isinstance(item, str) else number
+        return ([value], []) if value is not None else ([], [Problem(path, f"{show(item)} is not a number or a word")])
+    if number is None or not kind.allowed(number) or (kind.integer and not isinstance(number, int)):
+        return [], [Problem(path, f"{show(item)} is not allowed: {kind.wording}{number_hint(item)}")]
+    return [number if kind.integer else float(number) + 0.0], []  # + 0.0: there is one zero, not also -0.0
 
 
 def _range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list[Problem]]:
-    shape = "a range is written {log: [low, high], num: n} with 0 < low < high and n >= 2"
     if set(item) != {"log", "num"}:
-        return [], [Problem(path, f"{_show(item)} is not a range: {shape}")]
+        return [], [Problem(path, f"{show(item)} is not a range: {_RANGE}")]
     ends, num = item["log"], item["num"]
-    if not (isinstance(ends, list) and len(ends) == 2 and all(_positive(e) for e in ends)):
-        return [], [Problem((*path, "log"), f"{_show(ends)} is not allowed: {shape}")]
-    low, high = (float(e) for e in ends)  # type: ignore[arg-type]
-    if low >= high:
-        return [], [Problem((*path, "log"), f"{_show(ends)} is not allowed: {shape}")]
+    low, high = map(_number, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
+    if low is None or high is None or not 0 < low < high:
+        return [], [Problem((*path, "log"), f"{show(ends)} is not allowed: {_RANGE}")]
     if not isinstance(num, int) or isinstance(num, bool) or not 2 <= num <= MAX_VALUES:
-        return [], [Problem((*path, "num"), f"{_show(num)} is not allowed: {shape}, n <= {MAX_VALUES:,}")]
-    ratio = math.log(high / low) / (num - 1)
-    inner = [float(f"{low * math.exp(ratio * i):.6g}") for i in range(1, num - 1)]  # 6 digits: readable ids and tables
-    return [low, *inner, high], []
+        return [], [Problem((*path, "num"), f"{show(num)} is not allowed: {_RANGE}")]
+    start, stride = math.log(low), (math.log(high) - math.log(low)) / (num - 1)
+    inner = [float(f"{math.exp(start + stride * i):.6g}") for i in range(1, num - 1)]  # 6 digits: readable tables
+    values: list[AxisValue] = [float(low), *inner, float(high)]
+    if len(set(values)) < num:
+        text = f"{num:,} values do not fit between {low} and {high}: inner ones have 6 digits; make num smaller"
+        return [], [Problem((*path, "num"), text)]
+    return values, []
 
 
-def _check_named(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
+def _check_all(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
     seen: set[AxisValue] = set()
-    twice = sorted({v for v in values if v in seen or seen.add(v)}, key=str)  # type: ignore[func-returns-value]
-    if twice:
-        return [Problem(path, f"{_show(twice[0])} stands twice; a value is trained once, so name it once")]
-    if name == "seed" and not all(isinstance(v, int) for v in values):
+    for value in values:
+        if value in seen:
+            return [Problem(path, f"{show(value)} stands twice; a value is trained once, so name it once")]
+        seen.add(value)
+    kind = NAMED_AXES.get(name)
+    if kind is None:
+        return []
+    if kind.integer and not all(isinstance(v, int) for v in values):
         return [Problem(path, "a seed is an integer, so a log range cannot give one; list the seeds")]
-    if name == "mu" and any(isinstance(v, float) and v >= 1 for v in values):
-        return [Problem(path, NAMED_AXES["mu"].wording)]
-    return []
+    wrong = [v for v in values if not isinstance(v, str) and not kind.allowed(v)]  # of ranges
+    return [Problem(path, f"{show(wrong[0])} is not allowed: {kind.wording}")] if wrong else []
 
 
-def _positive(value: Value) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value > 0  # type: ignore[arg-type,operator]
+def _number(value: Value) -> int | float | None:
+    """The value if it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
-def _show(value: object) -> str:
-    text = str(value).replace("'", "") if isinstance(value, (list, dict)) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def number_hint(value: object) -> str:
+    """How to write a text that means a number: ``; write 16 for the number``. Empty for all else.
+
+    >>> number_hint("1_000"), number_hint("0x10"), number_hint("no"), number_hint(3)
+    ('; write 1000 for the number', '; write 16 for the number', '', '')
+    """
+    if not isinstance(value, str) or len(value) > 30:
+        return ""
+    readings: tuple[Callable[[str], float], ...] = (lambda t: int(t, 0), float)
+    for read in readings:
+        try:
+            number = read(value)
+        except ValueError:
+            continue
+        return f"; write {number} for the number" if math.isfinite(number) else ""
+    return ""

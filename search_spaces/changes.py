@@ -1,8 +1,10 @@
 """May a new grid continue a sweep that was started with an old one?"""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
-from search_spaces.grid import Grid
+from search_spaces.axes import NAMED_AXES
+from search_spaces.grid import AxisValue, Grid
 from search_spaces.points import Point, make_points
 from search_spaces.yaml_text import dotted
 
@@ -21,7 +23,7 @@ def conflicts(old: Grid, new: Grid) -> list[str]:
     for section in FIXED_SECTIONS:
         before, after = getattr(old, section).model_dump(), getattr(new, section).model_dump()
         lines += _differences((section,), before, after)
-    return lines or _budget_conflicts(make_points(old), make_points(new))
+    return lines or _budget_conflicts(old, new)
 
 
 def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
@@ -31,12 +33,24 @@ def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
     return [] if old == new else [f"{dotted(path)}: {old} → {new}"]
 
 
-def _budget_conflicts(old: Sequence[Point], new: Sequence[Point]) -> list[str]:
-    before = {tuple(sorted(p.axes().items())): p.budget for p in old}
+def _budget_conflicts(old: Grid, new: Grid) -> list[str]:
+    # An axis that only one grid has is a key of trainable, equal in both, whose value the other's points share.
+    names = [name for name in {**old.axes, **new.axes} if name not in NAMED_AXES]
+    before = {_coordinates(p, old, names): p.budget for p in make_points(old)}
     changed = []
-    for point in new:
-        budget = before.get(tuple(sorted(point.axes().items())), point.budget)
+    for point in make_points(new):
+        budget = before.get(_coordinates(point, new, names), point.budget)
         if budget != point.budget:
             changed.append(f"budget of eta {point.eta:g}, lam {point.lam:g}: {budget:g} → {point.budget:g} epochs")
     more = [f"… and {len(changed) - _SHOWN:,} more budgets"] if len(changed) > _SHOWN else []
     return changed[:_SHOWN] + more
+
+
+def _coordinates(point: Point, grid: Grid, names: Sequence[str]) -> tuple[AxisValue, ...]:
+    values = point.axes()
+    return tuple(values[n] if n in values else _value_of(grid.trainable, n) for n in (*NAMED_AXES, *names))
+
+
+def _value_of(section: object, key: str) -> AxisValue:
+    value: AxisValue = attrgetter(key)(section)
+    return value

@@ -1,6 +1,17 @@
 """What the user did wrong, said once, in one paragraph."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
+
+# What other libraries call our words.
+_SYNONYMS = {
+    "alpha": "eta", "lr": "eta", "learning_rate": "eta",
+    "l2": "lam", "lambda": "lam", "wd": "lam", "weight_decay": "lam",
+    "momentum": "mu", "beta": "mu",
+    "epochs": "budget",
+    "seeds": "seed",
+}  # fmt: skip
+_LONGEST_WORD = 100  # a longer one is no slip of the finger, and comparing it takes quadratic time
 
 
 class InputError(Exception):
@@ -10,8 +21,20 @@ class InputError(Exception):
     """
 
 
-def suggest(word: str, known: list[str]) -> str:
-    """Name the nearest known word, or list them all."""
-    near = get_close_matches(word, known, n=1, cutoff=0.6)
-    listing = ", ".join(sorted(known))
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Name the nearest known word, and list them all.
+
+    >>> suggest("widht", ["width", "depth"])
+    "did you mean 'width'? (known: depth, width)"
+    >>> suggest("learning_rate", ["eta", "lam"])
+    "did you mean 'eta'? (known: eta, lam)"
+    >>> suggest("x", ["eta", "lam"])
+    'known: eta, lam'
+    """
+    words = sorted(known)
+    listing = ", ".join(words)
+    synonym = _SYNONYMS.get(word.lower())
+    near = [synonym] if synonym in words else []
+    if not near and len(word) <= _LONGEST_WORD:
+        near = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'? (known: {listing})" if near else f"known: {listing}"

@@ -8,11 +8,25 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+# The longest budget, in epochs. The paper's longest is 4e8 (λ = 0, η = 0.0025); 1e10 steps of the smallest network take
+# a month, so that a longer budget is a typo.
+MAX_EPOCHS = 1e10
+# Measurements of one point: a gigabyte of rows in memory is near ten times as many.
+MAX_MEASUREMENTS = 1_000_000
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Epochs = Annotated[float, Field(gt=0, le=MAX_EPOCHS)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 AxisValue = float | int | str
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="at most 100 letters, digits, '.', '_' and '-', the first a letter or digit, since it becomes the "
+        "name of a folder",
+    ),
+]
 
 
 class Section(BaseModel):
@@ -37,7 +51,7 @@ class Digits(Section):
     """scikit-learn's 1,797 handwritten digits of 8×8 pixels; they come inside that package."""
 
     name: Literal["digits"]
-    train: Annotated[int, Field(ge=1)] = 1000
+    train: Count = 1000
     """Training images, the first ones of a fixed permutation; all others are the test set."""
 
 
@@ -82,7 +96,7 @@ class BudgetException(Section):
 
     eta: Positive
     lam: NonNegative
-    epochs: Positive
+    epochs: Epochs
 
 
 class Budget(Section):
@@ -91,11 +105,11 @@ class Budget(Section):
     rule: Literal["inverse_eta_lam", "inverse_lam", "fixed"]
     """T = constant/(ηλ), T = constant/λ, or T = constant."""
     constant: Positive
-    max: Positive | None = None
+    max: Epochs | None = None
     """Longest budget: T is cut to it."""
-    zero_lam: Positive | None = None
+    zero_lam: Epochs | None = None
     """Budget of points with λ = 0, for which 1/λ has no value; without it they get ``max``."""
-    exceptions: Annotated[tuple[BudgetException, ...], Field(strict=False)] = ()
+    exceptions: Annotated[tuple[BudgetException, ...], Field(strict=False, max_length=1000)] = ()
     """Points with a budget of their own; neither the rule nor ``max`` applies to them."""
 
 
@@ -125,15 +139,17 @@ class Analysis(Section):
 
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
     """t* is the first measurement within this of the maximum test accuracy (paper: 0.5 %)."""
-    budgets: Annotated[tuple[Positive, ...], Field(strict=False)] = ()
+    budgets: Annotated[tuple[Epochs, ...], Field(strict=False, max_length=1000)] = ()
     """Budgets T in epochs at which λ_pred = c/T is compared with the tuned λ."""
 
 
 class Resources(Section):
     """What one pack gets."""
 
-    cpus_per_pack: Positive = 1.0
-    gpus_per_pack: NonNegative = 0.0
+    cpus_per_pack: Annotated[float, Field(gt=0, le=1024)] = 1.0
+    """CPU cores."""
+    gpus_per_pack: Annotated[float, Field(ge=0, le=64)] = 0.0
+    """GPUs; 0.25 lets four packs share one."""
     pack: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     """Points of a pack at most; ``auto`` lets the planner balance the workers."""
 

@@ -1,11 +1,13 @@
 """At which steps a point is measured."""
 
-import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces.grid import Measure, Steps
+
+_DECADES = 18  # below the largest 64-bit integer
 
 
 def measured_steps(measure: Measure, last_step: int, steps_per_epoch: int) -> NDArray[np.int64]:
@@ -18,9 +20,30 @@ def measured_steps(measure: Measure, last_step: int, steps_per_epoch: int) -> ND
     [1, 3, 10, 32, 40]
     """
     if measure.log is not None:
-        exponents = np.arange(math.floor(math.log10(last_step) * measure.log) + 1) / measure.log
-        steps = np.unique(np.rint(10.0**exponents).astype(np.int64))
+        every_decade = _log_steps(measure.log)
+        steps = every_decade[: np.searchsorted(every_decade, last_step, side="right")]
     else:
-        every = measure.every.steps if isinstance(measure.every, Steps) else steps_per_epoch
+        every = _every(measure, steps_per_epoch)
         steps = np.arange(every, last_step + 1, every, dtype=np.int64)
-    return np.union1d(steps[steps <= last_step], [last_step]).astype(np.int64)
+    return steps if len(steps) and steps[-1] == last_step else np.append(steps, last_step)
+
+
+def count_measurements(measure: Measure, last_step: int, steps_per_epoch: int) -> int:
+    """The length of ``measured_steps``, without making them."""
+    if measure.log is None:
+        return -(-last_step // _every(measure, steps_per_epoch))
+    every_decade = _log_steps(measure.log)
+    count = int(np.searchsorted(every_decade, last_step, side="right"))
+    return count + int(every_decade[count - 1] != last_step)
+
+
+def _every(measure: Measure, steps_per_epoch: int) -> int:
+    return measure.every.steps if isinstance(measure.every, Steps) else steps_per_epoch
+
+
+@lru_cache(maxsize=8)
+def _log_steps(per_decade: int) -> NDArray[np.int64]:
+    exponents = np.arange(_DECADES * per_decade + 1) / per_decade
+    steps = np.unique(np.rint(10.0**exponents).astype(np.int64))
+    steps.flags.writeable = False  # shared by all callers
+    return steps

@@ -5,15 +5,17 @@ import heapq
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
-from search_spaces.grid import AxisValue, Measure
-from search_spaces.measurement import measured_steps
+from search_spaces.errors import InputError
+from search_spaces.grid import MAX_MEASUREMENTS, AxisValue, Measure
+from search_spaces.measurement import count_measurements
 from search_spaces.points import Point
 
 # What may differ between the points of a pack. An axis that is not named here splits packs until someone thinks.
 PACKABLE = ("eta", "lam", "seed", "sigma_w", "budget")
+_SPLITTING = tuple(f.name for f in fields(Point) if f.name not in {*PACKABLE, "id", "variant"})
 
 # Fixed cost of one step of a pack, in FLOP: 0.3 ms of dispatch at 60 GFLOP/s on a CPU core (FC-64 on digits: 0.82 ms
 # a step alone, 0.59 ms a point in a pack of 4); 0.5 ms at 20 TFLOP/s on a GPU. It decides how much a pack saves.
@@ -131,9 +133,19 @@ def total(costs: Iterable[Cost]) -> Cost:
 
 
 def point_cost(point: Point, profile: Profile, measure: Measure) -> Cost:
-    """Work of one point alone."""
+    """Work of one point alone.
+
+    Raises:
+        InputError: more measurements than a table should hold of one point.
+    """
     steps = profile.last_step(point.budget)
-    measurements = len(measured_steps(measure, steps, profile.steps_per_epoch))
+    measurements = count_measurements(measure, steps, profile.steps_per_epoch)
+    if measurements > MAX_MEASUREMENTS:
+        raise InputError(
+            f"measure: the point eta {point.eta:g}, lam {point.lam:g} of {point.budget:,.10g} epochs would be measured "
+            f"{measurements:,} times; at most {MAX_MEASUREMENTS:,} are allowed. Write measure: {{log: 60}} for 60 a "
+            "decade, or measure less often."
+        )
     return Cost(
         steps=steps,
         measurements=measurements,
@@ -166,45 +178,56 @@ def make_plan(
         pack: points of a pack at most; None for the best size.
     """
     costs = {p.id: point_cost(p, profiles[p.variant], measure) for p in points}
-    groups = _groups(points, costs)
-    limits = [pack or profiles[group[0].variant].pack_limit for group in groups]
-    sizes = [pack] if pack else _candidates(max(limits, default=1))
+    groups = [_Group(members, costs, device) for members in _groups(points, costs)]
+    limits = [profiles[group.points[0].variant].pack_limit for group in groups]
+    most = min(pack, max(limits, default=1)) if pack else max(limits, default=1)
+    sizes = [most] if pack else _candidates(most)
 
-    def packs_of(size: int) -> list[tuple[Point, ...]]:
-        chunks: list[tuple[Point, ...]] = []
-        for group, limit in zip(groups, limits, strict=True):
-            chunks += _chunks(group, min(size, limit))
-        return chunks
+    def chunks_of(size: int) -> list[tuple[float, _Group, slice]]:
+        return [
+            (group.duration(part), group, part)
+            for group, limit in zip(groups, limits, strict=True)
+            for part in _slices(len(group.points), min(size, limit))
+        ]
 
-    def duration(chunk: tuple[Point, ...]) -> float:
-        flops = sum(costs[p.id].flops for p in chunk)
-        return PACK_OVERHEAD[device] + flops + STEP_OVERHEAD[device] * max(costs[p.id].steps for p in chunk)
-
-    best = min(sizes, key=lambda size: (_makespan(map(duration, packs_of(size)), workers), size))
-    chunks = sorted(packs_of(best), key=lambda chunk: (-duration(chunk), chunk[0].id))
-    durations = [duration(chunk) for chunk in chunks]
+    best = min(sizes, key=lambda size: (_makespan([d for d, _, _ in chunks_of(size)], workers), size))
+    chunks = [(duration, group.points[part]) for duration, group, part in chunks_of(best)]
+    chunks.sort(key=lambda chunk: (-chunk[0], chunk[1][0].id))
+    durations = [duration for duration, _ in chunks]
     return Plan(
-        packs=tuple(Pack(id=_pack_id(c), points=c, cost=total(costs[p.id] for p in c)) for c in chunks),
+        packs=tuple(Pack(id=_pack_id(c), points=c, cost=total(costs[p.id] for p in c)) for _, c in chunks),
         workers=workers,
         makespan=_makespan(durations, workers),
-        bound=_bound([costs[p.id] for p in points], durations, workers, STEP_OVERHEAD[device]),
+        bound=_bound(costs.values(), durations, workers, STEP_OVERHEAD[device]),
     )
 
 
-def _groups(points: Sequence[Point], costs: Mapping[str, Cost]) -> list[list[Point]]:
+class _Group:
+    """Points that may share a pack, and the expected time of a pack of some of them, in FLOP."""
+
+    def __init__(self, points: tuple[Point, ...], costs: Mapping[str, Cost], device: str) -> None:
+        self.points = points
+        self._flops = [costs[p.id].flops for p in points]
+        self._steps = [costs[p.id].steps for p in points]
+        self._per_pack, self._per_step = PACK_OVERHEAD[device], STEP_OVERHEAD[device]
+
+    def duration(self, part: slice) -> float:
+        return self._per_pack + sum(self._flops[part]) + self._per_step * max(self._steps[part])
+
+
+def _groups(points: Sequence[Point], costs: Mapping[str, Cost]) -> list[tuple[Point, ...]]:
     """Points that may share a pack, the most expensive first; ties in id order, so that the plan is one."""
     groups: defaultdict[object, list[Point]] = defaultdict(list)
     for point in points:
-        fixed = {name: v for name, v in point.axes().items() if name not in PACKABLE}
-        groups[tuple(sorted(fixed.items()))].append(point)
-    return [sorted(g, key=lambda p: (-costs[p.id].flops, p.id)) for g in groups.values()]
+        groups[point.variant, *(getattr(point, name) for name in _SPLITTING)].append(point)
+    return [tuple(sorted(g, key=lambda p: (-costs[p.id].flops, p.id))) for g in groups.values()]
 
 
-def _chunks(group: Sequence[Point], size: int) -> list[tuple[Point, ...]]:
-    """As few chunks as ``size`` allows, of equal length to within one."""
-    count = math.ceil(len(group) / size)
-    ends = [round(len(group) * i / count) for i in range(count + 1)]
-    return [tuple(group[a:b]) for a, b in pairwise(ends)]
+def _slices(length: int, size: int) -> list[slice]:
+    """As few slices as ``size`` allows, of equal length to within one."""
+    count = math.ceil(length / size)
+    ends = [length * i // count for i in range(count + 1)]
+    return [slice(a, b) for a, b in pairwise(ends)]
 
 
 def _candidates(limit: int) -> list[int]:
@@ -213,7 +236,7 @@ def _candidates(limit: int) -> list[int]:
     return sorted({s for p in powers for s in (p, 3 * p // 2) if s <= limit} | {limit})
 
 
-def _makespan(durations: Iterable[float], workers: int) -> float:
+def _makespan(durations: Sequence[float], workers: int) -> float:
     """Longest first, each on the worker that is free first."""
     free = [0.0] * workers
     for duration in sorted(durations, reverse=True):
@@ -221,7 +244,7 @@ def _makespan(durations: Iterable[float], workers: int) -> float:
     return max(free)
 
 
-def _bound(costs: Sequence[Cost], durations: Sequence[float], workers: int, overhead: float) -> float:
+def _bound(costs: Iterable[Cost], durations: Sequence[float], workers: int, overhead: float) -> float:
     longest = max((c.flops + overhead * c.steps for c in costs), default=0.0)
     return max(longest, sum(durations) / workers)
 

@@ -3,7 +3,9 @@
 import hashlib
 import itertools
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.budget import budget_epochs
@@ -47,17 +49,25 @@ def count_points(grid: Grid) -> int:
 
 def make_points(grid: Grid) -> tuple[Point, ...]:
     """All points of ``grid``, in the order of its axes, the last axis fastest."""
-    defaults = {"mu": grid.optimizer.mu, "seed": 0, "sigma_w": grid.trainable.init.sigma_w}
+    defaults: dict[str, AxisValue] = {"mu": grid.optimizer.mu, "seed": 0, "sigma_w": grid.trainable.init.sigma_w}
     content = _Content(grid)
+    budgets: dict[tuple[float, float], float] = {}
     points = []
     for values in itertools.product(*grid.axes.values()):
         chosen = defaults | dict(zip(grid.axes, values, strict=True))
         variant = tuple((k, v) for k, v in chosen.items() if k not in NAMED_AXES)
-        named = {k: v for k, v in chosen.items() if k in NAMED_AXES}
-        budget = budget_epochs(grid.budget, chosen["eta"], chosen["lam"])  # type: ignore[arg-type]
-        assert budget is not None, "load_grid refuses grids where a point has no budget"
-        id_ = content.hash(named | {"budget": budget}, variant)
-        points.append(Point(id=id_, budget=budget, variant=variant, **named))  # type: ignore[arg-type]
+        eta, lam, mu, sigma_w = (float(chosen[name]) for name in ("eta", "lam", "mu", "sigma_w"))
+        seed = int(chosen["seed"])
+        if (eta, lam) not in budgets:
+            epochs = budget_epochs(grid.budget, eta, lam)
+            assert epochs is not None, "load_grid refuses grids where a point has no budget"
+            budgets[eta, lam] = epochs
+        budget = budgets[eta, lam]
+        coordinates = {"eta": eta, "lam": lam, "mu": mu, "seed": seed, "sigma_w": sigma_w, "budget": budget}
+        id_ = content.hash(coordinates, variant)
+        points.append(
+            Point(id=id_, eta=eta, lam=lam, mu=mu, seed=seed, sigma_w=sigma_w, budget=budget, variant=variant)
+        )
     return tuple(points)
 
 
@@ -80,6 +90,9 @@ def trainable_of(grid: Grid, variant: tuple[tuple[str, AxisValue], ...]) -> Trai
     return Trainable.model_validate(data)
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
 class _Content:
     """Canonical content of a point: what else than its coordinates decides its rows."""
 
@@ -87,7 +100,7 @@ class _Content:
         self._grid = grid
         self._shared: dict[tuple[tuple[str, AxisValue], ...], dict[str, object]] = {}
 
-    def hash(self, coordinates: dict[str, AxisValue], variant: tuple[tuple[str, AxisValue], ...]) -> str:
+    def hash(self, coordinates: Mapping[str, float], variant: tuple[tuple[str, AxisValue], ...]) -> str:
         if variant not in self._shared:
             # Defaults are left out, so that a new option with a default keeps the ids of what was trained before it.
             trainable = trainable_of(self._grid, variant).model_dump(exclude_defaults=True)
@@ -95,8 +108,7 @@ class _Content:
             optimizer = self._grid.optimizer.model_dump(exclude_defaults=True, exclude={"mu"})
             measure = self._grid.measure.model_dump(exclude_defaults=True)
             self._shared[variant] = {"trainable": trainable, "optimizer": optimizer, "measure": measure}
-        content = self._shared[variant] | coordinates
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        text = _CANONICAL.encode({**self._shared[variant], **coordinates})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -105,7 +117,6 @@ def point_to_json(point: Point) -> dict[str, object]:
     return asdict(point)
 
 
-def point_from_json(data: dict[str, object]) -> Point:
+def point_from_json(data: Mapping[str, Any]) -> Point:
     """The inverse of ``point_to_json``."""
-    variant = tuple((str(k), v) for k, v in data["variant"])  # type: ignore[attr-defined]
-    return Point(**(data | {"variant": variant}))  # type: ignore[arg-type]
+    return Point(**{**data, "variant": tuple((key, value) for key, value in data["variant"])})

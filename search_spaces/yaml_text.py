@@ -1,19 +1,24 @@
 """YAML text to plain values with line numbers: the safe, small part of YAML that a grid needs.
 
-Scalars follow the YAML 1.2 core schema, so ``1e-3`` is a number (PyYAML's 1.1 rules read it as a string) and ``no`` is
-a word. Tags and aliases are refused: the first can construct objects, the second can grow without bound.
+Unquoted scalars follow the YAML 1.2 core schema, decimal numbers only: ``1e-3`` is a number (PyYAML's 1.1 rules read it
+as text), ``010`` is ten, and ``no``, ``1_000``, ``0x10`` and ``1:30`` are text. Tags and aliases are refused: the first
+can construct objects, the second can grow without bound.
 """
 
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias
 
 import yaml
 
 from search_spaces.errors import InputError
 
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 300_000  # about 5 s to parse; a grid with an axis of 10,000 listed values has about 200,000
 MAX_DEPTH = 32
+_SHOWN = 60
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -23,41 +28,72 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-    ".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan"),
+    ".inf": math.inf, ".Inf": math.inf, ".INF": math.inf, "+.inf": math.inf, "-.inf": -math.inf, "-.Inf": -math.inf,
+    ".nan": math.nan, ".NaN": math.nan, ".NAN": math.nan,
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its values, and the line on which each key path stands."""
+    """A parsed file: its values, and where each key path stands.
+
+    Attributes:
+        value: what the file says, with the settings applied.
+        source: name of the file, for messages.
+        lines: line of each key path of the file.
+        settings: ``--set KEY`` by the key path it sets; these hide the lines of what they replace.
+    """
 
     value: Value
     source: str
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    settings: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: KeyPath) -> str:
         """``file, line 7, axes.eta[2]``; the line is that of the nearest key that exists."""
-        known = path
-        while known and known not in self.lines:
-            known = known[:-1]
-        line = f", line {self.lines[known]}" if known in self.lines else ""
-        return f"{self.source}{line}" + (f", {dotted(path)}" if path else "")
+        nearest = [path[:end] for end in range(len(path), 0, -1)]
+        for setting in (self.settings[key] for key in nearest if key in self.settings):
+            return setting if setting == f"--set {dotted(path)}" else f"{setting}, {dotted(path)}"
+        for line in (self.lines[key] for key in nearest if key in self.lines):
+            return f"{self.source}, line {line}, {dotted(path)}"
+        return f"{self.source}, {dotted(path)}" if path else self.source
 
 
 def dotted(path: KeyPath) -> str:
     """``("axes", "eta", 2)`` as ``axes.eta[2]``."""
-    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{printable(p) or repr(p)}" for p in path).removeprefix(".")
+
+
+def show(value: object) -> str:
+    """A value as the grid would say it, on one line and short, for messages.
+
+    >>> show([0.001, True, None, "no", {"log": [1, 2]}])
+    "[0.001, true, null, the text 'no', {log: [1, 2]}]"
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
+    if isinstance(value, list | tuple):
+        return _cut("[" + ", ".join(show(v) for v in islice(value, _SHOWN)) + "]")
+    if isinstance(value, dict):
+        return _cut("{" + ", ".join(f"{printable(k)}: {show(v)}" for k, v in islice(value.items(), _SHOWN)) + "}")
+    return f"the text '{printable(value)}'" if isinstance(value, str) else _cut(str(value))
 
 
 def scalar(text: str) -> Value:
-    """An unquoted scalar by the YAML 1.2 core schema."""
+    """An unquoted scalar.
+
+    >>> scalar("1e-3"), scalar("010"), scalar("no"), scalar("1_000"), scalar("~")
+    (0.001, 10, 'no', '1_000', None)
+    """
     if text in _SPECIAL:
         return _SPECIAL[text]
-    if _INT.fullmatch(text) and len(text) < 400:  # longer ones exceed Python's digit limit and any use
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return text
+    if _INT.fullmatch(text) and len(text) <= 20 and abs(integer := int(text)) < 2**63:
+        return integer
+    return float(text) if _FLOAT.fullmatch(text) else text  # also integers that no 64-bit number holds
 
 
 def read_yaml(text: str, source: str) -> Document:
@@ -74,57 +110,101 @@ def read_yaml(text: str, source: str) -> Document:
         raise InputError(
             f"{source}: {len(text):,} characters; a grid has at most {MAX_CHARACTERS:,}. Is it the right file?"
         )
+    reader = _Reader(text, source)
     try:
-        _refuse_exotic(text, source)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = reader.read()
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InputError(
+            f"{source}, line {line}: the character U+{error.character:04X} is not allowed in YAML; remove it."
+        ) from None
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not valid YAML: {_one_line(error)}") from None
-    document = Document(value=None, source=source)
-    value = None if node is None else _build(node, (), document)
-    return Document(value=value, source=source, lines=document.lines)
+    except ValueError as error:  # of PyYAML on "\U00110000", of _text on "\ud800"
+        raise InputError(f"{source}: a character that Unicode does not have ({error}); remove its escape.") from None
+    return Document(value=value, source=source, lines=reader.lines)
 
 
-def _refuse_exotic(text: str, source: str) -> None:
-    depth = documents = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1 if event.start_mark else 0
-        if isinstance(event, yaml.AliasEvent):
-            raise InputError(
-                f"{source}, line {line}: aliases (*{event.anchor}) are not used in grids; write the value out."
-            )
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            raise InputError(f"{source}, line {line}: tags ({tag}) are not used in grids; write a plain value.")
-        documents += isinstance(event, yaml.DocumentStartEvent)
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if documents > 1:
-            raise InputError(f"{source}, line {line}: a second document starts here (---); a file holds one grid.")
-        if depth > MAX_DEPTH:
-            raise InputError(f"{source}, line {line}: nested deeper than {MAX_DEPTH} levels; a grid needs 5.")
+class _Reader:
+    """One pass over the events of a text, so that nothing is built before it was checked."""
 
+    def __init__(self, text: str, source: str) -> None:
+        self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+        self._source = source
+        self.lines: dict[KeyPath, int] = {}
 
-def _build(node: yaml.Node, path: KeyPath, document: Document) -> Value:
-    document.lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.ScalarNode):
-        return str(node.value) if node.style else scalar(node.value)
-    if isinstance(node, yaml.SequenceNode):
-        return [_build(item, (*path, i), document) for i, item in enumerate(node.value)]
-    mapping: dict[str, Value] = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise InputError(f"{document.where(path)}: a key must be a word, not a list or a mapping.")
-        key = str(key_node.value)
+    def read(self) -> Value:
+        """The value of the only document, None for a text without one."""
+        value: Value = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self._error(event, "a second document starts here (---); a file holds one grid")
+                value = self._build(next(self._events), ())
+        return value
+
+    def _build(self, event: yaml.Event, path: KeyPath) -> Value:
+        self._check(event, path)
+        self.lines[path] = _line(event)
+        if isinstance(event, yaml.ScalarEvent):
+            plain = event.implicit[0] and event.tag is None
+            return scalar(event.value) if plain else _text(event.value)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[Value] = []
+            while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+                items.append(self._build(event, (*path, len(items))))
+            return items
+        mapping: dict[str, Value] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._key(event, path, mapping)
+            mapping[key] = self._build(next(self._events), (*path, key))
+            self.lines[*path, key] = _line(event)  # of the key, where the value may begin below it
+        return mapping
+
+    def _key(self, event: yaml.Event, path: KeyPath, mapping: dict[str, Value]) -> str:
+        self._check(event, path)
+        if not isinstance(event, yaml.ScalarEvent):
+            raise self._error(event, "a key must be a word, not a list or a mapping; quote it if it is one")
+        key = _text(event.value)
         if key in mapping:
-            line = key_node.start_mark.line + 1
-            raise InputError(
-                f"{document.source}, line {line}, {dotted((*path, key))}: this key was given before, on line "
-                f"{document.lines[*path, key]}; keep one of the two."
-            )
-        mapping[key] = _build(value_node, (*path, key), document)
-    return mapping
+            before = self.lines[*path, key]
+            raise self._error(event, f"{dotted((*path, key))} was given before, on line {before}; keep one of the two")
+        return key
+
+    def _check(self, event: yaml.Event, path: KeyPath) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            raise self._error(event, f"aliases (*{event.anchor}) are not used in grids; write the value out")
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+            raise self._error(event, f"tags ({printable(event.tag)}) are not used in grids; write a plain value")
+        if len(path) >= MAX_DEPTH:
+            raise self._error(event, f"nested deeper than {MAX_DEPTH} levels; a grid needs 5")
+
+    def _error(self, event: yaml.Event, text: str) -> InputError:
+        return InputError(f"{self._source}, line {_line(event)}: {text}.")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 0
+
+
+def _text(text: str) -> str:
+    text.encode()  # raises on half a character, "\ud800", which no file or terminal takes
+    return text
+
+
+def printable(text: str) -> str:
+    """A text on one line, short and without control characters, for messages."""
+    return _cut(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def _one_line(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable text"
-    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})." if mark else f"{problem}."
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or printable(str(error))
+    hint = "; indent with spaces" if "'\\t'" in problem else ""
+    return f"{problem}{hint} (line {mark.line + 1}, column {mark.column + 1})." if mark else f"{problem}{hint}."

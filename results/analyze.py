@@ -1,0 +1,91 @@
+"""From a sweep directory to verdicts, figures and report: the analysis layer's own spine."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+import pandas as pd
+import pyarrow as pa
+
+from results.figures import draw_all, law_line
+from results.findings import Findings, find
+from results.fits import in_law
+from results.report import render_report
+from results.store import SweepDir, read_points, read_rows, write_table, write_text
+from results.style import save
+from results.tables import collapse
+from results.verdicts import Verdict, judge
+from search_spaces.grid import Grid
+
+_ROW_COLUMNS = ("point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_time", "train_acc", "test_acc")
+_VERSIONS = ("sweeper", "torch", "ray", "numpy", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What the analysis of a sweep found."""
+
+    findings: Findings
+    verdicts: tuple[Verdict, ...]
+
+
+def analyze(directory: SweepDir, grid: Grid) -> Analysis:
+    """Analyze what a sweep holds so far and write ``analysis/`` and ``report.html``.
+
+    Args:
+        directory: of the sweep; its ``points.parquet`` must be up to date.
+        grid: for tolerance and budgets, and for the report.
+    """
+    points = read_points(directory)
+    rows = read_rows(directory, [*_ROW_COLUMNS, *(axis for axis in grid.axes if "." in axis)])
+    findings = find(rows, points, grid.analysis.tolerance, grid.analysis.budgets)
+    verdicts = judge(findings)
+    _write_tables(directory, findings, verdicts)
+    _write_report(directory, grid, points, rows, findings, verdicts)
+    return Analysis(findings=findings, verdicts=tuple(verdicts))
+
+
+def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:
+    tables = {"peaks": findings.peaks, "within_budget": findings.within, "prediction": findings.prediction}
+    for name, table in tables.items():
+        write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
+    content = {"sweep": directory.name, "verdicts": [v.to_json() for v in verdicts]}
+    write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _write_report(
+    directory: SweepDir,
+    grid: Grid,
+    points: pd.DataFrame,
+    rows: pd.DataFrame,
+    findings: Findings,
+    verdicts: Sequence[Verdict],
+) -> None:
+    law = law_line(findings.exponents, findings.kappa)
+    peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
+    drawings = draw_all(peaks, findings.within, findings.prediction, collapse(rows, findings.peaks), law)
+    figures = [save(drawing, directory.analysis / "figures") for drawing in drawings]
+    facts = _facts(directory, grid, points)
+    page = render_report(directory.name, facts, verdicts, figures, peaks, findings.prediction, law=law)
+    write_text(directory.report, page)
+
+
+def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame) -> Mapping[str, str]:
+    """What was run and with what, for the end of the report."""
+    packs = points.groupby("pack")["seconds"].max() if len(points) else pd.Series(dtype=float)
+    return {
+        "Grid": directory.grid.read_text(encoding="utf-8"),
+        "Points": f"{len(points):,} ended, {grid.trainable.model.name} on {grid.trainable.data.name}",
+        "Training time": f"{packs.sum():,.1f} s of workers, in {len(packs):,} packs",
+        "Versions": ", ".join(f"{name} {_version(name)}" for name in _VERSIONS),
+        "Machine": f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(absent)"

@@ -1,0 +1,153 @@
+"""What each figure shows, as one table: the CSV saved beside a figure is exactly what the eye sees.
+
+Tables may lack columns, be empty or hold NaN: what cannot be drawn is left out here, so that drawing never fails.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from results.fits import Estimate, ExponentFit, KappaFit
+
+BROKEN = ("diverged", "failed")
+MAX_CURVE_POINTS = 12_000  # in one figure; keeps the SVG of the paper's largest grid near one megabyte
+MAX_PREDICTED_ETAS = 6  # more overlap until nothing can be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LawLine:
+    """The fitted law log10 t*_steps = intercept + slope · log10(ηλ/(1-μ)); NaN where a number is not known."""
+
+    slope: float
+    slope_low: float
+    slope_high: float
+    intercept: float
+    kappa: float
+    kappa_low: float
+    kappa_high: float
+
+
+def law_line(exponents: "ExponentFit", kappa: "KappaFit") -> LawLine | None:
+    """The law to draw from its fits, or None where no slope could be fitted."""
+    if exponents.gamma is None:
+        return None
+    slope, slope_low, slope_high = _bounds(exponents.gamma)
+    middle, low, high = _bounds(kappa.kappa)
+    return LawLine(
+        slope=slope,
+        slope_low=slope_low,
+        slope_high=slope_high,
+        intercept=exponents.intercept,
+        kappa=middle,
+        kappa_low=low,
+        kappa_high=high,
+    )
+
+
+def _bounds(estimate: "Estimate | None") -> tuple[float, float, float]:
+    """Value, low and high of an estimate."""
+    nan = float("nan")
+    if estimate is None:
+        return nan, nan, nan
+    return estimate.value, *(estimate.interval or (nan, nan))
+
+
+def sweep_data(peaks: pd.DataFrame, within: pd.DataFrame) -> pd.DataFrame:
+    """Panels t_star (epochs), best_test_acc and within_budget (of the η with most rows, the middle of several).
+
+    Returns:
+        One row a mark: panel, point, eta, lam, seed, budget_at, y, and mark: observed, censored (y is a lower
+        bound) or broken (the point diverged or failed).
+    """
+    points = _with(peaks, "point", "eta", "lam", "seed", "outcome", "t_star", "best_test_acc", "censored")
+    broken = points["outcome"].isin(BROKEN)
+    time = points.assign(panel="t_star", y=points["t_star"], mark=_bound(points))
+    time = time[~broken & positive(time["y"]) & positive(time["lam"])]
+    mark = np.where(broken, "broken", "observed")
+    best = _finite(points.assign(panel="best_test_acc", y=points["best_test_acc"], mark=mark))
+    reached = _with(within, "point", "eta", "lam", "seed", "budget_at", "acc")
+    reached = _finite(reached.assign(panel="within_budget", y=reached["acc"], mark="observed"))
+    count = reached["eta"].value_counts().sort_index()
+    fullest = count.index[count == count.max()]
+    if len(fullest):
+        reached = reached[reached["eta"] == fullest[(len(fullest) - 1) // 2]]
+    return _stack([time, best, reached], ["panel", "point", "eta", "lam", "seed", "budget_at", "y", "mark"])
+
+
+def collapse_data(peaks: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Panels curve (accuracy against s), peak (maximum at κ) and law (t* in steps against ηλ/(1-μ)).
+
+    Returns:
+        One row a mark: panel, point, eta, lam, seed, x, y, mark: observed, censored, or outside (of the fit: where
+        `peaks` has a column in_law, the points for which it is False). Points with λ = 0 have no decay time and
+        are left out.
+    """
+    runs = _with(curves, "point", "eta", "lam", "seed", "decay_time", "test_acc")
+    runs = runs.assign(panel="curve", x=runs["decay_time"], y=runs["test_acc"], mark="observed")
+    runs = _finite(runs[positive(runs["x"]) & positive(runs["eta"]) & positive(runs["lam"])])
+    place = runs.groupby(["point", "seed", "eta", "lam"], dropna=False).cumcount()
+    runs = runs[place % max(1, -(-len(runs) // MAX_CURVE_POINTS)) == 0]
+    measured = ("t_star_step", "kappa", "best_test_acc", "censored", "in_law")
+    points = _with(peaks, "point", "eta", "lam", "mu", "seed", "outcome", *measured)
+    points = points[~points["outcome"].isin(BROKEN) & positive(points["lam"])]
+    points = points.assign(mark=np.where(points["in_law"].eq(False), "outside", _bound(points)))
+    rate = numbers(points, "eta") * numbers(points, "lam") / (1.0 - np.nan_to_num(numbers(points, "mu")))
+    law = points.assign(panel="law", x=rate, y=points["t_star_step"])
+    peak = _finite(points.assign(panel="peak", x=points["kappa"], y=points["best_test_acc"]))
+    parts = [runs, peak[positive(peak["x"])], law[positive(law["x"]) & positive(law["y"])]]
+    return _stack(parts, ["panel", "point", "eta", "lam", "seed", "x", "y", "mark"])
+
+
+def prediction_data(prediction: pd.DataFrame) -> pd.DataFrame:
+    """λ tuned and predicted, and their accuracies, for each η (at most six) and budget.
+
+    Returns:
+        Medians over seeds and further axes; lam_tuned_low and lam_tuned_high are the ends over all of them.
+    """
+    merge = dict.fromkeys(("lam_tuned", "lam_pred", "acc_tuned", "acc_pred", "acc_zero"), "median")
+    merge |= {"lam_tuned_low": "min", "lam_tuned_high": "max"}
+    rows = _with(prediction, "eta", "budget_at", *merge).apply(pd.to_numeric, errors="coerce")
+    rows = rows[positive(rows["eta"]) & positive(rows["budget_at"])]
+    rows = rows[positive(rows["lam_tuned"]) | positive(rows["lam_pred"])]
+    etas = np.unique(numbers(rows, "eta"))
+    keep = np.linspace(0, len(etas) - 1, min(len(etas), MAX_PREDICTED_ETAS)).round().astype(int)
+    chosen: pd.DataFrame = rows[rows["eta"].isin(etas[keep])]
+    return chosen.groupby(["eta", "budget_at"], as_index=False, sort=True).agg(merge)
+
+
+def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A column as float64; NaN where it is absent or no number."""
+    if name not in table:
+        return np.full(len(table), np.nan)
+    array: np.ndarray = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
+    return array
+
+
+def positive(values: pd.Series) -> np.ndarray:
+    """Where a column is finite and above zero, so that a logarithmic axis can show it."""
+    array: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
+    shown: np.ndarray = np.isfinite(array) & (array > 0)
+    return shown
+
+
+def _bound(points: pd.DataFrame) -> np.ndarray:
+    return np.where(points["censored"].eq(True), "censored", "observed")
+
+
+def _finite(rows: pd.DataFrame) -> pd.DataFrame:
+    finite: pd.DataFrame = rows[np.isfinite(numbers(rows, "y"))]
+    return finite
+
+
+def _with(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """These columns alone, NaN where one is absent, under a fresh index."""
+    return table.reindex(columns=list(names)).reset_index(drop=True)
+
+
+def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    full = [part.reindex(columns=list(columns)) for part in parts if len(part)]
+    return pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(columns))

@@ -1,0 +1,276 @@
+"""The figures of a sweep: tables in, drawings out. Nothing here reads a file or fits a number.
+
+``results.figure_data`` chooses what a figure shows; the functions here draw that table and nothing else.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from results import style
+from results.figure_data import LawLine, collapse_data, law_line, numbers, positive, prediction_data, sweep_data
+from results.style import Drawing, Scale
+
+__all__ = ["LawLine", "draw_all", "draw_collapse", "draw_lambda_pred", "draw_sweep", "law_line"]
+
+PALEST = 0.65  # share of white in the curve of the smallest λ
+DASHED = (0, (4, 3))
+GREY = "#d9dee4"
+
+
+def draw_all(
+    peaks: pd.DataFrame,
+    within: pd.DataFrame,
+    prediction: pd.DataFrame,
+    curves: pd.DataFrame,
+    law: LawLine | None = None,
+) -> list[Drawing]:
+    """Every figure of a sweep, in the order of the report, with one colour per η throughout.
+
+    Args:
+        peaks: one row a point; a column in_law, if there is one, says which points the law was fitted to.
+        within: maximum accuracy of each point within each budget.
+        prediction: tuned and predicted λ per η and budget.
+        curves: thinned test accuracy of every point.
+        law: the fit, or None.
+    """
+    etas = [numbers(table, "eta") for table in (peaks, within, prediction, curves)]
+    scale = style.eta_scale(np.concatenate(etas))
+    return [
+        draw_sweep(peaks, within, scale),
+        draw_collapse(peaks, curves, scale, law),
+        draw_lambda_pred(prediction, scale),
+    ]
+
+
+# ---------------------------------------------------------------------------------------------- sweep
+
+
+def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: Scale) -> Drawing:
+    """Time to the maximum, the maximum, and the maximum within budgets, against λ (paper, figure 2a to c).
+
+    Args:
+        peaks: one row a point, t_star in epochs.
+        within: maximum accuracy within each budget, in epochs.
+        scale: colours of η.
+    """
+    data = sweep_data(peaks, within)
+    time, best, reached = (data[data["panel"] == p] for p in ("t_star", "best_test_acc", "within_budget"))
+    eta = f", η = {style.plain(reached['eta'].iloc[0])}" if len(reached) else ""
+    titles = ("a  Epochs to maximum test accuracy", "b  Maximum test accuracy", f"c  Maximum within a budget{eta}")
+    budgets = style.budget_scale(numbers(reached, "budget_at"))
+    with style.styled():
+        figure, (left, middle, right) = style.new_figure(titles, width=3.9)
+        _draw_lines(left, time, "eta", scale, "no point with λ > 0\nreached a maximum")
+        _draw_lines(middle, best, "eta", scale, "no point with λ > 0\nhas a test accuracy")
+        _draw_lines(right, reached, "budget_at", budgets, "no accuracy within a budget")
+        if left.lines:
+            style.log_axis(left.yaxis, numbers(time, "y"))
+            left.set_ylabel("t* (epochs)")
+        _zero_reference(middle, best.assign(group=1.0), lambda _: style.INK)
+        _zero_reference(right, reached.assign(group=reached["budget_at"]), budgets.color)
+        style.color_key(left, "η", scale)
+        style.color_key(middle, "η", scale)
+        style.color_key(right, "T", budgets)
+    hollow, broken = int((time["mark"] == "censored").sum()), int((best["mark"] == "broken").sum())
+    caption = (
+        "Layout of figure 2a to c of the paper. Lines join medians over seeds and further axes; dashed: best at λ = 0. "
+        f"Hollow with an arrow: t* is only a lower bound ({hollow} of {len(time)}). "
+        f"Crosses: diverged or failed ({broken}). T in epochs."
+    )
+    title = "Time and accuracy against λ"
+    return Drawing(name="sweep", title=title, caption=caption, panels=titles, figure=figure, data=data)
+
+
+def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: Scale, reason: str) -> None:
+    """One line per group against λ > 0: medians joined, every mark drawn."""
+    rows = rows[positive(rows["lam"]) & positive(rows[group])]
+    if rows.empty:
+        style.no_data(ax, reason)
+        return
+    for value, part in rows.groupby(group, sort=True):
+        color = scale.color(_float(value))
+        middle = part[part["mark"] == "observed"].groupby("lam", sort=True)["y"].median()
+        ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color)
+        _draw_marks(ax, part.assign(x=part["lam"]), color)
+    style.log_axis(ax.xaxis, numbers(rows, "lam"))
+    ax.set(xlabel="λ", ylabel="test accuracy")
+
+
+def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **look: Any) -> None:
+    """Full circles for observed values, hollow ones with an arrow for lower bounds, crosses for broken points."""
+    for mark, own in style.MARKS.items():
+        part = rows[rows["mark"] == mark]
+        if len(part):
+            ax.plot(part["x"], part["y"], linestyle="none", color=color, **own, **look)
+
+
+def _zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
+    """Dashed line at the best value of λ = 0, one per group."""
+    zero = rows[(rows["lam"] == 0) & (rows["mark"] == "observed")]
+    if ax.lines:
+        for value, best in zero.groupby("group")["y"].max().items():
+            ax.axhline(best, color=color(_float(value)), linewidth=1.0, linestyle=DASHED)
+
+
+# ------------------------------------------------------------------------------------------- collapse
+
+
+def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: LawLine | None) -> Drawing:
+    """All runs on the axis of decay time, and t* against ηλ/(1-μ) with the fitted law.
+
+    Args:
+        peaks: one row a point, t_star_step in optimizer steps.
+        curves: thinned test accuracy of every point.
+        scale: colours of η.
+        law: the fit, or None where there is none; then the marks stand alone.
+    """
+    data = collapse_data(peaks, curves)
+    runs, peak, points = (data[data["panel"] == p] for p in ("curve", "peak", "law"))
+    titles = ("a  Test accuracy against decay time", "b  Steps to maximum test accuracy")
+    with style.styled():
+        figure, (left, right) = style.new_figure(titles, width=4.3)
+        _draw_curves(left, runs, peak, scale, law)
+        _draw_law(right, points, scale, law)
+        style.color_key(left, "η", scale)
+        style.color_key(right, "η", scale)
+    hollow, outside = (int((points["mark"] == mark).sum()) for mark in ("censored", "outside"))
+    band = (
+        "Grey in a: κ and its interval. In b: the fit, with the interval of its slope about the centre of the data; "
+        "dashed: slope exactly −1 through κ."
+    )
+    caption = (
+        "If t* ∝ 1/(ηλ), all maxima (circles) fall on one decay time s = Σ ηλ/(1−μ). Paler: smaller λ; λ = 0 "
+        f"has s = 0 and is left out. {band if law else 'No law was fitted.'} "
+        f"Hollow with an arrow: t* is only a lower bound ({hollow} of {len(points)})."
+    )
+    caption += f" Small squares: not in the fit, the accuracy is too low to call it learning ({outside})." * (
+        outside > 0
+    )
+    title = "Collapse on decay time"
+    return Drawing(name="collapse", title=title, caption=caption, panels=titles, figure=figure, data=data)
+
+
+def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: Scale, law: LawLine | None) -> None:
+    if runs.empty:
+        style.no_data(ax, "no measurement at s > 0")
+        return
+    shade = np.log(numbers(runs, "lam"))
+    low, span = shade.min(), max(float(np.ptp(shade)), 1e-12)
+    if law is not None and np.isfinite(law.kappa):
+        if np.isfinite([law.kappa_low, law.kappa_high]).all():
+            ax.axvspan(law.kappa_low, law.kappa_high, color=GREY, linewidth=0, zorder=0.5)
+        ax.axvline(law.kappa, color=style.MUTED, linewidth=0.9)
+    for _, run in runs.groupby(["lam", "eta", "point", "seed"], sort=True, dropna=False):
+        share = 1.0 - (np.log(run["lam"].iloc[0]) - low) / span
+        color = style.paler(scale.color(run["eta"].iloc[0]), PALEST * share)
+        ax.plot(run["x"], run["y"], color=color, linewidth=1.1, marker="." if len(run) == 1 else "")
+    for eta, part in peak.groupby("eta", sort=True):
+        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3)
+    style.log_axis(ax.xaxis, numbers(runs, "x"))
+    ax.set(xlabel="decay time s", ylabel="test accuracy")
+
+
+def _draw_law(ax: Axes, points: pd.DataFrame, scale: Scale, law: LawLine | None) -> None:
+    if points.empty:
+        style.no_data(ax, "no point with λ > 0\nreached a maximum")
+        return
+    style.log_axis(ax.xaxis, numbers(points, "x"))
+    style.log_axis(ax.yaxis, numbers(points, "y"))
+    if law is not None:
+        _draw_fit(ax, law, points[points["mark"] != "outside"])
+    for eta, part in points.groupby("eta", sort=True):
+        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3)
+    ax.set(xlabel="ηλ/(1−μ)", ylabel="t* (steps)")
+
+
+def _draw_fit(ax: Axes, law: LawLine, fitted: pd.DataFrame) -> None:
+    """The line with the interval of its slope, turned about the centre of the fitted points, and slope −1 through κ."""
+    centre = float(np.log10(numbers(fitted, "x")).mean()) if len(fitted) else 0.0
+    ends = np.log10(ax.get_xlim())
+    line, low, high = (
+        10.0 ** (law.intercept + law.slope * centre + slope * (ends - centre))
+        for slope in (law.slope, law.slope_low, law.slope_high)
+    )
+    fit = f"fit: slope {law.slope:.2f}{_interval(law.slope_low, law.slope_high)}".replace("-", "−")
+    exact = f"slope −1: κ = {law.kappa:.2f}{_interval(law.kappa_low, law.kappa_high)}"
+    if np.isfinite([law.slope_low, law.slope_high]).all():
+        ax.fill_between(10.0**ends, low, high, color=GREY, linewidth=0, zorder=1)
+    ax.plot(10.0**ends, line, color=style.INK, label=fit)
+    if np.isfinite(law.kappa):
+        ax.plot(10.0**ends, law.kappa / 10.0**ends, color=style.MUTED, linestyle=DASHED, label=exact)
+    ax.legend(loc="upper right")
+
+
+def _interval(low: float, high: float) -> str:
+    return f" [{low:.2f}, {high:.2f}]" if np.isfinite([low, high]).all() else ""
+
+
+# ---------------------------------------------------------------------------------------- lambda_pred
+
+
+def draw_lambda_pred(prediction: pd.DataFrame, scale: Scale) -> Drawing:
+    """Predicted λ = c/T beside the tuned λ, and the accuracy of both (paper, figure 4b).
+
+    Args:
+        prediction: one row per η and budget (epochs).
+        scale: colours of η.
+    """
+    data = prediction_data(prediction)
+    titles = ("a  Predicted and tuned λ", "b  Test accuracy within the budget")
+    with style.styled():
+        figure, (left, right) = style.new_figure(titles, width=4.3)
+        if data.empty:
+            for ax in (left, right):
+                style.no_data(ax, "no budget with a predicted or tuned λ")
+        else:
+            _draw_prediction(left, right, data, scale)
+        style.color_key(left, "η", scale)
+        style.color_key(right, "η", scale)
+    absent = len(np.unique(numbers(prediction, "eta"))) - data["eta"].nunique()
+    caption = (
+        "Figure 4b of the paper. Predicted: c/T, with c from short runs, t* at most T/10. Tuned: the best λ of the "
+        "sweep within the budget; bars hold every λ within 0.1 % of its accuracy."
+    )
+    caption += f" Not drawn: {absent} of the learning rates." if absent else ""
+    title = "λ predicted from a short run"
+    return Drawing(name="lambda_pred", title=title, caption=caption, panels=titles, figure=figure, data=data)
+
+
+def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: Scale) -> None:
+    etas = sorted(data["eta"].unique())
+    diamond: dict[str, Any] = {"marker": "D", "markersize": 3.8, "markerfacecolor": "white"}
+    for k, eta in enumerate(etas):
+        rows, color = data[data["eta"] == eta], scale.color(eta)
+        # moved aside by a few percent: bars of several η at one budget would lie on each other
+        at = rows["budget_at"] * 1.05 ** (k - (len(etas) - 1) / 2)
+        bars = [rows["lam_tuned"] - rows["lam_tuned_low"], rows["lam_tuned_high"] - rows["lam_tuned"]]
+        reach = np.nan_to_num(np.clip(np.array(bars, dtype=float), 0.0, None))
+        left.errorbar(at, rows["lam_tuned"], reach, color=color, fmt="o", capsize=2.5, elinewidth=1.0)
+        left.plot(rows["budget_at"], rows["lam_pred"], color=color, **diamond)
+        right.plot(at, rows["acc_tuned"], color=color, marker="o", linestyle="none")
+        right.plot(rows["budget_at"], rows["acc_pred"], color=color, **diamond)
+        right.plot(rows["budget_at"], rows["acc_zero"], color=color, linestyle=DASHED, linewidth=1.0)
+    names = ("lam_tuned_low", "lam_tuned_high", "lam_tuned", "lam_pred")
+    shown = np.concatenate([numbers(data, name) for name in names])
+    style.log_axis(left.yaxis, shown[np.isfinite(shown) & (shown > 0)])
+    grey: dict[str, Any] = {"color": style.MUTED}
+    handles = [
+        Line2D([], [], label="predicted c/T", **diamond, **grey),
+        Line2D([], [], label="tuned", marker="o", linestyle="none", **grey),
+        Line2D([], [], label="λ = 0", linestyle=DASHED, linewidth=1.0, **grey),
+    ]
+    left.legend(handles=handles[:2], loc="best")
+    right.legend(handles=handles, loc="lower right")
+    for ax, label in ((left, "λ"), (right, "test accuracy")):
+        style.log_axis(ax.xaxis, numbers(data, "budget_at"))
+        ax.set(xlabel="budget T (epochs)", ylabel=label)
+
+
+def _float(key: object) -> float:
+    """A group key as a number; pandas types it as any hashable."""
+    return float(key)  # type: ignore[arg-type]

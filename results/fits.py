@@ -1,0 +1,203 @@
+"""The law t* ∝ 1/(ηλ) in numbers: exponents, the dimensionless coefficient κ, and c = t*·λ, each with an interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from results.bootstrap import REPLICATES, Bootstrap, Estimate
+from results.segments import Bools, Floats, extra_axes, floats, group_ids
+
+__all__ = ["Estimate", "EtaFit", "ExponentFit", "KappaFit", "fit_exponents", "fit_kappa", "in_law", "saturation"]
+
+LEARNED = 0.5  # share of the sweep's best accuracy below which a maximum is noise, not learning
+MIN_OBSERVED = 3
+MIN_DECADES = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExponentFit:
+    """Exponents of t* in steps; None where the design cannot tell, `why` says what is missing."""
+
+    gamma: Estimate | None  # of eta*lam/(1-mu); the law says -1
+    alpha: Estimate | None  # of eta, with lam free
+    beta: Estimate | None  # of lam, with eta free
+    intercept: float  # log10 of t* in steps where eta*lam/(1-mu) is 1, on the joint line
+    sigma: float  # spread of log t* about the joint line (natural logarithm)
+    points_used: int
+    censored: int  # how many of them are lower bounds
+    why: str  # "" when everything could be fitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EtaFit:
+    """c = t*·lam at one learning rate and momentum."""
+
+    eta: float
+    mu: float
+    c: Estimate | None  # epochs
+    points_used: int
+    censored: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KappaFit:
+    """The coefficient κ = t*·eta·lam/(1-mu) in steps, over the points of the law."""
+
+    kappa: Estimate | None  # geometric mean
+    kappa_gstd: Estimate | None  # geometric standard deviation, >= 1
+    t_star_gstd: float  # geometric standard deviation of the observed t* in steps
+    per_eta: tuple[EtaFit, ...]
+    points_used: int
+    censored: int
+    why: str
+
+
+def in_law(peaks: pd.DataFrame) -> Bools:
+    """Which points the law speaks about (n,).
+
+    lam > 0; completed or diverged; a finite t* after the first step; and a best accuracy of at least half of the best
+    of the sweep. Below that (strong lam) the net never learned: its maximum is noise at any time, observed or not.
+    """
+    if peaks.empty:
+        return np.zeros(0, dtype=np.bool_)
+    best = floats(peaks, "best_test_acc")
+    top = np.nanmax(best) if np.isfinite(best).any() else np.nan
+    ended = peaks["outcome"].isin(["completed", "diverged"]).to_numpy(dtype=np.bool_)
+    started = (floats(peaks, "t_star_step") > 0) & (floats(peaks, "kappa") > 0)
+    mask: Bools = (floats(peaks, "lam") > 0) & ended & started & (best >= LEARNED * top)
+    return mask
+
+
+def fit_exponents(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> ExponentFit:
+    """Fits log t* = a + gamma*log(eta*lam/(1-mu)), and log t* = a + alpha*log(eta) + beta*log(lam).
+
+    t* is in steps, so that points of different batch sizes compare; each combination of mu and further axes has its
+    own a. Censored points are lower bounds (Tobit): a run cut short shows a t* that is at most the true one. That t*
+    lies between two measurements is ignored; where they are a factor 2 apart it adds noise of up to that factor.
+    Intervals: cluster bootstrap over cells (eta, lam, …) and, in them, seeds.
+
+    Args:
+        peaks: of `find_peaks`.
+        replicates: bootstrap replicates.
+        seed: of the bootstrap.
+    """
+    law = _anchored(peaks[in_law(peaks)])
+    censored = law["censored"].to_numpy(dtype=np.bool_)
+    counts = {"points_used": len(law), "censored": int(censored.sum())}
+    why = _too_little(law, censored)
+    if why:
+        nan = float("nan")
+        return ExponentFit(gamma=None, alpha=None, beta=None, intercept=nan, sigma=nan, why=why, **counts)
+    fit = Bootstrap(law, np.log(floats(law, "t_star_step")), replicates, seed)
+    log_eta, log_lam = np.log(floats(law, "eta")), np.log(floats(law, "lam"))
+    rate = log_eta + log_lam - np.log1p(-floats(law, "mu"))
+    (gamma,), level, sigma = fit.slopes([rate])
+    height = (level - (gamma.value if gamma else np.nan) * float(rate.mean())) / np.log(10)
+    alpha, beta, why = _free_exponents(fit, log_eta, log_lam)
+    return ExponentFit(gamma=gamma, alpha=alpha, beta=beta, intercept=height, sigma=sigma, why=why, **counts)
+
+
+def fit_kappa(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> KappaFit:
+    """Geometric mean and spread of κ, and c = t*·lam in epochs for each eta (and mu).
+
+    The paper's coefficient: c ≈ 0.0066 epochs at eta 0.2, mu 0.9 is κ ≈ 0.65. Censored points enter as lower bounds
+    of a normal log κ. Arguments as for `fit_exponents`.
+    """
+    law = peaks[in_law(peaks)]
+    censored = law["censored"].to_numpy(dtype=np.bool_)
+    star = np.log(floats(law, "t_star_step"))[~censored]
+    mean, gstd = _mean_and_spread(law, np.log(floats(law, "kappa")), replicates, seed)
+    enough = len(star) >= 2
+    return KappaFit(
+        kappa=mean,
+        kappa_gstd=gstd,
+        t_star_gstd=float(np.exp(star.std(ddof=1))) if enough else float("nan"),
+        per_eta=_per_eta(law, replicates, seed),
+        points_used=len(law),
+        censored=int(censored.sum()),
+        why="" if mean else f"{len(star)} observed t*, at least 2 are needed",
+    )
+
+
+def saturation(peaks: pd.DataFrame) -> float | None:
+    """The lam below which t* stops growing, or None where it keeps to 1/(eta*lam).
+
+    Under-parameterized nets overfit early: below some lam the peak no longer depends on lam (figure S7). A broken
+    line, log κ constant above lam_b and of slope 1 in log lam below, is held against the constant over every lam_b with
+    two or more lam below it; it is reported where it halves the squared residual and κ falls by a factor 3 in all,
+    since the paper itself sees a factor 2 between large and small lam (figure S4).
+    """
+    law = peaks[in_law(peaks)]
+    law = law[~law["censored"].to_numpy(dtype=np.bool_)]
+    lams = np.unique(floats(law, "lam"))
+    if len(lams) < 4:
+        return None
+    log_lam, log_kappa = np.log(floats(law, "lam")), np.log(floats(law, "kappa"))
+    squared = {float(lam_b): float(np.var(log_kappa - np.minimum(log_lam - np.log(lam_b), 0))) for lam_b in lams[2:]}
+    lam_b = min(squared, key=squared.__getitem__)
+    fall = np.median(log_kappa[log_lam >= np.log(lam_b)]) - np.median(log_kappa[log_lam <= np.log(lams[1])])
+    broken = squared[lam_b] < 0.5 * float(np.var(log_kappa)) and fall > np.log(3)
+    return lam_b if broken else None
+
+
+def _anchored(law: pd.DataFrame) -> pd.DataFrame:
+    """Without the groups of mu and further axes that have bounds only, beside others: they say nothing of a slope."""
+    groups = group_ids(law, ["mu", *extra_axes(law)])
+    observed = groups[~law["censored"].to_numpy(dtype=np.bool_)]
+    return law[np.isin(groups, observed)] if len(observed) else law
+
+
+def _too_little(law: pd.DataFrame, censored: Bools) -> str:
+    observed = int((~censored).sum())
+    if observed < MIN_OBSERVED:
+        return f"{observed} observed t* among {len(law)} points of the law, at least {MIN_OBSERVED} are needed"
+    product = np.log10(floats(law, "eta") * floats(law, "lam"))[~censored]
+    groups = group_ids(law, ["mu", *extra_axes(law)])[~censored]
+    decades = max(float(np.ptp(product[groups == group])) for group in np.unique(groups))
+    if decades < MIN_DECADES:
+        return f"eta*lam of the observed t* spans {decades:.2f} decades, at least {MIN_DECADES} are needed"
+    return ""
+
+
+def _free_exponents(fit: Bootstrap, log_eta: Floats, log_lam: Floats) -> tuple[Estimate | None, Estimate | None, str]:
+    if len(np.unique(log_eta)) == 1:
+        (beta,), _, _ = fit.slopes([log_lam])
+        return None, beta, "one eta only: its exponent cannot be told"
+    if len(np.unique(log_lam)) == 1:
+        (alpha,), _, _ = fit.slopes([log_eta])
+        return alpha, None, "one lam only: its exponent cannot be told"
+    (alpha, beta), _, _ = fit.slopes([log_eta, log_lam])
+    why = "" if alpha and beta else "eta and lam vary together: their exponents cannot be told apart"
+    return alpha, beta, why
+
+
+def _mean_and_spread(
+    law: pd.DataFrame, y: Floats, replicates: int, seed: int
+) -> tuple[Estimate | None, Estimate | None]:
+    """Geometric mean and geometric standard deviation of exp(y); None with fewer than two observed."""
+    fit = Bootstrap(law, y, replicates, seed)
+    beta, sigma = fit.fit([])
+    if not np.isfinite(sigma[0]):
+        return None, None
+    # Maximum likelihood divides by n; the sample standard deviation by n - 1.
+    scale = np.sqrt(fit.observed / (fit.observed - 1))
+    mean = fit.estimate(beta[:, 0], 1)
+    spread = fit.estimate(sigma * scale, 1)
+    return _exponential(mean), _exponential(spread)
+
+
+def _exponential(estimate: Estimate) -> Estimate:
+    interval = estimate.interval
+    bounds = None if interval is None else (float(np.exp(interval[0])), float(np.exp(interval[1])))
+    return Estimate(value=float(np.exp(estimate.value)), interval=bounds)
+
+
+def _per_eta(law: pd.DataFrame, replicates: int, seed: int) -> tuple[EtaFit, ...]:
+    fits = []
+    for _, part in law.groupby(["eta", "mu"], sort=True):
+        eta, mu = float(floats(part, "eta")[0]), float(floats(part, "mu")[0])
+        c, _ = _mean_and_spread(part, np.log(floats(part, "t_star") * floats(part, "lam")), replicates, seed)
+        bounds = int(part["censored"].sum())
+        fits.append(EtaFit(eta=eta, mu=mu, c=c, points_used=len(part), censored=bounds))
+    return tuple(fits)

@@ -1,0 +1,81 @@
+"""What a verdict is, and the two rules by which a number and its interval become one."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+
+from results.bootstrap import Estimate
+from results.segments import Floats
+
+__all__ = ["Ruling", "Verdict", "by_interval", "by_range", "inconclusive", "judged"]
+
+Ruling = Literal["pass", "fail", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One claim, judged."""
+
+    claim: str
+    value: float | None
+    interval: tuple[float, float] | None
+    threshold: str
+    verdict: Ruling
+    points_used: int
+    censored: int  # how many of the points used are lower bounds only
+    why: str  # one sentence, with the numbers
+
+    def to_json(self) -> dict[str, object]:
+        """A dict for ``json.dumps``: numbers that are not finite become None, the interval a list or None."""
+        interval = None if self.interval is None else [_finite(bound) for bound in self.interval]
+        return asdict(self) | {"value": _finite(self.value), "interval": interval}
+
+
+def by_interval(estimate: Estimate, low: float, high: float) -> Ruling:
+    """Pass where the 95 % interval lies in the band, fail where it lies outside, inconclusive where it straddles.
+
+    A test of equivalence: few or noisy points widen the interval and can neither pass nor fail, so that no law is
+    confirmed for want of data.
+    """
+    if estimate.interval is None:
+        return "inconclusive"
+    if low <= estimate.interval[0] and estimate.interval[1] <= high:
+        return "pass"
+    outside = estimate.interval[1] < low or estimate.interval[0] > high
+    return "fail" if outside else "inconclusive"
+
+
+def by_range(values: Floats, limit: float) -> Ruling:
+    """Pass where every value is within the limit, fail where the median is not, inconclusive in between."""
+    if not len(values):
+        return "inconclusive"
+    if bool(np.all(values <= limit)):
+        return "pass"
+    return "fail" if float(np.median(values)) > limit else "inconclusive"
+
+
+def judged(
+    claim: str, estimate: Estimate | None, threshold: str, ruling: Ruling, why: str, used: tuple[int, int]
+) -> Verdict:
+    """A verdict from an estimate; `used` counts the points used and, of these, the censored ones."""
+    return Verdict(
+        claim=claim,
+        value=None if estimate is None else estimate.value,
+        interval=None if estimate is None else estimate.interval,
+        threshold=threshold,
+        verdict=ruling,
+        points_used=used[0],
+        censored=used[1],
+        why=why,
+    )
+
+
+def inconclusive(claim: str, threshold: str, why: str, used: tuple[int, int] = (0, 0)) -> Verdict:
+    """A verdict for too little data."""
+    return judged(claim, None, threshold, "inconclusive", why, used)
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,37 @@
+"""JSON Schema of the grid file, for completion and checks in editors."""
+
+from typing import Any
+
+from search_spaces.axes import NAMED_AXES
+from search_spaces.grid import Grid
+
+_RANGE = {
+    "type": "object",
+    "description": "Values spaced evenly on a logarithmic scale, both ends included.",
+    "properties": {
+        "log": {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2},
+        "num": {"type": "integer", "minimum": 2},
+    },
+    "required": ["log", "num"],
+    "additionalProperties": False,
+}
+_VALUES = {
+    "anyOf": [
+        {"type": "array", "items": {"anyOf": [{"type": ["number", "string"]}, _RANGE]}, "minItems": 1},
+        _RANGE,
+    ]
+}
+
+
+def grid_schema() -> dict[str, Any]:
+    """The schema of a grid as it is written; axes are not yet expanded there."""
+    schema = Grid.model_json_schema()
+    axes = {name: _VALUES | {"description": kind.wording} for name, kind in NAMED_AXES.items()}
+    schema["properties"]["axes"] = {
+        "type": "object",
+        "description": "Axis to its values; a dotted key of trainable, such as model.width, is an axis too.",
+        "properties": axes,
+        "required": ["eta", "lam"],
+        "additionalProperties": _VALUES,
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "sweeper grid"} | schema

@@ -1,0 +1,38 @@
+"""Where packs run: one interface, an implementation in this process and one on Ray Tune."""
+
+from typing import Protocol
+
+from results.store import SweepDir
+from search_spaces.grid import Resources
+from search_spaces.plan import Plan
+from sweeper.events import Notify
+
+
+class Backend(Protocol):
+    """Runs the packs of a plan.
+
+    A backend starts packs in the order of the plan, calls ``run_pack`` once for each (again after a worker died), and
+    returns when none is left or the user interrupted. It never looks at rows: what is done stands in the store.
+    """
+
+    name: str
+
+    def workers(self, resources: Resources) -> int:
+        """Packs that run at the same time.
+
+        Raises:
+            InputError: no worker of the machine or cluster can give a pack what it asks for.
+        """
+        ...
+
+    def run(self, directory: SweepDir, plan: Plan, resources: Resources, notify: Notify) -> None:
+        """Train all packs of ``plan``.
+
+        Raises:
+            KeyboardInterrupt: the user interrupted; what was committed until then stays.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what the backend holds."""
+        ...

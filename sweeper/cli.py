@@ -1,0 +1,214 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from search_spaces.errors import InputError
+from search_spaces.grid import Grid
+
+if TYPE_CHECKING:
+    from sweeper.backends import Backend
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Sweeps of learning rate, L2 coefficient and budget: run a grid, measure the law t* = c/(ηλ), judge it.",
+)
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid, a YAML file.", show_default=False)]
+SweepFolder = Annotated[Path, typer.Argument(metavar="SWEEP_DIR", help="Folder of a sweep.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the grid, e.g. budget.max=500. Repeatable."),
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder of sweeps.")]
+Tracking = Annotated[
+    str | None, typer.Option("--tracking-uri", help="MLflow: a URI, or 'none'.  [default: sqlite under --out]")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
+
+
+def main() -> None:
+    """Entry point: errors of the user become one paragraph and status 2, an interrupt status 130."""
+    try:
+        app()
+    except InputError as error:
+        _stderr().print(f"[red bold]error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(STATUS_BAD_INPUT)
+    except KeyboardInterrupt:
+        _stderr().print("\nInterrupted. What has ended is stored; run the same command again to continue.")
+        sys.exit(STATUS_INTERRUPTED)
+
+
+@app.command()
+def plan(grid: GridFile, settings: Settings = None) -> None:
+    """Show points, packs and cost of a grid; nothing runs.
+
+    Example: [cyan]sweeper plan grids/digits.yaml --set budget.max=500[/]
+    """
+    from sweeper.show import show_plan
+
+    show_plan(_load(grid, settings), Console())
+
+
+@app.command()
+def run(
+    grid: GridFile,
+    out: Out = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Where packs run.")] = "ray",
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")
+    ] = None,
+    tracking_uri: Tracking = None,
+    settings: Settings = None,
+) -> None:
+    """Run a grid; run it again to continue. Trains exactly the points that are missing, then analyzes.
+
+    Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
+    """
+    from sweeper.run import run_sweep
+    from sweeper.show import show_account
+
+    chosen = _load(grid, [*(settings or []), *([f"name={json.dumps(name)}"] if name is not None else [])])
+    out = _absolute(out)
+    account = run_sweep(chosen, out, _opener(backend, address), _tracking(tracking_uri, out), _stderr())
+    show_account(account, out / chosen.name, Console())
+    sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
+
+
+@app.command()
+def status(sweep_dir: SweepFolder, json_: Json = False) -> None:
+    """Show how far a sweep is: done, failed, missing.
+
+    Example: [cyan]sweeper status runs/digits[/]
+    """
+    from sweeper.show import show_status
+
+    show_status(_absolute(sweep_dir), Console(), as_json=json_)
+
+
+@app.command()
+def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
+    """Analyze what a sweep holds: tables, verdicts, figures, report; prints the verdicts.
+
+    Example: [cyan]sweeper analyze runs/digits --json[/]
+    """
+    from results.store import SweepDir
+    from sweeper.run import conclude
+    from sweeper.show import show_account
+
+    root = _absolute(sweep_dir)
+    show_account(conclude(SweepDir(root)), root, Console(), as_json=json_)
+
+
+@app.command()
+def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
+    """Replay a sweep from its Parquet files into MLflow; doing it twice gives the same runs.
+
+    Example: [cyan]sweeper track runs/digits --tracking-uri http://127.0.0.1:5000[/]
+    """
+    from results.store import SweepDir
+    from sweeper.plan_file import read_plan
+    from sweeper.tracking import TrackingError, mirror
+
+    directory = SweepDir(_absolute(sweep_dir))
+    read_plan(directory)
+    uri = _tracking(tracking_uri, directory.root.parent)
+    if uri is None:
+        raise InputError("--tracking-uri none: there is nothing to replay into; give a URI or leave the option out.")
+    try:
+        report = mirror(directory, uri)
+    except TrackingError as error:
+        raise InputError(str(error)) from None
+    Console().print(f"{report.points} points in experiment {report.experiment} of {report.uri}", highlight=False)
+
+
+@app.command()
+def ui(out: Out = Path("runs"), port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000) -> None:
+    """Serve MLflow's page for the sweeps of a folder, on this machine only.
+
+    Example: [cyan]sweeper ui --port 5001[/]
+    """
+    from sweeper.tracker import serve_ui
+
+    argv, environment = serve_ui(_absolute(out), port)
+    _stderr().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
+    os.execve(argv[0], argv, environment)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the grid, for editors.
+
+    Example: [cyan]sweeper schema > grid.schema.json[/]
+    """
+    from search_spaces.json_schema import grid_schema
+
+    typer.echo(json.dumps(grid_schema(), indent=2))
+
+
+def _load(path: Path, settings: Sequence[str] | None) -> Grid:
+    from search_spaces.load import load_grid
+
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except IsADirectoryError:
+        raise InputError(f"{path}: this is a folder; give a YAML file such as grids/digits.yaml.") from None
+    except FileNotFoundError:
+        known = sorted(str(p) for p in Path("grids").glob("*.yaml"))
+        hint = f" There are: {', '.join(known)}." if known else ""
+        raise InputError(f"{path}: no such file.{hint}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file (UTF-8); a grid is YAML.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    return load_grid(text, str(path), settings or ())
+
+
+def _opener(backend: str, address: str | None) -> Callable[[], Backend]:
+    def open_backend() -> Backend:
+        if backend == "inprocess":
+            from sweeper.backends.inprocess import InProcessBackend
+
+            return InProcessBackend()
+        try:
+            from sweeper.backends.ray_tune import RayBackend
+        except ModuleNotFoundError as error:
+            raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
+        return RayBackend(address or "local")
+
+    if backend == "inprocess" and address:
+        raise InputError(f"--address {address}: only the ray backend joins a cluster; leave --backend out.")
+    return open_backend
+
+
+def _tracking(uri: str | None, out: Path) -> str | None:
+    from sweeper.tracker import default_uri
+
+    return None if uri == "none" else uri or default_uri(out)
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user means
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

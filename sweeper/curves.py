@@ -1,0 +1,65 @@
+"""Which measurements of a point a tracker gets: few, spread over decades of steps, the best included."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# The curves a tracker shows, and what "best" means for each: the greatest, the smallest, or nothing.
+CURVES: dict[str, str] = {
+    "test_acc": "max",
+    "train_acc": "max",
+    "test_loss": "min",
+    "train_loss": "min",
+    "weight_norm": "",
+    "decay_time": "",
+}
+
+# A tracker on SQLite takes 0.11 ms a metric: six curves of 60 measurements cost 40 ms a point, whole curves of 800
+# cost 530 ms, and a thousand points would keep it busy for nine minutes. The table of rows has every measurement.
+MOST = 60
+
+
+def thin(steps: Ints, curves: Mapping[str, Floats], most: int = MOST) -> Ints:
+    """Positions of the measurements to send, the same for all curves so that one can be drawn against another.
+
+    Kept are the first and last finite measurement and the best one (its first occurrence) of every curve; the rest
+    is spread evenly over log(1 + step), because t* is looked for over decades of steps.
+
+    Args:
+        steps: (N,) steps in ascending order.
+        curves: name to (N,) values, which may hold NaN and infinities.
+        most: measurements at most, of which those that must be kept may use up 18.
+
+    Returns:
+        Ascending positions, all N of them if N <= ``most``.
+    """
+    if len(steps) <= most:
+        return np.arange(len(steps))
+    kept = {0, len(steps) - 1}
+    for name, values in curves.items():
+        kept |= landmarks(values, CURVES.get(name, ""))
+    time = np.log1p(steps.astype(np.float64))
+    targets = np.linspace(time[0], time[-1], max(most - len(kept), 0))
+    spread = np.searchsorted(time, targets).clip(max=len(steps) - 1)
+    return np.array(sorted(kept | set(spread.tolist())), dtype=np.int64)
+
+
+def landmarks(values: Floats, best: str = "") -> set[int]:
+    """Positions of the first and the last finite value and of the first best one.
+
+    Args:
+        values: (N,) values.
+        best: ``max``, ``min``, or nothing for a curve that has no best value.
+    """
+    finite = np.flatnonzero(np.isfinite(values))
+    if not len(finite):
+        return set()
+    found = {int(finite[0]), int(finite[-1])}
+    if best:
+        among = values[finite]
+        found.add(int(finite[among.argmax() if best == "max" else among.argmin()]))
+    return found

@@ -1,0 +1,65 @@
+"""What a tracker is told about a whole sweep once it is analyzed: verdicts, outcomes, and the files to show."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from results.store import PointEnd, SweepDir
+from search_spaces.outcome import Outcome
+from sweeper.projection import Summary
+from sweeper.wording import finite, key_of, show
+
+__all__ = ["artifacts", "digest_of", "verdict_summary"]
+
+LONGEST_NOTE = 5000  # characters; MLflow refuses tags of more than 8,000
+_VERDICTS = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
+_FIGURES = frozenset({".svg", ".png", ".csv"})
+
+
+def verdict_summary(directory: SweepDir, ends: Mapping[str, PointEnd]) -> tuple[Summary, dict[str, str]]:
+    """Metrics and tags of a whole sweep: how its points ended, and what was found.
+
+    ``verdict.CLAIM.pass`` is 1 for pass, 0 for fail, -1 for inconclusive; the tag ``verdict.CLAIM`` has the word.
+    """
+    metrics: Summary = {}
+    tags: dict[str, str] = {}
+    lines = ["| claim | verdict | value | interval | threshold | why |", "|---|---|---|---|---|---|"]
+    for verdict in _verdicts(directory):
+        key = f"verdict.{key_of(str(verdict['claim']))}"
+        interval = verdict.get("interval")
+        low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
+        numbers = {"value": verdict.get("value"), "low": low, "high": high}
+        metrics |= {f"{key}.{name}": finite(value) for name, value in numbers.items()}
+        metrics[f"{key}.pass"] = _VERDICTS.get(str(verdict.get("verdict")))
+        tags[key] = str(verdict.get("verdict"))
+        cells = [verdict["claim"], verdict.get("verdict"), verdict.get("value"), verdict.get("interval")]
+        cells += [verdict.get("threshold"), verdict.get("why")]
+        lines.append(f"| {' | '.join('' if c is None else show(c).replace('|', '/') for c in cells)} |")
+    if tags:
+        tags["mlflow.note.content"] = "\n".join(lines)[:LONGEST_NOTE]
+    counts = Counter(end.outcome for end in ends.values())
+    metrics |= {f"points.{outcome.value}": float(counts[outcome]) for outcome in Outcome}
+    return metrics, tags
+
+
+def artifacts(directory: SweepDir) -> dict[Path, str]:
+    """Files to show beside the numbers, each with its folder in the tracker."""
+    single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
+    figures = sorted((directory.analysis / "figures").glob("*"))
+    found = {path: "" for path in single if path.is_file()}
+    return found | {path: "figures" for path in figures if path.suffix in _FIGURES}
+
+
+def digest_of(files: Mapping[Path, str]) -> str:
+    """Hash of names and contents."""
+    total = hashlib.sha256()
+    for path, folder in files.items():
+        total.update(f"{folder}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return total.hexdigest()[:16]
+
+
+def _verdicts(directory: SweepDir) -> list[dict[str, object]]:
+    path = directory.analysis / "verdicts.json"
+    return list(json.loads(path.read_text(encoding="utf-8"))["verdicts"]) if path.is_file() else []

@@ -1,0 +1,148 @@
+"""The live display of a run: a bar on a terminal, plain lines elsewhere."""
+
+import math
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from results.store import PointEnd
+from search_spaces.outcome import Outcome
+from search_spaces.plan import Plan
+from sweeper.events import Progress
+
+PLAIN_SECONDS = 10.0  # between lines when the output is not a terminal
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far; fed with summaries, read by the display.
+
+    Attributes:
+        total: points to train. steps_total: steps of points they need.
+        done_before: points that the sweep held already.
+    """
+
+    total: int
+    steps_total: int
+    done_before: int = 0
+    steps: int = 0
+    ends: list[PointEnd] = field(default_factory=list)
+    active: set[str] = field(default_factory=set)
+    first_report: float | None = None
+
+    def add(self, progress: Progress, now: float) -> None:
+        """Take in a summary that arrived at time ``now``, in seconds."""
+        if self.first_report is None:
+            self.first_report = now
+        self.steps += progress.steps
+        self.ends += progress.ends
+        (self.active.discard if progress.finished else self.active.add)(progress.pack)
+
+    def rate(self, now: float) -> float:
+        """Steps of points a second since training began."""
+        elapsed = now - self.first_report if self.first_report is not None else 0.0
+        return self.steps / elapsed if elapsed > 0 else 0.0
+
+    def remaining_seconds(self, now: float) -> float | None:
+        """Expected time until the end, from the steps left; None before there is a rate."""
+        rate = self.rate(now)
+        return max(0, self.steps_total - self.steps) / rate if rate > 0 else None
+
+    def outcomes(self) -> Counter[Outcome]:
+        """Ended points by outcome."""
+        return Counter(end.outcome for end in self.ends)
+
+    def best(self) -> float | None:
+        """Best test accuracy of any ended point."""
+        return max((e.best_test_acc for e in self.ends if e.best_test_acc is not None), default=None)
+
+    def kappa(self) -> tuple[float, int] | None:
+        """Geometric mean of κ over the ended points that have one, and their number: the running estimate of c."""
+        logs = [math.log(e.kappa) for e in self.ends if e.kappa]
+        return (math.exp(sum(logs) / len(logs)), len(logs)) if logs else None
+
+
+class Display:
+    """Shows a ``Tally`` while a run goes on; a context manager whose ``notify`` takes the workers' summaries."""
+
+    def __init__(self, console: Console, title: str, plan: Plan, done_before: int) -> None:
+        self._console, self._title, self._plan = console, title, plan
+        self._lock = threading.Lock()
+        self.tally = Tally(total=len(plan.points), steps_total=plan.cost.steps, done_before=done_before)
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> "Display":
+        """Begin to show."""
+        packs, workers = len(self._plan.packs), self._plan.workers
+        before = f" ({self.tally.done_before:,} done before)" if self.tally.done_before else ""
+        self._console.print(
+            f"[bold]{self._title}[/]: {self.tally.total:,} points{before} in {packs:,} packs on {workers} "
+            f"worker{'s' if workers > 1 else ''}, {self.tally.steps_total:,} steps"
+        )
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; the last state stays as a line."""
+        if self._console.is_terminal:
+            self._live.stop()
+        self._console.print(self._line())
+
+    def notify(self, progress: Progress) -> None:
+        """Take in a summary; may be called from any thread."""
+        now = time.monotonic()
+        with self._lock:
+            self.tally.add(progress, now)
+        if not self._console.is_terminal and now - self._last_line > PLAIN_SECONDS:
+            self._last_line = now
+            self._console.print(self._line())
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            bar = ProgressBar(total=max(1, self.tally.steps_total), completed=self.tally.steps, width=40)
+            grid = Table.grid(padding=(0, 1))
+            grid.add_row(bar, Text(self._share()), Text(self._eta(), style="cyan"))
+            return Group(grid, self._line())
+
+    def _share(self) -> str:
+        return f"{min(1.0, self.tally.steps / max(1, self.tally.steps_total)):4.0%}"
+
+    def _eta(self) -> str:
+        left = self.tally.remaining_seconds(time.monotonic())
+        return "starting" if left is None else f"ETA {duration(left)}"
+
+    def _line(self) -> Text:
+        tally, outcomes = self.tally, self.tally.outcomes()
+        parts = [f"{len(tally.ends):,}/{tally.total:,} points"]
+        if tally.active:
+            parts.append(f"{len(tally.active)} packs running")
+        parts += [f"{outcomes[o]} {o}" for o in (Outcome.DIVERGED, Outcome.STOPPED, Outcome.FAILED) if outcomes[o]]
+        if (best := tally.best()) is not None:
+            parts.append(f"best {best:.4f}")
+        if kappa := tally.kappa():
+            parts.append(f"κ ≈ {kappa[0]:.2f} ({kappa[1]} points)")
+        if rate := tally.rate(time.monotonic()):
+            parts.append(f"{rate:,.0f} steps/s")
+        return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] else "")
+
+
+def duration(seconds: float) -> str:
+    """``0:42``, ``1:02:03`` or ``3 d 04:05``."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours:02}:{minutes:02}"
+    return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"

@@ -1,0 +1,232 @@
+"""What a tracker is told about a sweep, as plain frozen values made from the sweep directory alone.
+
+Everything here is a function of the stored files: told twice, from a copy, on another machine, it is the same to the
+millisecond. That is what lets a tracker be filled again and again without a second copy of anything.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from results.schema import COLUMNS, SCHEMA_VERSION
+from results.store import PointEnd, SweepDir, parts
+from search_spaces.changes import FIXED_SECTIONS
+from search_spaces.outcome import Outcome
+from search_spaces.yaml_text import read_yaml
+from sweeper.curves import CURVES, thin
+from sweeper.wording import LONGEST, finite, key_of, show
+
+SUMMARY = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
+# Start of sweeps whose plan does not say when they were made: visibly no date of ours, and not 0, which MLflow
+# takes for "now".
+UNDATED = 86_400_000
+_PARAMS = ("eta", "lam", "mu", "budget", "seed")
+_NOT_AXES = frozenset({c.name for c in COLUMNS} | {f.name for f in fields(PointEnd)})
+
+Summary = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One value of one curve; ``time`` in milliseconds since 1970."""
+
+    key: str
+    value: float
+    time: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointRecord:
+    """A point as a tracker sees it.
+
+    Attributes:
+        name: what tells it from its neighbours, as in ``eta=1 lam=0.003``.
+        failed: its own code raised. A diverged point has not failed: that it diverges is a result.
+        end: milliseconds since 1970, as is the start of the sweep.
+        curves: thinned, finite values only.
+        digest: of how it ended and the number of its rows; another digest means another training.
+    """
+
+    point: str
+    name: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    failed: bool
+    end: int
+    curves: tuple[Measured, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRecord:
+    """A sweep as a tracker sees it.
+
+    Attributes:
+        id: the same for every copy of the sweep; tells sweeps of one name apart.
+        start: milliseconds since 1970.
+        params: what no later run of the sweep may change.
+        tags: what it may.
+    """
+
+    name: str
+    id: str
+    start: int
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
+def sweep_record(directory: SweepDir) -> SweepRecord:
+    """Identity and grid of a sweep."""
+    created = _created(directory.plan)
+    # A copy is the same sweep. Without a creation time only its place tells it from others of its name.
+    identity = f"{directory.name} {created or directory.root.resolve()}"
+    grid: dict[str, str] = {}
+    if directory.grid.is_file():
+        document = read_yaml(directory.grid.read_text(encoding="utf-8"), str(directory.grid))
+        grid = dict(_flat((), document.value))
+    fixed = {k: v for k, v in grid.items() if k.split(".")[0] in FIXED_SECTIONS}
+    id_ = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    own = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
+    own |= {"sweeper.schema_version": str(SCHEMA_VERSION)}
+    return SweepRecord(
+        name=directory.name,
+        id=id_,
+        start=int(created.timestamp() * 1000) if created else UNDATED,
+        params=fixed,
+        tags=own | {f"grid.{k}": v for k, v in grid.items() if k not in fixed},
+    )
+
+
+def point_records(directory: SweepDir, ends: Mapping[str, PointEnd], start: int) -> Iterator[PointRecord]:
+    """Records of ended points, read pack by pack, so that memory holds the rows of one pack.
+
+    Args:
+        directory: the sweep.
+        ends: the points wanted.
+        start: of the sweep, in milliseconds since 1970.
+    """
+    packs: defaultdict[str, list[PointEnd]] = defaultdict(list)
+    for end in ends.values():
+        packs[end.pack].append(end)
+    files: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in parts(directory):
+        files[path.name.split("-")[0]].append(path)
+    axes = _stored_axes(directory)
+    for pack, wanted in packs.items():
+        # ParquetFile, because read_table takes a folder named a=b for a column.
+        tables = [pq.ParquetFile(path).read() for path in files[pack]]
+        rows = pa.concat_tables(tables, promote_options="default").to_pandas() if tables else pd.DataFrame()
+        of_point = dict(iter(rows.sort_values("step", kind="stable").groupby("point"))) if len(rows) else {}
+        for end in wanted:
+            own = of_point.get(end.point, rows.iloc[:0])
+            yield _point_record(end, own, axes.get(end.point, {}), start)
+
+
+def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Summary]:
+    """For every ended point its summary: of the analysis if that has seen the point, else as far as it is known."""
+    found: dict[str, Summary] = {
+        p: {"best_test_acc": finite(e.best_test_acc), "kappa": finite(e.kappa)} for p, e in ends.items()
+    }
+    path = directory.analysis / "peaks.parquet"
+    if path.is_file():
+        peaks = pq.ParquetFile(path).read().to_pandas()
+        present = [key for key in SUMMARY if key in peaks]
+        for row in peaks[["point", *present]].to_dict("records"):
+            if row["point"] in found:
+                found[str(row["point"])] = {key: finite(row[key]) for key in present}
+    return found
+
+
+def _point_record(end: PointEnd, rows: pd.DataFrame, stored: Mapping[str, object], start: int) -> PointRecord:
+    first: dict[str, Any] = {str(k): v for k, v in (rows.iloc[0] if len(rows) else stored).items()}
+    names = [*_PARAMS, *(name for name in first if name not in _NOT_AXES)]
+    params = {name: show(first[name]) for name in names if name in first and not pd.isna(first[name])}
+    curves, skipped = _curves(rows, start)
+    tags = {"sweeper.outcome": end.outcome.value, "sweeper.pack": end.pack, "sweeper.attempt": str(end.attempt)}
+    tags |= {"sweeper.why": end.why[:LONGEST]} if end.why else {}
+    tags |= {"sweeper.skipped": skipped} if skipped else {}
+    content = json.dumps([asdict(end), len(rows)], sort_keys=True)
+    return PointRecord(
+        point=end.point,
+        name=_name(params, end.point),
+        params={key_of(k): v for k, v in params.items()},
+        tags=tags,
+        failed=end.outcome is Outcome.FAILED,
+        end=start + round(end.seconds * 1000),
+        curves=curves,
+        digest=hashlib.sha256(content.encode()).hexdigest()[:16],
+    )
+
+
+def _curves(rows: pd.DataFrame, start: int) -> tuple[tuple[Measured, ...], str]:
+    """Thinned finite measurements, and which values were left out because MLflow stores infinity as 1.8e308."""
+    present = {name: _plain(rows[name]) for name in CURVES if name in rows}
+    if not len(rows):
+        return (), ""
+    steps = rows["step"].to_numpy(dtype=np.int64)
+    times = start + np.round(np.nan_to_num(rows["seconds"].to_numpy()) * 1000).astype(np.int64)
+    kept = thin(steps, present)
+    measured = [
+        Measured(name, float(values[i]), int(times[i]), int(steps[i]))
+        for name, values in present.items()
+        for i in kept
+        if math.isfinite(values[i])
+    ]
+    missing = {name: int((~np.isfinite(values)).sum()) for name, values in present.items()}
+    skipped = ", ".join(f"{name} {n} of {len(rows)}" for name, n in missing.items() if n)
+    return tuple(measured), f"not finite: {skipped}" if skipped else ""
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    """Single precision by its shortest decimal: 0.9, where a cast would show 0.8999999761581421."""
+    return column.to_numpy().astype(str).astype(np.float64)
+
+
+def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
+    """Axes of the points by the table of points, for those that failed before their first row."""
+    if not directory.points.is_file():
+        return {}
+    points = pq.ParquetFile(directory.points).read().to_pandas().set_index("point", drop=False)
+    return {str(k): v for k, v in points.to_dict("index").items()}
+
+
+def _name(params: Mapping[str, str], point: str) -> str:
+    plain = {"mu": "0", "seed": "0"}  # the usual case goes without saying
+    shown = {k: v for k, v in params.items() if k != "budget" and v != plain.get(k)}
+    return " ".join(f"{k}={v}" for k, v in shown.items())[:LONGEST] or point
+
+
+def _created(plan: Path) -> datetime | None:
+    try:
+        when = datetime.fromisoformat(json.loads(plan.read_text(encoding="utf-8"))["created"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("sweeper")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat((*path, str(key)), inner)
+    else:
+        yield key_of(".".join(path)), show(value)

@@ -1,0 +1,150 @@
+"""The spine: a grid from YAML to verdicts, one call an arrow."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from results.analyze import Analysis, analyze
+from results.store import PointEnd, SweepDir, read_ends, tidy, write_points, write_text
+from search_spaces.changes import conflicts
+from search_spaces.errors import InputError
+from search_spaces.grid import AxisValue, Grid
+from search_spaces.outcome import Outcome
+from search_spaces.plan import Plan, Profile, Variant, make_plan, variants
+from search_spaces.points import Point, make_points, trainable_of
+from sweeper.backends import Backend
+from sweeper.live_mirror import LiveMirror
+from sweeper.pack_writer import table_schema
+from sweeper.plan_file import PlanFile, read_grid, read_plan, write_plan
+from sweeper.progress import Display
+from trainables.profile import profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How a sweep stands after a run.
+
+    Attributes:
+        ends: of the sweep's points, by point id.
+        missing: planned points without an end.
+    """
+
+    ends: Mapping[str, PointEnd]
+    missing: int
+    analysis: Analysis
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """Number of points of each outcome."""
+        return Counter(end.outcome for end in self.ends.values())
+
+
+def run_sweep(
+    grid: Grid, out: Path, open_backend: Callable[[], Backend], tracking_uri: str | None, console: Console
+) -> Account:
+    """Run a grid, or what is missing of it.
+
+    Args:
+        grid: what to run.
+        out: folder of sweeps; this one is ``out/NAME``.
+        open_backend: called when there is something to train.
+        tracking_uri: of MLflow; None for no tracking.
+        console: for progress.
+
+    Raises:
+        InputError: before anything is written, if the grid contradicts the sweep or asks for what is not there.
+        KeyboardInterrupt: interrupted; the same call continues.
+    """
+    directory = SweepDir(out / grid.name)
+    refuse_conflicts(directory, grid)
+    points = make_points(grid)
+    profiles = profiles_of(grid, points)
+    missing = missing_points(directory, points)
+    with LiveMirror(directory, tracking_uri, console) as mirror:
+        if missing:
+            with closing(open_backend()) as backend:
+                plan = plan_for(grid, missing, profiles, backend.workers(grid.resources))
+                prepare(directory, grid, points, plan)
+                with Display(console, grid.name, plan, len(points) - len(missing)) as display:
+                    backend.run(directory, plan, grid.resources, display.notify)
+        else:
+            prepare(directory, grid, points, Plan(packs=(), workers=0, makespan=0.0, bound=0.0))
+        account = conclude(directory)
+        mirror.finish(complete=account.missing == 0)
+    return account
+
+
+def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
+    """Refuse a grid that would alter points which the sweep holds already."""
+    if not directory.grid.is_file():
+        return
+    if lines := conflicts(read_grid(directory), grid):
+        raise InputError(
+            f"{directory.root}: this sweep was made with another grid, and this one would alter its points:\n  "
+            + "\n  ".join(lines)
+            + f"\nGive it a name of its own (--name {grid.name}-2) or change the grid back; axes may grow and the "
+            "analysis may change at any time."
+        )
+
+
+def profiles_of(grid: Grid, points: Sequence[Point]) -> dict[Variant, Profile]:
+    """Cost of each variant of the grid's trainable."""
+    device = device_of(grid)
+    return {v: profile(trainable_of(grid, v), device) for v in variants(points)}
+
+
+def device_of(grid: Grid) -> str:
+    """The torch device that a pack of this grid trains on."""
+    return "cuda" if grid.resources.gpus_per_pack > 0 else "cpu"
+
+
+def missing_points(directory: SweepDir, points: Sequence[Point]) -> list[Point]:
+    """Points to train: those that have not ended, and those that failed, since their code may be mended by now."""
+    done = _done(directory)
+    return [p for p in points if p.id not in done]
+
+
+def plan_for(grid: Grid, points: Sequence[Point], profiles: Mapping[Variant, Profile], workers: int) -> Plan:
+    """The plan of a run on so many workers."""
+    size = grid.resources.pack
+    return make_plan(
+        points,
+        profiles,
+        grid.measure,
+        workers=workers,
+        device="gpu" if grid.resources.gpus_per_pack > 0 else "cpu",
+        pack=None if size == "auto" else size,
+    )
+
+
+def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan) -> None:
+    """Write grid and plan, and drop the rows of points that will be trained again."""
+    write_text(directory.grid, yaml.safe_dump(grid.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    file = write_plan(directory, points, plan, device_of(grid))
+    directory.rows.mkdir(exist_ok=True)
+    tidy(directory, table_schema(file.points.values()), _done(directory), _values_before(grid, file))
+
+
+def conclude(directory: SweepDir) -> Account:
+    """Account for every planned point, then analyze what there is."""
+    file, ends = read_plan(directory), read_ends(directory)
+    axes = {id_: p.axes() | {"budget": p.budget} for id_, p in file.points.items()}
+    write_points(directory, axes)
+    missing = sum(id_ not in ends for id_ in file.points)
+    return Account(ends=ends, missing=missing, analysis=analyze(directory, read_grid(directory)))
+
+
+def _done(directory: SweepDir) -> set[str]:
+    return {id_ for id_, end in read_ends(directory).items() if end.outcome is not Outcome.FAILED}
+
+
+def _values_before(grid: Grid, file: PlanFile) -> dict[str, AxisValue]:
+    """For axes that are keys of ``trainable``: the value of points trained before the key became an axis."""
+    names = {key for p in file.points.values() for key, _ in p.variant}
+    return {name: attrgetter(name)(grid.trainable) for name in names}

@@ -1,0 +1,160 @@
+"""What commands print."""
+
+import json
+import math
+import os
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from results.store import PointEnd, SweepDir, read_ends
+from search_spaces.grid import Grid
+from search_spaces.outcome import Outcome
+from search_spaces.plan import Plan, Profile
+from search_spaces.points import make_points
+from sweeper.plan_file import read_plan
+from sweeper.progress import duration
+from sweeper.run import Account, plan_for, profiles_of
+
+# Sustained speed that the expected time assumes, FLOP/s of a worker: an EPYC core reaches 4 to 8e10 on matrices of
+# 64 to 1024, a current GPU 2e13 and more in float32.
+ASSUMED_SPEED = {"cpu": 5e10, "gpu": 2e13}
+_MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
+_PACKS_SHOWN = 12
+
+
+def show_plan(grid: Grid, console: Console) -> None:
+    """Points, packs and cost of a grid on this machine; nothing runs."""
+    points = make_points(grid)
+    profiles = profiles_of(grid, points)
+    workers = max(1, int((os.cpu_count() or 1) / grid.resources.cpus_per_pack))
+    plan = plan_for(grid, points, profiles, workers)
+    console.print(_plan_summary(grid, plan, list(profiles.values())))
+    console.print(_pack_table(plan))
+
+
+def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
+    cost, device = plan.cost, "gpu" if grid.resources.gpus_per_pack else "cpu"
+    budgets = [p.budget for p in plan.points]
+    sizes = sorted({p.parameters for p in profiles})
+    table = Table.grid(padding=(0, 2))
+    rows = {
+        "points": f"{len(plan.points):,} = " + " × ".join(f"{len(v)} {k}" for k, v in grid.axes.items()),
+        "model": f"{grid.trainable.model.name}, {_range(sizes)} parameters",
+        "data": f"{grid.trainable.data.name}, {profiles[0].train:,} training and {profiles[0].test:,} test samples",
+        "budgets": f"{_range(budgets)} epochs",
+        "steps": f"{cost.steps:,}",
+        "measurements": f"{cost.measurements:,}, {cost.measuring_flops / cost.flops:.1%} of the work",
+        "work": f"{cost.flops:.2g} FLOP",
+        "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
+        "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {plan.workers} workers",
+        "time": f"about {duration(plan.makespan / ASSUMED_SPEED[device])} at {ASSUMED_SPEED[device]:.0e} FLOP/s each",
+    }
+    for name, text in rows.items():
+        table.add_row(f"[bold]{name}[/]", escape(text))
+    return table
+
+
+def _pack_table(plan: Plan) -> Table:
+    table = Table(box=None, header_style="bold", title=None, padding=(0, 2, 0, 0))
+    for name in ("pack", "points", "eta", "lam", "epochs", "steps", "share"):
+        table.add_column(name, justify="left" if name in {"pack", "eta", "lam", "epochs"} else "right")
+    for pack in plan.packs[:_PACKS_SHOWN]:
+        axes = (_range([getattr(p, a) for p in pack.points]) for a in ("eta", "lam", "budget"))
+        share = pack.cost.flops / plan.cost.flops
+        table.add_row(pack.id, f"{len(pack.points)}", *axes, f"{pack.cost.steps:,}", f"{share:.1%}")
+    if len(plan.packs) > _PACKS_SHOWN:
+        table.caption = f"… and {len(plan.packs) - _PACKS_SHOWN:,} more packs"
+    return table
+
+
+def show_account(account: Account, root: Path, console: Console, *, as_json: bool = False) -> None:
+    """Verdicts, failures by cause, and where everything lies."""
+    if as_json:
+        verdicts = [v.to_json() for v in account.analysis.verdicts]
+        content = {"sweep": root.name, "outcomes": account.outcomes, "missing": account.missing, "verdicts": verdicts}
+        console.print_json(json.dumps(content, allow_nan=False))
+        return
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("claim", "verdict", "value", "interval", "threshold"):
+        table.add_column(name, no_wrap=name != "threshold")
+    for v in account.analysis.verdicts:
+        interval = "" if v.interval is None else f"\\[{v.interval[0]:.3g}, {v.interval[1]:.3g}]"
+        table.add_row(v.claim, _MARKS[v.verdict], "" if v.value is None else f"{v.value:.3g}", interval, v.threshold)
+    console.print(table)
+    _show_failures(account, SweepDir(root), console)
+    counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(account.outcomes.items()))
+    console.print(
+        f"\n[bold]points[/]   {counts or 'none ended'}" + (f", {account.missing:,} missing" if account.missing else "")
+    )
+    for label, path in {"report": root / "report.html", "table": root / "rows"}.items():
+        console.print(f"[bold]{label}[/]   {escape(_short(path))}", soft_wrap=True, highlight=False)
+    console.print(f"[bold]MLflow[/]   sweeper ui --out {escape(_short(root.parent))}", soft_wrap=True, highlight=False)
+
+
+def _show_failures(account: Account, directory: SweepDir, console: Console) -> None:
+    """Failures and divergences, grouped by cause; each cause once, with a log to read."""
+    by_cause: defaultdict[tuple[Outcome, str], list[PointEnd]] = defaultdict(list)
+    for end in account.ends.values():
+        if end.outcome in {Outcome.FAILED, Outcome.DIVERGED}:
+            by_cause[end.outcome, end.why].append(end)
+    for (outcome, why), ends in sorted(by_cause.items(), key=lambda item: -len(item[1])):
+        color = "red" if outcome is Outcome.FAILED else "yellow"
+        count = f"{len(ends)} point{'s' if len(ends) > 1 else ''}"
+        console.print(f"\n[{color}]{count} {outcome}:[/] {escape(why)}", soft_wrap=True)
+        log = directory.logs / f"{ends[0].point}.txt"
+        if outcome is Outcome.FAILED and log.is_file():
+            console.print(f"  traceback: {escape(_short(log))}", soft_wrap=True, highlight=False)
+
+
+def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
+    """How far a sweep is, from its plan and its ledger alone."""
+    directory = SweepDir(root)
+    file, ends = read_plan(directory), read_ends(directory)
+    outcomes = Counter(end.outcome for end in ends.values())
+    left = [p for p in file.points if p not in ends]
+    planned = {p.id: pack for pack in file.packs for p in pack.points}
+    steps = sum(planned[i].cost.steps / len(planned[i].points) for i in left if i in planned)
+    speed = _steps_per_second(list(ends.values()))
+    eta = steps / speed / max(1, file.workers) if speed and steps else math.nan
+    content = {
+        "sweep": root.name,
+        "created": file.created,
+        "points": len(file.points),
+        "outcomes": dict(outcomes),
+        "missing": len(left),
+        "eta_seconds": None if math.isnan(eta) else round(eta, 1),
+    }
+    if as_json:
+        console.print_json(json.dumps(content))
+        return
+    console.print(f"[bold]{escape(root.name)}[/], first run {file.created}", highlight=False)
+    for outcome, count in sorted(outcomes.items()):
+        console.print(f"  {count:>7,} {outcome}")
+    console.print(
+        f"  {len(left):>7,} missing" + (f", about {duration(eta)} of training" if not math.isnan(eta) else "")
+    )
+
+
+def _steps_per_second(ends: list[PointEnd]) -> float:
+    """Steps of points a second and worker, over the packs that have ended points."""
+    seconds: dict[tuple[str, int], float] = {}
+    for end in ends:
+        key = (end.pack, end.attempt)
+        seconds[key] = max(seconds.get(key, 0.0), end.seconds)
+    total = sum(seconds.values())
+    return sum(end.steps for end in ends) / total if total else 0.0
+
+
+def _range(values: list[float] | list[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:,.4g}" if low == high else f"{low:,.4g} … {high:,.4g}"
+
+
+def _short(path: Path) -> str:
+    """Relative to the present folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)

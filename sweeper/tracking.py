@@ -1,0 +1,254 @@
+"""MLflow as a mirror of the sweep directory: filled from it during the sweep or afterwards, any number of times.
+
+One experiment per sweep name, one parent run per sweep, one child run per point. Nothing is ever read back from
+MLflow but what was sent already, so a tracker that was away, or is new, is brought up to date by the same call.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results.store import PointEnd, SweepDir, parts, read_ends
+from search_spaces.errors import InputError
+from sweeper.findings import artifacts, digest_of, verdict_summary
+from sweeper.projection import PointRecord, Summary, SweepRecord, point_records, summaries, sweep_record
+from sweeper.tracked_run import Run, Tracker, create, terminate, update
+from sweeper.tracker import ENVIRONMENT, artifact_folder, default_uri, mask, serve_ui, without_secrets
+
+__all__ = ["Mirror", "MirrorReport", "TrackingError", "default_uri", "mask", "mirror", "serve_ui"]
+
+_SQLITE = "sqlite:///"
+_TALKATIVE = ("alembic", "mlflow.store.db.utils")  # they announce each table that they make
+_PAGE = 1000  # runs a page of a search
+_SENT = "sweeper.digest"  # on a child: its curves have arrived whole, and they are these
+
+
+class TrackingError(Exception):
+    """MLflow could not be reached or refused; the message is one sentence, without passwords."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorReport:
+    """What a mirror holds after a call.
+
+    Attributes:
+        uri: of the tracker, passwords masked.
+        experiment: id of the experiment. run: id of the parent run.
+        points: child runs. sent: those that were new or changed.
+    """
+
+    uri: str
+    experiment: str
+    run: str
+    points: int
+    sent: int
+
+
+@dataclass(slots=True)
+class _Held:
+    """What MLflow is known to hold of a sweep."""
+
+    tracker: Tracker
+    experiment: str
+    parent: Run
+    children: dict[str, Run]
+
+
+class Mirror:
+    """One sweep in one tracker. For one thread at a time; making one costs nothing and asks nothing.
+
+    Args:
+        directory: the sweep.
+        uri: of MLflow: ``default_uri(...)``, ``http://…``, or any database that it knows.
+    """
+
+    def __init__(self, directory: SweepDir, uri: str) -> None:
+        self._directory = directory
+        self._uri = uri
+        self._held: _Held | None = None
+        self._parts: list[tuple[str, int, int]] = []
+        self._ends: dict[str, PointEnd] = {}
+
+    def sync(self) -> int:
+        """Send the points that ended since the last call, and return their number.
+
+        Costs a listing of the part files when there are none, about 50 ms a point on SQLite when there are.
+
+        Raises:
+            TrackingError: MLflow could not be reached or refused; the next call sends what is missing.
+        """
+        with self._errors():
+            listing = self._listing()
+            if self._held is not None and listing == self._parts:
+                return 0
+            sweep, ends = sweep_record(self._directory), read_ends(self._directory)
+            held = self._connected(sweep)
+            sent = self._send_points(held, sweep, ends)
+            if sent and held.parent.status != "RUNNING":
+                held.tracker.client.update_run(held.parent.id, status="RUNNING")
+                held.parent.status = "RUNNING"
+            self._parts = listing
+            return sent
+
+    def finish(self, *, complete: bool = True) -> MirrorReport:
+        """Bring everything up to date: points, their summaries after the analysis, verdicts, report and figures.
+
+        Args:
+            complete: whether all planned points have ended; if not, the parent run shows as killed.
+
+        Raises:
+            TrackingError: MLflow could not be reached or refused; calling again sends what is missing.
+        """
+        with self._errors():
+            listing = self._listing()
+            sweep, ends = sweep_record(self._directory), read_ends(self._directory)
+            held = self._connected(sweep)
+            self._ends = {}  # a point may have got its params from the analysis
+            sent = self._send_points(held, sweep, ends)
+            end = sweep.start + round(max((e.seconds for e in ends.values()), default=0.0) * 1000)
+            metrics, tags = verdict_summary(self._directory, ends)
+            files = artifacts(self._directory)
+            if files and held.parent.tags.get("sweeper.artifacts") != digest_of(files):
+                # A figure that is gone stays in MLflow, whose clients cannot remove it.
+                for path, folder in files.items():
+                    held.tracker.client.log_artifact(held.parent.id, str(path), folder or None)
+                tags["sweeper.artifacts"] = digest_of(files)
+            update(held.tracker, held.parent, tags=tags, summary=metrics, time=end)
+            terminate(held.tracker, held.parent, "FINISHED" if complete else "KILLED", end)
+            self._parts = listing
+            return MirrorReport(
+                uri=mask(self._uri),
+                experiment=held.experiment,
+                run=held.parent.id,
+                points=len(held.children),
+                sent=sent,
+            )
+
+    def _listing(self) -> list[tuple[str, int, int]]:
+        stats = [(path.name, path.stat()) for path in parts(self._directory)]
+        return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
+
+    def _connected(self, sweep: SweepRecord) -> _Held:
+        if self._held is None:
+            self._ends = {}
+            self._held = _connect(self._uri, sweep)
+        parent = self._held.parent
+        update(self._held.tracker, parent, params=sweep.params, tags=sweep.tags)
+        return self._held
+
+    def _send_points(self, held: _Held, sweep: SweepRecord, ends: Mapping[str, PointEnd]) -> int:
+        new = {point: end for point, end in ends.items() if self._ends.get(point) != end}
+        known = summaries(self._directory, new)
+        sent = 0
+        for record in point_records(self._directory, new, sweep.start):
+            sent += _send_point(held, sweep, record, known[record.point])
+            self._ends[record.point] = new[record.point]
+        if sent:
+            update(held.tracker, held.parent, tags={"sweeper.points": str(len(held.children))})
+        return sent
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Whatever goes wrong between here and MLflow is one kind of error: a tracker is a luxury."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:  # MLflow lets errors of requests, urllib3, SQLAlchemy and others through
+            self._held = None
+            lines = f"{type(error).__name__}: {error}".splitlines()
+            reason = without_secrets(lines[0], self._uri)[:300].rstrip(".")
+            raise TrackingError(
+                f"MLflow at {mask(self._uri)} could not be filled ({reason}); nothing is lost, "
+                f"'sweeper track {self._directory.root}' sends what is missing."
+            ) from None
+
+
+def mirror(directory: SweepDir, uri: str, *, complete: bool = True) -> MirrorReport:
+    """Replay a whole sweep into MLflow; twice gives the same as once. Arguments and errors as of ``Mirror``."""
+    return Mirror(directory, uri).finish(complete=complete)
+
+
+def _library() -> Any:
+    """MLflow, imported only after its environment is set, because it reads some of it at import."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: PLC0415
+
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return mlflow
+
+
+def _connect(uri: str, sweep: SweepRecord) -> _Held:
+    """The runs of a sweep; experiment and parent are made if absent. One search, whatever the number of points."""
+    library = _library()
+    local = None  # where artifacts go; a server has a place of its own
+    if uri.startswith(_SQLITE):
+        out = Path(uri.removeprefix(_SQLITE)).parent
+        out.mkdir(parents=True, exist_ok=True)  # MLflow would try ten times, for 100 s, to open a file in no folder
+        local = (artifact_folder(out) / sweep.name).as_uri()
+    tracker = Tracker(library.MlflowClient(uri), library.entities)
+    experiment = _experiment(tracker.client, sweep.name, local)
+    groups: dict[str, list[Run]] = {}
+    for run in _search(tracker.client, experiment, sweep.id):
+        groups.setdefault(run.tags.get("sweeper.point", ""), []).append(run)
+    runs = {point: _keep_one(tracker.client, group) for point, group in groups.items()}
+    parent = runs.pop("", None) or create(tracker, experiment, sweep.start, sweep.name, sweep.tags)
+    return _Held(tracker, experiment, parent, runs)
+
+
+def _experiment(client: Any, name: str, local: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # The kind spares the visitor a question, since MLflow 3 asks whether this is about language models.
+        return str(client.create_experiment(name, local, tags={"mlflow.experimentKind": "custom_model_development"}))
+    if found.lifecycle_stage != "active":
+        raise ValueError(f"its experiment '{name}' was deleted: restore it there, or give the sweep another name")
+    return str(found.experiment_id)
+
+
+def _search(client: Any, experiment: str, sweep: str) -> Iterator[Run]:
+    token = None
+    while token != "":
+        page = client.search_runs([experiment], f"tags.`sweeper.id` = '{sweep}'", max_results=_PAGE, page_token=token)
+        for run in page:
+            info, data = run.info, run.data
+            yield Run(info.run_id, info.status, info.end_time, data.params, data.tags, data.metrics)
+        token = page.token or ""
+
+
+def _keep_one(client: Any, runs: list[Run]) -> Run:
+    """Of runs for the same point the whole one. Two exist after a request to a slow server was sent again."""
+    best, *others = sorted(runs, key=lambda run: (_SENT not in run.tags, run.id))
+    for run in others:
+        client.delete_run(run.id)
+    return best
+
+
+def _send_point(held: _Held, sweep: SweepRecord, record: PointRecord, summary: Summary) -> bool:
+    """Make the child run of a point what its record says; whether that took any change."""
+    tags = {"sweeper.id": sweep.id, "sweeper.point": record.point, "mlflow.parentRunId": held.parent.id} | record.tags
+    run = held.children.get(record.point)
+    if run is not None and run.tags.get(_SENT, record.digest) != record.digest:
+        # The point was trained again. MLflow cannot remove measurements, so the old run goes as a whole.
+        held.tracker.client.delete_run(run.id)
+        run = None
+    if run is None:
+        run = create(held.tracker, held.experiment, sweep.start, record.name, tags)
+        held.children[record.point] = run
+    curves = () if _SENT in run.tags else record.curves
+    changed = update(
+        held.tracker,
+        run,
+        params=record.params,
+        tags=tags | {_SENT: record.digest},
+        summary=summary,
+        time=record.end,
+        curves=curves,
+    )
+    return terminate(held.tracker, run, "FAILED" if record.failed else "FINISHED", record.end) or changed

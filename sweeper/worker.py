@@ -1,0 +1,55 @@
+"""What a worker does with one pack: train it and commit its rows. The same under every backend."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from results.store import SweepDir, next_attempt, read_ends, tidy
+from search_spaces.grid import Grid
+from search_spaces.points import Point, trainable_of
+from sweeper.events import Notify
+from sweeper.pack_writer import PackWriter, table_schema
+from sweeper.plan_file import cached_plan
+from trainables.train import train_pack
+
+
+def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
+    """Train the points of a pack that have not ended yet and store their rows.
+
+    Args:
+        root: the sweep directory.
+        pack_id: a pack of its ``plan.json``.
+        notify: called about once a second and at the end.
+        threads: CPU threads of this process.
+    """
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
+    directory = SweepDir(Path(root))
+    grid, plan, packs = cached_plan(directory, directory.plan.stat().st_mtime_ns)
+    attempt = next_attempt(directory, pack_id)
+    ended = read_ends(directory, pack_id).keys()
+    schema = table_schema(plan.points.values())
+    tidy(directory, schema, ended, pack=pack_id)
+    points = [p for p in packs[pack_id].points if p.id not in ended]
+    writer = PackWriter(directory, pack_id, attempt, schema, notify, grid.analysis.tolerance)
+    _train(points, grid, plan.device, writer)
+    writer.finish()
+
+
+def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter) -> None:
+    """Train points together; if that raises, each alone, so that an error stays with the point it belongs to."""
+    if not points:
+        return
+    trainable = trainable_of(grid, points[0].variant)
+    writer.start(points)
+    try:
+        for event in train_pack(points, trainable, grid.optimizer, grid.measure, device):
+            writer.add(event)
+    except Exception as error:  # whatever a model raises is that point's outcome, not the end of the sweep
+        left = writer.unfinished()
+        if len(points) == 1:
+            writer.fail(points[0], error)
+        else:
+            for point in left:
+                _train([point], grid, device, writer)

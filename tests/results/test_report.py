@@ -1,0 +1,287 @@
+import math
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from results.figures import LawLine
+from results.markup import accuracy, estimate, number, panels, remark, text
+from results.report import CLAIMS, ROWS_SHOWN, render_report
+from results.style import Rendered
+from results.verdicts import CLAIMS as JUDGED
+
+EVIL = "<script>alert(\"x\")</script> & 'co'"
+SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
+<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
+<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="20pt" height="10pt" viewBox="0 0 20 10"
+ xmlns="http://www.w3.org/2000/svg" version="1.1">
+ <metadata><rdf xmlns="http://example.invalid/">x</rdf></metadata>
+ <defs><style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style></defs>
+ <g id="figure_1"><defs><path id="m1" d="M 0 0"/></defs>
+ <g clip-path="url(#p1)"><use xlink:href="#m1" x="1" style="fill: url(#p1)"/></g></g>
+ <defs><clipPath id="p1"><rect x="0" y="0" width="5" height="5"/></clipPath></defs>
+</svg>"""
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+LAW = LawLine(
+    slope=-0.979,
+    slope_low=-1.02,
+    slope_high=-0.95,
+    intercept=0.0,
+    kappa=0.48,
+    kappa_low=0.44,
+    kappa_high=0.53,
+)
+
+
+class Page(HTMLParser):
+    """Collects tags, ids, headings, loads; fails on a tag that is not closed in order."""
+
+    def __init__(self, source: str):
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.texts: list[str] = []
+        self.feed(source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for key, value in attrs if key == "id"]
+        self.links += [value for key, value in attrs if key in {"href", "src", "xlink:href", "data"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def verdict_of(claim="scaling", verdict="pass", **changes):
+    fields = {
+        "claim": claim,
+        "verdict": verdict,
+        "value": -0.98,
+        "interval": (-1.02, -0.95),
+        "threshold": "-1 ± 0.1",
+        "points_used": 21,
+        "censored": 3,
+        "why": "t* goes as eta*lam to the power -0.98",
+    }
+    return SimpleNamespace(**(fields | changes))
+
+
+def drawing_of(name="sweep", title="Sweep") -> Rendered:
+    return Rendered(name=name, title=title, caption="What it shows", panels=("a", "b"), svg=SVG, png=b"", csv="x\n1\n")
+
+
+def peaks_of(count=3, **changes) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "point": [f"p{k}" for k in range(count)],
+            "eta": 0.3,
+            "lam": np.geomspace(1e-5, 1e-1, count),
+            "mu": 0.0,
+            "budget": 100.0,
+            "seed": 0,
+            "outcome": "completed",
+            "why": "",
+            "t_star": 12.5,
+            "t_star_step": 125.0,
+            "kappa": 0.48,
+            "best_test_acc": 0.95,
+            "best_epoch": 13.0,
+            "best_train_acc": 1.0,
+            "censored": False,
+            "censored_why": "",
+        }
+    )
+    return frame.assign(**changes)
+
+
+def prediction_of() -> pd.DataFrame:
+    row = {"seed": 0, "eta": 0.3, "mu": 0.0, "budget_at": 300.0, "lam_tuned": 1e-3, "lam_tuned_low": 5e-4}
+    row |= {"lam_tuned_high": 2e-3, "c": 0.49, "lam_pred": 1.6e-3, "acc_tuned": 0.951, "acc_pred": 0.95}
+    return pd.DataFrame([row | {"gap": 0.001, "ratio": 1.6, "acc_zero": np.nan, "probe_points": 2, "why": ""}])
+
+
+def report_of(**changes) -> str:
+    given = {
+        "title": "digits",
+        "facts": {"grid": "name: digits\naxes: {}", "machine": "2 cores"},
+        "verdicts": [verdict_of(), verdict_of("collapse", "fail"), verdict_of("plateau", "inconclusive")],
+        "figures": [drawing_of(), drawing_of("collapse")],
+        "peaks": peaks_of(),
+        "prediction": prediction_of(),
+        "law": LAW,
+    }
+    return render_report(**(given | changes))
+
+
+def test_page_is_whole_and_loads_nothing():
+    source = report_of()
+    page = Page(source)
+    assert source.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert all(link.startswith("#") for link in page.links)
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert not re.search(r"@import|url\((?!#)|https?://", source)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_headings_go_down_one_level_at_a_time():
+    levels = [int(tag[1]) for tag in Page(report_of()).tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_sections_come_in_the_order_of_reading():
+    source = report_of()
+    order = ["headline", "verdicts", "figures", "prediction", "points", "facts", "reading"]
+    places = [source.index(f'id="{name}"' if name != "headline" else 'class="headline"') for name in order]
+    assert places == sorted(places)
+
+
+def test_headline_names_the_law_and_counts_the_claims():
+    source = report_of()
+    assert "t* ∝ (ηλ)<sup>−0.98</sup>, κ = 0.48 [0.44, 0.53]; 1 of 3 claims pass, 1 fails, 1 inconclusive." in source
+    assert "No law could be fitted; no claim was judged." in report_of(law=None, verdicts=[])
+
+
+def test_verdicts_keep_their_order_and_have_word_symbol_and_class():
+    source = report_of()
+    body = source[source.index('id="verdicts"') : source.index('id="figures"')]
+    assert re.findall(r"<code>(\w+)</code></th>", body) == ["scaling", "collapse", "plateau"]
+    for kind, symbol in (("pass", "✓"), ("fail", "✗"), ("inconclusive", "?")):
+        assert f'<span class="mark {kind}"><span aria-hidden="true">{symbol}</span> {kind}</span>' in body
+    assert "−0.98 [−1.02, −0.95]" in body
+    assert "−1 ± 0.1" in body
+
+
+def test_every_claim_that_is_judged_has_words():
+    assert set(CLAIMS) == set(JUDGED)
+
+
+def test_all_text_is_escaped():
+    source = report_of(
+        title=EVIL,
+        facts={EVIL: EVIL, "grid": f"a\n{EVIL}"},
+        verdicts=[verdict_of(claim=EVIL, verdict=EVIL, value=EVIL, threshold=EVIL, why=EVIL)],
+        figures=[drawing_of(name="x'>" + EVIL, title=EVIL)],
+        peaks=peaks_of(outcome=EVIL, why=EVIL, censored_why=EVIL, **{EVIL: [EVIL, "b", "c"]}),
+        prediction=prediction_of().assign(why=EVIL),
+    )
+    page = Page(source)
+    assert "script" not in page.tags
+    assert "<script" not in source
+    assert EVIL in "".join(page.texts)
+
+
+def test_styles_for_phone_print_and_dark():
+    source = report_of()
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in source
+    for query in ("@media (max-width", "@media print", "@media (prefers-color-scheme: dark)"):
+        assert query in source
+    assert Page(source).tags.count("table") == source.count('<div class="scroll" role="region" tabindex="0"')
+    assert 'scope="col"' in source
+    assert 'scope="row"' in source
+
+
+def test_many_points_are_folded_and_broken_ones_stay_in_sight():
+    peaks = peaks_of(ROWS_SHOWN + 1)
+    peaks.loc[4, ["outcome", "why", "t_star"]] = ["diverged", "the loss of step 7 is not finite", math.nan]
+    source = report_of(peaks=peaks)
+    before, folded = source.split("<details>")
+    assert "the loss of step 7 is not finite" in before
+    assert folded.count('<tr role="row"') == ROWS_SHOWN + 2
+    assert "<details>" not in report_of(peaks=peaks_of(ROWS_SHOWN))
+
+
+def test_axes_that_vary_are_columns_and_the_others_are_said_once():
+    source = report_of(peaks=peaks_of(**{"model.width": [16, 32, 64]}))
+    assert ">model.width</th>" in source
+    assert "The same for all points: η = 0.3, μ = 0, T (epochs) = 100, seed = 0." in source
+
+
+def test_lower_bounds_are_marked():
+    assert "≥ 12.5" in report_of(peaks=peaks_of(censored=True))
+    assert "t* is only a lower bound for 3" in report_of(peaks=peaks_of(censored=True))
+
+
+def test_an_empty_sweep_has_a_report():
+    empty = pd.DataFrame()
+    source = report_of(facts={}, verdicts=[], figures=[], peaks=empty, prediction=empty, law=None)
+    Page(source)
+    assert "No point has been measured." in source
+
+
+def test_panels_are_windows_on_one_drawing_with_ids_of_its_own():
+    page = panels(drawing_of("one"))
+    assert 'viewBox="0 0 10 10"' in page
+    assert 'viewBox="10 0 10 10"' in page
+    assert 'clip-path="url(#one-p1)"' in page
+    assert 'href="#one-m1"' in page
+    assert "<style" not in page
+    assert "example.invalid" not in page
+    ids = set(Page(panels(drawing_of("one")) + panels(drawing_of("two"))).ids)
+    assert {"one-p1", "two-p1"} <= ids
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.012345, "0.0123"),
+        (4500, "4\u202f500"),
+        (1.5e-5, "1.5·10⁻⁵"),
+        (1e-7, "10⁻⁷"),
+        (0.0, "0"),
+        (-0.98, "−0.98"),
+        (math.nan, "–"),
+        (None, "–"),
+        (math.inf, "∞"),
+        (np.int64(7), "7"),
+        (np.float64(7654321.0), "7.65·10⁶"),
+        ("adam<w>", "adam&lt;w&gt;"),
+        (True, "True"),
+    ],
+)
+def test_numbers(value, shown):
+    assert number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "pair", "shown"),
+    [
+        (0.9, (0.85, 1.05), "0.90 [0.85, 1.05]"),
+        (0.0059, (0.0007, 0.0122), "0.0059 [0.0007, 0.0122]"),
+        (None, None, "–"),
+        (0.5, None, "0.5"),
+        (0.5, (math.nan, 1.0), "0.5"),
+        (0.0, (0.0, 0.0), "0 [0, 0]"),
+        (3e-5, (2e-5, 4e-5), "3·10⁻⁵ [2·10⁻⁵, 4·10⁻⁵]"),
+    ],
+)
+def test_estimates(value, pair, shown):
+    assert estimate(value, pair) == shown
+
+
+def test_small_pieces():
+    assert accuracy(0.95) == "0.9500"
+    assert accuracy(math.nan) == "–"
+    assert text("a<b") == "a&lt;b"
+    assert remark(None) == ""
+    assert remark("gap <= 0.004, -1 ± 0.1, 1e-3, a-1") == "gap ≤ 0.004, −1 ± 0.1, 1e-3, a-1"

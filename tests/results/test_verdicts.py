@@ -1,0 +1,212 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from results.bootstrap import Estimate
+from results.findings import find
+from results.judgement import Verdict, by_interval, by_range
+from results.verdicts import CLAIMS, judge
+
+LAMS = tuple(np.geomspace(1e-4, 1e-1, 13))
+BUDGETS = (300, 1000)
+
+
+def _judge(rows, points, tolerance=0.005, budgets=()):
+    return judge(find(rows, points, tolerance, budgets))
+
+
+def verdicts_of(rows, points, budgets=BUDGETS):
+    return {verdict.claim: verdict for verdict in _judge(rows, points, budgets=budgets)}
+
+
+def falling_with_lam(eta, lam):
+    """By definition lam_pred is 0.005 below the best of its own lam; here the tuned lam has to pay for being larger."""
+    return 0.87 - 0.025 * np.log10(lam / 1e-4)
+
+
+@pytest.fixture(scope="module")
+def lawful(make_sweep):
+    return make_sweep(etas=(0.05, 0.1, 0.2), lams=LAMS, lift=falling_with_lam, measurements=400, noise=0.05)
+
+
+def test_a_sweep_that_obeys_the_law_passes(lawful):
+    verdicts = _judge(*lawful, budgets=BUDGETS)
+    assert tuple(verdict.claim for verdict in verdicts) == CLAIMS
+    assert {v.claim: v.verdict for v in verdicts} == dict.fromkeys(CLAIMS, "pass")
+    for verdict in verdicts:
+        assert verdict.interval[0] <= verdict.value <= verdict.interval[1]
+        assert verdict.points_used > 0
+        assert verdict.why
+
+
+def test_slope_of_minus_0_6_fails(make_sweep):
+    sweep = make_sweep(etas=(0.05, 0.1, 0.2), lams=LAMS, slope=-0.6, kappa=1.0, decay_time=20, noise=0.05)
+    verdicts = verdicts_of(*sweep)
+    for claim in ("scaling", "scaling_eta", "scaling_lam", "collapse"):
+        assert verdicts[claim].verdict == "fail", verdicts[claim]
+    assert verdicts["scaling"].value == pytest.approx(-0.6, abs=0.05)
+
+
+def test_noise_makes_it_inconclusive_not_failed(make_sweep):
+    verdicts = verdicts_of(*make_sweep(lams=LAMS[::3], noise=0.6, decay_time=30))
+    assert verdicts["scaling"].verdict == "inconclusive"
+
+
+def test_monotone_curves_are_all_censored_and_inconclusive(make_sweep):
+    verdicts = verdicts_of(*make_sweep(lams=LAMS, decay_time=0.4))
+    for claim in ("scaling", "scaling_eta", "scaling_lam", "collapse", "lambda_pred_accuracy", "plateau"):
+        assert verdicts[claim].verdict == "inconclusive", verdicts[claim]
+    assert verdicts["scaling"].censored == 26
+    assert verdicts["scaling"].why == "0 observed t* among 26 points of the law, at least 3 are needed"
+
+
+def test_one_point_no_rows_no_points_and_nan_are_inconclusive(make_sweep):
+    rows, points = make_sweep()
+    one = points.iloc[:1]
+    blank = rows.assign(test_acc=np.nan, train_acc=np.nan)
+    for table in (
+        verdicts_of(rows[rows.point == one.point[0]], one),
+        verdicts_of(rows.iloc[:0], points),
+        verdicts_of(pd.DataFrame(), points.iloc[:0]),
+        verdicts_of(blank, points.assign(outcome="diverged")),
+        verdicts_of(blank, points.assign(outcome="failed")),
+    ):
+        assert {v.verdict for claim, v in table.items() if claim != "overparameterized"} == {"inconclusive"}
+        assert all(v.why for v in table.values())
+
+
+def test_diverged_points_leave_the_others_to_be_judged(lawful):
+    rows, points = lawful
+    lost = points.point[points.eta == 0.2]
+    broken = points.assign(outcome=points.outcome.mask(points.point.isin(lost), "diverged"))
+    early = rows.assign(test_acc=rows.test_acc.where(~rows.point.isin(lost) | (rows.step < 5)))
+    verdicts = verdicts_of(early, broken)
+    assert verdicts["scaling"].verdict == "pass"
+    assert verdicts["scaling"].points_used - verdicts["scaling"].censored == 26
+
+
+def test_one_eta_only(make_sweep):
+    verdicts = verdicts_of(*make_sweep(etas=(0.1,), lams=LAMS, lift=falling_with_lam, noise=0.05))
+    assert verdicts["scaling_eta"].verdict == "inconclusive"
+    assert "one eta only" in verdicts["scaling_eta"].why
+    assert verdicts["scaling"].verdict == verdicts["scaling_lam"].verdict == "pass"
+    assert verdicts["eta_independence"].verdict == "inconclusive"
+
+
+def test_accuracy_that_drops_towards_small_lam_is_no_plateau(make_sweep):
+    verdicts = verdicts_of(*make_sweep(lams=LAMS, lift=lambda eta, lam: 0.85 - 0.02 * abs(np.log10(lam / 1e-2))))
+    assert verdicts["plateau"].verdict == "fail"
+    assert verdicts["plateau"].value == pytest.approx(0.035, abs=0.01)
+
+
+def test_accuracy_that_still_rises_towards_small_lam_is_no_drop(make_sweep):
+    verdicts = verdicts_of(*make_sweep(lams=LAMS, lift=lambda eta, lam: 0.85 - 0.02 * np.log10(lam / 1e-4)))
+    assert verdicts["plateau"].verdict == "pass"
+
+
+def test_accuracy_that_depends_on_eta_fails(make_sweep):
+    verdicts = verdicts_of(*make_sweep(lams=LAMS, lift=lambda eta, lam: 0.85 if eta < 0.1 else 0.8))
+    assert verdicts["eta_independence"].verdict == "fail"
+    assert verdicts["eta_independence"].value == pytest.approx(0.05, abs=0.002)
+
+
+def test_optimum_at_the_end_of_the_grid_fails_at_fixed_budget(make_sweep):
+    verdicts = verdicts_of(*make_sweep(lams=LAMS, peak_step=lambda eta, lam: 50.0, steps=20_000), budgets=(1000,))
+    assert verdicts["fixed_budget_optimum"].verdict != "pass"
+
+
+def test_a_costly_prediction_fails(make_sweep):
+    """Strong lam harms so much that lam_pred, at the edge of the budget, is far from as good as the smallest lam."""
+    sweep = make_sweep(lams=LAMS, lift=lambda eta, lam: 0.85 - 0.05 * np.log10(lam / 1e-4), kappa=0.1)
+    early = make_sweep(lams=(1e-5,), peak_step=lambda eta, lam: 500.0, lift=lambda eta, lam: 0.85)
+    rows, points = (pd.concat(tables, ignore_index=True) for tables in zip(sweep, early, strict=True))
+    verdicts = verdicts_of(rows, points, budgets=(200, 400, 800))
+    assert verdicts["lambda_pred_accuracy"].verdict == "fail", verdicts["lambda_pred_accuracy"]
+
+
+def test_without_budgets_the_claims_about_them_are_inconclusive(lawful):
+    verdicts = verdicts_of(*lawful, budgets=())
+    for claim in ("fixed_budget_optimum", "lambda_pred_order", "lambda_pred_accuracy"):
+        assert verdicts[claim].verdict == "inconclusive"
+    assert verdicts["scaling"].verdict == "pass"
+
+
+def test_underparameterized_saturation_is_said_and_not_fitted_through(make_sweep):
+    peak = {"peak_step": lambda eta, lam: 0.5 / (eta * max(lam, 3e-3)), "train_acc": 0.7}
+    verdicts = verdicts_of(*make_sweep(etas=(0.05, 0.1, 0.2), lams=LAMS, noise=0.05, decay_time=2, **peak))
+    assert verdicts["overparameterized"].verdict == "fail"
+    assert verdicts["scaling"].verdict == "fail"
+    assert "training accuracy never reaches 1" in verdicts["scaling"].why
+    assert "t* saturates below lam = 0.00" in verdicts["scaling"].why
+
+
+def test_underparameterized_without_saturation_keeps_its_verdict_and_says_so(make_sweep):
+    verdicts = verdicts_of(*make_sweep(lams=LAMS, train_acc=0.7, noise=0.02))
+    assert verdicts["scaling"].verdict == "pass"
+    assert "though t* is not seen to saturate" in verdicts["scaling"].why
+
+
+def test_training_accuracy_missing_at_one_eta_is_inconclusive(make_sweep):
+    rows, points = make_sweep()
+    rows.loc[rows.eta == rows.eta.max(), "train_acc"] = 0.9
+    verdict = verdicts_of(rows, points)["overparameterized"]
+    assert (verdict.verdict, verdict.value) == ("inconclusive", pytest.approx(0.9))
+    assert "1 of 2 eta" in verdict.why
+
+
+def test_seeds_and_further_axes_are_judged_together(make_sweep):
+    parts = [make_sweep(lams=LAMS, seeds=(0, 1), lift=falling_with_lam, noise=0.05, width=w) for w in (64, 128)]
+    rows, points = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
+    verdicts = verdicts_of(rows, points)
+    assert {claim for claim, v in verdicts.items() if v.verdict == "fail"} == set()
+    assert verdicts["scaling"].points_used == 2 * 2 * 2 * 13
+
+
+def test_same_input_same_verdicts(lawful):
+    assert _judge(*lawful, budgets=BUDGETS) == _judge(*lawful, budgets=BUDGETS)
+
+
+@pytest.mark.parametrize(
+    ("interval", "ruling"),
+    [
+        ((-1.05, -0.95), "pass"),
+        ((-1.2, -0.95), "inconclusive"),
+        ((-1.5, -0.5), "inconclusive"),
+        ((-0.8, -0.5), "fail"),
+        ((-1.5, -1.2), "fail"),
+        (None, "inconclusive"),
+    ],
+)
+def test_rule_of_the_interval(interval, ruling):
+    assert by_interval(Estimate(value=-1.0, interval=interval), -1.1, -0.9) == ruling
+
+
+@pytest.mark.parametrize(
+    ("values", "ruling"),
+    [([0.1, 0.2], "pass"), ([0.1, 0.2, 0.6], "inconclusive"), ([0.6, 0.7, 0.1], "fail"), ([], "inconclusive")],
+)
+def test_rule_of_the_range(values, ruling):
+    assert by_range(np.array(values), 0.5) == ruling
+
+
+def test_json_has_no_nan(lawful):
+    for verdict in [*_judge(*lawful, budgets=BUDGETS), *_judge(lawful[0].iloc[:0], lawful[1])]:
+        text = json.dumps(verdict.to_json(), allow_nan=False)
+        assert set(json.loads(text)) == {
+            *("claim", "value", "interval", "threshold", "verdict", "points_used", "censored", "why")
+        }
+    odd = Verdict(
+        claim="x",
+        value=math.nan,
+        interval=(math.nan, 1.0),
+        threshold="",
+        verdict="pass",
+        points_used=0,
+        censored=0,
+        why="",
+    )
+    assert odd.to_json()["value"] is None
+    assert odd.to_json()["interval"] == [None, 1.0]

@@ -6,7 +6,7 @@ from operator import attrgetter
 from search_spaces.axes import NAMED_AXES
 from search_spaces.grid import AxisValue, Grid
 from search_spaces.points import Point, make_points
-from search_spaces.yaml_text import dotted
+from search_spaces.yaml_text import dotted, show
 
 # What decides the rows of every point. Axes may grow and the analysis may change; these may not.
 FIXED_SECTIONS = ("trainable", "optimizer", "measure")
@@ -30,7 +30,11 @@ def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = dict.fromkeys([*old, *new])
         return [line for k in keys for line in _differences((*path, k), old.get(k), new.get(k))]
-    return [] if old == new else [f"{dotted(path)}: {old} → {new}"]
+    return [] if old == new else [f"{dotted(path)}: {_said(old)} → {_said(new)}"]
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else show(value)
 
 
 def _budget_conflicts(old: Grid, new: Grid) -> list[str]:

@@ -104,7 +104,9 @@ class _Content:
         if variant not in self._shared:
             # Defaults are left out, so that a new option with a default keeps the ids of what was trained before it.
             trainable = trainable_of(self._grid, variant).model_dump(exclude_defaults=True)
-            trainable.get("init", {}).pop("sigma_w", None)  # a coordinate of its own
+            init = trainable.pop("init", {})
+            init.pop("sigma_w", None)  # a coordinate of its own
+            trainable |= {"init": init} if init else {}
             optimizer = self._grid.optimizer.model_dump(exclude_defaults=True, exclude={"mu"})
             measure = self._grid.measure.model_dump(exclude_defaults=True)
             self._shared[variant] = {"trainable": trainable, "optimizer": optimizer, "measure": measure}

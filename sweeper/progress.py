@@ -86,7 +86,8 @@ class Display:
         before = f" ({self.tally.done_before:,} done before)" if self.tally.done_before else ""
         self._console.print(
             f"[bold]{self._title}[/]: {self.tally.total:,} points{before} in {packs:,} packs on {workers} "
-            f"worker{'s' if workers > 1 else ''}, {self.tally.steps_total:,} steps"
+            f"worker{'s' if workers > 1 else ''}, {self.tally.steps_total:,} steps",
+            soft_wrap=True,
         )
         if self._console.is_terminal:
             self._live.start()
@@ -98,7 +99,7 @@ class Display:
         """Stop; the last state stays as a line."""
         if self._console.is_terminal:
             self._live.stop()
-        self._console.print(self._line())
+        self._console.print(self._line(), soft_wrap=True)
 
     def notify(self, progress: Progress) -> None:
         """Take in a summary; may be called from any thread."""
@@ -107,7 +108,7 @@ class Display:
             self.tally.add(progress, now)
         if not self._console.is_terminal and now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
-            self._console.print(self._line())
+            self._console.print(self._line(), soft_wrap=True)
 
     def _render(self) -> RenderableType:
         with self._lock:

@@ -126,8 +126,7 @@ def point_records(directory: SweepDir, ends: Mapping[str, PointEnd], start: int)
         files[path.name.split("-")[0]].append(path)
     axes = _stored_axes(directory)
     for pack, wanted in packs.items():
-        # ParquetFile, because read_table takes a folder named a=b for a column.
-        tables = [pq.ParquetFile(path).read() for path in files[pack]]
+        tables = [_read(path) for path in files[pack]]
         rows = pa.concat_tables(tables, promote_options="default").to_pandas() if tables else pd.DataFrame()
         of_point = dict(iter(rows.sort_values("step", kind="stable").groupby("point"))) if len(rows) else {}
         for end in wanted:
@@ -142,7 +141,7 @@ def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Su
     }
     path = directory.analysis / "peaks.parquet"
     if path.is_file():
-        peaks = pq.ParquetFile(path).read().to_pandas()
+        peaks = _read(path).to_pandas()
         present = [key for key in SUMMARY if key in peaks]
         for row in peaks[["point", *present]].to_dict("records"):
             if row["point"] in found:
@@ -195,11 +194,16 @@ def _plain(column: pd.Series) -> np.ndarray:
     return column.to_numpy().astype(str).astype(np.float64)
 
 
+def _read(path: Path) -> pa.Table:
+    with pq.ParquetFile(path) as file:  # read_table would take a folder named a=b for a column
+        return file.read()
+
+
 def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
     """Axes of the points by the table of points, for those that failed before their first row."""
     if not directory.points.is_file():
         return {}
-    points = pq.ParquetFile(directory.points).read().to_pandas().set_index("point", drop=False)
+    points = _read(directory.points).to_pandas().set_index("point", drop=False)
     return {str(k): v for k, v in points.to_dict("index").items()}
 
 

@@ -125,10 +125,17 @@ def plan_for(grid: Grid, points: Sequence[Point], profiles: Mapping[Variant, Pro
 
 def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan) -> None:
     """Write grid and plan, and drop the rows of points that will be trained again."""
-    write_text(directory.grid, yaml.safe_dump(grid.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    write_text(directory.grid, to_yaml(grid))
     file = write_plan(directory, points, plan, device_of(grid))
     directory.rows.mkdir(exist_ok=True)
     tidy(directory, table_schema(file.points.values()), _done(directory), _values_before(grid, file))
+
+
+def to_yaml(grid: Grid) -> str:
+    """The grid as resolved: every key, every value of every axis."""
+    return yaml.safe_dump(
+        grid.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    )
 
 
 def conclude(directory: SweepDir) -> Account:

@@ -6,6 +6,7 @@ MLflow but what was sent already, so a tracker that was away, or is new, is brou
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,8 +161,7 @@ class Mirror:
             raise
         except Exception as error:  # MLflow lets errors of requests, urllib3, SQLAlchemy and others through
             self._held = None
-            lines = f"{type(error).__name__}: {error}".splitlines()
-            reason = without_secrets(lines[0], self._uri)[:300].rstrip(".")
+            reason = without_secrets(_reason(error), self._uri)
             raise TrackingError(
                 f"MLflow at {mask(self._uri)} could not be filled ({reason}); nothing is lost, "
                 f"'sweeper track {self._directory.root}' sends what is missing."
@@ -171,6 +171,13 @@ class Mirror:
 def mirror(directory: SweepDir, uri: str, *, complete: bool = True) -> MirrorReport:
     """Replay a whole sweep into MLflow; twice gives the same as once. Arguments and errors as of ``Mirror``."""
     return Mirror(directory, uri).finish(complete=complete)
+
+
+def _reason(error: Exception) -> str:
+    """What a person needs of an error: for the network the system's own words, not the story of every attempt."""
+    text = str(error).partition("\n")[0] or type(error).__name__
+    cause = re.search(r"Caused by .*?: (.*?)['\")]*$", text)
+    return (cause.group(1) if cause else text)[:300].rstrip(".")
 
 
 def _library() -> Any:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -15,6 +15,8 @@ def show(value: object) -> str:
     """A value as people write it; long lists by their ends."""
     if value is None:
         return "null"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{k}: {show(v)}' for k, v in value.items())}}}"[:LONGEST]
     if isinstance(value, list | tuple):
         return _show_list(list(value))
     if isinstance(value, float | np.floating):

@@ -375,6 +375,7 @@ def test_a_tracker_that_refuses_costs_one_clear_error(sweep, monkeypatch):
         mirror(sweep, uri)
     assert time.monotonic() - started < 3
     assert "hunter2" not in str(caught.value)
+    assert "Connection refused); nothing is lost" in str(caught.value)
     assert str(caught.value).endswith(f"'sweeper track {sweep.root}' sends what is missing.")
 
 

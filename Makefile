@@ -1,0 +1,42 @@
+# Everything a newcomer, a developer and CI need. `make demo` and `make test` work on a machine with Python >= 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := search_spaces trainables results sweeper tests benchmarks
+
+.PHONY: demo test test-slow check format bench clean
+
+demo: $(VENV)/.installed  ## install and run the default sweep
+	$(BIN)/sweeper run grids/digits.yaml
+
+test: $(VENV)/.installed-dev  ## the whole suite but the slow tests
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev  ## the long checks
+	$(BIN)/python -m pytest -m slow --timeout 1800
+
+check: $(VENV)/.installed-dev  ## format, lint, types, imports, links
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_documentation.py
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-dev  ## the figures of docs/performance.md
+	$(BIN)/python benchmarks/overhead.py
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,76 @@
+"""A small grid, and backends on which the same tests run."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from results.store import SweepDir
+from search_spaces.load import load_grid
+from sweeper.backends.inprocess import InProcessBackend
+from sweeper.run import run_sweep
+
+SMALL = """
+name: small
+trainable:
+  model: {name: fc, width: 16, depth: 2}
+  data: {name: digits, train: 64}
+axes: {eta: [0.1, 0.3], lam: [0, 0.01, 0.1]}
+budget: {rule: inverse_eta_lam, constant: 1, max: 60}
+measure: {log: 10}
+analysis: {budgets: [10, 50]}
+"""
+
+
+@pytest.fixture
+def small_grid():
+    """The small grid with changes, as ``--set`` would make them."""
+    return lambda *changes: load_grid(SMALL, "small.yaml", changes)
+
+
+@pytest.fixture
+def quiet():
+    """A console that keeps what it is told."""
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.fixture
+def sweep(tmp_path, quiet):
+    """Runs a grid in this process under ``tmp_path``; gives its account and directory."""
+
+    def run(grid, open_backend=InProcessBackend):
+        account = run_sweep(grid, tmp_path, open_backend, None, quiet)
+        return account, SweepDir(tmp_path / grid.name)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ray_backend():
+    """One Ray on loopback for all tests of a session."""
+    ray_tune = pytest.importorskip("sweeper.backends.ray_tune")
+    backend = ray_tune.RayBackend()
+    yield backend
+    backend.close()
+
+
+class _Kept:
+    """A backend that survives ``close``, so that several runs share it."""
+
+    def __init__(self, backend):
+        self._backend = backend
+
+    def __getattr__(self, name):
+        return getattr(self._backend, name)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(params=["inprocess", pytest.param("ray", marks=pytest.mark.ray)])
+def open_backend(request):
+    """Opens each backend in turn."""
+    if request.param == "inprocess":
+        return InProcessBackend
+    backend = request.getfixturevalue("ray_backend")
+    return lambda: _Kept(backend)

@@ -1,0 +1,65 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.ray
+
+
+def _listeners(pids):
+    """(address, port) of every TCP listener of these processes, from /proc."""
+    inodes = set()
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                target = os.readlink(descriptor)
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                found.append(fields[1].split(":")[0])
+    return found
+
+
+def _descendants(pid):
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    todo, found = [pid], []
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_every_listener_is_on_loopback(ray_backend):
+    addresses = _listeners(_descendants(os.getpid()))
+    assert addresses
+    loopback = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
+    assert set(addresses) <= loopback
+
+
+def test_nothing_is_printed_but_the_progress(tmp_path):
+    grid = tmp_path / "g.yaml"
+    grid.write_text((Path(__file__).parent / "conftest.py").read_text().split('"""')[3])
+    command = [sys.executable, "-m", "sweeper", "run", grid, "--out", tmp_path / "runs", "--tracking-uri", "none"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("small: 6 points in ")
+    assert lines[-1].startswith("6/6 points")
+    assert not [line for line in lines if "ray" in line.lower() or "warning" in line.lower()]
+    assert "scaling" in done.stdout
+    assert not (tmp_path / "runs/small/.ray").exists()

@@ -12,6 +12,7 @@ The training loop is the usual one: ``nn.Sequential``, ``torch.optim.SGD``, an e
 import argparse
 import os
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -41,7 +42,7 @@ def train(config):
     generator = torch.Generator().manual_seed(0)
     widths = [64] + [config["width"]] * config["depth"] + [10]
     layers = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layer = nn.Linear(fan_in, fan_out)
         nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_in), generator=generator)
         nn.init.zeros_(layer.bias)
@@ -112,7 +113,7 @@ def main():
         tune.with_resources(train_index(trials), {"cpu": 1}),
         param_space={"index": tune.grid_search(list(range(len(trials))))},
         tune_config=tune.TuneConfig(reuse_actors=True) if arguments.best else None,
-        run_config=tune.RunConfig(storage_path=out, verbose=0 if arguments.best else None or 1),
+        run_config=tune.RunConfig(storage_path=out, verbose=0 if arguments.best else 1),
     )
     result = tuner.fit()
     assert not result.errors, result.errors

@@ -215,12 +215,12 @@ def tidy(
     """
     for path in parts(directory, pack):
         present = pq.read_schema(path)
-        kept = [p in keep for p in pq.read_table(path, columns=["point"])["point"].to_pylist()]
+        kept = [p in keep for p in _read(path, ["point"])["point"].to_pylist()]
         ends = [end for end in _ends_of(path, present) if end.point in keep]
         if not any(kept) and not ends:
             path.unlink()
         elif not all(kept) or len(ends) < len(list(_ends_of(path, present))) or present.names != schema.names:
-            rows = pq.read_table(path).filter(pa.array(kept, pa.bool_()))
+            rows = _read(path).filter(pa.array(kept, pa.bool_()))
             write_part(directory, path.name, _conform(rows, schema, defaults or {}), ends)
 
 
@@ -233,6 +233,11 @@ def _conform(rows: pa.Table, schema: pa.Schema, defaults: Mapping[str, object]) 
         for field in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    with pq.ParquetFile(path) as file:  # read_table would take a folder named a=b for a column
+        return file.read(columns)
 
 
 def _ends_of(path: Path, schema: pa.Schema) -> Iterator[PointEnd]:

@@ -123,7 +123,7 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     """
     from results.store import SweepDir
     from sweeper.plan_file import read_plan
-    from sweeper.tracking import TrackingError, mirror
+    from sweeper.tracking.mirror import TrackingError, mirror
 
     directory = SweepDir(_absolute(sweep_dir))
     read_plan(directory)
@@ -143,7 +143,7 @@ def ui(out: Out = Path("runs"), port: Annotated[int, typer.Option(help="Port on 
 
     Example: [cyan]sweeper ui --port 5001[/]
     """
-    from sweeper.tracker import serve_ui
+    from sweeper.tracking.address import serve_ui
 
     argv, environment = serve_ui(_absolute(out), port)
     _stderr().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
@@ -197,7 +197,7 @@ def _opener(backend: str, address: str | None) -> Callable[[], Backend]:
 
 
 def _tracking(uri: str | None, out: Path) -> str | None:
-    from sweeper.tracker import default_uri
+    from sweeper.tracking.address import default_uri
 
     return None if uri == "none" else uri or default_uri(out)
 

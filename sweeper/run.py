@@ -19,10 +19,10 @@ from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile, Variant, make_plan, variants
 from search_spaces.points import Point, make_points, trainable_of
 from sweeper.backends import Backend
-from sweeper.live_mirror import LiveMirror
 from sweeper.pack_writer import table_schema
 from sweeper.plan_file import PlanFile, read_grid, read_plan, write_plan
 from sweeper.progress import Display
+from sweeper.tracking.live import LiveMirror
 from trainables.profile import profile
 
 

@@ -94,7 +94,7 @@ SETTING = "write KEY=VALUE with a dotted key, as in --set budget.max=500."
         ([".=5"], f"--set .=5: {SETTING}"),
         (["name.x=5"], "--set name.x: name is the text 'digits', not a section with keys of its own; set name as a whole."),
         (["axes.eta.log=5"], "--set axes.eta.log: no such axis; did you mean 'eta'? (known: batch, data.name, data.train, eta, init.sigma_b, lam, loss.name, loss.scale, model.bias, model.depth, model.name, model.width, mu, seed, sigma_w)."),
-        (["budget.max="], "digits.yaml, line 16, budget: the axis lam holds 0, where 1/lam has no value; give budget.zero_lam or budget.max in epochs."),
+        (["budget.max="], "digits.yaml, line 11, budget: the axis lam holds 0, where 1/lam has no value; give budget.zero_lam or budget.max in epochs."),
         (["budget.max=-1"], "--set budget.max: -1 is not allowed: it must be a finite number > 0 and <= 10,000,000,000."),
         (["budget.max=[1"], "--set budget.max: not valid YAML: expected ',' or ']', but got '<stream end>' (line 1, column 3)."),
         (["budget.max=*x"], "--set budget.max, line 1: aliases (*x) are not used in grids; write the value out."),

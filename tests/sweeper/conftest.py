@@ -7,8 +7,9 @@ from rich.console import Console
 
 from results.store import SweepDir
 from search_spaces.load import load_grid
+from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.run import run_sweep
+from sweeper.run import missing_points, plan_for, prepare, profiles_of, run_sweep
 
 SMALL = """
 name: small
@@ -36,11 +37,27 @@ def quiet():
 
 @pytest.fixture
 def sweep(tmp_path, quiet):
-    """Runs a grid in this process under ``tmp_path``; gives its account and directory."""
+    """Runs a grid to its report under ``tmp_path``; gives its account and directory."""
 
     def run(grid, open_backend=InProcessBackend):
         account = run_sweep(grid, tmp_path, open_backend, None, quiet)
         return account, SweepDir(tmp_path / grid.name)
+
+    return run
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Trains what a grid lacks under ``tmp_path``, without analysis; gives directory, plan and what was heard."""
+
+    def run(grid, open_backend=InProcessBackend):
+        directory, backend, heard = SweepDir(tmp_path / grid.name), open_backend(), []
+        points = make_points(grid)
+        missing = missing_points(directory, points)
+        plan = plan_for(grid, missing, profiles_of(grid, points), backend.workers(grid.resources))
+        prepare(directory, grid, points, plan)
+        backend.run(directory, plan, grid.resources, heard.append)
+        return directory, plan, heard
 
     return run
 

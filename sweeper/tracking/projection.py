@@ -25,8 +25,8 @@ from results.store import PointEnd, SweepDir, parts
 from search_spaces.changes import FIXED_SECTIONS
 from search_spaces.outcome import Outcome
 from search_spaces.yaml_text import read_yaml
-from sweeper.curves import CURVES, thin
-from sweeper.wording import LONGEST, finite, key_of, show
+from sweeper.tracking.curves import CURVES, thin
+from sweeper.tracking.wording import LONGEST, finite, key_of, show
 
 SUMMARY = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
 # Start of sweeps whose plan does not say when they were made: visibly no date of ours, and not 0, which MLflow

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from results.store import PointEnd, SweepDir
 from search_spaces.outcome import Outcome
-from sweeper.projection import Summary
-from sweeper.wording import finite, key_of, show
+from sweeper.tracking.projection import Summary
+from sweeper.tracking.wording import finite, key_of, show
 
 __all__ = ["artifacts", "digest_of", "verdict_summary"]
 

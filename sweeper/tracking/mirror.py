@@ -15,12 +15,12 @@ from typing import Any
 
 from results.store import PointEnd, SweepDir, parts, read_ends
 from search_spaces.errors import InputError
-from sweeper.findings import artifacts, digest_of, verdict_summary
-from sweeper.projection import PointRecord, Summary, SweepRecord, point_records, summaries, sweep_record
-from sweeper.tracked_run import Run, Tracker, create, terminate, update
-from sweeper.tracker import ENVIRONMENT, artifact_folder, default_uri, mask, serve_ui, without_secrets
+from sweeper.tracking.address import ENVIRONMENT, artifact_folder, mask, without_secrets
+from sweeper.tracking.projection import PointRecord, Summary, SweepRecord, point_records, summaries, sweep_record
+from sweeper.tracking.runs import Run, Tracker, create, terminate, update
+from sweeper.tracking.summary import artifacts, digest_of, verdict_summary
 
-__all__ = ["Mirror", "MirrorReport", "TrackingError", "default_uri", "mask", "mirror", "serve_ui"]
+__all__ = ["Mirror", "MirrorReport", "TrackingError", "mirror"]
 
 _SQLITE = "sqlite:///"
 _TALKATIVE = ("alembic", "mlflow.store.db.utils")  # they announce each table that they make

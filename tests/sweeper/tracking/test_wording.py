@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from sweeper.wording import LONGEST, finite, key_of, show
+from sweeper.tracking.wording import LONGEST, finite, key_of, show
 
 
 @pytest.mark.parametrize(

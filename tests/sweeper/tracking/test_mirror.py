@@ -20,8 +20,9 @@ from mlflow.entities import ViewType
 from results.schema import COLUMNS, row_schema
 from results.store import PointEnd, SweepDir, part_name, write_part, write_table, write_text
 from search_spaces.outcome import Outcome
-from sweeper import tracked_run
-from sweeper.tracking import Mirror, TrackingError, default_uri, mask, mirror, serve_ui
+from sweeper.tracking import runs as tracked_run
+from sweeper.tracking.address import default_uri, mask, serve_ui
+from sweeper.tracking.mirror import Mirror, TrackingError, mirror
 
 CREATED = "2026-11-20T11:00:00+00:00"
 START = 1795172400000
@@ -399,7 +400,7 @@ def test_nothing_new_costs_no_request(sweep, monkeypatch):
     mirror_ = Mirror(sweep, uri_of(sweep))
     mirror_.sync()
     monkeypatch.setattr(tracked_run, "update", None)
-    monkeypatch.setattr("sweeper.tracking.read_ends", None)
+    monkeypatch.setattr("sweeper.tracking.mirror.read_ends", None)
     assert mirror_.sync() == 0
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sweeper.curves import MOST, landmarks, thin
+from sweeper.tracking.curves import MOST, landmarks, thin
 
 
 def test_a_short_curve_is_kept_whole():

@@ -1,6 +1,6 @@
 """What MLflow holds of one run, and the requests that make it what it should be: none if it is that already.
 
-The client is handed in, so that MLflow itself is imported in ``sweeper/tracking.py`` alone.
+The client is handed in, so that MLflow itself is imported in ``mirror.py`` alone.
 """
 
 import math
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweeper.projection import Measured, Summary
+from sweeper.tracking.projection import Measured, Summary
 
 __all__ = ["Run", "Tracker", "create", "terminate", "update"]
 

@@ -3,10 +3,16 @@
 import threading
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 from results.store import SweepDir
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from sweeper.tracking.mirror import Mirror
 
 PERIOD_SECONDS = 5.0
 
@@ -25,6 +31,7 @@ class LiveMirror:
     def __init__(self, directory: SweepDir, uri: str | None, console: Console) -> None:
         self._directory, self._uri, self._console = directory, uri, console
         self._stop = threading.Event()
+        self._mirror: Mirror | None = None
         self._thread = threading.Thread(target=self._follow, name="mlflow", daemon=True)
         self._warned = False
 
@@ -44,26 +51,29 @@ class LiveMirror:
 
     def finish(self, complete: bool) -> None:
         """Send what is left; ``complete`` if every planned point has ended."""
-        if self._uri is not None:
-            self._attempt(lambda: self._mirror.finish(complete=complete))
+        if self._uri is None:
+            return
+        self._stop.set()  # a mirror serves one thread at a time
+        self._thread.join()
+        self._attempt(lambda: self._own_mirror().finish(complete=complete))
 
     def _follow(self) -> None:
-        from sweeper.tracking import Mirror  # noqa: PLC0415 - imports mlflow, which --tracking-uri none must not
-
-        self._mirror = Mirror(self._directory, self._uri or "")
         while not self._stop.wait(PERIOD_SECONDS):
-            self._attempt(self._mirror.sync)
+            if self._directory.plan.is_file():
+                self._attempt(self._own_mirror().sync)
+
+    def _own_mirror(self) -> "Mirror":
+        from sweeper.tracking.mirror import Mirror  # noqa: PLC0415 - without a URI mlflow must not be imported
+
+        self._mirror = self._mirror or Mirror(self._directory, self._uri or "")
+        return self._mirror
 
     def _attempt(self, send: Callable[[], object]) -> None:
-        from sweeper.tracking import TrackingError  # noqa: PLC0415
+        from sweeper.tracking.mirror import TrackingError  # noqa: PLC0415
 
         try:
             send()
-        except TrackingError as error:
+        except (TrackingError, InputError) as error:
             if not self._warned:
-                self._console.print(
-                    f"[yellow]MLflow:[/] {error} Training goes on, nothing is lost; later run "
-                    f"'sweeper track {self._directory.root}'.",
-                    soft_wrap=True,
-                )
+                self._console.print(f"[yellow]warning:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             self._warned = True

@@ -11,6 +11,7 @@ from search_spaces.load import load_grid
 from search_spaces.plan import make_plan, variants
 from search_spaces.points import make_points, trainable_of
 from trainables.data import load_data
+from trainables.memory import keep_freed_memory
 from trainables.profile import profile
 from trainables.train import train_pack
 
@@ -22,6 +23,7 @@ def main():
     parser.add_argument("--worker", default="0/1", help="this process's share of the packs, I/N")
     arguments = parser.parse_args()
     index, workers = map(int, arguments.worker.split("/"))
+    keep_freed_memory()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     grid = load_grid(arguments.grid.read_text(), str(arguments.grid), arguments.set)

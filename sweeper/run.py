@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
 
-from results.analyze import Analysis, analyze
 from results.store import PointEnd, SweepDir, read_ends, tidy, write_points, write_text
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
@@ -25,6 +27,11 @@ from sweeper.progress import Display
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profile
 
+if TYPE_CHECKING:
+    from results.analyze import Analysis
+
+_ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done while the workers start
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -37,7 +44,7 @@ class Account:
 
     ends: Mapping[str, PointEnd]
     missing: int
-    analysis: Analysis
+    analysis: "Analysis"
 
     @property
     def outcomes(self) -> Counter[Outcome]:
@@ -71,6 +78,7 @@ def run_sweep(
             with closing(open_backend()) as backend:
                 plan = plan_for(grid, missing, profiles, backend.workers(grid.resources))
                 prepare(directory, grid, points, plan)
+                Thread(target=import_module, args=(_ANALYSIS,), daemon=True).start()
                 with Display(console, grid.name, plan, len(points) - len(missing)) as display:
                     backend.run(directory, plan, grid.resources, display.notify)
         else:
@@ -144,7 +152,9 @@ def conclude(directory: SweepDir) -> Account:
     axes = {id_: p.axes() | {"budget": p.budget} for id_, p in file.points.items()}
     write_points(directory, axes)
     missing = sum(id_ not in ends for id_ in file.points)
-    return Account(ends=ends, missing=missing, analysis=analyze(directory, read_grid(directory)))
+    return Account(
+        ends=ends, missing=missing, analysis=import_module(_ANALYSIS).analyze(directory, read_grid(directory))
+    )
 
 
 def _done(directory: SweepDir) -> set[str]:

@@ -11,6 +11,7 @@ from search_spaces.points import Point, trainable_of
 from sweeper.events import Notify
 from sweeper.pack_writer import PackWriter, table_schema
 from sweeper.plan_file import cached_plan
+from trainables.memory import keep_freed_memory
 from trainables.train import train_pack
 
 
@@ -23,6 +24,7 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         notify: called about once a second and at the end.
         threads: CPU threads of this process.
     """
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
     directory = SweepDir(Path(root))

@@ -1,10 +1,10 @@
 """What a trainable costs, found from its shape alone: nothing is trained."""
 
+import copy
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from search_spaces.errors import InputError
 from search_spaces.grid import Trainable
@@ -12,10 +12,12 @@ from search_spaces.plan import Profile
 from trainables.data import load_data
 from trainables.models import build_model
 
-# The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured): FC-64 on digits
-# slows from 0.59 ms a point in packs of 4 or 8 to 0.97 ms in packs of 16.
+# The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
+# nothing there: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
+# FC-256 5.5 ms alone and 5.9 ms in packs of 8.
 CPU_ACTIVATION_BYTES = 2**20
 CPU_MOST_POINTS = 64
+SAMPLES = 2  # of the trial forward pass: batch norm refuses one
 GPU_MEMORY_SHARE = 0.5
 GPU_MOST_POINTS = 1024
 
@@ -47,18 +49,26 @@ def profile(trainable: Trainable, device: str = "cpu") -> Profile:
 
 
 def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[float, int, int]:
-    """FLOP, numbers kept for the backward pass, and the widest layer's output, all of one sample."""
+    """FLOP, numbers kept for the backward pass, and the widest layer's output, all of one sample.
+
+    FLOP are those of the layers with weight matrices: 2 · fan-in for each output. (torch's own counter would import
+    its compiler first, which takes more than a second.)
+    """
+    flops: list[int] = []
     outputs: list[int] = []
 
-    def record(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        outputs.append(output.numel() // 2)
+    def record(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        weight = getattr(module, "weight", None)
+        outputs.append(output.numel() // SAMPLES)
+        flops.append(2 * weight[0].numel() * outputs[-1] if weight is not None and weight.ndim > 1 else 0)
 
-    handles = [m.register_forward_hook(record) for m in model.modules() if not list(m.children())]
-    with FlopCounterMode(display=False) as counter:
-        model(torch.empty(2, *sample_shape, device="meta"))  # two samples: batch norm refuses one
-    for handle in handles:
-        handle.remove()
-    return counter.get_total_flops() / 2, sum(outputs), max(outputs)
+    model = copy.deepcopy(model).to_empty(device="cpu")
+    for module in model.modules():
+        if not list(module.children()):
+            module.register_forward_hook(record)
+    with torch.no_grad():
+        model(torch.zeros(SAMPLES, *sample_shape))
+    return float(sum(flops)), sum(outputs), max(outputs)
 
 
 def _pack_limit(device: str, widest_bytes: int, point_bytes: int) -> int:

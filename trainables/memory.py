@@ -1,0 +1,24 @@
+"""The C library's allocator, told to keep what a training loop takes and gives back every step."""
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc takes no more
+_KEPT = 2**30
+
+
+def keep_freed_memory() -> None:
+    """Keep up to 1 GiB of freed memory in this process, where the allocator is glibc's.
+
+    By default it returns buffers of the size of activations to the kernel and faults them in again, page by page:
+    FC-64 on digits in a pack of 8, measured every step, takes 1.64 ms a point and step so and 1.21 ms with this.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    mallopt(_M_TRIM_THRESHOLD, _KEPT)

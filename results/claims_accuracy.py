@@ -89,7 +89,7 @@ def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
     """
     claim, threshold = "lambda_pred_order", "0.1 to 10 times the tuned lam"
     known = table[np.isfinite(floats(table, "lam_pred")) & np.isfinite(floats(table, "lam_tuned"))]
-    known = known[~_beyond_grid(known, peaks)]
+    known = known[~_beyond_grid(known)]
     if known.empty:
         return inconclusive(claim, threshold, _no_prediction(table))
     pred = floats(known, "lam_pred")
@@ -158,9 +158,9 @@ def _lead(group: pd.DataFrame) -> float:
     return float(acc.max() - max(acc[0], acc[-1]))
 
 
-def _beyond_grid(known: pd.DataFrame, peaks: pd.DataFrame) -> Bools:
-    lam = floats(peaks, "lam")[floats(peaks, "lam") > 0]
-    low, high = (float(lam.min()), float(lam.max())) if len(lam) else (np.nan, np.nan)
+def _beyond_grid(known: pd.DataFrame) -> Bools:
+    """Whether lam_pred and the tuned lam lie at or beyond the same end of what was trained long enough (n,)."""
+    low, high = floats(known, "lam_min"), floats(known, "lam_max")
     pred = floats(known, "lam_pred")
     below = (pred < low) & (floats(known, "lam_tuned_low") <= low)
     above = (pred > high) & (floats(known, "lam_tuned_high") >= high)

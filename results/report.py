@@ -32,7 +32,18 @@ CLAIMS = {
 }
 _SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 _NO_AXES = (
-    *("in_law", "budget_at", "lam_tuned", "lam_tuned_low", "lam_tuned_high", "lams", "acc_tuned", "acc_zero"),
+    *(
+        "in_law",
+        "budget_at",
+        "lam_tuned",
+        "lam_tuned_low",
+        "lam_tuned_high",
+        "lams",
+        "lam_min",
+        "lam_max",
+        "acc_tuned",
+        "acc_zero",
+    ),
     *("probe_points", "c", "lam_pred", "acc_pred", "gap", "ratio"),
 )
 _GREEK = {"eta": "η", "lam": "λ", "mu": "μ", "budget": "T (epochs)"}

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from results.schema import VERSION_KEY, row_schema
+from results.schema import SCHEMA_VERSION, VERSION_KEY, row_schema
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 
@@ -145,8 +145,12 @@ def next_attempt(directory: SweepDir, pack: str) -> int:
 
 
 def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEnd]:
-    """The ledger: point id to its end, of one pack's parts or of all. Reads footers only."""
-    return {end.point: end for path in parts(directory, pack) for end in _ends_of(path, pq.read_schema(path))}
+    """The ledger: point id to its end, of one pack's parts or of all. Reads footers only.
+
+    Raises:
+        InputError: a file among the parts is damaged or not of this program.
+    """
+    return {end.point: end for path in parts(directory, pack) for end in _ends_of(_checked_schema(path))}
 
 
 def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -155,17 +159,28 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
     Args:
         directory: the sweep.
         columns: those wanted; all if None. ``sweep``, ``point`` and ``pack`` come as categories.
+
+    Raises:
+        InputError: a file among the parts is damaged or not of this program.
     """
     paths = parts(directory)
-    if not paths:
-        empty: pd.DataFrame = row_schema().empty_table().to_pandas()
-        return empty if columns is None else empty[list(columns)]
+    schema = pa.unify_schemas([row_schema(), *(_checked_schema(p).remove_metadata() for p in paths)])
     options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
-    dataset = ds.dataset([str(p) for p in paths], format=ds.ParquetFileFormat(read_options=options))
+    dataset = ds.dataset(
+        [str(p) for p in paths], schema=_dictionaries(schema), format=ds.ParquetFileFormat(read_options=options)
+    )
     table = dataset.to_table(columns=list(columns) if columns is not None else None).unify_dictionaries()
     rows: pd.DataFrame = table.to_pandas()
+    for name in set(_TEXT_COLUMNS) & set(rows):
+        rows[name] = rows[name].cat.reorder_categories(sorted(rows[name].cat.categories))  # else in order of arrival
     keys = [key for key in ("point", "step") if key in rows]
     return rows.sort_values(keys, ignore_index=True, kind="stable") if keys else rows
+
+
+def _dictionaries(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with the ids as dictionaries: a name of 16 letters a row would be most of the table's memory."""
+    names = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([pa.field(f.name, names) if f.name in _TEXT_COLUMNS else f for f in schema])
 
 
 def read_points(directory: SweepDir) -> pd.DataFrame:
@@ -214,12 +229,13 @@ def tidy(
         pack: only the parts of this pack; None for all.
     """
     for path in parts(directory, pack):
-        present = pq.read_schema(path)
+        present = _checked_schema(path)
         kept = [p in keep for p in _read(path, ["point"])["point"].to_pylist()]
-        ends = [end for end in _ends_of(path, present) if end.point in keep]
+        ended = list(_ends_of(present))
+        ends = [end for end in ended if end.point in keep]
         if not any(kept) and not ends:
             path.unlink()
-        elif not all(kept) or len(ends) < len(list(_ends_of(path, present))) or present.names != schema.names:
+        elif not all(kept) or len(ends) < len(ended) or present.names != schema.names:
             rows = _read(path).filter(pa.array(kept, pa.bool_()))
             write_part(directory, path.name, _conform(rows, schema, defaults or {}), ends)
 
@@ -240,9 +256,26 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
         return file.read(columns)
 
 
-def _ends_of(path: Path, schema: pa.Schema) -> Iterator[PointEnd]:
-    metadata = schema.metadata or {}
-    if VERSION_KEY not in metadata:
+def _checked_schema(path: Path) -> pa.Schema:
+    """Schema of a part that is whole, ours, and of this version."""
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}). Remove it and run the same command "
+            "again: what it held is trained anew."
+        ) from None
+    version = (schema.metadata or {}).get(VERSION_KEY)
+    if version is None:
         raise InputError(f"{path}: this Parquet file was not written by sweeper; move it out of the rows folder.")
-    for record in json.loads(metadata.get(ENDS_KEY, b"[]")):
+    if int(version) != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: written with version {int(version)} of the row schema, but this program has version "
+            f"{SCHEMA_VERSION}; read it with the sweeper that wrote it, or run the grid under another --name."
+        )
+    return schema
+
+
+def _ends_of(schema: pa.Schema) -> Iterator[PointEnd]:
+    for record in json.loads(schema.metadata.get(ENDS_KEY, b"[]")):
         yield PointEnd(**record | {"outcome": Outcome(record["outcome"])})

@@ -73,8 +73,9 @@ def tuned_and_predicted(
     Returns:
         One row for each combination of `seed`, `eta`, `mu`, further axes, and each budget: these, then `budget_at`
         (T), `lam_tuned`, `lam_tuned_low`, `lam_tuned_high` (all lam within 0.1 % of the best), `lams` (how many lam
-        > 0 have an accuracy), `acc_tuned`, `acc_zero` (lam = 0), `probe_points`, `c` (epochs), `lam_pred`, `acc_pred`
-        (NaN outside the grid), `gap` (acc_tuned - acc_pred), `ratio` (lam_pred/lam_tuned), `why` ("" if complete).
+        > 0 have an accuracy within this budget), `lam_min` and `lam_max` of these, `acc_tuned`, `acc_zero` (lam = 0),
+        `probe_points`, `c` (epochs), `lam_pred`, `acc_pred` (NaN outside lam_min to lam_max), `gap` (acc_tuned -
+        acc_pred), `ratio` (lam_pred/lam_tuned), `why` ("" if complete).
 
     Raises:
         ValueError: a column is missing.
@@ -133,7 +134,7 @@ def _axes_of(rows: pd.DataFrame, segments: Segments) -> pd.DataFrame:
     return first.loc[segments.points[segments.owner]].reset_index(names="point")
 
 
-_TUNED = ("lam_tuned", "lam_tuned_low", "lam_tuned_high", "lams", "acc_tuned", "acc_zero")
+_TUNED = ("lam_tuned", "lam_tuned_low", "lam_tuned_high", "lams", "lam_min", "lam_max", "acc_tuned", "acc_zero")
 _PREDICTED = ("probe_points", "c", "lam_pred", "acc_pred", "why")
 
 
@@ -149,10 +150,10 @@ def _tuned(here: pd.DataFrame) -> dict[str, object]:
     zero = floats(here, "acc")[floats(here, "lam") == 0]
     acc_zero = float(np.nanmax(zero)) if np.isfinite(zero).any() else np.nan
     if not len(lam):
-        return dict(zip(_TUNED, (np.nan, np.nan, np.nan, 0, np.nan, acc_zero), strict=True))
+        return dict(zip(_TUNED, (np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan, acc_zero), strict=True))
     best = int(np.argmax(acc))
     spread = lam[acc >= acc[best] - SPREAD]
-    values: tuple[object, ...] = (lam[best], spread[0], spread[-1], len(lam), acc[best], acc_zero)
+    values: tuple[object, ...] = (lam[best], spread[0], spread[-1], len(lam), lam[0], lam[-1], acc[best], acc_zero)
     return dict(zip(_TUNED, values, strict=True))
 
 

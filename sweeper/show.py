@@ -24,6 +24,7 @@ from sweeper.run import Account, plan_for, profiles_of
 ASSUMED_SPEED = {"cpu": 5e10, "gpu": 2e13}
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 _PACKS_SHOWN = 12
+WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 
 def show_plan(grid: Grid, console: Console) -> None:
@@ -79,11 +80,13 @@ def show_account(account: Account, root: Path, console: Console, *, as_json: boo
         console.print_json(json.dumps(content, allow_nan=False))
         return
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("claim", "verdict", "value", "interval", "threshold"):
-        table.add_column(name, no_wrap=name != "threshold")
+    wide = console.width >= WIDE
+    for name in ("claim", "verdict", "value", "interval", *(["threshold"] if wide else [])):
+        table.add_column(name, no_wrap=True)
     for v in account.analysis.verdicts:
         interval = "" if v.interval is None else f"\\[{v.interval[0]:.3g}, {v.interval[1]:.3g}]"
-        table.add_row(v.claim, _MARKS[v.verdict], "" if v.value is None else f"{v.value:.3g}", interval, v.threshold)
+        cells = [v.claim, _MARKS[v.verdict], "" if v.value is None else f"{v.value:.3g}", interval]
+        table.add_row(*cells, *([v.threshold] if wide else []))
     console.print(table)
     _show_failures(account, SweepDir(root), console)
     counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(account.outcomes.items()))

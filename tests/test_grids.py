@@ -24,7 +24,9 @@ def test_a_grid_of_the_project_plans(path):
 
 
 def test_the_default_grid_spans_what_the_law_needs():
-    grid = load_grid((Path(__file__).parent.parent / "grids/digits.yaml").read_text(encoding="utf-8"), "grids/digits.yaml")
+    grid = load_grid(
+        (Path(__file__).parent.parent / "grids/digits.yaml").read_text(encoding="utf-8"), "grids/digits.yaml"
+    )
     points = make_points(grid)
     products = [p.eta * p.lam for p in points if p.lam > 0]
     assert len({(p.eta, p.lam) for p in points}) >= 24

@@ -63,8 +63,8 @@ def load_data(spec: Digits) -> Dataset:
 def _read_digits() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """scikit-learn's ``load_digits()``, read from its file: importing the package takes every worker a second."""
     package = find_spec("sklearn")
-    assert package is not None and package.origin is not None, "scikit-learn is a dependency of sweeper"
-    table = np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
+    assert package is not None, "scikit-learn is a dependency of sweeper"
+    table = np.loadtxt(Path(str(package.origin)).parent / "datasets" / "data" / "digits.csv.gz", delimiter=",")
     return table[:, :-1], table[:, -1]
 
 

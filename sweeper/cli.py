@@ -42,15 +42,12 @@ STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
 def main() -> None:
-    """Entry point: errors of the user become one paragraph and status 2, an interrupt status 130."""
+    """Entry point: errors of the user become one paragraph and status 2."""
     try:
         app()
     except InputError as error:
         _stderr().print(f"[red bold]error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)
-    except KeyboardInterrupt:
-        _stderr().print("\nInterrupted. What has ended is stored; run the same command again to continue.")
-        sys.exit(STATUS_INTERRUPTED)
 
 
 @app.command()
@@ -85,7 +82,12 @@ def run(
 
     chosen = _load(grid, [*(settings or []), *([f"name={json.dumps(name)}"] if name is not None else [])])
     out = _absolute(out)
-    account = run_sweep(chosen, out, _opener(backend, address), _tracking(tracking_uri, out), _stderr())
+    try:
+        account = run_sweep(chosen, out, _opener(backend, address), _tracking(tracking_uri, out), _stderr())
+    except KeyboardInterrupt:
+        note = "Interrupted. Points that ended are stored; run the same command again to continue."
+        _stderr().print(note, soft_wrap=True)
+        sys.exit(STATUS_INTERRUPTED)
     show_account(account, out / chosen.name, Console())
     sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
 

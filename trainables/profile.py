@@ -17,6 +17,7 @@ from trainables.models import build_model
 # FC-256 5.5 ms alone and 5.9 ms in packs of 8.
 CPU_ACTIVATION_BYTES = 2**20
 CPU_MOST_POINTS = 64
+LARGE = 10**8  # parameters from which a trial pass is made without memory, on the meta device
 SAMPLES = 2  # of the trial forward pass: batch norm refuses one
 GPU_MEMORY_SHARE = 0.5
 GPU_MOST_POINTS = 1024
@@ -51,8 +52,8 @@ def profile(trainable: Trainable, device: str = "cpu") -> Profile:
 def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[float, int, int]:
     """FLOP, numbers kept for the backward pass, and the widest layer's output, all of one sample.
 
-    FLOP are those of the layers with weight matrices: 2 · fan-in for each output. (torch's own counter would import
-    its compiler first, which takes more than a second.)
+    FLOP are those of the layers with weight matrices: 2 · fan-in for each output. (torch's own counter, like
+    every pass on the meta device, first imports torch's compiler for a second; only models that may not fit pay it.)
     """
     flops: list[int] = []
     outputs: list[int] = []
@@ -62,12 +63,14 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         outputs.append(output.numel() // SAMPLES)
         flops.append(2 * weight[0].numel() * outputs[-1] if weight is not None and weight.ndim > 1 else 0)
 
-    model = copy.deepcopy(model).to_empty(device="cpu")
+    large = sum(p.numel() for p in model.parameters()) > LARGE
+    device = torch.device("meta" if large else "cpu")
+    model = copy.deepcopy(model).to_empty(device=device)
     for module in model.modules():
         if not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
-        model(torch.zeros(SAMPLES, *sample_shape))
+        model(torch.zeros(SAMPLES, *sample_shape, device=device))
     return float(sum(flops)), sum(outputs), max(outputs)
 
 

@@ -4,23 +4,13 @@ import io
 
 import pytest
 from rich.console import Console
+from tests_support import SMALL
 
 from results.store import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.run import missing_points, plan_for, prepare, profiles_of, run_sweep
-
-SMALL = """
-name: small
-trainable:
-  model: {name: fc, width: 16, depth: 2}
-  data: {name: digits, train: 64}
-axes: {eta: [0.1, 0.3], lam: [0, 0.01, 0.1]}
-budget: {rule: inverse_eta_lam, constant: 1, max: 60}
-measure: {log: 10}
-analysis: {budgets: [10, 50]}
-"""
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests_support import SMALL
 
 pytestmark = pytest.mark.ray
 
@@ -53,7 +54,7 @@ def test_every_listener_is_on_loopback(ray_backend):
 
 def test_nothing_is_printed_but_the_progress(tmp_path):
     grid = tmp_path / "g.yaml"
-    grid.write_text((Path(__file__).parent / "conftest.py").read_text().split('"""')[3])
+    grid.write_text(SMALL)
     command = [sys.executable, "-m", "sweeper", "run", grid, "--out", tmp_path / "runs", "--tracking-uri", "none"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,179 @@
+"""The command line as a user meets it: a process, its output, its exit status."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests_support import SMALL
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def sweeper(tmp_path):
+    """Runs ``sweeper ARGS`` in an empty folder that holds ``small.yaml``."""
+    (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
+
+    def run(*arguments, expect=0):
+        command = [sys.executable, "-m", "sweeper", *map(str, arguments)]
+        environment = os.environ | {"COLUMNS": "160", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False, timeout=100
+        )
+        assert done.returncode == expect, done.stderr + done.stdout
+        return done
+
+    return run
+
+
+IN_PROCESS = ("--backend", "inprocess", "--tracking-uri", "none")
+
+
+def test_run_status_analyze_and_run_again(sweeper, tmp_path):
+    first = sweeper("run", "small.yaml", *IN_PROCESS)
+    assert re.search(r"overparameterized +. \w+", first.stdout)
+    assert "6 completed" in first.stdout
+    root = tmp_path / "runs/small"
+    assert {p.name for p in root.iterdir()} == {
+        "grid.yaml", "plan.json", "rows", "points.parquet", "analysis", "report.html",
+    }  # fmt: skip
+    rows = pd.read_parquet(root / "rows")
+    assert rows.groupby("point").ngroups == 6
+    assert not rows.duplicated(["point", "step"]).any()
+
+    status = json.loads(sweeper("status", root, "--json").stdout)
+    assert (status["points"], status["missing"], status["outcomes"]) == (6, 0, {"completed": 6})
+
+    verdicts = json.loads(sweeper("analyze", root, "--json").stdout)["verdicts"]
+    assert verdicts == json.loads((root / "analysis/verdicts.json").read_text())["verdicts"]
+    assert {v["verdict"] for v in verdicts} <= {"pass", "fail", "inconclusive"}
+
+    before = (root / "rows").stat().st_mtime_ns
+    again = sweeper("run", "small.yaml", *IN_PROCESS)
+    assert "packs" not in again.stderr  # nothing was trained
+    assert (root / "rows").stat().st_mtime_ns == before
+
+
+def test_a_conflicting_grid_is_refused_with_the_difference(sweeper, tmp_path):
+    sweeper("run", "small.yaml", *IN_PROCESS)
+    before = (tmp_path / "runs/small/grid.yaml").read_bytes()
+    done = sweeper("run", "small.yaml", *IN_PROCESS, "--set", "trainable.model.width=17", expect=2)
+    assert "trainable.model.width: 16 → 17" in done.stderr
+    assert "--name small-2" in done.stderr
+    assert (tmp_path / "runs/small/grid.yaml").read_bytes() == before
+    sweeper("run", "small.yaml", *IN_PROCESS, "--set", "trainable.model.width=17", "--name", "small-2")
+
+
+def test_mlflow_is_not_imported_without_a_tracker(sweeper, tmp_path):
+    (tmp_path / "mlflow.py").write_text("raise ImportError('mlflow was imported')")
+    sweeper("run", "small.yaml", *IN_PROCESS)
+
+
+def test_ray_is_not_needed_in_process(sweeper, tmp_path):
+    (tmp_path / "ray.py").write_text("raise ImportError('ray was imported')")
+    sweeper("run", "small.yaml", *IN_PROCESS)
+
+
+def test_the_default_tracker_lies_beside_the_sweeps_and_can_be_replayed(sweeper, tmp_path):
+    from mlflow import MlflowClient
+
+    sweeper("run", "small.yaml", "--backend", "inprocess")
+    client = MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    (experiment,) = [e for e in client.search_experiments() if e.name == "small"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 7
+    replayed = sweeper("track", "runs/small")
+    assert replayed.stdout.startswith("6 points in experiment ")
+    assert {r.info.run_id for r in client.search_runs([experiment.experiment_id])} == {r.info.run_id for r in runs}
+
+
+def test_a_tracker_that_is_away_costs_a_warning(sweeper):
+    done = sweeper("run", "small.yaml", "--backend", "inprocess", "--tracking-uri", "http://u:hush@127.0.0.1:9")
+    assert "6 completed" in done.stdout
+    assert done.stderr.count("warning:") == 1
+    assert "sweeper track" in done.stderr
+    assert "hush" not in done.stderr + done.stdout
+
+
+def test_an_interrupt_says_how_to_continue_and_the_next_run_does(sweeper, tmp_path):
+    long = ("--set", "budget={rule: fixed, constant: 200000}", "--set", "axes.eta=[0.1]", "--set", "axes.lam=[0.01]")
+    short = ("--set", "measure={log: 10}")
+    command = [sys.executable, "-m", "sweeper", "run", "small.yaml", *IN_PROCESS, *long, *short]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("small: 1 points in 1 packs")
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run the same command again to continue" in stderr
+    assert "Traceback" not in stderr
+    assert json.loads(sweeper("status", "runs/small", "--json").stdout)["missing"] == 1
+
+
+def test_failed_points_are_grouped_by_cause_and_the_status_says_so(sweeper):
+    done = sweeper(
+        "run",
+        "small.yaml",
+        *IN_PROCESS,
+        "--set",
+        "axes={eta: [0.1], lam: [0.01], model.width: [16, 1000000]}",
+        expect=1,
+    )
+    assert "1 point failed: RuntimeError:" in done.stdout
+    assert "traceback: runs/small/logs/" in done.stdout
+
+
+BAD = {
+    "no such file": (["absent.yaml"], r"error: absent.yaml: no such file\."),
+    "a folder": (["."], r"error: \.: this is a folder; give a YAML file"),
+    "not text": (["binary.yaml"], r"error: binary.yaml: not a text file \(UTF-8\); a grid is YAML\."),
+    "a typo": (["small.yaml", "--set", "budget.mx=3"], r"error: .*budget.mx: unknown key; did you mean 'max'\?"),
+    "a name that escapes": (["small.yaml", "--name", "../x"], r"error: .*name: the text .\.\./x. is not allowed"),
+    "too many samples": (["small.yaml", "--set", "trainable.data.train=5000"], r"trainable.data.train: 5000 is not"),
+    "an address without Ray": (
+        ["small.yaml", "--backend", "inprocess", "--address", "auto"],
+        r"--address auto: only the ray backend joins a cluster",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_paragraph_and_leaves_nothing(sweeper, tmp_path, case):
+    arguments, message = BAD[case]
+    (tmp_path / "binary.yaml").write_bytes(b"\x89PNG\xff\x00")
+    done = sweeper("run", *arguments, expect=2)
+    assert re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["status", "analyze", "track"])
+def test_a_folder_without_a_sweep_is_refused(sweeper, command):
+    done = sweeper(command, "nowhere", expect=2)
+    assert re.search(r"error: .*nowhere: no sweep here \(no plan.json\)", done.stderr)
+
+
+def test_every_command_has_help_with_an_example(sweeper):
+    commands = re.findall(r"│ (\w+) ", sweeper("--help").stdout.split("Commands")[1])
+    assert commands == ["plan", "run", "status", "analyze", "track", "ui", "schema"]
+    for command in commands:
+        assert f"Example: sweeper {command}" in sweeper(command, "--help").stdout
+
+
+def test_plan_shows_points_cost_and_the_share_of_measurement(sweeper):
+    out = sweeper("plan", "small.yaml").stdout
+    assert re.search(r"points +6 = 2 eta × 3 lam", out)
+    assert re.search(r"measurements +\d+, [\d.]+% of the work", out)
+
+
+def test_the_schema_is_json_schema_of_the_grid(sweeper):
+    schema = json.loads(sweeper("schema").stdout)
+    assert schema["properties"]["axes"]["required"] == ["eta", "lam"]
+    assert schema["additionalProperties"] is False

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+from search_spaces.errors import InputError
+from search_spaces.points import make_points
+from sweeper.plan_file import cached_plan, read_grid, read_plan
+from sweeper.run import plan_for, prepare, profiles_of
+
+
+@pytest.fixture
+def prepared(tmp_path, small_grid):
+    """A prepared directory, its grid and its plan."""
+    from results.store import SweepDir
+
+    def make(*changes):
+        grid, directory = small_grid(*changes), SweepDir(tmp_path / "small")
+        points = make_points(grid)
+        plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
+        prepare(directory, grid, points, plan)
+        return directory, grid, plan
+
+    return make
+
+
+def test_plan_and_grid_come_back_as_they_were_written(prepared):
+    directory, grid, plan = prepared(
+        "axes={eta: [0.1], lam: [0, 0.1], model.width: [8, 16], loss.scale: [mean, paper]}"
+    )
+    file = read_plan(directory)
+    assert file.packs == plan.packs
+    assert set(file.points.values()) == set(plan.points)
+    assert read_grid(directory) == grid
+
+
+def test_points_and_creation_time_of_earlier_runs_are_kept(prepared):
+    directory, _, first = prepared()
+    created = read_plan(directory).created
+    prepared("axes.eta=[1.0]")
+    file = read_plan(directory)
+    assert file.created == created
+    assert {p.eta for p in file.points.values()} == {0.1, 0.3, 1.0}
+    assert {p.id for p in first.points} < file.points.keys()
+
+
+def test_a_worker_reads_the_plan_once_until_it_changes(prepared):
+    directory, _, _ = prepared()
+    modified = directory.plan.stat().st_mtime_ns
+    assert cached_plan(directory, modified) is cached_plan(directory, modified)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"created": "x", "points": [{}], "packs": []}', "null"])
+def test_a_damaged_plan_is_refused(prepared, content):
+    directory, _, _ = prepared()
+    directory.plan.write_text(content)
+    with pytest.raises(InputError, match=r"plan.json: damaged \(.*\). Run the same 'sweeper run' again"):
+        read_plan(directory)
+
+
+def test_an_unknown_point_in_a_pack_is_damage(prepared):
+    directory, _, _ = prepared()
+    data = json.loads(directory.plan.read_text())
+    data["packs"][0]["points"].append("absent")
+    directory.plan.write_text(json.dumps(data))
+    with pytest.raises(InputError, match="damaged"):
+        read_plan(directory)

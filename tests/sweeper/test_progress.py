@@ -1,0 +1,62 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from results.store import PointEnd
+from search_spaces.outcome import Outcome
+from search_spaces.points import make_points
+from sweeper.events import Progress
+from sweeper.progress import Display, Tally, duration
+from sweeper.run import plan_for, profiles_of
+
+
+def _end(point, outcome=Outcome.COMPLETED, acc=0.9, kappa=0.5):
+    return PointEnd(
+        point=point, pack="k", attempt=0, outcome=outcome, steps=10, seconds=1.0, best_test_acc=acc, kappa=kappa
+    )
+
+
+def test_the_tally_counts_and_estimates():
+    tally = Tally(total=4, steps_total=400)
+    assert tally.remaining_seconds(0.0) is None
+    assert tally.kappa() is None
+    tally.add(Progress(pack="a"), now=10.0)
+    tally.add(Progress(pack="a", steps=100, ends=(_end("1"), _end("2", acc=0.95, kappa=None))), now=12.0)
+    tally.add(Progress(pack="b", steps=100, ends=(_end("3", Outcome.FAILED, None, 2.0),), finished=True), now=14.0)
+    assert tally.rate(14.0) == 50.0
+    assert tally.remaining_seconds(14.0) == 4.0
+    assert tally.best() == 0.95
+    assert tally.kappa() == (pytest.approx(1.0), 2)  # the geometric mean of 0.5 and 2
+    assert tally.outcomes() == {Outcome.COMPLETED: 2, Outcome.FAILED: 1}
+    assert tally.active == {"a"}
+
+
+def test_lines_replace_the_bar_where_there_is_no_terminal(small_grid):
+    grid, out = small_grid(), io.StringIO()
+    points = make_points(grid)
+    plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
+    with Display(Console(file=out, width=200), "small", plan, done_before=3) as display:
+        display.notify(Progress(pack="a", steps=5, ends=(_end("1"),)))
+    first, last = out.getvalue().splitlines()
+    assert first.startswith("small: 6 points (3 done before) in ")
+    assert last.startswith("1/6 points · 1 packs running · best 0.9000 · κ ≈ 0.50 (1 points)")
+
+
+def test_a_terminal_shows_a_bar_and_the_time_left(small_grid):
+    grid, out = small_grid(), io.StringIO()
+    points = make_points(grid)
+    plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
+    with Display(Console(file=out, width=120, force_terminal=True), "small", plan, done_before=0) as display:
+        display.notify(Progress(pack="a"))
+        display.notify(Progress(pack="a", steps=plan.cost.steps // 2))
+        display._live.refresh()
+    assert "50%" in out.getvalue()
+    assert "ETA 0:0" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (42.4, "0:42"), (3723, "1:02:03"), (3 * 86400 + 4 * 3600 + 300, "3 d 04:05")]
+)
+def test_durations_read_as_people_say_them(seconds, text):
+    assert duration(seconds) == text

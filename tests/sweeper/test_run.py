@@ -1,0 +1,121 @@
+import pandas as pd
+import pytest
+import yaml
+
+from results.store import read_ends, read_rows
+from search_spaces.errors import InputError
+from search_spaces.load import load_grid
+from search_spaces.outcome import Outcome
+from sweeper.backends.inprocess import InProcessBackend
+from sweeper.run import to_yaml
+
+
+class _Interrupted(InProcessBackend):
+    """Stops after the first pack, as a user's Ctrl-C would between two packs."""
+
+    def run(self, directory, plan, resources, notify):
+        def count(progress):
+            notify(progress)
+            if progress.finished:
+                raise KeyboardInterrupt
+
+        super().run(directory, plan, resources, count)
+
+
+def _measured(directory):
+    return read_rows(directory).drop(columns=["sweep", "pack", "attempt", "seconds"]).astype({"point": str})
+
+
+def test_an_interrupted_sweep_continues_to_the_same_table(sweep, small_grid):
+    with pytest.raises(KeyboardInterrupt):
+        sweep(small_grid("resources.pack=2"), _Interrupted)
+    account, directory = sweep(small_grid("resources.pack=4"))  # packed anew
+    _, reference = sweep(small_grid("name=reference"))
+    assert account.missing == 0
+    pd.testing.assert_frame_equal(_measured(directory), _measured(reference))  # bit for bit
+
+
+def test_rows_of_a_point_that_did_not_end_are_dropped(train, small_grid, monkeypatch):
+    monkeypatch.setattr("sweeper.pack_writer.FLUSH_SECONDS", 0.0)  # a part a measurement
+    grid = small_grid("resources.pack=1")
+
+    class Killed(InProcessBackend):
+        def run(self, directory, plan, resources, notify):
+            from sweeper.pack_writer import PackWriter
+
+            add = PackWriter.add
+            seen = []
+
+            def some(self, event):
+                seen.append(event)
+                if len(seen) == 7:
+                    raise SystemExit
+                add(self, event)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(PackWriter, "add", some)
+                super().run(directory, plan, resources, notify)
+
+    with pytest.raises(SystemExit):
+        train(grid, Killed)
+    directory, _, _ = train(grid)
+    rows = read_rows(directory)
+    assert not rows.duplicated(["point", "step"]).any()
+    assert len(read_ends(directory)) == 6
+    reference, _, _ = train(small_grid("name=reference"))
+    pd.testing.assert_frame_equal(_measured(directory), _measured(reference))
+
+
+def test_failed_points_are_tried_again(train, small_grid, monkeypatch):
+    grid = small_grid("axes.eta=[0.1]")
+
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("no such layer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sweeper.worker.train_pack", broken)
+        directory, _, _ = train(grid)
+    assert {e.outcome for e in read_ends(directory).values()} == {Outcome.FAILED}
+    train(grid)
+    assert {e.outcome for e in read_ends(directory).values()} == {Outcome.COMPLETED}
+
+
+def test_an_axis_gained_becomes_a_column_of_the_old_rows_too(train, small_grid):
+    directory, _, _ = train(small_grid("axes={eta: [0.1], lam: [0.01]}"))
+    _, plan, _ = train(small_grid("axes={eta: [0.1], lam: [0.01], model.width: [8, 16]}"))
+    assert [p.variant for p in plan.points] == [(("model.width", 8),)]  # 16 was trained before
+    rows = pd.read_parquet(directory.rows)
+    assert set(rows["model.width"]) == {8.0, 16.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("optimizer={name: sgd, mu: 0.9}", "optimizer.mu: 0.0 → 0.9"),
+        ("measure={every: epoch}", "measure.every: None → epoch"),
+        ("trainable.loss={name: softmax, scale: paper}", "trainable.loss.scale: mean → paper"),
+        ("budget.max=30", "budget of eta 0.1, lam 0: 60 → 30 epochs"),
+    ],
+)
+def test_changes_that_would_alter_points_are_refused(sweep, small_grid, change, line):
+    _, directory = sweep(small_grid())
+    before = {p: p.stat().st_mtime_ns for p in directory.root.rglob("*")}
+    with pytest.raises(InputError, match="this sweep was made with another grid") as refusal:
+        sweep(small_grid(change))
+    assert line in str(refusal.value)
+    assert {p: p.stat().st_mtime_ns for p in directory.root.rglob("*")} == before
+
+
+def test_a_grid_as_resolved_is_a_grid(small_grid):
+    grid = small_grid("axes={eta: [0.1], lam: {log: [1e-5, 1], num: 7}, seed: [0, 1]}")
+    text = to_yaml(grid)
+    assert load_grid(text, "grid.yaml") == grid
+    assert yaml.safe_load(text)["budget"]["max"] == 60.0
+
+
+def test_verdicts_and_report_of_a_small_sweep_are_written(sweep, small_grid):
+    account, directory = sweep(small_grid())
+    assert len(account.analysis.verdicts) == 10
+    assert directory.report.read_text().startswith("<!DOCTYPE html>")
+    figures = {p.name for p in (directory.analysis / "figures").iterdir()}
+    assert figures == {f"{n}.{e}" for n in ("sweep", "collapse", "lambda_pred") for e in ("svg", "png", "csv")}

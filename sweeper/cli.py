@@ -82,13 +82,14 @@ def run(
 
     chosen = _load(grid, [*(settings or []), *([f"name={json.dumps(name)}"] if name is not None else [])])
     out = _absolute(out)
+    uri = _tracking(tracking_uri, out)
     try:
-        account = run_sweep(chosen, out, _opener(backend, address), _tracking(tracking_uri, out), _stderr())
+        account = run_sweep(chosen, out, _opener(backend, address), uri, _stderr())
     except KeyboardInterrupt:
         note = "Interrupted. Points that ended are stored; run the same command again to continue."
         _stderr().print(note, soft_wrap=True)
         sys.exit(STATUS_INTERRUPTED)
-    show_account(account, out / chosen.name, Console())
+    show_account(account, out / chosen.name, Console(), tracked=tracking_uri is None)
     sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
 
 

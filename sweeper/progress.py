@@ -85,8 +85,8 @@ class Display:
         packs, workers = len(self._plan.packs), self._plan.workers
         before = f" ({self.tally.done_before:,} done before)" if self.tally.done_before else ""
         self._console.print(
-            f"[bold]{self._title}[/]: {self.tally.total:,} points{before} in {packs:,} packs on {workers} "
-            f"worker{'s' if workers > 1 else ''}, {self.tally.steps_total:,} steps",
+            f"[bold]{self._title}[/]: {_count(self.tally.total, 'point')}{before} in {_count(packs, 'pack')} on "
+            f"{_count(workers, 'worker')}, {_count(self.tally.steps_total, 'step')}",
             soft_wrap=True,
         )
         if self._console.is_terminal:
@@ -128,15 +128,19 @@ class Display:
         tally, outcomes = self.tally, self.tally.outcomes()
         parts = [f"{len(tally.ends):,}/{tally.total:,} points"]
         if tally.active:
-            parts.append(f"{len(tally.active)} packs running")
+            parts.append(f"{_count(len(tally.active), 'pack')} running")
         parts += [f"{outcomes[o]} {o}" for o in (Outcome.DIVERGED, Outcome.STOPPED, Outcome.FAILED) if outcomes[o]]
         if (best := tally.best()) is not None:
             parts.append(f"best {best:.4f}")
         if kappa := tally.kappa():
-            parts.append(f"κ ≈ {kappa[0]:.2f} ({kappa[1]} points)")
+            parts.append(f"κ ≈ {kappa[0]:.2f} ({_count(kappa[1], 'point')})")
         if rate := tally.rate(time.monotonic()):
             parts.append(f"{rate:,.0f} steps/s")
         return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

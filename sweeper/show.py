@@ -72,8 +72,10 @@ def _pack_table(plan: Plan) -> Table:
     return table
 
 
-def show_account(account: Account, root: Path, console: Console, *, as_json: bool = False) -> None:
-    """Verdicts, failures by cause, and where everything lies."""
+def show_account(
+    account: Account, root: Path, console: Console, *, as_json: bool = False, tracked: bool = False
+) -> None:
+    """Verdicts, failures by cause, and where everything lies; ``tracked`` if MLflow has it too."""
     if as_json:
         verdicts = [v.to_json() for v in account.analysis.verdicts]
         content = {"sweep": root.name, "outcomes": account.outcomes, "missing": account.missing, "verdicts": verdicts}
@@ -93,9 +95,12 @@ def show_account(account: Account, root: Path, console: Console, *, as_json: boo
     console.print(
         f"\n[bold]points[/]   {counts or 'none ended'}" + (f", {account.missing:,} missing" if account.missing else "")
     )
-    for label, path in {"report": root / "report.html", "table": root / "rows"}.items():
+    for label, path in {"report": root / "report.html", "table ": root / "rows"}.items():
         console.print(f"[bold]{label}[/]   {escape(_short(path))}", soft_wrap=True, highlight=False)
-    console.print(f"[bold]MLflow[/]   sweeper ui --out {escape(_short(root.parent))}", soft_wrap=True, highlight=False)
+    if tracked:
+        console.print(
+            f"[bold]MLflow[/]   sweeper ui --out {escape(_short(root.parent))}", soft_wrap=True, highlight=False
+        )
 
 
 def _show_failures(account: Account, directory: SweepDir, console: Console) -> None:

@@ -107,7 +107,7 @@ def test_an_interrupt_says_how_to_continue_and_the_next_run_does(sweeper, tmp_pa
     short = ("--set", "measure={log: 10}")
     command = [sys.executable, "-m", "sweeper", "run", "small.yaml", *IN_PROCESS, *long, *short]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr.readline().startswith("small: 1 points in 1 packs")
+        assert process.stderr.readline().startswith("small: 1 point in 1 pack on 1 worker")
         time.sleep(2)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=30)

@@ -40,7 +40,7 @@ def test_lines_replace_the_bar_where_there_is_no_terminal(small_grid):
         display.notify(Progress(pack="a", steps=5, ends=(_end("1"),)))
     first, last = out.getvalue().splitlines()
     assert first.startswith("small: 6 points (3 done before) in ")
-    assert last.startswith("1/6 points · 1 packs running · best 0.9000 · κ ≈ 0.50 (1 points)")
+    assert last.startswith("1/6 points · 1 pack running · best 0.9000 · κ ≈ 0.50 (1 point)")
 
 
 def test_a_terminal_shows_a_bar_and_the_time_left(small_grid):

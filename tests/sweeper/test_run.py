@@ -92,7 +92,7 @@ def test_an_axis_gained_becomes_a_column_of_the_old_rows_too(train, small_grid):
     ("change", "line"),
     [
         ("optimizer={name: sgd, mu: 0.9}", "optimizer.mu: 0.0 → 0.9"),
-        ("measure={every: epoch}", "measure.every: None → epoch"),
+        ("measure={every: epoch}", "measure.every: null → epoch"),
         ("trainable.loss={name: softmax, scale: paper}", "trainable.loss.scale: mean → paper"),
         ("budget.max=30", "budget of eta 0.1, lam 0: 60 → 30 epochs"),
     ],

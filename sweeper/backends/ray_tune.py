@@ -25,6 +25,7 @@ for _name, _value in _ENVIRONMENT.items():
 
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
+from ray._private import worker as ray_worker  # noqa: E402
 
 from results.store import SweepDir  # noqa: E402
 from search_spaces.errors import InputError  # noqa: E402
@@ -52,6 +53,9 @@ class RayBackend:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
         if address == "local":
             options |= {"include_dashboard": False, "num_cpus": os.cpu_count()}
+        # Ray has no public switch for "(raylet) A worker died …", printed on stdout whatever log_to_driver says;
+        # the pack is tried again, and a pack that stays unfinished is in the account.
+        ray_worker._worker_logs_enabled = False
         try:
             ray.init(address=address, **options)
         except ConnectionError as error:

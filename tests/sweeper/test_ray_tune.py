@@ -1,10 +1,15 @@
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests_support import SMALL
+
+from results.store import read_ends, read_rows
 
 pytestmark = pytest.mark.ray
 
@@ -64,3 +69,41 @@ def test_nothing_is_printed_but_the_progress(tmp_path):
     assert not [line for line in lines if "ray" in line.lower() or "warning" in line.lower()]
     assert "scaling" in done.stdout
     assert not (tmp_path / "runs/small/.ray").exists()
+
+
+def _training_workers():
+    """Processes that train a pack at this moment; Ray names them so."""
+    found = []
+    for pid in _descendants(os.getpid()):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_text().startswith("ray::ImplicitFunc.train"):
+                found.append(pid)
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_killed_worker_costs_no_row_and_gives_none_twice(train, small_grid, ray_backend, capfd):
+    long = ("budget={rule: fixed, constant: 4000}", "axes={eta: [0.1], lam: [0.001, 0.01]}", "resources.pack=1")
+
+    class Killing(type(ray_backend)):
+        def __init__(self):
+            self.killed = []
+
+        def run(self, directory, plan, resources, notify):
+            def kill_once(progress):
+                if progress.steps and not self.killed:
+                    self.killed = _training_workers()[:1]
+                    os.kill(self.killed[0], signal.SIGKILL)
+                notify(progress)
+
+            super().run(directory, plan, resources, kill_once)
+
+    backend = Killing()
+    directory, _, _ = train(small_grid(*long, "name=killed"), lambda: backend)
+    assert backend.killed
+    attempts = {end.attempt for end in read_ends(directory).values()}
+    reference, _, _ = train(small_grid(*long, "name=reference"))
+    tables = [read_rows(d)[["point", "step", "test_loss", "weight_norm"]] for d in (directory, reference)]
+    pd.testing.assert_frame_equal(*(t.astype({"point": str}) for t in tables))
+    assert attempts <= {0, 1}
+    assert "raylet" not in capfd.readouterr().out

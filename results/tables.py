@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from results.fits import in_law
-from results.peaks import summarise
-from results.segments import Bools, Floats, Ints, Segments, extra_axes, floats, require, sort_measurements
+from results.peaks import find_peaks, summarise
+from results.segments import PEAK_COLUMNS, Bools, Floats, Ints, Segments, extra_axes, floats, require, sort_measurements
 
-__all__ = ["CURVE_MEASUREMENTS", "SPREAD", "collapse", "tuned_and_predicted", "within_budget"]
+__all__ = ["CURVE_MEASUREMENTS", "PAST_PEAK", "SPREAD", "collapse", "tuned_and_predicted", "within_budget"]
 
 SPREAD = 0.001  # lam within 0.1 % of the best accuracy are as good as tuned: error bars of the paper's figure 4b
 PROBE_SHARE = 0.1  # a short probe lasts a tenth of the budget
+PAST_PEAK = 1.0  # decay time after which a run has had time to peak: κ is 0.25 to 0.8 wherever it was measured
 CURVE_MEASUREMENTS = 400
 AXES = ("seed", "eta", "lam", "mu")
 # Of `results.schema`; named here so that a table from a notebook may lack some.
@@ -25,8 +26,8 @@ MEASURED = (
 def within_budget(rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005) -> pd.DataFrame:
     """Best test accuracy of each point over its measurements up to each budget (the paper's figures 2c, 2f, 3c, 3f).
 
-    A point whose own budget is below T counts with its own maximum, since its run was over before T: the paper's
-    "maximum during training". A run cut short before T and before its own budget counts only if it was seen to fall.
+    A run that ended before T counts with its own maximum (the paper's "maximum during training") if that maximum was
+    past: it was seen to fall, or it trained to a decay time of `PAST_PEAK`. Any other could still have risen until T.
 
     Args:
         rows: measurements, columns of `results.schema` and further axes.
@@ -44,12 +45,12 @@ def within_budget(rows: pd.DataFrame, budgets: Sequence[float], tolerance: float
     axes = _axes_of(rows, segments)
     ends = segments.epoch[segments.last]
     fell = ~summarise(segments, tolerance)["censored"].to_numpy(dtype=np.bool_)
-    own = floats(axes, "budget") if "budget" in axes else np.full(len(axes), np.inf)
+    past = fell | (segments.decay_time[segments.last] >= PAST_PEAK)
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
         inside = segments.maximum(np.where(segments.epoch <= budget * (1 + 1e-9), segments.test_acc, -np.inf))
         # A budget in whole steps may end up to one step early: 1 % is far below what moves a maximum.
-        counts = (ends >= 0.99 * np.minimum(budget, own)) | fell
+        counts = (ends >= 0.99 * budget) | past
         acc = np.where(counts & np.isfinite(inside), inside, np.nan)
         parts.append(axes.assign(budget_at=budget, acc=acc, reached=np.minimum(ends, budget)))
     table = pd.concat(parts) if parts else axes.assign(budget_at=np.nan, acc=np.nan, reached=np.nan).iloc[:0]
@@ -61,8 +62,9 @@ def tuned_and_predicted(
 ) -> pd.DataFrame:
     """The tuned lam of every budget beside lam_pred = c/T from what a ten times shorter probe would know (figure 4).
 
-    c is the geometric mean of t*·lam over the probe points: observed points of the law, at the same eta, seed and
-    further axes, with t* <= T/10. acc_pred is interpolated linearly in log lam between the grid's neighbours.
+    c is the geometric mean of t*·lam over the probe points: those of the law, at the same eta, seed and further axes,
+    whose measurements up to T/10 alone show their maximum to be past. acc_pred is interpolated linearly in log lam
+    between the grid's neighbours.
 
     Args:
         rows: measurements.
@@ -83,16 +85,17 @@ def tuned_and_predicted(
     axes = ["seed", "eta", "mu", *extra_axes(peaks)]
     require(peaks, ("point", "seed", "eta", "lam", "mu", "t_star", "censored"), "peaks")
     within = within_budget(rows, budgets, tolerance)[["point", "budget_at", "acc"]]
-    known = peaks.assign(probe=in_law(peaks) & ~peaks["censored"].to_numpy(dtype=np.bool_))
     records: list[dict[str, object]] = []
-    for _, group in known.groupby(axes, dropna=False, sort=True):
-        cell = {name: group[name].iloc[0] for name in axes}
-        accuracies = group[["point", "lam"]].merge(within, on="point")
-        for budget in dict.fromkeys(float(b) for b in budgets):
-            here = accuracies[accuracies["budget_at"] == budget]
-            records.append(cell | {"budget_at": budget} | _tuned(here) | _predicted(group, here, budget))
+    for budget in dict.fromkeys(float(b) for b in budgets):
+        probes = _probes(rows, peaks, PROBE_SHARE * budget, tolerance)
+        for _, group in peaks.groupby(axes, dropna=False, sort=True):
+            cell = {name: group[name].iloc[0] for name in axes}
+            here = group[["point", "lam"]].merge(within[within["budget_at"] == budget], on="point")
+            probe = probes[probes["point"].isin(group["point"])]
+            records.append(cell | {"budget_at": budget} | _tuned(here) | _predicted(probe, here, budget))
     table = pd.DataFrame(records, columns=[*axes, "budget_at", *_TUNED, *_PREDICTED])
     table = table.astype(dict.fromkeys(["budget_at", *_TUNED, *_PREDICTED[:-1]], "float64"))
+    table = table.sort_values([*axes, "budget_at"], ignore_index=True)
     gap, ratio = table["acc_tuned"] - table["acc_pred"], table["lam_pred"] / table["lam_tuned"]
     why = table.pop("why")
     return table.assign(gap=gap, ratio=ratio, why=why)
@@ -157,10 +160,19 @@ def _tuned(here: pd.DataFrame) -> dict[str, object]:
     return dict(zip(_TUNED, values, strict=True))
 
 
-def _predicted(group: pd.DataFrame, here: pd.DataFrame, budget: float) -> dict[str, object]:
-    probe = group[group["probe"] & (floats(group, "t_star") <= PROBE_SHARE * budget)]
+def _probes(rows: pd.DataFrame, peaks: pd.DataFrame, epochs: float, tolerance: float) -> pd.DataFrame:
+    """What probes of so many epochs see: the peaks of points that are past by then, of those that learn at all."""
+    if rows.empty:
+        return peaks.iloc[:0]
+    learned = peaks.loc[in_law(peaks), "point"]
+    short = rows[(floats(rows, "epoch") <= epochs * (1 + 1e-9)) & rows["point"].isin(learned)]
+    seen = find_peaks(short, peaks[peaks["point"].isin(short["point"])].drop(columns=list(PEAK_COLUMNS)), tolerance)
+    return seen[~seen["censored"].to_numpy(dtype=np.bool_)]
+
+
+def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float) -> dict[str, object]:
     if probe.empty:
-        why = f"no observed t* within a tenth of the budget of {budget:g} epochs"
+        why = f"no maximum is past within a tenth of the budget of {budget:g} epochs"
         return dict(zip(_PREDICTED, (0, np.nan, np.nan, np.nan, why), strict=True))
     c = float(np.exp(np.mean(np.log(floats(probe, "t_star") * floats(probe, "lam")))))
     acc, why = _interpolated(*_best_by_lam(here), c / budget)

@@ -13,7 +13,8 @@ from results.figures import draw_all, law_line
 from results.findings import Findings, find
 from results.fits import in_law
 from results.report import render_report
-from results.store import SweepDir, read_points, read_rows, write_table, write_text
+from results.schema import COLUMNS
+from results.store import SweepDir, read_points, read_rows, row_columns, write_table, write_text
 from results.style import save
 from results.tables import collapse
 from results.verdicts import Verdict, judge
@@ -39,7 +40,8 @@ def analyze(directory: SweepDir, grid: Grid) -> Analysis:
         grid: for tolerance and budgets, and for the report.
     """
     points = read_points(directory)
-    rows = read_rows(directory, [*_ROW_COLUMNS, *(axis for axis in grid.axes if "." in axis)])
+    further = [name for name in row_columns(directory) if name not in {c.name for c in COLUMNS}]
+    rows = read_rows(directory, [*_ROW_COLUMNS, *further])
     findings = find(rows, points, grid.analysis.tolerance, grid.analysis.budgets)
     verdicts = judge(findings)
     _write_tables(directory, findings, verdicts)

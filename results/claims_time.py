@@ -47,7 +47,8 @@ def collapse_of_kappa(fit: KappaFit) -> Verdict:
     spread = fit.kappa_gstd
     ruling: Ruling = "inconclusive"
     if fit.t_star_gstd >= T_STAR_GSTD:
-        ruling = by_interval(spread, 1.0, min(KAPPA_GSTD, fit.t_star_gstd**SPREAD_SHARE))
+        limit = min(KAPPA_GSTD, fit.t_star_gstd**SPREAD_SHARE)
+        ruling, threshold = by_interval(spread, 1.0, limit), f"<= {limit:.3g}"
     why = (
         f"κ = {fit.kappa.value:.2f}{_in(fit.kappa)} spreads by a factor {spread.value:.2f} where t* spreads by "
         f"{fit.t_star_gstd:.2f} (geometric standard deviations)"

@@ -150,7 +150,13 @@ def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEn
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    return {end.point: end for path in parts(directory, pack) for end in _ends_of(_checked_schema(path))}
+    ends: dict[str, PointEnd] = {}
+    for path in parts(directory, pack):
+        try:
+            ends |= {end.point: end for end in _ends_of(_checked_schema(path))}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: its list of ended points is damaged ({error}); remove the file.") from None
+    return ends
 
 
 def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -175,6 +181,12 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
         rows[name] = rows[name].cat.reorder_categories(sorted(rows[name].cat.categories))  # else in order of arrival
     keys = [key for key in ("point", "step") if key in rows]
     return rows.sort_values(keys, ignore_index=True, kind="stable") if keys else rows
+
+
+def row_columns(directory: SweepDir) -> list[str]:
+    """Columns of the table of rows: those of ``results.schema``, then the further axes."""
+    schemas = [row_schema(), *(_checked_schema(p).remove_metadata() for p in parts(directory))]
+    return [str(name) for name in pa.unify_schemas(schemas).names]
 
 
 def _dictionaries(schema: pa.Schema) -> pa.Schema:
@@ -204,8 +216,10 @@ def write_points(directory: SweepDir, axes: Mapping[str, Mapping[str, object]]) 
     ends = read_ends(directory)
     order = [*[p for p in axes if p in ends], *sorted(ends.keys() - axes.keys())]
     records = [{"sweep": directory.name, **axes.get(p, {}), **asdict(ends[p])} for p in order]
-    columns = ["sweep", *[f.name for f in fields(PointEnd)]]
-    points = pd.DataFrame.from_records(records, columns=None if records else columns)
+    names = dict.fromkeys(
+        ["sweep", *(n for values in axes.values() for n in values), *(f.name for f in fields(PointEnd))]
+    )
+    points = pd.DataFrame.from_records(records, columns=list(names))
     write_table(directory.points, pa.Table.from_pandas(points, preserve_index=False))
     return points
 
@@ -235,7 +249,7 @@ def tidy(
         ends = [end for end in ended if end.point in keep]
         if not any(kept) and not ends:
             path.unlink()
-        elif not all(kept) or len(ends) < len(ended) or present.names != schema.names:
+        elif not all(kept) or len(ends) < len(ended) or not present.remove_metadata().equals(schema.remove_metadata()):
             rows = _read(path).filter(pa.array(kept, pa.bool_()))
             write_part(directory, path.name, _conform(rows, schema, defaults or {}), ends)
 
@@ -268,10 +282,10 @@ def _checked_schema(path: Path) -> pa.Schema:
     version = (schema.metadata or {}).get(VERSION_KEY)
     if version is None:
         raise InputError(f"{path}: this Parquet file was not written by sweeper; move it out of the rows folder.")
-    if int(version) != SCHEMA_VERSION:
+    if version != str(SCHEMA_VERSION).encode():
         raise InputError(
-            f"{path}: written with version {int(version)} of the row schema, but this program has version "
-            f"{SCHEMA_VERSION}; read it with the sweeper that wrote it, or run the grid under another --name."
+            f"{path}: written with version {version.decode(errors='replace')} of the row schema, but this program has "
+            f"version {SCHEMA_VERSION}; read it with the sweeper that wrote it, or run the grid under another --name."
         )
     return schema
 

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -122,3 +122,18 @@ def point_to_json(point: Point) -> dict[str, object]:
 def point_from_json(data: Mapping[str, Any]) -> Point:
     """The inverse of ``point_to_json``."""
     return Point(**{**data, "variant": tuple((key, value) for key, value in data["variant"])})
+
+
+def further_axes(points: Iterable[Point]) -> dict[str, bool]:
+    """Axes of ``points`` besides η, λ, μ and seed, each with whether its column holds text.
+
+    These are the keys of ``trainable`` that vary, and ``sigma_w`` if it has several values. A column of numbers holds
+    every number that a later grid may add; one word makes it text.
+    """
+    text: dict[str, bool] = {}
+    scales = set()
+    for point in points:
+        scales.add(point.sigma_w)
+        for name, value in point.variant:
+            text[name] = text.get(name, False) or isinstance(value, str)
+    return ({"sigma_w": False} if len(scales) > 1 else {}) | text

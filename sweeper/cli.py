@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -48,6 +50,11 @@ def main() -> None:
     except InputError as error:
         _stderr().print(f"[red bold]error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _stderr().print(f"[red bold]error:[/] {_escape(f'{error.filename}: {error.strerror}')}.", soft_wrap=True)
+        sys.exit(STATUS_BAD_INPUT)
 
 
 @app.command()
@@ -80,7 +87,7 @@ def run(
     from sweeper.run import run_sweep
     from sweeper.show import show_account
 
-    chosen = _load(grid, [*(settings or []), *([f"name={json.dumps(name)}"] if name is not None else [])])
+    chosen = _load(grid, settings, name)
     out = _absolute(out)
     uri = _tracking(tracking_uri, out)
     try:
@@ -141,13 +148,20 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
 
 
 @app.command()
-def ui(out: Out = Path("runs"), port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000) -> None:
+def ui(
+    out: Out = Path("runs"), port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 5000
+) -> None:
     """Serve MLflow's page for the sweeps of a folder, on this machine only.
 
     Example: [cyan]sweeper ui --port 5001[/]
     """
     from sweeper.tracking.address import serve_ui
 
+    if not (out / "mlflow.db").is_file():
+        raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise InputError(f"--port {port}: something else answers there; give another port.")
     argv, environment = serve_ui(_absolute(out), port)
     _stderr().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
     os.execve(argv[0], argv, environment)
@@ -164,7 +178,7 @@ def schema() -> None:
     typer.echo(json.dumps(grid_schema(), indent=2))
 
 
-def _load(path: Path, settings: Sequence[str] | None) -> Grid:
+def _load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
     from search_spaces.load import load_grid
 
     try:
@@ -179,7 +193,11 @@ def _load(path: Path, settings: Sequence[str] | None) -> Grid:
         raise InputError(f"{path}: not a text file (UTF-8); a grid is YAML.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    return load_grid(text, str(path), settings or ())
+    named = [f"name={json.dumps(name)}"] if name is not None else []
+    try:
+        return load_grid(text, str(path), [*(settings or ()), *named])
+    except InputError as error:
+        raise InputError(str(error).replace("--set name:", "--name:") if named else str(error)) from None
 
 
 def _opener(backend: str, address: str | None) -> Callable[[], Backend]:
@@ -200,8 +218,12 @@ def _opener(backend: str, address: str | None) -> Callable[[], Backend]:
 
 
 def _tracking(uri: str | None, out: Path) -> str | None:
-    from sweeper.tracking.address import default_uri
+    from sweeper.tracking.address import default_uri, mask
 
+    if uri not in {None, "none"} and not re.match(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://", str(uri)):
+        raise InputError(
+            f"--tracking-uri {mask(str(uri))}: give 'none', http(s)://… or a database such as sqlite:///…."
+        )
     return None if uri == "none" else uri or default_uri(out)
 
 

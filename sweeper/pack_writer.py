@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from results.schema import row_schema
 from results.store import PointEnd, SweepDir, part_name, read_ends, tidy, write_part, write_text
 from search_spaces.outcome import Outcome
-from search_spaces.points import Point
+from search_spaces.points import Point, further_axes
 from sweeper.events import Notify, Progress
 from trainables.train import Ended, Measurement
 
@@ -20,17 +20,8 @@ REPORT_SECONDS = 1.0
 
 
 def table_schema(points: Iterable[Point]) -> pa.Schema:
-    """Schema of the rows of ``points``.
-
-    An axis that is a key of ``trainable`` is a column of its own: text if any value is, else float64, which holds
-    every number that a later grid may add.
-    """
-    values: dict[str, list[object]] = {}
-    for point in points:
-        for name, value in point.variant:
-            values.setdefault(name, []).append(value)
-    axes = {n: pa.string() if any(isinstance(v, str) for v in vs) else pa.float64() for n, vs in values.items()}
-    return row_schema(axes)
+    """Schema of the rows of ``points``: every further axis is a column, of text or of float64."""
+    return row_schema({name: pa.string() if text else pa.float64() for name, text in further_axes(points).items()})
 
 
 class PackWriter:
@@ -125,6 +116,8 @@ class PackWriter:
 
     def _report(self, finished: bool = False) -> None:
         self._reported = time.monotonic()
+        if self._unreported:
+            self._flush()  # what the driver calls ended is on the disk
         steps, self._reported_steps = self._steps - self._reported_steps, self._steps
         self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), finished=finished))
         self._unreported = []
@@ -150,7 +143,7 @@ class PackWriter:
         for name in self._schema.names:
             known = [p.axes().get(name, getattr(p, name, None)) for p in self._points]
             if name not in table and known[0] is not None:
-                table[name] = known
+                table[name] = [str(v) for v in known] if self._schema.field(name).type == pa.string() else known
         fixed = {"sweep": self._directory.name, "pack": self._pack, "attempt": self._attempt}
         return table | {name: [value] * len(self._points) for name, value in fixed.items()}
 

@@ -34,7 +34,10 @@ class PlanFile:
 
 def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device: str) -> PlanFile:
     """Write the plan of a run; points and the creation time of earlier runs are kept."""
-    earlier = read_plan(directory) if directory.plan.is_file() else None
+    try:
+        earlier = read_plan(directory)
+    except InputError:  # none yet, or a damaged one: the ledger says what is done
+        earlier = None
     known = (earlier.points if earlier else {}) | {p.id: p for p in points}
     file = PlanFile(
         created=earlier.created if earlier else datetime.now(UTC).isoformat(timespec="seconds"),

@@ -34,7 +34,7 @@ class Tally:
     steps_total: int
     done_before: int = 0
     steps: int = 0
-    ends: list[PointEnd] = field(default_factory=list)
+    ends: dict[str, PointEnd] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     first_report: float | None = None
 
@@ -43,13 +43,13 @@ class Tally:
         if self.first_report is None:
             self.first_report = now
         self.steps += progress.steps
-        self.ends += progress.ends
+        self.ends |= {end.point: end for end in progress.ends}  # a pack that is tried again may repeat some
         (self.active.discard if progress.finished else self.active.add)(progress.pack)
 
     def rate(self, now: float) -> float:
         """Steps of points a second since training began."""
         elapsed = now - self.first_report if self.first_report is not None else 0.0
-        return self.steps / elapsed if elapsed > 0 else 0.0
+        return self.steps / elapsed if elapsed >= 1 else 0.0  # summaries come a second apart
 
     def remaining_seconds(self, now: float) -> float | None:
         """Expected time until the end, from the steps left; None before there is a rate."""
@@ -58,15 +58,15 @@ class Tally:
 
     def outcomes(self) -> Counter[Outcome]:
         """Ended points by outcome."""
-        return Counter(end.outcome for end in self.ends)
+        return Counter(end.outcome for end in self.ends.values())
 
     def best(self) -> float | None:
         """Best test accuracy of any ended point."""
-        return max((e.best_test_acc for e in self.ends if e.best_test_acc is not None), default=None)
+        return max((e.best_test_acc for e in self.ends.values() if e.best_test_acc is not None), default=None)
 
     def kappa(self) -> tuple[float, int] | None:
         """Geometric mean of κ over the ended points that have one, and their number: the running estimate of c."""
-        logs = [math.log(e.kappa) for e in self.ends if e.kappa]
+        logs = [math.log(e.kappa) for e in self.ends.values() if e.kappa]
         return (math.exp(sum(logs) / len(logs)), len(logs)) if logs else None
 
 

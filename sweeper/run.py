@@ -19,7 +19,8 @@ from search_spaces.errors import InputError
 from search_spaces.grid import AxisValue, Grid
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile, Variant, make_plan, variants
-from search_spaces.points import Point, make_points, trainable_of
+from search_spaces.points import Point, further_axes, make_points, trainable_of
+from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
 from sweeper.pack_writer import table_schema
 from sweeper.plan_file import PlanFile, read_grid, read_plan, write_plan
@@ -30,6 +31,7 @@ from trainables.profile import profile
 if TYPE_CHECKING:
     from results.analyze import Analysis
 
+RESERVED = ("mlartifacts", "mlflow.db")  # beside the sweeps
 _ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done while the workers start
 
 
@@ -82,6 +84,7 @@ def run_sweep(
                 with Display(console, grid.name, plan, len(points) - len(missing)) as display:
                     backend.run(directory, plan, grid.resources, display.notify)
         else:
+            console.print(f"[bold]{grid.name}[/]: nothing to train, all {len(points):,} points have ended")
             prepare(directory, grid, points, Plan(packs=(), workers=0, makespan=0.0, bound=0.0))
         account = conclude(directory)
         mirror.finish(complete=account.missing == 0)
@@ -89,7 +92,9 @@ def run_sweep(
 
 
 def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
-    """Refuse a grid that would alter points which the sweep holds already."""
+    """Refuse a grid that would alter points which the sweep holds already, and names that are taken."""
+    if grid.name in RESERVED:
+        raise InputError(f"name: {grid.name} is where MLflow keeps its own files; give the sweep another name.")
     if not directory.grid.is_file():
         return
     if lines := conflicts(read_grid(directory), grid):
@@ -141,20 +146,38 @@ def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan
 
 def to_yaml(grid: Grid) -> str:
     """The grid as resolved: every key, every value of every axis."""
-    return yaml.safe_dump(
-        grid.model_dump(mode="json"), sort_keys=False, allow_unicode=True, default_flow_style=None, width=110
+    return yaml.dump(
+        grid.model_dump(mode="json"),
+        Dumper=_Quoting,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=110,
     )
+
+
+class _Quoting(yaml.SafeDumper):
+    """Quotes words that ``read_yaml`` would take for numbers: PyYAML's own rules, of YAML 1.1, differ (``1e-3``)."""
+
+
+_Quoting.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, '"' if scalar(text) != text else None),
+)
 
 
 def conclude(directory: SweepDir) -> Account:
     """Account for every planned point, then analyze what there is."""
     file, ends = read_plan(directory), read_ends(directory)
-    axes = {id_: p.axes() | {"budget": p.budget} for id_, p in file.points.items()}
+    text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
+    axes = {
+        id_: {name: str(v) if name in text else v for name, v in p.axes().items()} | {"budget": p.budget}
+        for id_, p in file.points.items()
+    }
     write_points(directory, axes)
-    missing = sum(id_ not in ends for id_ in file.points)
-    return Account(
-        ends=ends, missing=missing, analysis=import_module(_ANALYSIS).analyze(directory, read_grid(directory))
-    )
+    grid = read_grid(directory)
+    missing = sum(p.id not in ends for p in make_points(grid))
+    return Account(ends=ends, missing=missing, analysis=import_module(_ANALYSIS).analyze(directory, grid))
 
 
 def _done(directory: SweepDir) -> set[str]:
@@ -162,6 +185,7 @@ def _done(directory: SweepDir) -> set[str]:
 
 
 def _values_before(grid: Grid, file: PlanFile) -> dict[str, AxisValue]:
-    """For axes that are keys of ``trainable``: the value of points trained before the key became an axis."""
-    names = {key for p in file.points.values() for key, _ in p.variant}
-    return {name: attrgetter(name)(grid.trainable) for name in names}
+    """For further axes: the value of points that were trained before it became one."""
+    axes = further_axes(file.points.values())
+    before = {name: attrgetter("init.sigma_w" if name == "sigma_w" else name)(grid.trainable) for name in axes}
+    return {name: str(value) if axes[name] else value for name, value in before.items()}

@@ -15,6 +15,7 @@ from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile
 from search_spaces.points import make_points
+from sweeper.backends import available_cpus
 from sweeper.plan_file import read_plan
 from sweeper.progress import duration
 from sweeper.run import Account, plan_for, profiles_of
@@ -31,7 +32,7 @@ def show_plan(grid: Grid, console: Console) -> None:
     """Points, packs and cost of a grid on this machine; nothing runs."""
     points = make_points(grid)
     profiles = profiles_of(grid, points)
-    workers = max(1, int((os.cpu_count() or 1) / grid.resources.cpus_per_pack))
+    workers = max(1, int(available_cpus() / grid.resources.cpus_per_pack))
     plan = plan_for(grid, points, profiles, workers)
     console.print(_plan_summary(grid, plan, list(profiles.values())))
     console.print(_pack_table(plan))
@@ -90,6 +91,9 @@ def show_account(
         cells = [v.claim, _MARKS[v.verdict], "" if v.value is None else f"{v.value:.3g}", interval]
         table.add_row(*cells, *([v.threshold] if wide else []))
     console.print(table)
+    for v in account.analysis.verdicts:
+        if v.verdict != "pass":
+            console.print(f"[bold]{v.claim}[/]: {escape(v.why)}", soft_wrap=True, highlight=False)
     _show_failures(account, SweepDir(root), console)
     counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(account.outcomes.items()))
     console.print(

@@ -35,8 +35,10 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
     tidy(directory, schema, ended, pack=pack_id)
     points = [p for p in packs[pack_id].points if p.id not in ended]
     writer = PackWriter(directory, pack_id, attempt, schema, notify, grid.analysis.tolerance)
-    _train(points, grid, plan.device, writer)
-    writer.finish()
+    try:
+        _train(points, grid, plan.device, writer)
+    finally:
+        writer.finish()  # on an interrupt too: what has ended stays
 
 
 def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter) -> None:
@@ -45,13 +47,17 @@ def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter)
         return
     trainable = trainable_of(grid, points[0].variant)
     writer.start(points)
-    try:
-        for event in train_pack(points, trainable, grid.optimizer, grid.measure, device):
-            writer.add(event)
-    except Exception as error:  # whatever a model raises is that point's outcome, not the end of the sweep
-        left = writer.unfinished()
-        if len(points) == 1:
-            writer.fail(points[0], error)
-        else:
-            for point in left:
+    events = train_pack(points, trainable, grid.optimizer, grid.measure, device)
+    while True:
+        try:
+            event = next(events)
+        except StopIteration:
+            return
+        except Exception as error:  # whatever a model raises is that point's outcome, not the end of the sweep
+            if len(points) == 1:
+                writer.fail(points[0], error)
+                return
+            for point in writer.unfinished():
                 _train([point], grid, device, writer)
+            return
+        writer.add(event)  # its own errors, a full disk say, are the worker's: the backend tries the pack again

@@ -1,11 +1,17 @@
 """Where packs run: one interface, an implementation in this process and one on Ray Tune."""
 
+import os
 from typing import Protocol
 
 from results.store import SweepDir
 from search_spaces.grid import Resources
 from search_spaces.plan import Plan
 from sweeper.events import Notify
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Backend(Protocol):

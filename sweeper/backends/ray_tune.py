@@ -17,6 +17,7 @@ _ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # despite its name the switch that keeps every listener on 127.0.0.1
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's own lets fit() return as if all were done
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # CSV, JSON and TensorBoard copies of each result: half the cost of one
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -27,10 +28,11 @@ import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray._private import worker as ray_worker  # noqa: E402
 
-from results.store import SweepDir  # noqa: E402
+from results.store import SweepDir, write_text  # noqa: E402
 from search_spaces.errors import InputError  # noqa: E402
 from search_spaces.grid import Resources  # noqa: E402
 from search_spaces.plan import Plan  # noqa: E402
+from sweeper.backends import available_cpus  # noqa: E402
 from sweeper.events import Notify, Progress  # noqa: E402
 from sweeper.worker import run_pack  # noqa: E402
 
@@ -52,7 +54,7 @@ class RayBackend:
             logging.getLogger(logger).setLevel(logging.CRITICAL)
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
         if address == "local":
-            options |= {"include_dashboard": False, "num_cpus": os.cpu_count()}
+            options |= {"include_dashboard": False, "num_cpus": available_cpus()}
         # Ray has no public switch for "(raylet) A worker died …", printed on stdout whatever log_to_driver says;
         # the pack is tried again, and a pack that stays unfinished is in the account.
         ray_worker._worker_logs_enabled = False
@@ -98,7 +100,10 @@ class RayBackend:
             ),
         )
         try:
-            tuner.fit()
+            for result in tuner.fit():
+                if result.error is not None:  # its worker or node died once more than it is tried again
+                    pack = (result.config or {}).get("pack", "worker")  # none if it died before its first summary
+                    write_text(directory.logs / f"{pack}.txt", str(result.error))
         finally:
             shutil.rmtree(state, ignore_errors=True)
 

@@ -24,6 +24,7 @@ def test_the_tally_counts_and_estimates():
     tally.add(Progress(pack="a"), now=10.0)
     tally.add(Progress(pack="a", steps=100, ends=(_end("1"), _end("2", acc=0.95, kappa=None))), now=12.0)
     tally.add(Progress(pack="b", steps=100, ends=(_end("3", Outcome.FAILED, None, 2.0),), finished=True), now=14.0)
+    assert tally.rate(10.5) == 0.0
     assert tally.rate(14.0) == 50.0
     assert tally.remaining_seconds(14.0) == 4.0
     assert tally.best() == 0.95
@@ -49,6 +50,7 @@ def test_a_terminal_shows_a_bar_and_the_time_left(small_grid):
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
     with Display(Console(file=out, width=120, force_terminal=True), "small", plan, done_before=0) as display:
         display.notify(Progress(pack="a"))
+        display.tally.first_report -= 2.0  # as if it had come two seconds ago
         display.notify(Progress(pack="a", steps=plan.cost.steps // 2))
         display._live.refresh()
     assert "50%" in out.getvalue()

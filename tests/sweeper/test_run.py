@@ -71,6 +71,7 @@ def test_failed_points_are_tried_again(train, small_grid, monkeypatch):
 
     def broken(*_args, **_kwargs):
         raise RuntimeError("no such layer")
+        yield  # a generator, as the training loop is
 
     with monkeypatch.context() as patch:
         patch.setattr("sweeper.worker.train_pack", broken)
@@ -119,3 +120,60 @@ def test_verdicts_and_report_of_a_small_sweep_are_written(sweep, small_grid):
     assert directory.report.read_text().startswith("<!DOCTYPE html>")
     figures = {p.name for p in (directory.analysis / "figures").iterdir()}
     assert figures == {f"{n}.{e}" for n in ("sweep", "collapse", "lambda_pred") for e in ("svg", "png", "csv")}
+
+
+@pytest.mark.parametrize("name", ["1e-3", "09", "true", "null", "1.5"])
+def test_a_name_that_looks_like_a_number_stays_a_name(small_grid, name):
+    grid = small_grid(f'name="{name}"')
+    assert load_grid(to_yaml(grid), "grid.yaml") == grid
+
+
+def test_axes_of_words_and_numbers_and_the_initialization_scale_are_columns(sweep, small_grid):
+    grid = small_grid("axes={eta: [0.1], lam: [0.01], batch: [full, 16], sigma_w: [1.0, 1.4]}", "measure={log: 5}")
+    account, directory = sweep(grid)
+    rows = pd.read_parquet(directory.rows)
+    assert set(zip(rows["batch"], rows["sigma_w"], strict=True)) == {
+        ("full", 1.0),
+        ("full", 1.4),
+        ("16", 1.0),
+        ("16", 1.4),
+    }
+    assert {"batch", "sigma_w"} <= set(pd.read_parquet(directory.points).columns)
+    assert {"batch", "sigma_w"} <= set(account.analysis.findings.peaks.columns)
+
+
+def test_a_smaller_grid_is_complete_when_its_own_points_are(sweep, small_grid):
+    with pytest.raises(KeyboardInterrupt):
+        sweep(small_grid("resources.pack=1", "axes.eta=[0.3, 0.1]"), _Interrupted)
+    account, _ = sweep(small_grid("axes.eta=[0.1]"))
+    assert account.missing == 0
+
+
+def test_a_sweep_without_an_end_can_be_analyzed(small_grid, tmp_path):
+    from results.store import SweepDir
+    from search_spaces.points import make_points
+    from sweeper.run import conclude, plan_for, prepare, profiles_of
+
+    grid, directory = small_grid(), SweepDir(tmp_path / "small")
+    points = make_points(grid)
+    prepare(directory, grid, points, plan_for(grid, points, profiles_of(grid, points), workers=1))
+    account = conclude(directory)
+    assert account.missing == 6
+    assert "pass" not in {v.verdict for v in account.analysis.verdicts}
+
+
+def test_a_damaged_plan_is_written_anew(sweep, small_grid):
+    _, directory = sweep(small_grid())
+    directory.plan.write_text("{")
+    account, _ = sweep(small_grid())
+    assert account.missing == 0
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(sweep, small_grid, tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(InputError, match="torch finds no GPU here"):
+        sweep(small_grid("resources.gpus_per_pack=1"))
+    assert not (tmp_path / "small").exists()

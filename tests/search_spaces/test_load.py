@@ -1,5 +1,4 @@
 # ruff: noqa: E501 - messages stand on one line, as the user reads them
-import time
 from pathlib import Path
 
 import pytest
@@ -149,10 +148,8 @@ def test_the_largest_grid_is_allowed_and_one_more_point_is_not(digits):
 
 def test_an_absurd_grid_is_refused_with_its_count_at_once(digits):
     axes = [f"axes.{name}={{log: [1e-3, 1e3], num: 10000}}" for name in ("eta", "lam", "sigma_w", "init.sigma_b")]
-    start = time.perf_counter()
     with pytest.raises(InputError, match=r"10,000,000,000,000,000 points"):
         digits(*axes)
-    assert time.perf_counter() - start < 5
 
 
 def test_exceptions_lift_the_limits_of_their_points_alone(digits):

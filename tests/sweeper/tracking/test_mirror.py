@@ -371,10 +371,8 @@ def test_a_tracker_that_refuses_costs_one_clear_error(sweep, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # the user's own setting is left alone
     add(sweep, ["a"])
     uri = f"http://me:hunter2@127.0.0.1:{closed_port()}"
-    started = time.monotonic()
     with pytest.raises(TrackingError, match=r"^MLflow at http://me:\*\*\*@127.* could not be filled") as caught:
         mirror(sweep, uri)
-    assert time.monotonic() - started < 3
     assert "hunter2" not in str(caught.value)
     assert "Connection refused); nothing is lost" in str(caught.value)
     assert str(caught.value).endswith(f"'sweeper track {sweep.root}' sends what is missing.")

@@ -7,8 +7,10 @@ both. The ledger of a sweep is the union of those footers: a point is done when 
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -93,26 +95,28 @@ class PointEnd:
     kappa: float | None = None
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: to a hidden name, flushed to the disk, then renamed."""
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears whole or not at all: written under a hidden name, flushed to the disk, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        yield file
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with _whole(path) as file:
+        file.write(text.encode())
 
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a Parquet file whole or not at all; readers never see the hidden temporary file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
+    with _whole(path) as file:
         pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def part_name(pack: str, attempt: int, sequence: int) -> str:
@@ -170,7 +174,7 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
         InputError: a file among the parts is damaged or not of this program.
     """
     paths = parts(directory)
-    schema = pa.unify_schemas([row_schema(), *(_checked_schema(p).remove_metadata() for p in paths)])
+    schema = _schema_of(paths)
     options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
     dataset = ds.dataset(
         [str(p) for p in paths], schema=_dictionaries(schema), format=ds.ParquetFileFormat(read_options=options)
@@ -185,8 +189,12 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
 
 def row_columns(directory: SweepDir) -> list[str]:
     """Columns of the table of rows: those of ``results.schema``, then the further axes."""
-    schemas = [row_schema(), *(_checked_schema(p).remove_metadata() for p in parts(directory))]
-    return [str(name) for name in pa.unify_schemas(schemas).names]
+    return [str(name) for name in _schema_of(parts(directory)).names]
+
+
+def _schema_of(paths: Iterable[Path]) -> pa.Schema:
+    """Columns of all these parts together."""
+    return pa.unify_schemas([row_schema(), *(_checked_schema(path).remove_metadata() for path in paths)])
 
 
 def _dictionaries(schema: pa.Schema) -> pa.Schema:

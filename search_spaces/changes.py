@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from search_spaces.axes import NAMED_AXES
-from search_spaces.grid import AxisValue, Grid
+from search_spaces.grid import Grid
 from search_spaces.points import Point, make_points
+from search_spaces.section import AxisValue
 from search_spaces.yaml_text import dotted, show
 
 # What decides the rows of every point. Axes may grow and the analysis may change; these may not.

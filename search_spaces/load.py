@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from search_spaces.axes import NAMED_AXES, Problem, expand_axis
 from search_spaces.budget import budget_epochs
 from search_spaces.errors import InputError, suggest
-from search_spaces.grid import MAX_EPOCHS, MAX_MEASUREMENTS, Grid
+from search_spaces.grid import MAX_MEASUREMENTS, Grid
 from search_spaces.messages import MAX_PROBLEMS, axis_keys, problems_of, refusal
 from search_spaces.points import MAX_POINTS, count_points, trainable_of
+from search_spaces.section import MAX_EPOCHS
 from search_spaces.yaml_text import Document, KeyPath, Value, printable, read_yaml, show
 
 

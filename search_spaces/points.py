@@ -9,7 +9,9 @@ from typing import Any
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.budget import budget_epochs
-from search_spaces.grid import AxisValue, Grid, Trainable
+from search_spaces.grid import Grid
+from search_spaces.section import AxisValue
+from search_spaces.trainable import Trainable
 
 MAX_POINTS = 1_000_000
 

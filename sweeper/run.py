@@ -16,10 +16,11 @@ from rich.console import Console
 from results.store import PointEnd, SweepDir, read_ends, tidy, write_points, write_text
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
-from search_spaces.grid import AxisValue, Grid
+from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile, Variant, make_plan, variants
 from search_spaces.points import Point, further_axes, make_points, trainable_of
+from search_spaces.section import AxisValue
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
 from sweeper.pack_writer import table_schema

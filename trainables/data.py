@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Digits
+from search_spaces.trainable import Digits
 
 # Axis letters: N samples, ... the shape of one sample.
 

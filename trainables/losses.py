@@ -6,7 +6,7 @@ Axis letters: P pack, B batch, C classes.
 import torch
 from torch import Tensor
 
-from search_spaces.grid import Softmax
+from search_spaces.trainable import Softmax
 
 
 def loss_scale(spec: Softmax, classes: int) -> float:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from search_spaces.grid import FullyConnected
+from search_spaces.trainable import FullyConnected
 
 
 def build_model(spec: FullyConnected, sample_shape: tuple[int, ...], classes: int) -> nn.Module:

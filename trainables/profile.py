@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Trainable
 from search_spaces.plan import Profile
+from search_spaces.trainable import Trainable
 from trainables.data import load_data
 from trainables.models import build_model
 

@@ -11,10 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.grid import Measure, Sgd, Trainable
+from search_spaces.grid import Measure
 from search_spaces.measurement import measured_steps
+from search_spaces.optimizer import Sgd
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
+from search_spaces.trainable import Trainable
 from trainables.data import load_data
 from trainables.losses import cross_entropy, loss_scale, metrics
 from trainables.models import build_model, initial_parameters

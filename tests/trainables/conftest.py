@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from search_spaces.grid import Digits, FullyConnected, Measure, Sgd, Softmax, Trainable
+from search_spaces.grid import Measure
+from search_spaces.optimizer import Sgd
 from search_spaces.points import Point
+from search_spaces.trainable import Digits, FullyConnected, Softmax, Trainable
 
 
 @pytest.fixture(autouse=True)

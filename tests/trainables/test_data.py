@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Digits
+from search_spaces.trainable import Digits
 from trainables.data import _read_digits, load_data
 
 

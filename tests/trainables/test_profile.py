@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Digits, FullyConnected, Trainable
+from search_spaces.trainable import Digits, FullyConnected, Trainable
 from trainables.profile import CPU_ACTIVATION_BYTES, _forward_cost, profile
 
 

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from search_spaces.grid import Digits, FullyConnected, Measure, Sgd, Softmax, Trainable
+from search_spaces.grid import Measure
+from search_spaces.optimizer import Sgd
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
+from search_spaces.trainable import Digits, FullyConnected, Softmax, Trainable
 from trainables.data import load_data
 from trainables.models import initial_parameters
 from trainables.train import Ended, Measurement, _PackRun, train_pack

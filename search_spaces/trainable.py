@@ -1,0 +1,255 @@
+"""The section ``trainable`` of a grid: which network learns what from which data."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from search_spaces.section import AxisValue, Count, Fraction, FunctionName, NonNegative, Positive, Section, Width
+
+BatchNorm = Literal["batch", "running"]
+"""``batch``: normalize every batch, in tests too, by its own statistics (paper, SM A). ``running``: torch's usual
+batch norm, which tests with averages over the training batches."""
+
+
+class FullyConnected(Section):
+    """Fully connected ReLU network: ``depth`` hidden layers of ``width`` units."""
+
+    name: Literal["fc"]
+    width: Width = 64
+    """Units of each hidden layer (paper: 2048)."""
+    depth: Annotated[int, Field(ge=0, le=1000)] = 3
+    """Hidden layers (paper: 3)."""
+    bias: bool = True
+    """Whether the layers have biases."""
+
+
+class Cnn(Section):
+    """The convolutional network of Figure 3 (SM A): two blocks of two 3×3 convolutions and a max-pool, two dense."""
+
+    name: Literal["cnn"]
+    channels: Width = 300
+    """Filters of each convolution (paper: 300)."""
+    dense: Width = 500
+    """Units of the hidden dense layer (paper: 500)."""
+    pool: Annotated[int, Field(ge=1, le=1000)] = 6
+    """Side of the max-pools, which move by one pixel (paper: 6); small images need a smaller one."""
+    batch_norm: Literal["none"] | BatchNorm = "none"
+    """Batch norm before each ReLU of the convolutions: ``none``, or as in ``wrn``."""
+
+
+class WideResNet(Section):
+    """Wide ResNet; without further keys WRN-28-10."""
+
+    name: Literal["wrn"]
+    depth: Annotated[int, Field(ge=10, le=1000)] = 28
+    """Layers, 6n + 4 for n blocks a group."""
+    width: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Widening factor: 16, 32 and 64 times so many channels."""
+    form: Literal["released", "original"] = "released"
+    """``released``: the code published with the paper: a 3×3 convolution on the shortcut that changes channels,
+    biases, no norm after the last block. ``original``: Zagoruyko & Komodakis 2016: a 1×1 convolution there, no biases
+    in convolutions, a last norm and ReLU."""
+    batch_norm: BatchNorm = "batch"
+    """``batch``: every batch, in tests too, by its own statistics (paper). ``running``: torch's running averages."""
+
+    @model_validator(mode="after")
+    def _depth(self) -> "WideResNet":
+        if self.depth % 6 != 4:
+            raise ValueError(
+                f"depth {self.depth} is not allowed: a wide ResNet has 6n + 4 layers: 10, 16, 22, 28, 34, 40 …"
+            )
+        return self
+
+
+class ResNet50(Section):
+    """torchvision's ResNet-50 (Figure S8)."""
+
+    name: Literal["resnet50"]
+    batch_norm: BatchNorm = "running"
+    """``running``: torch's running averages. ``batch``: every batch, in tests too, by its own statistics."""
+
+
+Model = Annotated[FullyConnected | Cnn | WideResNet | ResNet50, Field(discriminator="name")]
+
+Some = Count | Literal["all"]
+Labels = Literal["classes", "parity"]
+Normalize = Literal["global", "channel"]
+
+
+class Digits(Section):
+    """scikit-learn's 1,797 handwritten digits of 8×8 pixels; they come inside that package."""
+
+    name: Literal["digits"]
+    train: Count = 1000
+    """Training images, the first ones of a fixed permutation; all others are the test set."""
+    labels: Labels = "classes"
+    """``classes``: the ten digits. ``parity``: even or odd, two classes."""
+
+
+class TorchvisionImages(Section):
+    """MNIST, FashionMNIST or CIFAR-10 as torchvision stores them."""
+
+    name: Literal["mnist", "fashion_mnist", "cifar10"]
+    root: str = "data"
+    """Folder that torchvision's data set is given as ``root``."""
+    download: bool = False
+    """Whether torchvision may download a set that is not there."""
+    train: Some = "all"
+    """Training images, the first ones of the set's own order."""
+    test: Some = "all"
+    """Test images, the first ones of the set's own order."""
+    labels: Labels = "classes"
+    """``classes``, or ``parity``: whether the class number is even or odd (even/odd MNIST of Figure 5c)."""
+    normalize: Normalize = "global"
+    """One mean and deviation of all training pixels (paper), or one for each colour channel."""
+
+
+class ImageFolder(Section):
+    """Images in ``root/train/CLASS/*`` and ``root/test/CLASS/*`` (or ``val`` for ``test``)."""
+
+    name: Literal["image_folder"]
+    root: str
+    """Folder that holds ``train`` and ``test``."""
+    size: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Side in pixels: the shorter side is scaled to 8/7 of it, then the centre is cut out. Without it all images must
+    have one size already."""
+    stream: bool = False
+    """Decode images from the disk whenever they are needed (ImageNet) instead of keeping all of them in memory."""
+    train: Some = "all"
+    """Training images, the first ones of a fixed permutation."""
+    test: Some = "all"
+    """Test images, the first ones of a fixed permutation."""
+    normalize: Normalize = "global"
+    """One mean and deviation of all training pixels (paper), or one for each colour channel."""
+
+    @model_validator(mode="after")
+    def _sized(self) -> "ImageFolder":
+        if self.stream and self.size is None:
+            raise ValueError("stream: true needs 'size', the side in pixels to which images are cut")
+        return self
+
+
+class Teacher(Section):
+    """Gaussian inputs, labelled by a random fully connected ReLU network, the teacher."""
+
+    name: Literal["teacher"]
+    train: Count = 1000
+    """Training samples."""
+    test: Count = 1000
+    """Test samples."""
+    inputs: Width = 20
+    """Numbers of a sample, each from N(0, 1)."""
+    classes: Annotated[int, Field(ge=2, le=10_000)] = 2
+    """Outputs of the teacher; the largest is the label."""
+    width: Width = 16
+    """Units of the teacher's hidden layers."""
+    depth: Annotated[int, Field(ge=0, le=100)] = 1
+    """The teacher's hidden layers."""
+    noise: Fraction = 0.0
+    """Share of the training labels that are replaced by random ones."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of inputs, teacher and noise; one data set for all points."""
+
+
+Data = Annotated[Digits | TorchvisionImages | ImageFolder | Teacher, Field(discriminator="name")]
+
+
+class Softmax(Section):
+    """Cross-entropy of the softmax, -Σ y log p, times a scale."""
+
+    name: Literal["softmax"]
+    scale: Literal["mean", "paper", "code"] = "mean"
+    """``mean``: 1/B. ``paper``: 1/(2kB) with k classes (SM A), so the same η is 2k times weaker. ``code``: 1/(kB), as
+    in the code published with the paper."""
+
+
+class MeanSquaredError(Section):
+    """Half the squared distance to the target, ½‖f - y‖², times a scale."""
+
+    name: Literal["mse"]
+    targets: Literal["one_hot", "sign"] = "one_hot"
+    """``one_hot``: k outputs. ``sign``: one output, -1 or +1, for two classes."""
+    scale: Literal["mean", "paper", "sum"] = "mean"
+    """``mean``: 1/B. ``paper``: 1/(kB), the mean over outputs too. ``sum``: 1, the loss of the theory (section 4)."""
+
+
+Loss = Annotated[Softmax | MeanSquaredError, Field(discriminator="name")]
+
+
+class Init(Section):
+    """LeCun initialization: W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²) (SM A)."""
+
+    sigma_w: Positive | None = None
+    """Standard deviation of weights times √fan_in; without it √2 for fc and cnn, 1 for wrn and resnet50 (paper)."""
+    sigma_b: NonNegative = 0.0
+    """Standard deviation of biases."""
+
+
+class Augment(Section):
+    """What is done to each training image, each time it is seen."""
+
+    flip: bool = False
+    """Mirror every other image left to right, at random."""
+    crop: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Pad by so many black pixels on each side, then cut out the original size at random (paper: 4)."""
+    resized_crop: bool = False
+    """Cut out a random 8 to 100 % of the area, 3:4 to 4:3, and scale it to the original size, as for ImageNet."""
+    mixup: NonNegative = 0.0
+    """Mix each image and its label with another's, in the proportion of a draw from Beta(α, α) (paper: 1); 0: not."""
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is done."""
+        return self != Augment()
+
+
+class Numerics(Section):
+    """How numbers are computed; ``float32`` everywhere unless the grid says otherwise."""
+
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """``tf32``: matrix products of a GPU with 10 bits of mantissa. ``bfloat16``: autocast; weights stay float32."""
+    compile: bool = False
+    """Let ``torch.compile`` fuse the forward and backward pass; takes a minute or more at the start of each worker."""
+
+
+Batch = Literal["full"] | Count
+
+
+class Trainable(Section):
+    """A model, data and loss that sweeper has."""
+
+    model: Model
+    data: Data
+    loss: Loss = Softmax(name="softmax")
+    init: Init = Init()
+    augment: Augment = Augment()
+    numerics: Numerics = Numerics()
+    batch: Batch = "full"
+    """Samples of a step; ``full`` is the whole training set, and then an epoch is one step."""
+
+
+class OwnTrainable(Section):
+    """A model, data and loss of one's own, made by one Python function."""
+
+    function: FunctionName
+    """``module:function``; called with ``arguments``, it returns a ``trainables.task.Task``."""
+    arguments: dict[str, AxisValue] = Field(default={})
+    """Its keyword arguments; ``arguments.KEY`` can be an axis."""
+    init: Init | None = None
+    """Initialization; without it the model keeps its own, drawn from the point's seed."""
+    augment: Augment = Augment()
+    numerics: Numerics = Numerics()
+    batch: Batch = "full"
+    """Samples of a step; ``full`` is the whole training set, and then an epoch is one step."""
+
+
+class OwnLoop(Section):
+    """A training loop of one's own: a Python generator of measurements."""
+
+    loop: FunctionName
+    """``module:function``; called with the point and ``arguments``, it yields ``trainables.own_loop.Measured``."""
+    arguments: dict[str, AxisValue] = Field(default={})
+    """Its keyword arguments; ``arguments.KEY`` can be an axis."""
+
+
+AnyTrainable = Trainable | OwnTrainable | OwnLoop

@@ -9,8 +9,8 @@ import torch
 
 from search_spaces.load import load_grid
 from search_spaces.plan import make_plan, variants
-from search_spaces.points import make_points, trainable_of
-from trainables.data import load_data
+from search_spaces.points import make_points
+from search_spaces.recipe import recipe_of
 from trainables.memory import keep_freed_memory
 from trainables.profile import profile
 from trainables.train import train_pack
@@ -28,12 +28,11 @@ def main():
     torch.set_flush_denormal(True)
     grid = load_grid(arguments.grid.read_text(), str(arguments.grid), arguments.set)
     points = make_points(grid)
-    profiles = {v: profile(trainable_of(grid, v)) for v in variants(points)}
+    profiles = {v: profile(recipe_of(grid, v)) for v in variants(points)}
     plan = make_plan(points, profiles, grid.measure, workers=workers)
-    load_data(grid.trainable.data)
     started = time.monotonic()
     for pack in share(plan, index, workers):
-        for _event in train_pack(pack.points, grid.trainable, grid.optimizer, grid.measure):
+        for _event in train_pack(pack.points, recipe_of(grid, pack.points[0].variant)):
             pass
     print(json.dumps({"seconds": time.monotonic() - started}))
 

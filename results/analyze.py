@@ -79,7 +79,7 @@ def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame) -> Mapping[str
     packs = points.groupby("pack")["seconds"].max() if len(points) else pd.Series(dtype=float)
     return {
         "Grid": directory.grid.read_text(encoding="utf-8"),
-        "Points": f"{len(points):,} ended, {grid.trainable.model.name} on {grid.trainable.data.name}",
+        "Points": f"{len(points):,} ended, {grid.trainable.title}",
         "Training time": f"{packs.sum():,.1f} s of workers, in {len(packs):,} packs",
         "Versions": ", ".join(f"{name} {_version(name)}" for name in _VERSIONS),
         "Machine": f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",

@@ -40,7 +40,7 @@ def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Prob
     """The values of one axis in the order given, and what is wrong with them.
 
     Args:
-        name: axis name; one of ``NAMED_AXES`` or a dotted key of ``trainable``.
+        name: axis name; one of ``NAMED_AXES`` or a dotted key of a section.
         raw: a list of values and ``{log: [low, high], num: n}`` ranges, or one such range.
     """
     path: KeyPath = ("axes", name)
@@ -69,8 +69,9 @@ def _single(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue], lis
     kind = NAMED_AXES.get(name)
     number = _number(item)
     if kind is None:
-        value = item if isinstance(item, str) else number
-        return ([value], []) if value is not None else ([], [Problem(path, f"{show(item)} is not a number or a word")])
+        value = item if isinstance(item, str | bool) else number
+        wrong = [Problem(path, f"{show(item)} is not a number, a word, true or false")]
+        return ([value], []) if value is not None else ([], wrong)
     if number is None or not kind.allowed(number) or (kind.integer and not isinstance(number, int)):
         return [], [Problem(path, f"{show(item)} is not allowed: {kind.wording}{number_hint(item)}")]
     return [number if kind.integer else float(number) + 0.0], []  # + 0.0: there is one zero, not also -0.0
@@ -95,11 +96,13 @@ def _range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list
 
 
 def _check_all(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
-    seen: set[AxisValue] = set()
+    seen: dict[AxisValue, AxisValue] = {}
     for value in values:
+        if value in seen and isinstance(value, bool) != isinstance(seen[value], bool):  # true equals 1
+            return [Problem(path, f"{show(seen[value])} and {show(value)} count as one value; keep one of them")]
         if value in seen:
             return [Problem(path, f"{show(value)} stands twice; a value is trained once, so name it once")]
-        seen.add(value)
+        seen[value] = value
     kind = NAMED_AXES.get(name)
     if kind is None:
         return []

@@ -1,16 +1,14 @@
 """May a new grid continue a sweep that was started with an old one?"""
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.grid import Grid
 from search_spaces.points import Point, make_points
+from search_spaces.recipe import SECTIONS, value_at, without_place
 from search_spaces.section import AxisValue
 from search_spaces.yaml_text import dotted, show
 
-# What decides the rows of every point. Axes may grow and the analysis may change; these may not.
-FIXED_SECTIONS = ("trainable", "optimizer", "measure")
 _SHOWN = 5
 
 
@@ -21,8 +19,8 @@ def conflicts(old: Grid, new: Grid) -> list[str]:
     optimizer and measurement, and the same budget.
     """
     lines = []
-    for section in FIXED_SECTIONS:
-        before, after = getattr(old, section).model_dump(), getattr(new, section).model_dump()
+    for section in SECTIONS:  # axes may grow and the analysis may change; these may not
+        before, after = (without_place(getattr(grid, section).model_dump()) for grid in (old, new))
         lines += _differences((section,), before, after)
     return lines or _budget_conflicts(old, new)
 
@@ -39,7 +37,7 @@ def _said(value: object) -> str:
 
 
 def _budget_conflicts(old: Grid, new: Grid) -> list[str]:
-    # An axis that only one grid has is a key of trainable, equal in both, whose value the other's points share.
+    # An axis that only one grid has is a key of a section, equal in both, whose value the other's points share.
     names = [name for name in {**old.axes, **new.axes} if name not in NAMED_AXES]
     before = {_coordinates(p, old, names): p.budget for p in make_points(old)}
     changed = []
@@ -53,9 +51,4 @@ def _budget_conflicts(old: Grid, new: Grid) -> list[str]:
 
 def _coordinates(point: Point, grid: Grid, names: Sequence[str]) -> tuple[AxisValue, ...]:
     values = point.axes()
-    return tuple(values[n] if n in values else _value_of(grid.trainable, n) for n in (*NAMED_AXES, *names))
-
-
-def _value_of(section: object, key: str) -> AxisValue:
-    value: AxisValue = attrgetter(key)(section)
-    return value
+    return tuple(values[n] if n in values else value_at(grid, n) for n in (*NAMED_AXES, *names))

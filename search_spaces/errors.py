@@ -21,8 +21,8 @@ class InputError(Exception):
     """
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Name the nearest known word, and list them all.
+def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None) -> str:
+    """Name the nearest known word, and list them all, or ``listed`` in their place.
 
     >>> suggest("widht", ["width", "depth"])
     "did you mean 'width'? (known: depth, width)"
@@ -30,9 +30,11 @@ def suggest(word: str, known: Iterable[str]) -> str:
     "did you mean 'eta'? (known: eta, lam)"
     >>> suggest("x", ["eta", "lam"])
     'known: eta, lam'
+    >>> suggest("modle.width", ["model.width", "model.depth"], ["model.…"])
+    "did you mean 'model.width'? (known: model.…)"
     """
     words = sorted(known)
-    listing = ", ".join(words)
+    listing = ", ".join(words if listed is None else listed)
     synonym = _SYNONYMS.get(word.lower())
     near = [synonym] if synonym in words else []
     if not near and len(word) <= _LONGEST_WORD:

@@ -17,7 +17,7 @@ _RANGE = {
 }
 _VALUES = {
     "anyOf": [
-        {"type": "array", "items": {"anyOf": [{"type": ["number", "string"]}, _RANGE]}, "minItems": 1},
+        {"type": "array", "items": {"anyOf": [{"type": ["number", "string", "boolean"]}, _RANGE]}, "minItems": 1},
         _RANGE,
     ]
 }
@@ -29,7 +29,7 @@ def grid_schema() -> dict[str, Any]:
     axes = {name: _VALUES | {"description": kind.wording} for name, kind in NAMED_AXES.items()}
     schema["properties"]["axes"] = {
         "type": "object",
-        "description": "Axis to its values; a dotted key of trainable, such as model.width, is an axis too.",
+        "description": "Axis to its values; a dotted key, such as model.width or optimizer.nesterov, is an axis too.",
         "properties": axes,
         "required": ["eta", "lam"],
         "additionalProperties": _VALUES,

@@ -8,11 +8,15 @@ from pydantic import ValidationError
 
 from search_spaces.axes import NAMED_AXES, Problem, expand_axis
 from search_spaces.budget import budget_epochs
-from search_spaces.errors import InputError, suggest
+from search_spaces.errors import InputError
 from search_spaces.grid import MAX_MEASUREMENTS, Grid
-from search_spaces.messages import MAX_PROBLEMS, axis_keys, problems_of, refusal
-from search_spaces.points import MAX_POINTS, count_points, trainable_of
+from search_spaces.key_schemas import axis_keys, default_name
+from search_spaces.messages import MAX_PROBLEMS, no_axis, problems_of, refused_axis_value
+from search_spaces.optimizer import Sgd
+from search_spaces.points import MAX_POINTS, count_points
+from search_spaces.recipe import SECTIONS, Recipe, recipe_of
 from search_spaces.section import MAX_EPOCHS
+from search_spaces.trainable import OwnLoop
 from search_spaces.yaml_text import Document, KeyPath, Value, printable, read_yaml, show
 
 
@@ -22,7 +26,8 @@ def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
     Args:
         text: content of the YAML file.
         source: name of the file, for messages.
-        overrides: ``a.b=value`` settings that replace or add keys, the value read as YAML.
+        overrides: ``a.b=value`` settings that replace or add keys, the value read as YAML. A section that the text
+            leaves out has its default ``name``, so that ``optimizer.mu=0.9`` is a setting of sgd.
 
     Raises:
         InputError: anything wrong, all of it at once, each with file, line, key, value and what is allowed.
@@ -65,12 +70,13 @@ def _override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyP
         inner = section.get(part)
         if inner is None:
             made[path[: i + 1]] = f"--set {key}"
+            inner = default_name(path[: i + 1], data)
         elif not isinstance(inner, dict):
             place = ".".join(parts[: i + 1])
             raise InputError(
                 f"--set {key}: {place} is {_kind(inner)}, not a section with keys of its own; set {place} as a whole."
             )
-        copy = dict(inner or {})
+        copy = dict(inner)
         section[part] = copy
         section = copy
     section[parts[-1]] = value
@@ -86,14 +92,12 @@ def _expand_axes(data: Mapping[str, Value]) -> tuple[dict[str, Any], list[Proble
     problems = [
         Problem(("axes",), f"has no '{n}'; every grid has the axes eta and lam") for n in ("eta", "lam") if n not in raw
     ]
-    known = [*NAMED_AXES, *(key for key in axis_keys() if key != "init.sigma_w")]
+    known = [*NAMED_AXES, *axis_keys(data)]
     for name, item in raw.items():
         if name in known:
             axes[name], wrong = expand_axis(name, item)
-        elif name == "init.sigma_w":
-            wrong = [Problem(("axes", name), "the initialization scale is the axis 'sigma_w'; write that")]
         else:
-            wrong = [Problem(("axes", name), f"no such axis; {suggest(name, known)}")]
+            wrong = [Problem(("axes", name), no_axis(name, known, data))]
         problems += wrong[: MAX_PROBLEMS + 1]
     return axes, problems
 
@@ -106,19 +110,34 @@ def _check_points(grid: Grid, data: Mapping[str, Value]) -> list[Problem]:
         text = f"{count:,} points ({sizes}) are more than the {MAX_POINTS:,} of a grid; shorten an axis"
         return [Problem(("axes",), text)]
     problems = [p for name in grid.axes if name not in NAMED_AXES for p in _check_variants(grid, name, data)]
-    return problems + _check_exceptions(grid) + _check_budgets(grid)
+    return problems + _check_recipe(grid) + _check_exceptions(grid) + _check_budgets(grid)
 
 
 def _check_variants(grid: Grid, name: str, data: Mapping[str, Value]) -> list[Problem]:
     problems = []
     for value in grid.axes[name]:
         try:
-            trainable_of(grid, ((name, value),))
+            recipe_of(grid, ((name, value),))
         except (KeyError, TypeError):
-            return [Problem(("axes", name), "no such key in this grid's trainable, so it cannot be an axis")]
-        except ValidationError:
-            problems.append(Problem(("axes", name), refusal(("trainable", *name.split(".")), value, data)))
+            return [Problem(("axes", name), "no such key in this grid, so it cannot be an axis")]
+        except ValidationError as error:
+            problems.append(Problem(("axes", name), refused_axis_value(error, name, value, data)))
     return problems[: MAX_PROBLEMS + 1]
+
+
+def _check_recipe(grid: Grid) -> list[Problem]:
+    """Sections and axes that would have no effect."""
+    problems = []
+    if isinstance(grid.trainable, OwnLoop):
+        own = [n for n in SECTIONS[1:] if getattr(grid, n) != Recipe.model_fields[n].default]
+        problems += [Problem((n,), "a training loop of one's own decides this itself; remove the section") for n in own]
+    elif "mu" in grid.axes and not isinstance(grid.optimizer, Sgd):
+        text = f"only sgd has a momentum; {grid.optimizer.name} has beta1, whose axis is 'optimizer.beta1'"
+        problems.append(Problem(("axes", "mu"), text))
+    if grid.l2.auto is not None and 0.0 in grid.axes["lam"]:
+        text = "0 is not allowed with l2.auto, since lam is where λ starts to fall from (paper: 0.1)"
+        problems.append(Problem(("axes", "lam"), text))
+    return problems
 
 
 def _check_exceptions(grid: Grid) -> list[Problem]:

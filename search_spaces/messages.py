@@ -1,24 +1,33 @@
 """What is wrong with a grid and what is allowed instead, in the user's words.
 
 pydantic says which key paths are wrong; what a key allows is read from the JSON Schema of ``Grid``, so that a message
-is right for every key there is and ever will be, and says the same as the editor.
+says the same as the editor.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from search_spaces.axes import Problem, number_hint
 from search_spaces.errors import suggest
-from search_spaces.grid import Grid
+from search_spaces.key_schemas import (
+    COORDINATES,
+    Schema,
+    chosen,
+    forms,
+    keys_of,
+    mark,
+    names_of,
+    reach,
+    schemas_at,
+    words_of,
+)
+from search_spaces.recipe import section_path
 from search_spaces.yaml_text import KeyPath, Value, printable, show
 
 MAX_PROBLEMS = 20  # that a message lists
-
-Schema: TypeAlias = dict[str, Any]
 
 
 def problems_of(error: ValidationError, data: Mapping[str, Value]) -> list[Problem]:
@@ -39,22 +48,17 @@ def problems_of(error: ValidationError, data: Mapping[str, Value]) -> list[Probl
 
 def allowed(path: KeyPath, data: Mapping[str, Value]) -> str:
     """What the key at ``path`` may hold: ``an integer >= 1 and <= 1,000``."""
-    return _describe(_schemas_at(path, data))
-
-
-def axis_keys() -> list[str]:
-    """Every key of ``trainable`` that can be an axis, dotted."""
-    return sorted(_leaves(_schemas_at(("trainable",), {}), ""))
+    return _describe(schemas_at(path, data))
 
 
 def refusal(path: KeyPath, value: Value, data: Mapping[str, Value]) -> str:
     """Why ``value`` cannot stand at ``path``."""
-    schemas = _schemas_at(path, data)
-    words = [word for schema in schemas for word in _words(schema)]
+    schemas = schemas_at(path, data)
+    words = [word for schema in schemas for word in words_of(schema)]
     if value is None:
         optional = "" if path[-1] in _required(path, data) else ", or leave the key out"
         return f"is empty; it must be {_describe(schemas)}{optional}"
-    if isinstance(value, str) and words and all(_words(schema) for schema in schemas):
+    if isinstance(value, str) and words and all(words_of(schema) for schema in schemas):
         return f"'{printable(value)}' is unknown; {suggest(value, words)}"
     types = {schema.get("type") for schema in schemas}
     hint = number_hint(value) if types & {"integer", "number"} else ""
@@ -63,11 +67,36 @@ def refusal(path: KeyPath, value: Value, data: Mapping[str, Value]) -> str:
     return f"{show(value)} is not allowed: it must be {_describe(schemas)}{hint}"
 
 
+def refused_axis_value(error: ValidationError, key: str, value: Value, data: Mapping[str, Value]) -> str:
+    """Why ``value`` of the axis ``key`` gives no valid section: what the section itself says of it, if it does."""
+    said = [str(detail["ctx"]["error"]) for detail in error.errors() if detail["type"] == "value_error"]
+    return said[0] if said else refusal(section_path(key), value, data)
+
+
+def no_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
+    """Why ``name`` cannot be an axis of the grid ``data``; of the ``known`` axes it tells those that lie near."""
+    if name in COORDINATES:
+        what, axis = COORDINATES[name]
+        return f"{what} is the axis '{axis}'; write that"
+    section, _, key = name.partition(".")
+    keys = [k.removeprefix(f"{section}.") for k in known if k.startswith(f"{section}.")]
+    if keys and not key:
+        return f"{section} is a section; these keys of it can be axes: {', '.join(f'{section}.{k}' for k in keys)}"
+    schemas, here = reach(section_path(section), data)
+    if keys:
+        named = mark(schemas, here)
+        return f"{section}{f' {{{named}}}' if named else ''} has no such axis; {suggest(key, keys)}"
+    if schemas:
+        return f"{section} has no keys in this grid, so none can be an axis"
+    short = sorted({k.partition(".")[0] + (".…" if "." in k else "") for k in known})
+    same_end = [k for k in known if k.endswith(f".{name}")]
+    return f"no such axis; {suggest((same_end or [name])[0], known, short)}"
+
+
 def _text_of(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> str:
     match detail["type"]:
         case "extra_forbidden":
-            keys = [key for schema in _schemas_at(path[:-1], data) for key in schema.get("properties", {})]
-            return f"unknown key; {suggest(str(path[-1]), dict.fromkeys(keys))}"
+            return _unknown_key(path, data)
         case "missing" | "union_tag_not_found":
             return f"is missing; it must be {allowed(path, data)}"
         case "value_error":
@@ -76,13 +105,22 @@ def _text_of(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> 
             return refusal(path, _value_at(data, path), data)
 
 
+def _unknown_key(path: KeyPath, data: Mapping[str, Value]) -> str:
+    schemas, here = reach(path[:-1], data)
+    keys = keys_of(chosen(schemas, here))
+    if path[-1] in keys_of(schemas):  # of another form of the section
+        return f"unknown key beside '{mark(schemas, here)}'; known: {', '.join(sorted(keys))}"
+    return f"unknown key; {suggest(str(path[-1]), keys)}"
+
+
 def _path_in(data: Mapping[str, Value], detail: ErrorDetails) -> KeyPath:
     """The key path as the user wrote it; pydantic puts the names of union branches into its own."""
     path: list[str | int] = []
     here: Any = data
-    for part in detail["loc"]:
+    loc = detail["loc"]
+    for i, part in enumerate(loc):
         inside = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
-        if inside:
+        if inside and (i + 1 == len(loc) or reach((*path, part), data)[0]):  # of unknown keys it names none below
             path.append(part)
             here = here[part]  # pydantic names no item that is not there
     if detail["type"] == "missing":
@@ -99,91 +137,52 @@ def _value_at(data: Any, path: KeyPath) -> Value:
     return value
 
 
-@cache
-def _root() -> Schema:
-    return Grid.model_json_schema()
-
-
-def _schemas_at(path: KeyPath, data: Mapping[str, Value]) -> list[Schema]:
-    """Every form the key at ``path`` may take; of sections with a name, the one that ``data`` names."""
-    schemas = [_root()]
-    here: Any = data
-    for part in path:
-        if isinstance(part, int):
-            schemas = [form for s in schemas if "items" in s for form in _forms(s["items"])]
-        else:
-            inner = [s["properties"][part] for s in schemas if part in s.get("properties", {})]
-            schemas = [form for schema in inner for form in _forms(schema)]
-        try:
-            here = here[part]
-        except (KeyError, IndexError, TypeError):
-            here = {}
-        schemas = _named(schemas, here)
-    return schemas
-
-
-def _forms(schema: Schema) -> Iterator[Schema]:
-    if "$ref" in schema:
-        yield from _forms(_root()["$defs"][schema["$ref"].rpartition("/")[2]])
-    elif "anyOf" in schema or "oneOf" in schema:
-        for branch in schema.get("anyOf") or schema["oneOf"]:
-            yield from _forms(branch)
-    elif schema.get("type") != "null":
-        yield schema
-
-
-def _named(schemas: list[Schema], here: object) -> list[Schema]:
-    name = here.get("name") if isinstance(here, Mapping) else None
-    chosen = [s for s in schemas if name in _words(s.get("properties", {}).get("name", {}))]
-    return chosen or schemas
-
-
 def _required(path: KeyPath, data: Mapping[str, Value]) -> list[str]:
-    return [key for schema in _schemas_at(path[:-1], data) for key in schema.get("required", [])]
-
-
-def _words(schema: Schema) -> list[str]:
-    return [schema["const"]] if "const" in schema else list(schema.get("enum", []))
-
-
-def _leaves(schemas: Sequence[Schema], prefix: str) -> set[str]:
-    keys: set[str] = set()
-    for schema in schemas:
-        for key, inner in schema.get("properties", {}).items():
-            forms = list(_forms(inner))
-            deeper = _leaves(forms, f"{prefix}{key}.")
-            plain = any("properties" not in form for form in forms)
-            keys |= deeper | ({f"{prefix}{key}"} if plain else set())
-    return keys
+    return [key for schema in schemas_at(path[:-1], data) for key in schema.get("required", [])]
 
 
 def _describe(schemas: Sequence[Schema]) -> str:
-    forms = list(dict.fromkeys(form for schema in schemas for form in _wordings(schema)))
-    return ", ".join(forms[:-1]) + " or " + forms[-1] if len(forms) > 1 else "".join(forms)
+    if len(names := names_of(schemas)) > 1:
+        return f"a section {{name: {' | '.join(names)}, …}}"
+    wordings = dict.fromkeys(wording for schema in schemas for wording in _wordings(schema))
+    if "a finite number" in wordings:
+        wordings.pop("an integer", None)
+    said = sorted(wordings, key=lambda wording: not wording.startswith("'"))  # words first: they are short
+    return ", ".join(said[:-1]) + " or " + said[-1] if len(said) > 1 else "".join(said)
 
 
 def _wordings(schema: Schema) -> list[str]:
-    if words := _words(schema):
+    if words := words_of(schema):
         return [f"'{word}'" for word in words]
-    keys = ", ".join(schema.get("properties", {}))
-    return [f"a section {{{keys}}}" if keys else _PLAIN[schema.get("type", "object")](schema)]
+    keys = sorted(keys_of([schema]), key=lambda key: key not in schema.get("required", []))
+    return [f"a section {{{', '.join(keys)}}}" if keys else _PLAIN[schema["type"]](schema)]
 
 
-_PLAIN: dict[str, Callable[[Schema], str]] = {
-    "integer": lambda schema: f"an integer{_bounds(schema)}",
-    "number": lambda schema: f"a finite number{_bounds(schema)}",
-    "boolean": lambda _: "true or false",
-    "string": lambda schema: str(schema.get("description", "text")),
-    "array": lambda schema: f"a list{_most(schema)}, each item {_describe(list(_forms(schema['items'])))}",
-    "object": lambda _: "a section with keys",
-}
+def _text(schema: Schema) -> str:
+    """What the text means; one with a pattern has its description for that."""
+    said = str(schema.get("description", "")).replace("``", "'").removesuffix(".")
+    if "pattern" in schema:
+        return said
+    return f"text ({said[0].lower()}{said[1:]})" if said else "text"
 
 
-def _most(schema: Schema) -> str:
-    return f" of at most {schema['maxItems']:,}" if "maxItems" in schema else ""
+def _length(schema: Schema) -> str:
+    least, most = schema.get("minItems"), schema.get("maxItems")
+    between = f" of {least:,} to {most:,}" if least and most else ""
+    return between or (f" of at most {most:,}" if most else "")
 
 
 def _bounds(schema: Schema) -> str:
     signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     bounds = [f"{sign} {schema[key]:,}".removesuffix(".0") for key, sign in signs.items() if key in schema]
     return " " + " and ".join(bounds) if bounds else ""
+
+
+_PLAIN: dict[str, Callable[[Schema], str]] = {
+    "integer": lambda schema: f"an integer{_bounds(schema)}",
+    "number": lambda schema: f"a finite number{_bounds(schema)}",
+    "boolean": lambda _: "true or false",
+    "string": _text,
+    "array": lambda schema: f"a list{_length(schema)}, each item {_describe(list(forms(schema['items'])))}",
+    "object": lambda schema: f"a section, each key {_describe(list(forms(schema['additionalProperties'])))}",
+}

@@ -12,7 +12,7 @@ from search_spaces.errors import InputError
 from search_spaces.grid import MAX_MEASUREMENTS, Measure
 from search_spaces.measurement import count_measurements
 from search_spaces.points import Point
-from search_spaces.section import AxisValue
+from search_spaces.recipe import Variant
 
 # What may differ between the points of a pack. An axis that is not named here splits packs until someone thinks.
 PACKABLE = ("eta", "lam", "seed", "sigma_w", "budget")
@@ -24,18 +24,18 @@ STEP_OVERHEAD = {"cpu": 2e7, "gpu": 1e10}
 # Fixed cost of a pack, in FLOP: 50 ms to be scheduled, to build its model and to write its part files.
 PACK_OVERHEAD = {"cpu": 3e9, "gpu": 1e12}
 
-Variant = tuple[tuple[str, AxisValue], ...]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a trainable costs, measured by the layer that trains it.
+    """What a recipe costs, measured by the layer that trains it.
 
     Attributes:
         train: training samples. test: test samples. batch: samples of a step.
         parameters: number of trained parameters.
+        decay: what λ does to which of them, in words.
         forward_flops: FLOP of a forward pass of one sample.
-        free_train_measurement: the step's own forward pass already gives the training metrics (full batch).
+        measured: samples that a measurement runs through the model.
+        watched: training samples that AutoL2 looks at, as a mean over steps, besides the step's own batch.
         pack_limit: points that can share a pack on this device.
     """
 
@@ -43,8 +43,10 @@ class Profile:
     test: int
     batch: int
     parameters: int
+    decay: str
     forward_flops: float
-    free_train_measurement: bool
+    measured: int
+    watched: float
     pack_limit: int
 
     @property
@@ -59,12 +61,12 @@ class Profile:
     @property
     def step_flops(self) -> float:
         """One step of one point: a backward pass costs two forward passes."""
-        return 3 * self.batch * self.forward_flops
+        return (3 * self.batch + self.watched) * self.forward_flops
 
     @property
     def measurement_flops(self) -> float:
         """One measurement of one point."""
-        return (self.test + (0 if self.free_train_measurement else self.train)) * self.forward_flops
+        return self.measured * self.forward_flops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Any
 from search_spaces.axes import NAMED_AXES
 from search_spaces.budget import budget_epochs
 from search_spaces.grid import Grid
+from search_spaces.recipe import Variant, recipe_of
 from search_spaces.section import AxisValue
-from search_spaces.trainable import Trainable
 
 MAX_POINTS = 1_000_000
 
@@ -23,7 +23,7 @@ class Point:
     Attributes:
         id: hash of everything that decides the point's rows; the same on every machine.
         budget: T in epochs.
-        variant: the values of axes that are keys of ``trainable``, (key, value) in axis order.
+        variant: the values of axes that are keys of sections.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Point:
     seed: int
     sigma_w: float
     budget: float
-    variant: tuple[tuple[str, AxisValue], ...] = ()
+    variant: Variant = ()
 
     def axes(self) -> dict[str, AxisValue]:
         """Coordinates of the point: what the table's axis columns hold."""
@@ -51,7 +51,8 @@ def count_points(grid: Grid) -> int:
 
 def make_points(grid: Grid) -> tuple[Point, ...]:
     """All points of ``grid``, in the order of its axes, the last axis fastest."""
-    defaults: dict[str, AxisValue] = {"mu": grid.optimizer.mu, "seed": 0, "sigma_w": grid.trainable.init.sigma_w}
+    recipe = recipe_of(grid)
+    defaults: dict[str, AxisValue] = {"mu": recipe.mu, "seed": 0, "sigma_w": recipe.sigma_w}
     content = _Content(grid)
     budgets: dict[tuple[float, float], float] = {}
     points = []
@@ -73,25 +74,6 @@ def make_points(grid: Grid) -> tuple[Point, ...]:
     return tuple(points)
 
 
-def trainable_of(grid: Grid, variant: tuple[tuple[str, AxisValue], ...]) -> Trainable:
-    """The grid's ``trainable`` with the keys of ``variant`` set.
-
-    Raises:
-        KeyError: a key that ``trainable`` does not have.
-        pydantic.ValidationError: a value that its key does not allow.
-    """
-    data = grid.trainable.model_dump()
-    for key, value in variant:
-        *parents, last = key.split(".")
-        section = data
-        for parent in parents:
-            section = section[parent]
-        if last not in section:
-            raise KeyError(key)
-        section[last] = value
-    return Trainable.model_validate(data)
-
-
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -100,18 +82,11 @@ class _Content:
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
-        self._shared: dict[tuple[tuple[str, AxisValue], ...], dict[str, object]] = {}
+        self._shared: dict[Variant, dict[str, Any]] = {}
 
-    def hash(self, coordinates: Mapping[str, float], variant: tuple[tuple[str, AxisValue], ...]) -> str:
+    def hash(self, coordinates: Mapping[str, float], variant: Variant) -> str:
         if variant not in self._shared:
-            # Defaults are left out, so that a new option with a default keeps the ids of what was trained before it.
-            trainable = trainable_of(self._grid, variant).model_dump(exclude_defaults=True)
-            init = trainable.pop("init", {})
-            init.pop("sigma_w", None)  # a coordinate of its own
-            trainable |= {"init": init} if init else {}
-            optimizer = self._grid.optimizer.model_dump(exclude_defaults=True, exclude={"mu"})
-            measure = self._grid.measure.model_dump(exclude_defaults=True)
-            self._shared[variant] = {"trainable": trainable, "optimizer": optimizer, "measure": measure}
+            self._shared[variant] = recipe_of(self._grid, variant).content()
         text = _CANONICAL.encode({**self._shared[variant], **coordinates})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -129,7 +104,7 @@ def point_from_json(data: Mapping[str, Any]) -> Point:
 def further_axes(points: Iterable[Point]) -> dict[str, bool]:
     """Axes of ``points`` besides η, λ, μ and seed, each with whether its column holds text.
 
-    These are the keys of ``trainable`` that vary, and ``sigma_w`` if it has several values. A column of numbers holds
+    These are the keys of sections that vary, and ``sigma_w`` if it has several values. A column of numbers holds
     every number that a later grid may add; one word makes it text.
     """
     text: dict[str, bool] = {}
@@ -137,5 +112,14 @@ def further_axes(points: Iterable[Point]) -> dict[str, bool]:
     for point in points:
         scales.add(point.sigma_w)
         for name, value in point.variant:
-            text[name] = text.get(name, False) or isinstance(value, str)
+            text[name] = text.get(name, False) or isinstance(value, str | bool)
     return ({"sigma_w": False} if len(scales) > 1 else {}) | text
+
+
+def axis_text(value: AxisValue) -> str:
+    """A value of an axis whose column holds text.
+
+    >>> axis_text("mean"), axis_text(True), axis_text(0.5)
+    ('mean', 'true', '0.5')
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -14,7 +14,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[float, Field(gt=0, le=MAX_EPOCHS)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Width = Annotated[int, Field(ge=1, le=1_000_000)]
-AxisValue = bool | float | int | str
+AxisValue = bool | Annotated[float, Field(allow_inf_nan=False)] | int | str
 Name = Annotated[
     str,
     Field(

@@ -1,8 +1,9 @@
 """The section ``trainable`` of a grid: which network learns what from which data."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from search_spaces.section import AxisValue, Count, Fraction, FunctionName, NonNegative, Positive, Section, Width
 
@@ -227,14 +228,27 @@ class Trainable(Section):
     batch: Batch = "full"
     """Samples of a step; ``full`` is the whole training set, and then an epoch is one step."""
 
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return f"{self.model.name} on {self.data.name}"
 
-class OwnTrainable(Section):
+
+class _Own(Section):
+    """Code of one's own; hashable although ``arguments`` is a dict."""
+
+    arguments: dict[str, AxisValue] = Field(default={})
+    """Keyword arguments of the function; ``arguments.KEY`` can be an axis."""
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
+
+class OwnTrainable(_Own):
     """A model, data and loss of one's own, made by one Python function."""
 
     function: FunctionName
     """``module:function``; called with ``arguments``, it returns a ``trainables.task.Task``."""
-    arguments: dict[str, AxisValue] = Field(default={})
-    """Its keyword arguments; ``arguments.KEY`` can be an axis."""
     init: Init | None = None
     """Initialization; without it the model keeps its own, drawn from the point's seed."""
     augment: Augment = Augment()
@@ -242,14 +256,36 @@ class OwnTrainable(Section):
     batch: Batch = "full"
     """Samples of a step; ``full`` is the whole training set, and then an epoch is one step."""
 
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return self.function
 
-class OwnLoop(Section):
+
+class OwnLoop(_Own):
     """A training loop of one's own: a Python generator of measurements."""
 
     loop: FunctionName
     """``module:function``; called with the point and ``arguments``, it yields ``trainables.own_loop.Measured``."""
-    arguments: dict[str, AxisValue] = Field(default={})
-    """Its keyword arguments; ``arguments.KEY`` can be an axis."""
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        return self.loop
 
 
-AnyTrainable = Trainable | OwnTrainable | OwnLoop
+def _kind(value: object) -> str:
+    """Which of the three a ``trainable`` is; the tags hold a space so that no key can be one."""
+    if isinstance(value, OwnLoop) or (isinstance(value, Mapping) and "loop" in value):
+        return "own loop"
+    if isinstance(value, OwnTrainable) or (isinstance(value, Mapping) and "function" in value):
+        return "own function"
+    return "built in"
+
+
+AnyTrainable = Annotated[
+    Annotated[Trainable, Tag("built in")]
+    | Annotated[OwnTrainable, Tag("own function")]
+    | Annotated[OwnLoop, Tag("own loop")],
+    Discriminator(_kind),
+]

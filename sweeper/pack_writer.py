@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from results.schema import row_schema
 from results.store import PointEnd, SweepDir, part_name, read_ends, tidy, write_part, write_text
 from search_spaces.outcome import Outcome
-from search_spaces.points import Point, further_axes
+from search_spaces.points import Point, axis_text, further_axes
 from sweeper.events import Notify, Progress
-from trainables.train import Ended, Measurement
+from trainables.measured import Measurement
+from trainables.task import cause_of
 
 FLUSH_SECONDS = 10.0  # a part file costs about 1 ms; a crash repeats at most the points of these seconds
 REPORT_SECONDS = 1.0
@@ -50,16 +51,16 @@ class PackWriter:
         self._curves = {p.id: [] for p in points}
         self._step = 0
 
-    def add(self, event: Measurement | Ended) -> None:
-        """Take an event of the training loop."""
+    def add(self, measurement: Measurement) -> None:
+        """Take what the training loop yields."""
         now = time.monotonic()
-        self._advance(event.step)
-        if isinstance(event, Measurement):
-            self._rows.append((now - self._started, event))
-            for m, acc, s in zip(event.members, event.values["test_acc"], event.values["decay_time"], strict=True):
-                self._curves[self._points[m].id].append((acc, s))
-        else:
-            self._end(self._points[event.member], event.step, event.outcome, event.why)
+        self._advance(measurement.step)
+        self._rows.append((now - self._started, measurement))
+        values = measurement.values
+        for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
+            self._curves[self._points[m].id].append((acc, s))
+        for end in measurement.ends:
+            self._end(self._points[end.member], measurement.step, end.outcome, end.why)
         if now - self._flushed > FLUSH_SECONDS:
             self._flush()
         if now - self._reported > REPORT_SECONDS:
@@ -77,7 +78,7 @@ class PackWriter:
         trace = "".join(traceback.format_exception(error))
         log = self._directory.logs / f"{point.id}.txt"
         write_text(log, trace)
-        self._end(point, self._step, Outcome.FAILED, _cause(error))
+        self._end(point, self._step, Outcome.FAILED, cause_of(error))
         self._flush()
 
     def finish(self) -> None:
@@ -141,9 +142,11 @@ class PackWriter:
         """Columns that do not change along a point, one value a member."""
         table: dict[str, list[object]] = {"point": [p.id for p in self._points]}
         for name in self._schema.names:
-            known = [p.axes().get(name, getattr(p, name, None)) for p in self._points]
-            if name not in table and known[0] is not None:
-                table[name] = [str(v) for v in known] if self._schema.field(name).type == pa.string() else known
+            known = [(p.axes() | {"budget": p.budget}).get(name) for p in self._points]
+            if None in known:
+                continue
+            text = self._schema.field(name).type == pa.string()
+            table[name] = [axis_text(v) if text else v for v in known if v is not None]
         fixed = {"sweep": self._directory.name, "pack": self._pack, "attempt": self._attempt}
         return table | {name: [value] * len(self._points) for name, value in fixed.items()}
 
@@ -155,9 +158,3 @@ def _peak(curve: Sequence[tuple[float, float]], tolerance: float) -> tuple[float
         return None, None
     best = float(np.nanmax(accuracies))
     return best, float(times[np.argmax(accuracies >= best - tolerance)])
-
-
-def _cause(error: Exception) -> str:
-    """The error and the innermost line that raised it, in one line."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"

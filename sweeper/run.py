@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
-from operator import attrgetter
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -18,8 +17,9 @@ from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
-from search_spaces.plan import Plan, Profile, Variant, make_plan, variants
-from search_spaces.points import Point, further_axes, make_points, trainable_of
+from search_spaces.plan import Plan, Profile, make_plan, variants
+from search_spaces.points import Point, axis_text, further_axes, make_points
+from search_spaces.recipe import Variant, recipe_of, value_at
 from search_spaces.section import AxisValue
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
@@ -109,8 +109,7 @@ def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
 
 def profiles_of(grid: Grid, points: Sequence[Point]) -> dict[Variant, Profile]:
     """Cost of each variant of the grid's trainable."""
-    device = device_of(grid)
-    return {v: profile(trainable_of(grid, v), device) for v in variants(points)}
+    return {v: profile(recipe_of(grid, v), grid.resources.gpus_per_pack) for v in variants(points)}
 
 
 def device_of(grid: Grid) -> str:
@@ -172,7 +171,7 @@ def conclude(directory: SweepDir) -> Account:
     file, ends = read_plan(directory), read_ends(directory)
     text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
     axes = {
-        id_: {name: str(v) if name in text else v for name, v in p.axes().items()} | {"budget": p.budget}
+        id_: {name: axis_text(v) if name in text else v for name, v in p.axes().items()} | {"budget": p.budget}
         for id_, p in file.points.items()
     }
     write_points(directory, axes)
@@ -188,5 +187,5 @@ def _done(directory: SweepDir) -> set[str]:
 def _values_before(grid: Grid, file: PlanFile) -> dict[str, AxisValue]:
     """For further axes: the value of points that were trained before it became one."""
     axes = further_axes(file.points.values())
-    before = {name: attrgetter("init.sigma_w" if name == "sigma_w" else name)(grid.trainable) for name in axes}
-    return {name: str(value) if axes[name] else value for name, value in before.items()}
+    before = {name: recipe_of(grid).sigma_w if name == "sigma_w" else value_at(grid, name) for name in axes}
+    return {name: axis_text(value) if axes[name] else value for name, value in before.items()}

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from results.store import PointEnd, SweepDir, read_ends
 from search_spaces.grid import Grid
+from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile
 from search_spaces.points import make_points
@@ -25,6 +26,7 @@ from sweeper.run import Account, plan_for, profiles_of
 ASSUMED_SPEED = {"cpu": 5e10, "gpu": 2e13}
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 _PACKS_SHOWN = 12
+COUPLED = "Adam divides λθ by the size of each weight's gradients: κ and λ_pred mean little here; adamw is decoupled"
 WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 
@@ -43,18 +45,22 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
     budgets = [p.budget for p in plan.points]
     sizes = sorted({p.parameters for p in profiles})
     table = Table.grid(padding=(0, 2))
+    measuring = cost.measuring_flops / cost.flops if cost.flops else 0.0
+    size = f": {_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} test samples"
     rows = {
         "points": f"{len(plan.points):,} = " + " × ".join(f"{len(v)} {k}" for k, v in grid.axes.items()),
-        "model": f"{grid.trainable.model.name}, {_range(sizes)} parameters",
-        "data": f"{grid.trainable.data.name}, {profiles[0].train:,} training and {profiles[0].test:,} test samples",
+        "trains": grid.trainable.title + (size if profiles[0].parameters else ""),
+        "L2": " / ".join(dict.fromkeys(p.decay for p in profiles)),
         "budgets": f"{_range(budgets)} epochs",
         "steps": f"{cost.steps:,}",
-        "measurements": f"{cost.measurements:,}, {cost.measuring_flops / cost.flops:.1%} of the work",
+        "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
         "work": f"{cost.flops:.2g} FLOP",
         "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
         "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {plan.workers} workers",
         "time": f"about {duration(plan.makespan / ASSUMED_SPEED[device])} at {ASSUMED_SPEED[device]:.0e} FLOP/s each",
     }
+    if isinstance(grid.optimizer, Adam):
+        rows["warning"] = COUPLED
     for name, text in rows.items():
         table.add_row(f"[bold]{name}[/]", escape(text))
     return table
@@ -66,7 +72,7 @@ def _pack_table(plan: Plan) -> Table:
         table.add_column(name, justify="left" if name in {"pack", "eta", "lam", "epochs"} else "right")
     for pack in plan.packs[:_PACKS_SHOWN]:
         axes = (_range([getattr(p, a) for p in pack.points]) for a in ("eta", "lam", "budget"))
-        share = pack.cost.flops / plan.cost.flops
+        share = pack.cost.flops / plan.cost.flops if plan.cost.flops else pack.cost.steps / plan.cost.steps
         table.add_row(pack.id, f"{len(pack.points)}", *axes, f"{pack.cost.steps:,}", f"{share:.1%}")
     if len(plan.packs) > _PACKS_SHOWN:
         table.caption = f"… and {len(plan.packs) - _PACKS_SHOWN:,} more packs"

@@ -7,7 +7,8 @@ import torch
 
 from results.store import SweepDir, next_attempt, read_ends, tidy
 from search_spaces.grid import Grid
-from search_spaces.points import Point, trainable_of
+from search_spaces.points import Point
+from search_spaces.recipe import recipe_of
 from sweeper.events import Notify
 from sweeper.pack_writer import PackWriter, table_schema
 from sweeper.plan_file import cached_plan
@@ -45,12 +46,11 @@ def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter)
     """Train points together; if that raises, each alone, so that an error stays with the point it belongs to."""
     if not points:
         return
-    trainable = trainable_of(grid, points[0].variant)
     writer.start(points)
-    events = train_pack(points, trainable, grid.optimizer, grid.measure, device)
+    measurements = train_pack(points, recipe_of(grid, points[0].variant), device)
     while True:
         try:
-            event = next(events)
+            measurement = next(measurements)
         except StopIteration:
             return
         except Exception as error:  # whatever a model raises is that point's outcome, not the end of the sweep
@@ -60,4 +60,4 @@ def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter)
             for point in writer.unfinished():
                 _train([point], grid, device, writer)
             return
-        writer.add(event)  # its own errors, a full disk say, are the worker's: the backend tries the pack again
+        writer.add(measurement)  # its own errors, a full disk say, are the worker's: the backend tries the pack again

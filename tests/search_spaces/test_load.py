@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError
 from search_spaces.grid import Budget, Measure
 from search_spaces.load import load_grid
+from search_spaces.optimizer import AdamW, AutoL2, Sgd
 from search_spaces.plan import Profile, make_plan, variants
 from search_spaces.points import MAX_POINTS, count_points, make_points
 
@@ -25,8 +26,10 @@ def test_every_grid_of_the_repository_is_planned(path):
         test=200,
         batch=1000,
         parameters=10_000,
+        decay="all",
         forward_flops=1e4,
-        free_train_measurement=True,
+        measured=200,
+        watched=0,
         pack_limit=16,
     )
     plan = make_plan(points, dict.fromkeys(variants(points), profile), grid.measure, workers=2)
@@ -44,13 +47,24 @@ def test_sections_and_defaults(digits):
     assert len(grid.axes["lam"]) == 10
 
 
-def test_the_grid_as_resolved_is_the_same_grid(digits):
-    grid = digits(
-        "axes.batch=[full, 64]",
-        "axes.mu=[0.9]",
-        "axes.sigma_w=[1e-5, 1]",
-        "budget.exceptions=[{eta: 1, lam: 0, epochs: 7}]",
-    )
+OWN_FUNCTION = "trainable={function: 'a:b', arguments: {width: 8, deep: true}}"
+OWN_LOOP = "trainable={loop: 'a:b', arguments: {width: 8}}"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["axes.batch=[full, 64]", "axes.mu=[0.9]", "axes.sigma_w=[1e-5, 1]",
+         "budget.exceptions=[{eta: 1, lam: 0, epochs: 7}]"],
+        ["trainable.model={name: wrn, depth: 16}", "schedule.name=piecewise", "axes.schedule.factor=[0.1, 0.2]"],
+        ["trainable.data={name: image_folder, root: x}", "optimizer.name=adamw", "axes.optimizer.beta1=[0, 0.9]"],
+        ["l2={auto: {every: 5}}", "axes.lam=[0.1]", "axes.l2.auto.signal=[batch, train]"],
+        [OWN_FUNCTION, "axes.arguments.width=[8, 16]", "axes.arguments.deep=[true, false]"],
+        [OWN_LOOP, "measure={every: epoch}", "axes.arguments.width=[8, 16]", "axes.mu=[0, 0.9]"],
+    ],
+)  # fmt: skip
+def test_the_grid_as_resolved_is_the_same_grid(digits, settings):
+    grid = digits(*settings)
     again = load_grid(yaml.safe_dump(grid.model_dump(mode="json"), sort_keys=False), "grid.yaml")
     assert again == grid
     assert make_points(again) == make_points(grid)
@@ -67,6 +81,15 @@ def test_the_grid_as_resolved_is_the_same_grid(digits):
         pytest.param(["axes.lam={log: [1, 4], num: 3}"], lambda g: g.axes["lam"] == (1.0, 2.0, 4.0), id="range"),
         pytest.param(["resources.pack=3"], lambda g: g.resources.pack == 3, id="new-section"),
         pytest.param(["budget.max=1", "budget.max=2"], lambda g: g.budget.max == 2, id="the-last-one-holds"),
+        pytest.param(["optimizer.mu=0.9"], lambda g: g.optimizer == Sgd(name="sgd", mu=0.9), id="default-optimizer"),
+        pytest.param(
+            ["optimizer.beta1=0.8", "optimizer.name=adamw"],
+            lambda g: g.optimizer == AdamW(name="adamw", beta1=0.8), id="other-optimizer",
+        ),
+        pytest.param(["schedule.warmup=0.1"], lambda g: g.schedule.name == "constant", id="default-schedule"),
+        pytest.param(["l2.auto.every=5", "axes.lam=[0.1]"], lambda g: g.l2.auto == AutoL2(every=5), id="section-in-a-new-section"),
+        pytest.param(["axes.l2.convention=[half]"], lambda g: g.axes["l2.convention"] == ("half",), id="key-of-l2"),
+        pytest.param(["axes.model.bias=[true, false]"], lambda g: g.axes["model.bias"] == (True, False), id="boolean"),
         pytest.param(["name=a=b", "name=ab"], lambda g: g.name == "ab", id="equals-sign"),
     ],
 )  # fmt: skip
@@ -92,7 +115,7 @@ SETTING = "write KEY=VALUE with a dotted key, as in --set budget.max=500."
         (["budget..max=5"], f"--set budget..max=5: {SETTING}"),
         ([".=5"], f"--set .=5: {SETTING}"),
         (["name.x=5"], "--set name.x: name is the text 'digits', not a section with keys of its own; set name as a whole."),
-        (["axes.eta.log=5"], "--set axes.eta.log: no such axis; did you mean 'eta'? (known: batch, data.name, data.train, eta, init.sigma_b, lam, loss.name, loss.scale, model.bias, model.depth, model.name, model.width, mu, seed, sigma_w)."),
+        (["axes.eta.log=5"], "--set axes.eta.log: no such axis; did you mean 'eta'? (known: augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w)."),
         (["budget.max="], "digits.yaml, line 11, budget: the axis lam holds 0, where 1/lam has no value; give budget.zero_lam or budget.max in epochs."),
         (["budget.max=-1"], "--set budget.max: -1 is not allowed: it must be a finite number > 0 and <= 10,000,000,000."),
         (["budget.max=[1"], "--set budget.max: not valid YAML: expected ',' or ']', but got '<stream end>' (line 1, column 3)."),
@@ -100,8 +123,11 @@ SETTING = "write KEY=VALUE with a dotted key, as in --set budget.max=500."
         (["budget.mux=1"], "--set budget.mux: unknown key; did you mean 'max'? (known: constant, exceptions, max, rule, zero_lam)."),
         (["axes.eta=[1, 0]"], "--set axes.eta, axes.eta[1]: 0 is not allowed: a learning rate is a finite number > 0."),
         (["axes.eta=1"], "--set axes.eta: 1 is not a list; write [1] for one value."),
-        (["optimizer.mu=0.9"], "--set optimizer.mu, optimizer.name: is missing; it must be 'sgd'."),
-        (["optimizer.mu=2", "optimizer={name: adam}"], "--set optimizer, optimizer.name: 'adam' is unknown; known: sgd."),
+        (["optimizer={mu: 0.9}"], "--set optimizer, optimizer.name: is missing; it must be 'sgd', 'adamw' or 'adam'."),
+        (["optimizer.beta1=0.9"], "--set optimizer.beta1: unknown key beside 'name: sgd'; known: mu, name, nesterov."),
+        (["schedule.factor=0.5"], "--set schedule.factor: unknown key beside 'name: constant'; known: name, warmup."),
+        (["optimizer.mu=2", "optimizer={name: rmsprop}"], "--set optimizer, optimizer.name: 'rmsprop' is unknown; known: adam, adamw, sgd."),
+        (["axes.optimizer.nesterov=[1]"], "--set axes.optimizer.nesterov: 1 is not allowed: it must be true or false."),
         (["a\x1bb"], f"--set a\\x1bb: {SETTING}"),
     ],
 )  # fmt: skip
@@ -204,7 +230,12 @@ KEYS = [
     "trainable.loss", "trainable.init", "trainable.init.sigma_w", "trainable.batch", "optimizer", "axes", "axes.eta",
     "axes.lam", "axes.seed", "axes.mu", "axes.batch", "axes.model.width", "axes.data.name", "budget", "budget.rule",
     "budget.constant", "budget.max", "budget.zero_lam", "budget.exceptions", "measure", "measure.every", "measure.log",
-    "analysis.tolerance", "analysis.budgets", "resources.pack", "resources.gpus_per_pack",
+    "analysis.tolerance", "analysis.budgets", "resources.pack", "resources.gpus_per_pack", "measure.train",
+    "trainable.function", "trainable.loop", "trainable.arguments", "trainable.arguments.x", "trainable.data.name",
+    "trainable.data.root", "trainable.data.labels", "trainable.loss.name", "trainable.augment.mixup",
+    "trainable.numerics.precision", "optimizer.name", "optimizer.mu", "optimizer.coupled", "schedule",
+    "schedule.name", "schedule.at", "schedule.warmup", "l2", "l2.convention", "l2.auto", "l2.auto.every",
+    "axes.arguments.x", "axes.optimizer.nesterov", "axes.schedule.warmup", "axes.l2.parameters", "axes.model.bias",
 ]  # fmt: skip
 
 

@@ -18,8 +18,10 @@ PROFILE = Profile(
     test=1285,
     batch=512,
     parameters=13_000,
+    decay="all",
     forward_flops=25_000.0,
-    free_train_measurement=True,
+    measured=1285,
+    watched=0,
     pack_limit=16,
 )
 
@@ -160,7 +162,7 @@ def test_cost_of_a_point(digits):
     assert (cost.steps, cost.measurements) == (100, 4)
     assert cost.training_flops == 100 * 3 * 512 * 25_000
     assert cost.measuring_flops == 4 * 1285 * 25_000
-    shuffled = replace(PROFILE, batch=64, free_train_measurement=False)
+    shuffled = replace(PROFILE, batch=64, measured=512 + 1285)
     assert point_cost(point, shuffled, Measure(every="epoch")).measuring_flops == 100 * (1285 + 512) * 25_000
 
 

@@ -1,12 +1,21 @@
-"""Points and set-ups shared by the tests of training."""
+"""Points and recipes shared by the tests of training."""
+
+from copy import deepcopy
 
 import pytest
 import torch
 
-from search_spaces.grid import Measure
-from search_spaces.optimizer import Sgd
 from search_spaces.points import Point
-from search_spaces.trainable import Digits, FullyConnected, Softmax, Trainable
+from search_spaces.recipe import Recipe
+
+SMALL = {
+    "trainable": {
+        "model": {"name": "fc", "width": 16, "depth": 2},
+        "data": {"name": "digits", "train": 64},
+        "batch": "full",
+    },
+    "measure": {"every": "epoch"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -29,26 +38,18 @@ def make_point():
     return make
 
 
-@pytest.fixture
-def make_trainable():
-    """A small network on 64 digits."""
+@pytest.fixture(scope="session")
+def make_recipe():
+    """A small network on 64 digits, with changes: ``make_recipe({"trainable.batch": 16, "schedule": {...}})``."""
 
-    def make(batch="full", width=16, depth=2, scale="mean", train=64):
-        return Trainable(
-            model=FullyConnected(name="fc", width=width, depth=depth),
-            data=Digits(name="digits", train=train),
-            loss=Softmax(name="softmax", scale=scale),
-            batch=batch,
-        )
+    def make(changes=None):
+        data = deepcopy(SMALL)
+        for key, value in (changes or {}).items():
+            *parents, last = key.split(".")
+            section = data
+            for parent in parents:
+                section = section.setdefault(parent, {})
+            section[last] = value
+        return Recipe.model_validate(data)
 
     return make
-
-
-@pytest.fixture
-def every_epoch():
-    return Measure(every="epoch")
-
-
-@pytest.fixture
-def sgd():
-    return Sgd(name="sgd")

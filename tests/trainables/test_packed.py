@@ -1,67 +1,204 @@
+import copy
+import re
+
 import pytest
 import torch
 from torch import nn
-from torch.func import functional_call
+from torch.nn import functional
 
-from trainables.models import initial_parameters
-from trainables.packed import _vmapped, pack_model
+from search_spaces.errors import InputError
+from search_spaces.trainable import Cnn, FullyConnected, ResNet50, WideResNet
+from trainables.models import build_model, initial_buffers, initial_parameters
+from trainables.packed import _AnyModule, pack_model
+
+SHAPE = (1, 8, 8)
+
+
+class Tanh(nn.Module):
+    """As a user would write one."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.norm, self.b = nn.Linear(64, 12), nn.LayerNorm(12), nn.Linear(12, 10)
+
+    def forward(self, x):
+        return self.b(torch.tanh(self.norm(self.a(x.flatten(1)))))
+
+
+class Centred(nn.Module):
+    """Keeps a running mean by setting its buffer to a new tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+        self.register_buffer("mean", torch.zeros(10))
+
+    def forward(self, x):
+        out = self.layer(x.flatten(1))
+        if self.training:
+            self.mean = 0.5 * self.mean + 0.5 * out.detach().mean(0)
+        return out - self.mean
+
+
+def _built(spec):
+    return lambda: build_model(spec, SHAPE, 10).to_empty(device="cpu")
+
+
+def _cnn(kind):
+    return _built(Cnn(name="cnn", channels=4, dense=8, pool=2, batch_norm=kind))
+
+
+def _wrn(form, kind):
+    return _built(WideResNet(name="wrn", depth=10, width=1, form=form, batch_norm=kind))
+
 
 MODULES = {
-    "fc": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU(), nn.Linear(12, 10)),
-    "fc without bias": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 12, bias=False), nn.ReLU(), nn.Linear(12, 10)),
-    "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)),
-    "tanh": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.Tanh(), nn.Linear(12, 10)),
-    "convolutional": lambda: nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 10)
-    ),
-    "batch norm without running statistics": lambda: nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)
-    ),
+    "fc": _built(FullyConnected(name="fc", width=12)),
+    "fc without bias": _built(FullyConnected(name="fc", width=12, bias=False)),
+    "linear": _built(FullyConnected(name="fc", depth=0)),
+    **{f"cnn {kind}": _cnn(kind) for kind in ("none", "batch", "running")},
+    **{f"wrn {f} {k}": _wrn(f, k) for f in ("released", "original") for k in ("batch", "running")},
+    "tanh": Tanh,
+    "centred": Centred,
 }
 
 
 def _parameters(module, count):
-    each = [initial_parameters(module, seed=s, sigma_w=1.4, sigma_b=0.1) for s in range(count)]
-    return {k: torch.stack([e[k] for e in each]).requires_grad_() for k in each[0]}
+    return _stacked(initial_parameters(module, seed=s, sigma_w=1.4, sigma_b=0.1) for s in range(count))
 
 
+def _buffers(module, count):
+    return _stacked(initial_buffers(module) for _ in range(count))
+
+
+def _stacked(each):
+    each = list(each)
+    return {k: torch.stack([e[k] for e in each]) for k in each[0]}
+
+
+def _alone(module, parameters, buffers, i):
+    """An ordinary module with the parameters and buffers of point i."""
+    alone = copy.deepcopy(module)
+    alone.load_state_dict({k: v[i].detach().clone() for k, v in (parameters | buffers).items()})
+    return alone
+
+
+@pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("name", MODULES)
-def test_outputs_and_gradients_equal_those_of_each_module_alone(name, shared):
-    module, count = MODULES[name](), 3
-    parameters = _parameters(module, count)
-    x = torch.randn(7, 1, 8, 8) if shared else torch.randn(count, 7, 1, 8, 8)
-    packed = pack_model(module)(parameters, x, shared)
-    gradients = torch.autograd.grad(packed.square().sum(), list(parameters.values()))
-    for i in range(count):
-        alone = {k: p[i].detach().requires_grad_() for k, p in parameters.items()}
-        logits = functional_call(module, alone, (x if shared else x[i],))
-        torch.testing.assert_close(packed[i], logits)
-        expected = torch.autograd.grad(logits.square().sum(), list(alone.values()))
-        for got, want in zip(gradients, expected, strict=True):
-            torch.testing.assert_close(got[i], want, rtol=1e-4, atol=1e-4)
+def test_three_steps_equal_those_of_each_module_alone(name, shared, count):
+    """Outputs, gradients and buffers of three training passes with steps between, then outputs in evaluation."""
+    module = MODULES[name]()
+    _assert_packed_equals_alone(module, SHAPE, shared, count, steps=3)
+
+
+def test_resnet50_too():
+    module = build_model(ResNet50(name="resnet50"), (3, 32, 32), 10).to_empty(device="cpu")
+    _assert_packed_equals_alone(module, (3, 32, 32), shared=True, count=2, steps=1)
+
+
+def _assert_packed_equals_alone(module, shape, shared, count, steps):
+    # float64: what differs by rounding alone stays far below the tolerance, also behind ten batch norms
+    module = module.double()
+    parameters = {k: p.double().requires_grad_() for k, p in _parameters(module, count).items()}
+    buffers = {k: b.double() if b.is_floating_point() else b for k, b in _buffers(module, count).items()}
+    alone = [_alone(module, parameters, buffers, i) for i in range(count)]
+    model, kept = pack_model(module), dict(buffers)
+    generator = torch.Generator().manual_seed(0)
+    lead = (7,) if shared else (count, 7)
+    for _ in range(steps):
+        x = torch.randn(*lead, *shape, dtype=torch.float64, generator=generator)
+        packed = model(parameters, buffers, x, shared=shared, training=True)
+        gradients = torch.autograd.grad(packed.square().mean((1, 2)).sum(), list(parameters.values()))
+        for i, m in enumerate(alone):
+            outputs = m.train()(x if shared else x[i])
+            torch.testing.assert_close(packed[i], outputs)
+            expected = torch.autograd.grad(outputs.square().mean(), list(m.parameters()))
+            for got, want in zip(gradients, expected, strict=True):
+                torch.testing.assert_close(got[i], want, rtol=1e-6, atol=1e-8)
+            for k, b in m.named_buffers():
+                torch.testing.assert_close(buffers[k][i], b)
+        with torch.no_grad():
+            for name, g in zip(parameters, gradients, strict=True):
+                parameters[name].sub_(g, alpha=1e-3)
+                for i, m in enumerate(alone):
+                    m.get_parameter(name).sub_(g[i], alpha=1e-3)
+    assert all(buffers[k] is b for k, b in kept.items())  # updated in place
+    before = {k: b.clone() for k, b in buffers.items()}
+    x = torch.randn(*lead, *shape, dtype=torch.float64, generator=generator)
+    packed = model(parameters, buffers, x, shared=shared, training=False)
+    for i, m in enumerate(alone):
+        torch.testing.assert_close(packed[i], m.eval()(x if shared else x[i]))
+    assert all(torch.equal(b, before[k]) for k, b in buffers.items())
 
 
 @pytest.mark.parametrize("name", ["fc", "fc without bias", "linear"])
-def test_batched_matrices_equal_vmap(name):
+@pytest.mark.parametrize("count", [1, 4])
+def test_batched_matrices_equal_the_other_ways(name, count):
     module = MODULES[name]()
-    parameters, x = _parameters(module, 4), torch.randn(9, 1, 8, 8)
-    torch.testing.assert_close(pack_model(module)(parameters, x, True), _vmapped(module)(parameters, x, True))
+    parameters, x = _parameters(module, count), torch.randn(9, *SHAPE)
+    got = [model(parameters, {}, x, shared=True, training=True) for model in (pack_model(module), _AnyModule(module))]
+    torch.testing.assert_close(*got)
 
 
-def test_running_statistics_are_refused():
-    module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
-    with pytest.raises(ValueError, match=r"a module with buffers cannot be packed, .* 1.running_mean"):
-        pack_model(module)
+def test_a_point_has_the_same_numbers_bit_for_bit_in_any_pack_of_batched_matrices():
+    module = MODULES["fc"]()
+    model, parameters, x = pack_model(module), _parameters(module, 4), torch.randn(9, *SHAPE)
+    packed = model(parameters, {}, x, shared=True, training=True)
+    for i in range(4):
+        alone = model({k: p[i : i + 1] for k, p in parameters.items()}, {}, x, shared=True, training=True)
+        assert torch.equal(packed[i : i + 1], alone)
+
+
+def test_modules_without_memory_can_be_packed():
+    module = build_model(WideResNet(name="wrn", depth=10, width=1, batch_norm="running"), SHAPE, 10)
+    for count in (1, 2):
+        outputs = pack_model(module)(
+            _parameters(module, count), _buffers(module, count), torch.randn(5, *SHAPE), shared=True, training=True
+        )
+        assert outputs.shape == (count, 5, 10)
+        assert outputs.isfinite().all()
+
+
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return functional.dropout(self.layer(x.flatten(1)), 0.5, self.training)
+
+
+@pytest.mark.parametrize("layer", [nn.Dropout(0.1), nn.MultiheadAttention(8, 2, dropout=0.1)])
+def test_dropout_is_refused(layer):
+    message = (
+        f"trainable.function: the model draws random numbers in training (1: {type(layer).__name__}), which a packed "
+        "or resumed run could not repeat; take this out of the model."
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        pack_model(nn.Sequential(nn.Linear(64, 8), layer))
+
+
+def test_dropout_of_nothing_is_allowed():
+    pack_model(nn.Sequential(nn.Linear(64, 8), nn.Dropout(0.0), nn.TransformerEncoderLayer(8, 2, 4, dropout=0.0)))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_hidden_randomness_is_refused_in_the_first_training_pass(count):
+    module = Noisy()
+    model, parameters, x = pack_model(module), _parameters(module, count), torch.randn(5, *SHAPE)
+    model(parameters, {}, x, shared=True, training=False)
+    with pytest.raises(InputError, match=re.escape("the model draws random numbers in training (Noisy)")):
+        model(parameters, {}, x, shared=True, training=True)
 
 
 def test_the_gradient_of_the_batched_layer_passes_gradcheck():
     module = nn.Sequential(nn.Flatten(), nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
-    parameters = {k: p.detach().double().requires_grad_() for k, p in _parameters(module, 2).items()}
+    parameters = {k: p.double().requires_grad_() for k, p in _parameters(module, 2).items()}
     x = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
     names = list(parameters)
 
     def f(x, *values):
-        return pack_model(module)(dict(zip(names, values, strict=True)), x, False)
+        return pack_model(module)(dict(zip(names, values, strict=True)), {}, x, shared=False, training=True)
 
     assert torch.autograd.gradcheck(f, (x, *parameters.values()))

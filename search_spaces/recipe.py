@@ -1,0 +1,105 @@
+"""The recipe of a point: what decides how it trains, besides its coordinates."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from search_spaces.grid import Grid, Measure
+from search_spaces.optimizer import L2, Constant, Optimizer, Schedule, Sgd
+from search_spaces.section import AxisValue, Section
+from search_spaces.trainable import AnyTrainable, OwnLoop, TorchvisionImages, Trainable
+
+Variant = tuple[tuple[str, AxisValue], ...]
+"""Values of the axes that are keys of sections, (key, value) in axis order."""
+
+SECTIONS = ("trainable", "optimizer", "schedule", "l2", "measure")
+SECTIONS_OF_AXES = ("optimizer", "schedule", "l2")  # whose keys can be axes under their full name
+
+
+class Recipe(Section):
+    """The sections of a grid that decide the rows of its points."""
+
+    trainable: AnyTrainable
+    optimizer: Optimizer = Sgd(name="sgd")
+    schedule: Schedule = Constant(name="constant")
+    l2: L2 = L2()
+    measure: Measure = Measure(every="epoch")
+
+    @property
+    def mu(self) -> float:
+        """Momentum μ of points without an axis of that name; 0 for optimizers that have none."""
+        return self.optimizer.mu if isinstance(self.optimizer, Sgd) else 0.0
+
+    @property
+    def sigma_w(self) -> float:
+        """Initialization scale of points without an axis of that name: the grid's, else the paper's (SM A).
+
+        For a model of one's own that keeps its own initialization it is 1, a factor of its weight matrices.
+        """
+        init = None if isinstance(self.trainable, OwnLoop) else self.trainable.init
+        if init is not None and init.sigma_w is not None:
+            return init.sigma_w
+        paper = isinstance(self.trainable, Trainable) and self.trainable.model.name in {"fc", "cnn"}
+        return math.sqrt(2) if paper else 1.0
+
+    def content(self) -> dict[str, Any]:
+        """What the ids of points are made from; defaults are left out.
+
+        So a new option with a default keeps the ids of what was trained before it. Coordinates (μ, σ_w) stand
+        elsewhere, and where torchvision's images lie decides nothing.
+        """
+        dump = self.model_dump(exclude_defaults=True, exclude={"optimizer": {"mu"}})
+        dump["trainable"] = without_place(dump["trainable"])
+        init = dump["trainable"].get("init")
+        if init is not None:
+            init.pop("sigma_w", None)
+            if not init and isinstance(self.trainable, Trainable):
+                del dump["trainable"]["init"]
+        return {"optimizer": {"name": "sgd"}, "measure": {}} | dump
+
+
+def without_place(trainable: dict[str, Any]) -> dict[str, Any]:
+    """The section without where torchvision's images lie, which decides nothing about them."""
+    data = trainable.get("data", {})
+    if data.get("name") not in get_args(TorchvisionImages.model_fields["name"].annotation):
+        return trainable
+    return trainable | {"data": {k: v for k, v in data.items() if k not in {"root", "download"}}}
+
+
+def section_path(key: str) -> tuple[str, ...]:
+    """Where the axis ``key`` stands in the grid: a key of ``trainable``, or of another section under its full name.
+
+    >>> section_path("model.width"), section_path("optimizer.nesterov")
+    (('trainable', 'model', 'width'), ('optimizer', 'nesterov'))
+    """
+    parts = tuple(key.split("."))
+    return parts if parts[0] in SECTIONS_OF_AXES else ("trainable", *parts)
+
+
+def recipe_of(grid: Grid, variant: Variant = ()) -> Recipe:
+    """The grid's recipe with the keys of ``variant`` set.
+
+    Raises:
+        KeyError: a key that its section does not have.
+        TypeError: a key below one that holds no section.
+        pydantic.ValidationError: a value that its key does not allow.
+    """
+    data = {name: getattr(grid, name).model_dump() for name in SECTIONS}
+    for key, value in variant:
+        *parents, last = section_path(key)
+        section: Any = data
+        for parent in parents:
+            section = section[parent]
+        if last not in section:
+            raise KeyError(key)
+        section[last] = value
+    return Recipe.model_validate(data)
+
+
+def value_at(grid: Grid, key: str) -> AxisValue:
+    """What the grid says for the axis ``key`` itself: the value of points that do not have it as an axis."""
+    here: Any = grid
+    for part in section_path(key):
+        here = here[part] if isinstance(here, Mapping) else getattr(here, part)
+    value: AxisValue = here
+    return value

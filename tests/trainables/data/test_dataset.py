@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from trainables.data import Dataset
+
+
+def tensors(**changes):
+    torch.manual_seed(0)
+    values = {
+        "x_train": torch.randn(6, 3, 4, 4) * 5 + 2,
+        "y_train": torch.tensor([0, 1, 2, 0, 1, 2]),
+        "x_test": torch.randn(2, 3, 4, 4),
+        "y_test": torch.tensor([2, 0]),
+        "classes": 3,
+    }
+    return values | changes
+
+
+def test_training_samples_have_mean_0_and_deviation_1_once_normalized():
+    data = Dataset.from_tensors(**tensors())
+    x = data.normalize(data.train.at(torch.arange(6)))
+    assert x.mean().abs() < 1e-6
+    assert abs(float(x.std()) - 1) < 1e-6
+    test = data.normalize(data.test.at(torch.arange(2)))
+    assert float(test.mean()) < -0.2  # by the training set's numbers, not its own
+
+
+def test_normalize_takes_any_leading_axes():
+    data = Dataset.from_tensors(**tensors(), normalize="channel")
+    raw = data.train.at(torch.arange(6))
+    assert torch.equal(data.normalize(raw.reshape(2, 3, 3, 4, 4)), data.normalize(raw).reshape(2, 3, 3, 4, 4))
+
+
+def test_bytes_are_normalized_in_float32():
+    x = torch.randint(0, 256, (6, 3, 4, 4), dtype=torch.uint8)
+    data = Dataset.from_tensors(**tensors(x_train=x, x_test=x[:2]))
+    assert data.train.at(torch.arange(2)).dtype == torch.uint8
+    torch.testing.assert_close(data.normalize(x), (x.float() - x.float().mean()) / x.float().std())
+
+
+def test_arrays_and_other_integer_labels_are_taken():
+    values = tensors(y_train=torch.tensor([0, 1, 2, 0, 1, 2], dtype=torch.int32))
+    data = Dataset.from_tensors(**values | {"x_train": values["x_train"].numpy(), "y_test": np.array([2, 0], np.uint8)})
+    assert data.train.labels.dtype == data.test.labels.dtype == torch.int64
+    assert data.train.shape == data.test.shape == (3, 4, 4)
+
+
+def test_to_moves_everything():
+    data = Dataset.from_tensors(**tensors()).to(torch.device("meta"))
+    parts = (data.train.labels, data.test.labels, data.mean, data.std, data.train.at(torch.arange(2)))
+    assert {p.device.type for p in parts} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_train": torch.randn(6)}, r"x_train must have shape \(N, ...\) with at least one sample, but got \(6,\)"),
+        ({"x_test": torch.randn(0, 3, 4, 4)}, "x_test must have shape"),
+        ({"x_test": torch.randn(2, 3, 5, 5)}, r"samples of shape \(3, 4, 4\), but x_test of shape \(3, 5, 5\)"),
+        ({"x_train": torch.randn(6, 3, 4, 4).double()}, "x_train must be uint8 or float32, but got torch.float64"),
+        ({"x_train": torch.full((6, 3, 4, 4), torch.nan)}, "x_train has numbers that are not finite"),
+        ({"x_train": torch.ones(6, 3, 4, 4)}, "do not vary"),
+        ({"y_train": torch.zeros(5).long()}, r"y_train must have shape \(6,\), one label a sample, but got \(5,\)"),
+        ({"y_test": torch.zeros(2, 3).long()}, r"y_test must have shape \(2,\)"),
+        ({"y_train": torch.zeros(6)}, "y_train must be integers, but got torch.float32"),
+        ({"y_test": torch.tensor([0, 3])}, "y_test must be from 0 to 2, but has labels from 0 to 3"),
+        ({"y_test": torch.tensor([-1, 1])}, "labels from -1 to 1"),
+        ({"classes": 1}, "classes must be at least 2, but got 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Dataset.from_tensors(**tensors(**changes))

@@ -1,0 +1,190 @@
+import os
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from search_spaces.errors import InputError
+from search_spaces.trainable import ImageFolder
+from trainables.data import image_folder
+from trainables.data.cache import CACHE
+from trainables.data.image_folder import load_image_folder
+
+
+def never(*args):
+    raise AssertionError("the images are stored")
+
+
+def load(root, **kwargs):
+    return load_image_folder(ImageFolder(name="image_folder", root=str(root), **kwargs))
+
+
+def files(root, part):
+    """Image files and classes in the order of use, as documented: a fixed permutation of the sorted files."""
+    paths = sorted((root / part).glob("*/*"))
+    return [paths[i] for i in np.random.default_rng(0).permutation(len(paths))]
+
+
+@pytest.mark.parametrize("test_name", ["test", "val"])
+def test_images_are_those_of_the_files_and_labels_those_of_the_folders(write_folder, test_name):
+    root = write_folder(test_name=test_name)
+    data = load(root)
+    assert data.classes == 3
+    for samples, part in ((data.train, "train"), (data.test, test_name)):
+        paths = files(root, part)
+        images = samples.at(torch.arange(len(paths)))
+        np.testing.assert_array_equal(images.permute(0, 2, 3, 1), [np.asarray(Image.open(p)) for p in paths])
+        assert samples.labels.tolist() == ["abc".index(p.parent.name) for p in paths]
+
+
+def test_the_first_images_of_the_permutation_are_taken(write_folder):
+    root = write_folder()
+    data = load(root, train=5, test=2)
+    assert [len(data.train), len(data.test)] == [5, 2]
+    assert data.train.labels.tolist() == ["abc".index(p.parent.name) for p in files(root, "train")[:5]]
+    raw = data.train.at(torch.arange(5)).double()
+    assert float(data.mean) == pytest.approx(float(raw.mean()), rel=1e-6)
+
+
+def test_extensions_in_any_case_and_no_other_files(write_folder, random_image):
+    root = write_folder(train=1)
+    for name in ("x.JPEG", "x.Jpg", "x.bmp", "x.WEBP"):
+        Image.fromarray(random_image(0)).save(root / "train" / "a" / name)
+    for name in ("notes.txt", "._0.png", "Thumbs.db"):
+        (root / "train" / "a" / name).write_text("no image")
+    assert torch.bincount(load(root).train.labels).tolist() == [5, 1, 1]
+
+
+def test_channels_can_be_normalized_each_by_its_own(write_folder):
+    data = load(write_folder(), normalize="channel")
+    x = data.normalize(data.train.at(torch.arange(12)))
+    assert x.mean((0, 2, 3)).abs().max() < 1e-5
+    assert (x.transpose(0, 1).flatten(1).std(1) - 1).abs().max() < 1e-5
+
+
+def test_the_second_time_nothing_is_decoded(write_folder, monkeypatch):
+    root = write_folder()
+    first = load(root).train.x.clone()
+    monkeypatch.setattr(image_folder, "decode_all", never)
+    assert torch.equal(load(root).train.x, first)
+
+
+def test_a_file_that_changed_is_decoded_again(write_folder, random_image):
+    root = write_folder()
+    load(root)
+    changed = files(root, "train")[3]
+    Image.fromarray(random_image(99)).save(changed)
+    os.utime(changed, ns=(1, 1))
+    np.testing.assert_array_equal(load(root).train.x[3].permute(1, 2, 0), random_image(99))
+
+
+def test_each_size_and_number_of_images_has_its_own_cache(write_folder):
+    root = write_folder()
+    shapes = [tuple(load(root, **k).train.x.shape) for k in ({}, {"size": 8}, {"size": 8, "train": 3}, {})]
+    assert shapes == [(12, 3, 24, 32), (12, 3, 8, 8), (3, 3, 8, 8), (12, 3, 24, 32)]
+
+
+def test_streamed_images_are_those_in_memory(write_folder):
+    root = write_folder(height=40, width=60, extension="jpg")
+    memory, stream = load(root, size=16), load(root, size=16, stream=True)
+    index = torch.tensor([7, 0, 11])
+    assert stream.train.shape == memory.train.shape
+    assert torch.equal(stream.train.at(index), memory.train.at(index))
+    assert torch.equal(stream.test.labels, memory.test.labels)
+    torch.testing.assert_close((stream.mean, stream.std), (memory.mean, memory.std))
+
+
+def test_a_streamed_set_is_normalized_by_a_sample_of_it(write_folder, monkeypatch):
+    monkeypatch.setattr(image_folder, "SAMPLE", 5)
+    root = write_folder()
+    stream, five = load(root, size=16, stream=True), load(root, size=16, train=5)
+    torch.testing.assert_close((stream.mean, stream.std), (five.mean, five.std))
+    assert len(list((root / CACHE).glob("sums-*.npy"))) == 1
+    monkeypatch.setattr(image_folder, "decode_all", never)
+    assert torch.equal(load(root, size=16, stream=True).mean, stream.mean)
+
+
+def test_a_folder_where_nothing_can_be_stored_is_read_all_the_same(write_folder):
+    root = write_folder()
+    (root / CACHE).write_text("not a folder")
+    assert len(load(root).train) == 12
+
+
+def test_a_moved_set_keeps_its_cache(write_folder, monkeypatch):
+    root = write_folder()
+    load(root)
+    root.rename(root.parent / "moved")
+    monkeypatch.setattr(image_folder, "decode_all", never)
+    assert len(load(root.parent / "moved").train) == 12
+
+
+def error(root, **kwargs):
+    with pytest.raises(InputError) as raised:
+        load(root, **kwargs)
+    return str(raised.value)
+
+
+def test_a_missing_folder_is_named(tmp_path, write_folder):
+    assert f"{tmp_path / 'none' / 'train'} cannot be read" in error(tmp_path / "none")
+    root = write_folder()
+    (root / "test").rename(root / "other")
+    assert f"{root / 'val'} cannot be read (No such file or directory)" in error(root)
+
+
+def test_a_class_of_the_test_set_alone_is_refused(write_folder):
+    root = write_folder()
+    (root / "test" / "d").mkdir()
+    assert re.search(r"test has the class d, which .*train has not. Classes are the folders of train", error(root))
+
+
+def test_a_class_missing_in_the_test_set_is_fine(write_folder):
+    root = write_folder()
+    for file in (root / "test" / "b").iterdir():
+        file.unlink()
+    (root / "test" / "b").rmdir()
+    assert torch.bincount(load(root).test.labels).tolist() == [2, 0, 2]
+
+
+def test_a_class_without_images_is_refused(write_folder):
+    root = write_folder()
+    (root / "train" / "d").mkdir()
+    assert re.search(r"the class .*train/d has no images \(.bmp, .jpeg, .jpg, .png, .webp\)", error(root))
+
+
+def test_less_than_two_classes_are_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    assert "train has no class folders; at least 2 classes are needed" in error(tmp_path)
+    (tmp_path / "train" / "a").mkdir()
+    assert "train has the class a; at least 2" in error(tmp_path)
+
+
+def test_a_test_set_without_images_is_refused(write_folder):
+    assert re.search(r"test has no images. Expected are ROOT/train/CLASS", error(write_folder(test=0)))
+
+
+def test_more_images_than_there_are_is_refused(write_folder):
+    root = write_folder()
+    message = f"trainable.data.train: 13 is not allowed: image_folder in {root} has 12 training images"
+    assert message in error(root, train=13)
+
+
+def test_a_damaged_image_is_named(write_folder):
+    root = write_folder()
+    (root / "train" / "b" / "2.png").write_bytes(b"no image")
+    assert f"the image {root / 'train' / 'b' / '2.png'} cannot be decoded" in error(root)
+
+
+def test_a_link_to_nowhere_is_named(write_folder):
+    root = write_folder()
+    (root / "train" / "a" / "link.png").symlink_to("nowhere")
+    assert "train/a/link.png cannot be read (No such file or directory)" in error(root)
+
+
+def test_training_and_test_images_of_two_sizes_are_refused(write_folder, random_image):
+    root = write_folder()
+    for file in (root / "test").glob("*/*"):
+        Image.fromarray(random_image(0, 8, 8)).save(file)
+    assert re.search(r"images have several sizes: .*train.* has 32×24 pixels, .*test.* 8×8. Set", error(root))
+    assert load(root, size=8).test.shape == (3, 8, 8)

@@ -1,0 +1,88 @@
+"""Arrays kept beside the data they were made from, shared by all workers of a machine."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+CACHE = ".sweeper-cache"
+
+
+def cached_array(root: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """The array of that key from ``root/.sweeper-cache``, made and stored there if it is missing.
+
+    One process makes it while others wait; if that process dies, the next makes it. Where nothing can be stored, as
+    in a folder that may not be written, every process makes its own.
+
+    Args:
+        root: folder of the data.
+        key: names the contents: two arrays that differ need two keys.
+        make: called if the array is not stored or not intact.
+
+    Returns:
+        The array; a stored one is mapped from the file, so that workers share its memory until one writes to it.
+    """
+    path = root / CACHE / f"{key}.npy"
+    stored = _read(path)
+    if stored is not None:
+        return stored
+    with _locked_if_possible(path.parent):
+        stored = _read(path)  # another process may have made it meanwhile
+        if stored is not None:
+            return stored
+        made = make()
+        try:
+            _write(path, made)
+        except OSError:
+            return made
+    stored = _read(path)
+    return made if stored is None else stored
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; it falls away with its process.
+
+    Raises:
+        OSError: the folder may not be written, or its file system has no locks.
+    """
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _locked_if_possible(folder: Path) -> Iterator[None]:
+    """Without a lock several processes may do the same work; each stores whole files, so that nothing breaks."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            stack.enter_context(locked(folder))
+        yield
+
+
+def _read(path: Path) -> NDArray[Any] | None:
+    try:
+        # Mode c: pages are shared like those of mode r, but torch, which knows no read-only memory, may not warn.
+        return np.load(path, mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]
+    except (OSError, ValueError, EOFError):  # missing, unreadable or cut short
+        return None
+
+
+def _write(path: Path, array: NDArray[Any]) -> None:
+    """Under a temporary name first: what has its final name is whole, on the disk too."""
+    temporary = path.with_name(f"{path.stem}.{uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            np.save(file, array, allow_pickle=False)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

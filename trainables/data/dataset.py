@@ -1,0 +1,96 @@
+"""A training and a test set with the numbers that normalize them.
+
+Axis letters: N samples, "..." the shape of one sample.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from search_spaces.trainable import Normalize
+from trainables.data.moments import channel_sums, mean_and_std
+from trainables.data.samples import InMemory, Samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Training and test samples.
+
+    Attributes:
+        train, test: raw samples and labels.
+        classes: number of classes k.
+        mean, std: of the training samples; float32, of a shape that can be broadcast to a sample.
+    """
+
+    train: Samples
+    test: Samples
+    classes: int
+    mean: Tensor
+    std: Tensor
+
+    @staticmethod
+    def from_tensors(
+        x_train: Tensor | NDArray[np.generic],
+        y_train: Tensor | NDArray[np.generic],
+        x_test: Tensor | NDArray[np.generic],
+        y_test: Tensor | NDArray[np.generic],
+        classes: int,
+        normalize: Normalize = "global",
+    ) -> "Dataset":
+        """A data set of one's own, kept in memory; the tensors are not copied.
+
+        Args:
+            x_train: samples (N, ...), uint8 or float32; images are (N, channels, height, width).
+            y_train: integer labels from 0 to ``classes`` - 1, (N,).
+            x_test: as ``x_train``.
+            y_test: as ``y_train``.
+            classes: number of classes, at least 2.
+            normalize: by one mean and standard deviation of all training numbers, or by one of each channel (axis 1).
+
+        Raises:
+            ValueError: shapes, types or labels that do not fit; training samples that do not vary.
+        """
+        if classes < 2:
+            raise ValueError(f"classes must be at least 2, but got {classes}")
+        train, test = _checked("train", x_train, y_train, classes), _checked("test", x_test, y_test, classes)
+        if train.shape != test.shape:
+            raise ValueError(f"x_train has samples of shape {train.shape}, but x_test of shape {test.shape}")
+        mean, std = mean_and_std(channel_sums(train.x), normalize, len(train.shape))
+        return Dataset(train, test, classes, mean, std)
+
+    def normalize(self, raw: Tensor) -> Tensor:
+        """Raw samples minus the mean, over the standard deviation: float32 of the same shape, (..., of a sample)."""
+        return (raw.float() - self.mean) / self.std
+
+    def to(self, device: torch.device) -> "Dataset":
+        """The same data on ``device``; streamed samples are delivered there."""
+        train, test = self.train.to(device), self.test.to(device)
+        return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device))
+
+
+def _checked(part: str, x: Tensor | NDArray[np.generic], y: Tensor | NDArray[np.generic], classes: int) -> InMemory:
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
+    _check_samples(f"x_{part}", x)
+    _check_labels(f"y_{part}", y, len(x), classes)
+    return InMemory(x.detach(), y.to(torch.int64))
+
+
+def _check_samples(name: str, x: Tensor) -> None:
+    if x.ndim < 2 or x.numel() == 0:
+        raise ValueError(f"{name} must have shape (N, ...) with at least one sample, but got {tuple(x.shape)}")
+    if x.dtype not in {torch.uint8, torch.float32}:
+        raise ValueError(f"{name} must be uint8 or float32, but got {x.dtype}: convert it, as by {name}.float()")
+    if x.dtype == torch.float32 and not bool(x.isfinite().all()):
+        raise ValueError(f"{name} has numbers that are not finite")
+
+
+def _check_labels(name: str, y: Tensor, samples: int, classes: int) -> None:
+    if y.shape != (samples,):
+        raise ValueError(f"{name} must have shape ({samples},), one label a sample, but got {tuple(y.shape)}")
+    if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
+        raise ValueError(f"{name} must be integers, but got {y.dtype}: convert it, as by {name}.long()")
+    if int(y.min()) < 0 or int(y.max()) >= classes:
+        raise ValueError(f"{name} must be from 0 to {classes - 1}, but has labels from {y.min()} to {y.max()}")

@@ -1,0 +1,53 @@
+"""scikit-learn's digits."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from search_spaces.errors import InputError
+from search_spaces.trainable import Digits, Labels
+from trainables.data.dataset import Dataset
+
+CLASSES = 10
+LEAST_TEST = 297  # images that are never trained on, so that a test set remains
+
+
+def load_digits(spec: Digits) -> Dataset:
+    """The digits, uint8 (N, 1, 8, 8) from 0 to 16.
+
+    Raises:
+        InputError: more training samples than the set has.
+    """
+    images, labels = read_digits()
+    total, most = len(labels), len(labels) - LEAST_TEST
+    if spec.train > most:
+        raise InputError(
+            f"trainable.data.train: {spec.train} is not allowed: digits has {total} images, of which at most {most} "
+            "can be trained on, so that a test set remains."
+        )
+    order = np.random.default_rng(0).permutation(total)  # one split for every point of every sweep
+    x = torch.from_numpy(images[order]).reshape(total, 1, 8, 8)
+    y, classes = relabel(torch.from_numpy(labels[order]).long(), spec.labels, CLASSES)
+    return Dataset.from_tensors(x[: spec.train], y[: spec.train], x[spec.train :], y[spec.train :], classes)
+
+
+def read_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """scikit-learn's ``load_digits()``, read from its file: importing the package takes every worker a second.
+
+    Returns:
+        Images (1797, 64) with numbers from 0 to 16, and labels (1797,).
+    """
+    package = find_spec("sklearn")
+    assert package is not None, "scikit-learn is a dependency of sweeper"
+    file = Path(str(package.origin)).parent / "datasets" / "data" / "digits.csv.gz"
+    table = np.loadtxt(file, delimiter=",").astype(np.uint8)
+    return table[:, :-1], table[:, -1]
+
+
+def relabel(y: Tensor, labels: Labels, classes: int) -> tuple[Tensor, int]:
+    """Labels and their number of classes as ``trainable.data.labels`` asks for."""
+    return (y % 2, 2) if labels == "parity" else (y, classes)

@@ -1,0 +1,82 @@
+"""Images decoded whenever they are needed.
+
+Axis letters: N all images, n those asked for.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.data.decode import Decoding, decode_centres, decode_crops
+
+AHEAD = 4  # requests that wait, decoded or being decoded; bounds the memory
+
+_Request = tuple[bytes, bytes | None]
+
+
+class Streamed:
+    """Image files, decoded by a pool of as many threads as torch has.
+
+    Without draws the shorter side is scaled to 8/7 of ``size`` and the centre is cut out.
+    """
+
+    def __init__(self, paths: Sequence[str], labels: Tensor, size: int) -> None:
+        """Nothing is read yet.
+
+        Args:
+            paths: N image files.
+            labels: int64 (N,); samples are delivered on their device.
+            size: side of the square that images are cut to, in pixels.
+        """
+        self._paths, self._labels, self._size = paths, labels, size
+        self._expected: dict[_Request, Decoding] = {}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample, (3, size, size)."""
+        return (3, self._size, self._size)
+
+    @property
+    def labels(self) -> Tensor:
+        """Class of every image, int64 (N,)."""
+        return self._labels
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def expect(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
+        """Start to decode what an ``at`` with the same arguments will ask for.
+
+        Four requests can wait; the oldest is forgotten for a fifth, since a batch that nobody fetched, as after a
+        change of the pack, would otherwise stay forever.
+        """
+        request = _request(index, draws)
+        if request in self._expected:
+            return
+        if len(self._expected) == AHEAD:
+            self._expected.pop(next(iter(self._expected))).cancel()
+        self._expected[request] = self._start(index, draws)
+
+    def at(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> Tensor:
+        """Images, uint8 (n, 3, size, size); see ``Samples.at``.
+
+        Raises:
+            InputError: a file that is no image.
+        """
+        decoding = self._expected.pop(_request(index, draws), None) or self._start(index, draws)
+        return torch.from_numpy(decoding.images()).to(self._labels.device)
+
+    def to(self, device: torch.device) -> "Streamed":
+        """The same images, delivered on ``device``."""
+        return Streamed(self._paths, self._labels.to(device), self._size)
+
+    def _start(self, index: Tensor, draws: NDArray[np.float32] | None) -> Decoding:
+        paths = [self._paths[i] for i in index.tolist()]
+        return decode_centres(paths, self._size) if draws is None else decode_crops(paths, self._size, draws)
+
+
+def _request(index: Tensor, draws: NDArray[np.float32] | None) -> _Request:
+    return index.cpu().numpy().tobytes(), None if draws is None else draws.tobytes()

@@ -1,0 +1,81 @@
+"""MNIST, FashionMNIST and CIFAR-10 from the files that torchvision keeps."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search_spaces.errors import InputError
+from search_spaces.trainable import TorchvisionImages
+from trainables.data.cache import locked
+from trainables.data.counts import used
+from trainables.data.dataset import Dataset
+from trainables.data.digits import relabel
+
+CLASSES = 10
+_IDX_FILES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
+_CIFAR_FILES = "data_batch_1 to data_batch_5, test_batch and batches.meta"
+# torchvision's class, its folder under root, and the files it reads there.
+_SETS = {
+    "mnist": ("MNIST", "MNIST/raw", _IDX_FILES),
+    "fashion_mnist": ("FashionMNIST", "FashionMNIST/raw", _IDX_FILES),
+    "cifar10": ("CIFAR10", "cifar-10-batches-py", _CIFAR_FILES),
+}
+
+
+def load_torchvision(spec: TorchvisionImages) -> Dataset:
+    """The first images of a set, uint8 (N, 1, 28, 28) or (N, 3, 32, 32).
+
+    Raises:
+        InputError: the set is not there, cannot be downloaded or has fewer images.
+    """
+    x_train, y_train = _read(spec, "train")
+    x_test, y_test = _read(spec, "test")
+    y_train, classes = relabel(y_train, spec.labels, CLASSES)
+    y_test, _ = relabel(y_test, spec.labels, CLASSES)
+    return Dataset.from_tensors(x_train, y_train, x_test, y_test, classes, spec.normalize)
+
+
+def _read(spec: TorchvisionImages, part: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
+    images = _torchvision_set(spec, part)
+    n = used(part, getattr(spec, part), len(images.data), spec.name, Path(spec.root).absolute())
+    x, y = nchw(images.data), torch.as_tensor(images.targets)
+    return (x, y) if n == len(x) else (x[:n].clone(), y[:n].clone())  # a view would keep all images in memory
+
+
+def nchw(images: Any) -> Tensor:
+    """Images of torchvision, uint8 (N, H, W) or (N, H, W, 3), as (N, C, H, W)."""
+    x = torch.as_tensor(np.asarray(images))
+    return x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2).contiguous()
+
+
+def _torchvision_set(spec: TorchvisionImages, part: Literal["train", "test"]) -> Any:
+    from torchvision import datasets  # noqa: PLC0415 - takes 1.5 s, which other data sets need not wait
+
+    read = getattr(datasets, _SETS[spec.name][0])
+    root = Path(spec.root).absolute()
+    try:
+        if not spec.download:
+            return read(root, train=part == "train")
+        root.mkdir(parents=True, exist_ok=True)
+        with locked(root):  # torchvision unpacks in place, where another worker would read half a file
+            return read(root, train=part == "train", download=True)
+    except Exception as error:  # RuntimeError for missing files, and whatever reading a damaged one raises
+        raise InputError(_not_there(spec, root, error)) from error
+
+
+def _not_there(spec: TorchvisionImages, root: Path, error: Exception) -> str:
+    _, folder, files = _SETS[spec.name]
+    if spec.download:
+        return (
+            f"trainable.data.download: true failed: torchvision could not download {spec.name} to {root}: {error}. "
+            f"Put {files} in {root / folder} by hand."
+        )
+    damage = "" if isinstance(error, RuntimeError) else f" ({error})"  # torchvision's own says "use download=True"
+    return (
+        f"trainable.data.root: {spec.root} is not allowed: torchvision finds no intact {spec.name} in "
+        f"{root / folder}, where it expects {files}{damage}. Set trainable.data.root to the folder that holds "
+        f"{folder}, or trainable.data.download: true."
+    )

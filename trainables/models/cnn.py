@@ -1,0 +1,62 @@
+"""The convolutional network of Figure 3 (SM A: CNN)."""
+
+from torch import nn
+
+from search_spaces.errors import InputError
+from search_spaces.trainable import Cnn
+from trainables.models.norm import batch_norm
+
+
+def cnn(spec: Cnn, image: tuple[int, int, int], outputs: int) -> nn.Sequential:
+    """Two blocks of a SAME and a VALID 3×3 convolution and a max-pool of stride 1 (stax's default), then two dense.
+
+    Args:
+        spec: the grid's ``trainable.model``.
+        image: (channels, height, width) of a sample.
+        outputs: numbers that the last layer gives for a sample.
+
+    Raises:
+        InputError: the images are smaller than the convolutions and pools need.
+    """
+    channels, height, width = image
+    _fits(spec.pool, height, width)
+    # SM A has Act after the first three convolutions only: none between the fourth and the max-pool, and none between
+    # Dense(500) and Dense(10). Followed to the letter.
+    block_1 = [
+        *_convolution(spec, channels, padding=1), *_act(spec),
+        *_convolution(spec, spec.channels, padding=0), *_act(spec),
+        nn.MaxPool2d(spec.pool, stride=1),
+    ]  # fmt: skip
+    block_2 = [
+        *_convolution(spec, spec.channels, padding=1), *_act(spec),
+        *_convolution(spec, spec.channels, padding=0),
+        nn.MaxPool2d(spec.pool, stride=1),
+    ]  # fmt: skip
+    features = spec.channels * _left(spec.pool, height) * _left(spec.pool, width)
+    dense = [nn.Flatten(), nn.Linear(features, spec.dense), nn.Linear(spec.dense, outputs)]
+    return nn.Sequential(*block_1, *block_2, *dense)
+
+
+def _convolution(spec: Cnn, channels: int, padding: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, spec.channels, 3, padding=padding)]
+
+
+def _act(spec: Cnn) -> list[nn.Module]:
+    norms = [] if spec.batch_norm == "none" else [batch_norm(spec.batch_norm, spec.channels)]
+    return [*norms, nn.ReLU()]
+
+
+def _left(pool: int, side: int) -> int:
+    """Pixels of ``side`` after both blocks: each VALID convolution takes 2, each pool of stride 1 pool - 1."""
+    return side - 2 * 2 - 2 * (pool - 1)
+
+
+def _fits(pool: int, height: int, width: int) -> None:
+    side = min(height, width)
+    if _left(pool, side) < 1:
+        largest = (side - 3) // 2
+        remedy = f"use {largest} at most" if largest >= 1 else "use larger images"
+        raise InputError(
+            f"trainable.model.pool: {pool} is not allowed: images of {height}x{width} leave nothing after two pools of "
+            f"{pool}x{pool} and two convolutions without padding, which need a side of 2·pool + 3; {remedy}."
+        )

@@ -1,0 +1,73 @@
+"""What a module's parameters and buffers start from."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # _NormBase: batch and instance norms
+
+
+def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b: float) -> dict[str, Tensor]:
+    """LeCun initialization (SM A): W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²); norms start with scale 1 and shift 0.
+
+    Vectors that are neither (a scale of one's own) are 1. Drawn on the CPU from ``seed`` in the order of the module's
+    parameters, so that points of one seed start from the same weights on every device, and points of one seed and
+    different σ_w from multiples of them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parameters = {}
+    for name, p in module.named_parameters():
+        noise = torch.randn(p.shape, generator=generator)  # drawn for norms too: a norm moves no other layer's draw
+        if is_weight(module, name):
+            parameters[name] = noise * (sigma_w / math.sqrt(p[0].numel()))
+        elif not name.endswith("bias"):
+            parameters[name] = torch.ones(p.shape)
+        elif _of_norm(module, name):
+            parameters[name] = torch.zeros(p.shape)
+        else:
+            parameters[name] = noise * sigma_b
+    return parameters
+
+
+def initial_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """Running means 0, running variances 1, counts of batches 0; other buffers as the module has them. On the CPU."""
+    return {
+        name: _fresh_statistic(name, b) if isinstance(_owner(module, name), _NormBase) else b.detach().cpu().clone()
+        for name, b in module.named_buffers()
+    }
+
+
+def own_parameters(module: nn.Module, scale: float) -> dict[str, Tensor]:
+    """The values that the module has, its weights times ``scale``. On the CPU."""
+    return {
+        name: p.detach().cpu() * (scale if is_weight(module, name) else 1.0) for name, p in module.named_parameters()
+    }
+
+
+def own_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """The buffers that the module has, running statistics too. On the CPU."""
+    return {name: b.detach().cpu().clone() for name, b in module.named_buffers()}
+
+
+def is_weight(module: nn.Module, name: str) -> bool:
+    """Whether a parameter is a layer's weight: no bias, no norm's scale or shift (a layer norm's may be matrices)."""
+    return module.get_parameter(name).ndim > 1 and not isinstance(_owner(module, name), NORMS)
+
+
+def _of_norm(module: nn.Module, name: str) -> bool:
+    """Whether the bias ``name`` is a norm's: torch's norms, and any module whose own ``weight`` is a vector."""
+    owner = _owner(module, name)
+    weight = getattr(owner, "weight", None)
+    return isinstance(owner, NORMS) or (isinstance(weight, Tensor) and weight.ndim == 1)
+
+
+def _fresh_statistic(name: str, buffer: Tensor) -> Tensor:
+    fresh = torch.ones if name.endswith("running_var") else torch.zeros
+    return fresh(buffer.shape, dtype=buffer.dtype)
+
+
+def _owner(module: nn.Module, name: str) -> nn.Module:
+    """The submodule that has the parameter or buffer ``name``."""
+    return module.get_submodule(name.rpartition(".")[0])

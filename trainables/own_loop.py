@@ -1,0 +1,91 @@
+"""A training loop of one's own: it gets points and yields measurements; storage and analysis are sweeper's."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from search_spaces.outcome import Outcome
+from search_spaces.points import Point
+from search_spaces.trainable import OwnLoop
+from trainables.measured import Ended, Measurement
+from trainables.task import own_function
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One measurement that a loop of one's own yields.
+
+    Attributes:
+        step: optimizer steps taken, more than at the measurement before.
+        epoch: passes through the training set taken.
+        train_acc, test_acc: 0 to 1. train_loss, test_loss: without the L2 term.
+        weight_norm: ‖θ‖², squared norm of all parameters.
+        eta_t, lam_t: learning rate and weight decay of the latest step; the point's own if None.
+        decay_time: Σ ηλ/(1-μ) over the steps taken; step · ηλ/(1-μ) if None.
+    """
+
+    step: int
+    epoch: float
+    train_acc: float
+    test_acc: float
+    train_loss: float
+    test_loss: float
+    weight_norm: float = math.nan
+    eta_t: float | None = None
+    lam_t: float | None = None
+    decay_time: float | None = None
+
+
+def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Measurement]:
+    """Train one point with the grid's loop, called as ``loop(point, device, **arguments)``.
+
+    Raises:
+        InputError: no such function.
+        ValueError: what it yields cannot be used.
+    """
+    loop = own_function(trainable.loop, "trainable.loop")
+    latest: Measured | None = None
+    for measured in loop(point, device, **trainable.arguments):  # type: ignore[attr-defined]
+        _check(measured, latest, trainable.loop)
+        if latest is not None:
+            yield _measurement(point, latest)
+        latest = measured
+        if not math.isfinite(latest.train_loss):
+            break
+    if latest is None:
+        raise ValueError(f"{trainable.loop} yielded no measurement")
+    yield _measurement(point, latest, ended=True)
+
+
+def _check(measured: object, latest: Measured | None, name: str) -> None:
+    if not isinstance(measured, Measured):
+        raise ValueError(f"{name} yielded {type(measured).__name__}; it must yield trainables.own_loop.Measured")
+    if latest is not None and measured.step <= latest.step:
+        raise ValueError(f"{name} yielded step {measured.step} after step {latest.step}; steps must grow")
+
+
+def _measurement(point: Point, measured: Measured, *, ended: bool = False) -> Measurement:
+    eta = point.eta if measured.eta_t is None else measured.eta_t
+    lam = point.lam if measured.lam_t is None else measured.lam_t
+    constant = measured.step * point.eta * point.lam / (1 - point.mu)
+    values = {
+        "epoch": measured.epoch,
+        "train_acc": measured.train_acc,
+        "test_acc": measured.test_acc,
+        "train_loss": measured.train_loss,
+        "test_loss": measured.test_loss,
+        "weight_norm": measured.weight_norm,
+        "eta_eff": math.nan,
+        "eta_t": eta,
+        "lam_t": lam,
+        "decay_time": constant if measured.decay_time is None else measured.decay_time,
+    }
+    ends: tuple[Ended, ...] = ()
+    if not math.isfinite(measured.train_loss):
+        ends = (Ended(member=0, outcome=Outcome.DIVERGED, why="loss is not finite"),)
+    elif ended:
+        ends = (Ended(member=0, outcome=Outcome.COMPLETED),)
+    columns = {name: np.array([value], dtype=np.float64) for name, value in values.items()}
+    return Measurement(step=measured.step, members=(0,), values=columns, ends=ends)

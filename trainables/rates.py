@@ -1,0 +1,106 @@
+"""Learning rate, L2 coefficient and decay time of each point of a pack, as they change while it trains.
+
+Axis letters: P pack (the points still training).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from search_spaces.optimizer import Constant
+from search_spaces.points import Point
+from search_spaces.recipe import Recipe
+from search_spaces.schedule import learning_rate_factor
+from trainables.auto_l2 import AutoL2State, observe
+
+
+class Rates:
+    """η_t, λ_t and s = Σ η_t λ_t/(1-μ) of the points; plain numbers on the host, copied to the device when they change.
+
+    λ_t is torch's ``weight_decay``, whatever the grid's convention.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        recipe: Recipe,
+        weight_decay: float,
+        last_step: NDArray[np.int64],
+        device: torch.device,
+    ) -> None:
+        """Before the first step; ``weight_decay`` is that of λ = 1, ``last_step`` has the points' last steps, (P,)."""
+        self._schedule, self._auto_l2, self._device = recipe.schedule, recipe.l2.auto, device
+        self._weight_decay, self._last_step = weight_decay, last_step
+        self._changes = self._schedule != Constant(name="constant")
+        self._eta = np.array([p.eta for p in points])
+        self._lam = np.array([p.lam for p in points])
+        self._per_mu = 1 / (1 - np.array([p.mu for p in points]))
+        self._auto = [AutoL2State(lam=p.lam) for p in points] if self._auto_l2 else []
+        self._eta_t = self._eta
+        self._decay_time = np.zeros(len(points))
+        self._on_device: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def every(self) -> int:
+        """Steps between two looks of AutoL2 at the training signal; 0 without it."""
+        return self._auto_l2.every if self._auto_l2 else 0
+
+    def observe(self, step: int, loss_P: Tensor, error_P: Tensor) -> None:
+        """Let each point's AutoL2 see its training loss and error at the parameters after ``step`` steps."""
+        seen = zip(self._auto, loss_P.tolist(), error_P.tolist(), strict=True)
+        self._auto = [observe(state, step, loss, error) for state, loss, error in seen]
+        lam = np.array([state.lam for state in self._auto])
+        if (lam != self._lam).any():
+            self._lam, self._on_device = lam, None
+
+    def advance(self, step: int) -> tuple[Tensor, Tensor]:
+        """(η_t, λ_t) of the optimizer step taken after ``step`` steps, (P,) each; counts its decay time."""
+        if self._changes:
+            eta_t = self._eta * learning_rate_factor(self._schedule, step, self._last_step)
+            if (eta_t != self._eta_t).any():
+                self._eta_t, self._on_device = eta_t, None
+        lam_t = self._lam * self._weight_decay
+        self._decay_time = self._decay_time + self._eta_t * lam_t * self._per_mu
+        if self._on_device is None:
+            both = torch.from_numpy(np.stack([self._eta_t, lam_t]).astype(np.float32))
+            eta_P, lam_P = both.to(self._device, non_blocking=True)
+            self._on_device = eta_P, lam_P
+        return self._on_device
+
+    def columns(self, at: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+        """Rates of the latest step and decay time of the points at ``at``."""
+        i = list(at)
+        return {
+            "eta_t": self._eta_t[i],
+            "lam_t": self._lam[i] * self._weight_decay,
+            "decay_time": self._decay_time[i],
+        }
+
+    def keep(self, index: Sequence[int]) -> None:
+        """Keep only the points at ``index``."""
+        i = list(index)
+        for name in ("_eta", "_lam", "_per_mu", "_eta_t", "_decay_time", "_last_step"):
+            setattr(self, name, getattr(self, name)[i])
+        self._auto = [self._auto[k] for k in i] if self._auto else []
+        self._on_device = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists."""
+        return {
+            "eta_t": self._eta_t.tolist(),
+            "decay_time": self._decay_time.tolist(),
+            "auto_l2": [asdict(state) for state in self._auto],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where ``state_dict`` was taken."""
+        self._eta_t, self._decay_time = np.array(state["eta_t"]), np.array(state["decay_time"])
+        self._auto = [AutoL2State(**values) for values in state["auto_l2"]]
+        if self._auto:
+            self._lam = np.array([auto.lam for auto in self._auto])
+        self._on_device = None

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := search_spaces trainables results sweeper tests benchmarks
 
-.PHONY: demo test test-slow check format bench clean
+.PHONY: demo test test-slow check format bench docs clean
 
 demo: $(VENV)/.installed  ## install and run the default sweep
 	$(BIN)/sweeper run grids/digits.yaml
@@ -28,6 +28,10 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/overhead.py
+
+docs: $(VENV)/.installed  ## docs/grid.md, the reference of the grid file, from its schema
+	$(BIN)/python -c "from pathlib import Path; from search_spaces.grid_page import grid_page; \
+	  Path('docs/grid.md').write_text(grid_page(), encoding='utf-8')"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

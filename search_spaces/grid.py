@@ -19,20 +19,24 @@ class BudgetException(Section):
     """A budget of its own for the points at one (η, λ)."""
 
     eta: Positive
+    """Their η, a value of the axis."""
     lam: NonNegative
+    """Their λ, a value of the axis."""
     epochs: Epochs
+    """Their budget T."""
 
 
 class Budget(Section):
     """How long a point trains, in epochs: the budget rule T(η, λ)."""
 
     rule: Literal["inverse_eta_lam", "inverse_lam", "fixed"]
-    """T = constant/(ηλ), T = constant/λ, or T = constant."""
+    """``inverse_eta_lam``: T = constant/(ηλ). ``inverse_lam``: T = constant/λ. ``fixed``: T = constant."""
     constant: Positive
+    """Constant of the rule (paper, Figure 2: 2/(ηλ) for fc, 0.1/(ηλ) for wrn)."""
     max: Epochs | None = None
     """Longest budget: T is cut to it."""
     zero_lam: Epochs | None = None
-    """Budget of points with λ = 0, for which 1/λ has no value; without it they get ``max``."""
+    """Budget of points with λ = 0, where 1/λ has no value; without it they get ``max``."""
     exceptions: Annotated[tuple[BudgetException, ...], Field(strict=False, max_length=1000)] = ()
     """Points with a budget of their own; neither the rule nor ``max`` applies to them."""
 
@@ -41,13 +45,14 @@ class Steps(Section):
     """Every so many optimizer steps."""
 
     steps: Count
+    """Steps from one measurement to the next."""
 
 
 class Measure(Section):
-    """When accuracy and loss are measured; the last step always is."""
+    """When accuracy and loss are measured, by one of ``every`` and ``log``; the last step always is."""
 
     every: Literal["epoch"] | Steps | None = None
-    """``epoch``, or ``{steps: k}``."""
+    """``epoch``: after each epoch. ``{steps: k}``: after every k steps."""
     log: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """So many measurements a decade of steps: t* needs relative precision only."""
     train: Count | Literal["all"] = "all"
@@ -70,23 +75,26 @@ class Analysis(Section):
 
 
 class Resources(Section):
-    """What one pack gets."""
+    """What one pack gets; a pack is a group of points that train as one program."""
 
     cpus_per_pack: Annotated[float, Field(gt=0, le=1024)] = 1.0
     """CPU cores."""
     gpus_per_pack: Annotated[float, Field(ge=0, le=64)] = 0.0
-    """GPUs; 0.25 lets four packs share one."""
+    """GPUs; 0.25 lets four packs share one, 0 trains on the CPU."""
     pack: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     """Points of a pack at most; ``auto`` lets the planner balance the workers."""
 
 
 class Grid(Section):
-    """A whole grid file."""
+    """A grid: what is trained, what varies, for how long, when it is measured, and how the results are judged."""
 
     name: Name
     trainable: AnyTrainable
+    """What is trained: a model, data and loss that sweeper has, or a function or a training loop of one's own."""
     optimizer: Optimizer = Sgd(name="sgd")
+    """How a step moves the weights."""
     schedule: Schedule = Constant(name="constant")
+    """How η changes along the budget of a point."""
     l2: L2 = L2()
     axes: dict[str, tuple[AxisValue, ...]]
     """Axis name to its values, expanded: eta, lam, and as wanted mu, seed, sigma_w, or a key of ``trainable`` (as

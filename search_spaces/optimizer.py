@@ -14,7 +14,7 @@ class Sgd(Section):
 
     name: Literal["sgd"]
     mu: Fraction = 0.0
-    """Momentum μ."""
+    """Momentum μ; the axis ``mu`` varies it."""
     nesterov: bool = False
     """Nesterov's momentum: θ ← θ - η(g + λθ + μv)."""
 
@@ -36,7 +36,7 @@ class Adam(Section):
 
     name: Literal["adam"]
     coupled: bool = False
-    """Must be true: says that you know."""
+    """Must be ``true``, to say that you mean it."""
     beta1: Beta = 0.9
     """Decay of the mean of gradients."""
     beta2: Beta = 0.999
@@ -58,7 +58,7 @@ Optimizer = Annotated[Sgd | AdamW | Adam, Field(discriminator="name")]
 
 
 class Constant(Section):
-    """η all along."""
+    """η stays what it is."""
 
     name: Literal["constant"]
     warmup: Fraction = 0.0
@@ -74,7 +74,7 @@ class Piecewise(Section):
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """By which η is multiplied (paper: 0.2)."""
     warmup: Fraction = 0.0
-    """Share of the budget in which η rises linearly from 0."""
+    """Share of the budget in which η rises linearly from 0; it ends before the first decay."""
 
     @model_validator(mode="after")
     def _ascending(self) -> "Piecewise":
@@ -106,12 +106,13 @@ class AutoL2(Section):
 
 
 class L2(Section):
-    """What λ means."""
+    """What λ means: its term, the parameters it acts on, and whether it falls while a point trains."""
 
     convention: Literal["half", "square", "per_sample"] = "half"
-    """The term that λ stands in. ``half``: ½λ‖θ‖², torch's ``weight_decay`` = λ (paper). ``square``: λ‖θ‖², = 2λ (the
-    code published with the paper). ``per_sample``: λ/(2N)‖θ‖² with N training samples, = λ/N."""
+    """The term that λ stands in. ``half``: ½λ‖θ‖², torch's ``weight_decay`` = λ (paper). ``square``: λ‖θ‖²,
+    ``weight_decay`` = 2λ (the code published with the paper). ``per_sample``: λ/(2N)‖θ‖², ``weight_decay`` = λ/N with N
+    training samples."""
     parameters: Literal["all", "matrices"] = "all"
     """Which parameters decay: ``all`` (paper), or ``matrices``: not biases, norms and embeddings."""
     auto: AutoL2 | None = None
-    """Let λ fall on its own; the axis ``lam`` then is where it starts (paper: 0.1)."""
+    """Let λ fall on its own; the axis ``lam`` is then where it starts (paper: 0.1), and may not hold 0."""

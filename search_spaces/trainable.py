@@ -25,7 +25,7 @@ class FullyConnected(Section):
 
 
 class Cnn(Section):
-    """The convolutional network of Figure 3 (SM A): two blocks of two 3×3 convolutions and a max-pool, two dense."""
+    """The network of Figure 3 (SM A): two blocks of two 3×3 convolutions and a max-pool, then two dense layers."""
 
     name: Literal["cnn"]
     channels: Width = 300
@@ -35,7 +35,7 @@ class Cnn(Section):
     pool: Annotated[int, Field(ge=1, le=1000)] = 6
     """Side of the max-pools, which move by one pixel (paper: 6); small images need a smaller one."""
     batch_norm: Literal["none"] | BatchNorm = "none"
-    """Batch norm before each ReLU of the convolutions: ``none``, or as in ``wrn``."""
+    """Batch norm before each ReLU: ``none``, or by ``batch`` or ``running`` statistics as in ``wrn``."""
 
 
 class WideResNet(Section):
@@ -47,8 +47,8 @@ class WideResNet(Section):
     width: Annotated[int, Field(ge=1, le=1000)] = 10
     """Widening factor: 16, 32 and 64 times so many channels."""
     form: Literal["released", "original"] = "released"
-    """``released``: the code published with the paper: a 3×3 convolution on the shortcut that changes channels,
-    biases, no norm after the last block. ``original``: Zagoruyko & Komodakis 2016: a 1×1 convolution there, no biases
+    """``released``: the code published with the paper: a 3×3 convolution as the first shortcut of each group, biases,
+    no norm or ReLU after the last block. ``original``: Zagoruyko & Komodakis 2016: 1×1 convolutions there, no biases
     in convolutions, a last norm and ReLU."""
     batch_norm: BatchNorm = "batch"
     """``batch``: every batch, in tests too, by its own statistics (paper). ``running``: torch's running averages."""
@@ -100,9 +100,9 @@ class TorchvisionImages(Section):
     test: Some = "all"
     """Test images, the first ones of the set's own order."""
     labels: Labels = "classes"
-    """``classes``, or ``parity``: whether the class number is even or odd (even/odd MNIST of Figure 5c)."""
+    """``classes``: the ten of the set. ``parity``: even or odd class number, two classes (Figure 5c)."""
     normalize: Normalize = "global"
-    """One mean and deviation of all training pixels (paper), or one for each colour channel."""
+    """By one mean and deviation of all training pixels (``global``, paper) or of each colour (``channel``)."""
 
 
 class ImageFolder(Section):
@@ -115,13 +115,13 @@ class ImageFolder(Section):
     """Side in pixels: the shorter side is scaled to 8/7 of it, then the centre is cut out. Without it all images must
     have one size already."""
     stream: bool = False
-    """Decode images from the disk whenever they are needed (ImageNet) instead of keeping all of them in memory."""
+    """Decode images from the disk whenever they are needed (ImageNet), not keep all in memory; needs ``size``."""
     train: Some = "all"
     """Training images, the first ones of a fixed permutation."""
     test: Some = "all"
     """Test images, the first ones of a fixed permutation."""
     normalize: Normalize = "global"
-    """One mean and deviation of all training pixels (paper), or one for each colour channel."""
+    """By one mean and deviation of all training pixels (``global``, paper) or of each colour (``channel``)."""
 
     @model_validator(mode="after")
     def _sized(self) -> "ImageFolder":
@@ -145,7 +145,7 @@ class Teacher(Section):
     width: Width = 16
     """Units of the teacher's hidden layers."""
     depth: Annotated[int, Field(ge=0, le=100)] = 1
-    """The teacher's hidden layers."""
+    """Hidden layers of the teacher."""
     noise: Fraction = 0.0
     """Share of the training labels that are replaced by random ones."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -181,22 +181,22 @@ class Init(Section):
     """LeCun initialization: W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²) (SM A)."""
 
     sigma_w: Positive | None = None
-    """Standard deviation of weights times √fan_in; without it √2 for fc and cnn, 1 for wrn and resnet50 (paper)."""
+    """σ_w; without it √2 for ``fc`` and ``cnn``, 1 for all others (paper). The axis ``sigma_w`` varies it."""
     sigma_b: NonNegative = 0.0
-    """Standard deviation of biases."""
+    """σ_b."""
 
 
 class Augment(Section):
     """What is done to each training image, each time it is seen."""
 
     flip: bool = False
-    """Mirror every other image left to right, at random."""
+    """Mirror each image left to right with probability ½."""
     crop: Annotated[int, Field(ge=0, le=1000)] = 0
     """Pad by so many black pixels on each side, then cut out the original size at random (paper: 4)."""
     resized_crop: bool = False
     """Cut out a random 8 to 100 % of the area, 3:4 to 4:3, and scale it to the original size, as for ImageNet."""
     mixup: NonNegative = 0.0
-    """Mix each image and its label with another's, in the proportion of a draw from Beta(α, α) (paper: 1); 0: not."""
+    """α: mix each image and its label with another's, in a proportion drawn from Beta(α, α) (paper: 1); 0: not."""
 
     @property
     def active(self) -> bool:
@@ -208,7 +208,7 @@ class Numerics(Section):
     """How numbers are computed; ``float32`` everywhere unless the grid says otherwise."""
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """``tf32``: matrix products of a GPU with 10 bits of mantissa. ``bfloat16``: autocast; weights stay float32."""
+    """``tf32``: a GPU's matrix products with 10 bits of mantissa. ``bfloat16``: autocast; weights stay float32."""
     compile: bool = False
     """Let ``torch.compile`` fuse the forward and backward pass; takes a minute or more at the start of each worker."""
 
@@ -220,13 +220,17 @@ class Trainable(Section):
     """A model, data and loss that sweeper has."""
 
     model: Model
+    """The network."""
     data: Data
+    """What it learns, and the test set that it is judged by."""
     loss: Loss = Softmax(name="softmax")
+    """What it minimizes, without the L2 term."""
     init: Init = Init()
     augment: Augment = Augment()
     numerics: Numerics = Numerics()
     batch: Batch = "full"
-    """Samples of a step; ``full`` is the whole training set, and then an epoch is one step."""
+    """Samples of a step; those at the end of an epoch that fill none are left out. ``full``: the whole training set, so
+    that an epoch is one step."""
 
     @property
     def title(self) -> str:
@@ -245,16 +249,16 @@ class _Own(Section):
 
 
 class OwnTrainable(_Own):
-    """A model, data and loss of one's own, made by one Python function."""
+    """A model, data and loss of one's own: ``function`` returns them, in a ``trainables.task.Task``."""
 
     function: FunctionName
-    """``module:function``; called with ``arguments``, it returns a ``trainables.task.Task``."""
     init: Init | None = None
     """Initialization; without it the model keeps its own, drawn from the point's seed."""
     augment: Augment = Augment()
     numerics: Numerics = Numerics()
     batch: Batch = "full"
-    """Samples of a step; ``full`` is the whole training set, and then an epoch is one step."""
+    """Samples of a step; those at the end of an epoch that fill none are left out. ``full``: the whole training set, so
+    that an epoch is one step."""
 
     @property
     def title(self) -> str:
@@ -263,10 +267,12 @@ class OwnTrainable(_Own):
 
 
 class OwnLoop(_Own):
-    """A training loop of one's own: a Python generator of measurements."""
+    """A training loop of one's own: ``loop`` takes a point and a device, and yields ``trainables.own_loop.Measured``.
+
+    It decides itself what ``optimizer``, ``schedule``, ``l2`` and ``measure`` say: leave these sections out.
+    """
 
     loop: FunctionName
-    """``module:function``; called with the point and ``arguments``, it yields ``trainables.own_loop.Measured``."""
 
     @property
     def title(self) -> str:

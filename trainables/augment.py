@@ -6,7 +6,6 @@ on any device, and no value is fetched from the device.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from search_spaces.errors import InputError
 from search_spaces.trainable import Augment
+from trainables.transfer import on_device
 
 # One stream a transformation, so that adding one leaves the draws of the others. numpy takes [seed, tag, 0] for
 # [seed, tag]; the order of the batches is drawn from [seed, epoch], and no epoch is as large as these.
@@ -93,7 +93,7 @@ def _cropped(raw_SB: Tensor, streams: Sequence[tuple[int, int]], padding: int) -
     starts_N = np.arange(seeds * batch) * image + top_N * row + left_N * column
     last = (seeds * batch - 1) * image + (offsets - 1) * (row + column)
     windows = padded_N.as_strided((last + 1, channels, height, width), (1, channel, row, column))
-    return windows.index_select(0, _on(raw_SB.device, starts_N)).view_as(raw_SB)
+    return windows.index_select(0, on_device(starts_N, raw_SB.device)).view_as(raw_SB)
 
 
 def _flipped(raw_SB: Tensor, streams: Sequence[tuple[int, int]]) -> Tensor:
@@ -107,8 +107,8 @@ def _flipped(raw_SB: Tensor, streams: Sequence[tuple[int, int]]) -> Tensor:
     flipped = np.flatnonzero(np.concatenate(draws))
     position_N = np.arange(len(raw_N))
     position_N[flipped] = len(raw_N) + np.arange(len(flipped))
-    mirror = raw_N.index_select(0, _on(raw_SB.device, flipped)).flip(-1)
-    return torch.cat([raw_N, mirror]).index_select(0, _on(raw_SB.device, position_N)).view_as(raw_SB)
+    mirror = raw_N.index_select(0, on_device(flipped, raw_SB.device)).flip(-1)
+    return torch.cat([raw_N, mirror]).index_select(0, on_device(position_N, raw_SB.device)).view_as(raw_SB)
 
 
 def _mixed(
@@ -122,7 +122,7 @@ def _mixed(
     generators = [_generator(seed, _MIXUP, step) for seed, step in streams]
     own = np.concatenate([g.beta(alpha, alpha, batch).astype(np.float32) for g in generators])
     partners = np.concatenate([i * batch + g.permutation(batch) for i, g in enumerate(generators)])
-    own_N, partner_N = _on(x_SB.device, own), _on(x_SB.device, partners)
+    own_N, partner_N = on_device(own, x_SB.device), on_device(partners, x_SB.device)
     x_N, labels_N = x_SB.flatten(0, 1), labels_SB.flatten()
     mixed_N = x_N.index_select(0, partner_N).lerp_(x_N, own_N.view(-1, *[1] * (x_N.ndim - 1)))
     soft_Nk = torch.zeros(len(labels_N), classes, device=x_SB.device)
@@ -133,9 +133,3 @@ def _mixed(
 
 def _generator(seed: int, tag: int, step: int) -> np.random.Generator:
     return np.random.default_rng([seed, tag, step])
-
-
-def _on(device: torch.device, values: NDArray[Any]) -> Tensor:
-    """A copy on the device that the host does not wait for."""
-    tensor = torch.from_numpy(values)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -14,6 +14,7 @@ from torch import Tensor
 from search_spaces.trainable import Augment
 from trainables.augment import augment, resized_crop_draws
 from trainables.data import Dataset, InMemory, Samples
+from trainables.transfer import on_device
 
 READY_BYTES = 2**26  # a set of up to 64 MiB as float32 is normalized once, not batch by batch
 
@@ -50,6 +51,8 @@ class Inputs:
     def _between(self, start: int, end: int) -> Tensor:
         if self._ready is not None:
             return self._ready[start:end]
+        if isinstance(self._samples, InMemory):
+            return self._normalize(self._samples.x[start:end])
         return self._normalize(self._samples.at(torch.arange(start, end)))
 
 
@@ -64,28 +67,31 @@ class Batches:
         """(inputs, targets, shared) of ``step``: (B, …) if the members share a seed, else (P, B, …)."""
         seeds = [self._seeds[m] for m in members]
         distinct = list(dict.fromkeys(seeds))
-        index_SB = self._indices(step, distinct)
-        x_SB, targets_SB = self._augmented(step, distinct, index_SB) if self._spec.active else self._plain(index_SB)
+        host_SB = self._indices(step, distinct)
+        device_SB = on_device(host_SB, self._inputs.labels.device)
+        # files are found on the host, samples in memory where they lie
+        index_SB = device_SB if isinstance(self._data.train, InMemory) else torch.from_numpy(host_SB)
+        targets_SB = self._inputs.labels[device_SB]
+        if self._spec.active:
+            x_SB, targets_SB = self._augmented(step, distinct, index_SB, targets_SB)
+        else:
+            x_SB = self._inputs.at(index_SB)
         self._expect(step + 1, distinct)
         if len(distinct) == 1:
             return x_SB[0], targets_SB[0], True
         if distinct == seeds:
             return x_SB, targets_SB, False
-        of_member = torch.tensor([distinct.index(seed) for seed in seeds], device=x_SB.device)
+        of_member = on_device(np.array([distinct.index(seed) for seed in seeds]), x_SB.device)
         return x_SB[of_member], targets_SB[of_member], False
 
-    def _plain(self, index_SB: Tensor) -> tuple[Tensor, Tensor]:
-        index_SB = index_SB.to(self._inputs.labels.device)
-        return self._inputs.at(index_SB), self._inputs.labels[index_SB]
-
-    def _augmented(self, step: int, seeds: Sequence[int], index_SB: Tensor) -> tuple[Tensor, Tensor]:
+    def _augmented(self, step: int, seeds: Sequence[int], index_SB: Tensor, labels_SB: Tensor) -> tuple[Tensor, Tensor]:
         train = self._data.train
         draws = resized_crop_draws(seeds, step, self._batch) if self._spec.resized_crop else None
         raw = train.at(index_SB.flatten(), draws)
         return augment(
             self._spec,
             raw.view(*index_SB.shape, *train.shape),
-            train.labels[index_SB.to(train.labels.device)],
+            labels_SB,
             seeds=seeds,
             step=step,
             classes=self._data.classes,
@@ -97,12 +103,12 @@ class Batches:
         if isinstance(self._data.train, InMemory):
             return
         draws = resized_crop_draws(seeds, step, self._batch) if self._spec.resized_crop else None
-        self._data.train.expect(self._indices(step, seeds).flatten(), draws)
+        self._data.train.expect(torch.from_numpy(self._indices(step, seeds)).flatten(), draws)
 
-    def _indices(self, step: int, seeds: Sequence[int]) -> Tensor:
+    def _indices(self, step: int, seeds: Sequence[int]) -> NDArray[np.int64]:
         epoch, position = divmod(step, len(self._data.train) // self._batch)
         window = slice(position * self._batch, (position + 1) * self._batch)
-        return torch.from_numpy(np.stack([self._order(seed, epoch)[window] for seed in seeds]))
+        return np.stack([self._order(seed, epoch)[window] for seed in seeds])
 
     def _order(self, seed: int, epoch: int) -> NDArray[np.int64]:
         if self._orders.get(seed, (-1,))[0] != epoch:

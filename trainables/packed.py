@@ -49,8 +49,10 @@ class PackedModel(Protocol):
         ...
 
 
-def pack_model(module: nn.Module) -> PackedModel:
+def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
     """The packed forward pass of ``module``, whose own parameters and buffers are not used (they may be on ``meta``).
+
+    If ``compiled``, torch compiles it when it is first called.
 
     Raises:
         InputError: the module has dropout.
@@ -58,7 +60,10 @@ def pack_model(module: nn.Module) -> PackedModel:
     if random := [f"{name}: {type(m).__name__}" for name, m in module.named_modules() if _drops_out(m)]:
         raise InputError(_RANDOM.format(", ".join(random)))
     layers = _matrix_layers(module)
-    return _AnyModule(module) if layers is None else _batched_matrices(layers)
+    if layers is None:
+        return _AnyModule(module, compiled=compiled)
+    matrices = _batched_matrices(layers)
+    return torch.compile(matrices) if compiled else matrices
 
 
 def _drops_out(module: nn.Module) -> bool:
@@ -70,8 +75,9 @@ def _drops_out(module: nn.Module) -> bool:
 class _AnyModule:
     """The module itself for one point, vmapped for several."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, *, compiled: bool = False) -> None:
         self._module = module
+        self._run = torch.compile(self._forward) if compiled else self._forward
         self._deterministic = False  # known from the first training pass on
 
     def __call__(self, parameters: Parameters, buffers: Buffers, x: Tensor, *, shared: bool, training: bool) -> Tensor:
@@ -79,12 +85,12 @@ class _AnyModule:
             self._module.train(training)
         if training and not self._deterministic:
             return self._first(parameters, buffers, x, shared)
-        return self._forward(parameters, buffers, x, shared)
+        return self._run(parameters, buffers, x, shared)
 
     def _first(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
         """The forward pass, watched: randomness that no layer declares moves the state of torch's generator."""
         before = _generator_state(x.device)
-        outputs = self._forward(parameters, buffers, x, shared)
+        outputs = self._run(parameters, buffers, x, shared)
         if not torch.equal(before, _generator_state(x.device)):
             raise InputError(_RANDOM.format(type(self._module).__name__))
         self._deterministic = True

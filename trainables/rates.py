@@ -17,6 +17,7 @@ from search_spaces.points import Point
 from search_spaces.recipe import Recipe
 from search_spaces.schedule import learning_rate_factor
 from trainables.auto_l2 import AutoL2State, observe
+from trainables.transfer import on_device
 
 
 class Rates:
@@ -67,8 +68,7 @@ class Rates:
         lam_t = self._lam * self._weight_decay
         self._decay_time = self._decay_time + self._eta_t * lam_t * self._per_mu
         if self._on_device is None:
-            both = torch.from_numpy(np.stack([self._eta_t, lam_t]).astype(np.float32))
-            eta_P, lam_P = both.to(self._device, non_blocking=True)
+            eta_P, lam_P = on_device(np.stack([self._eta_t, lam_t]).astype(np.float32), self._device)
             self._on_device = eta_P, lam_P
         return self._on_device
 

@@ -4,18 +4,19 @@ Axis letters: P pack (the points still training), B batch, C classes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from search_spaces.measurement import measured_steps
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import OwnLoop
+from search_spaces.trainable import OwnLoop, OwnTrainable, Trainable
 from trainables.batches import Batches, Inputs
 from trainables.l2 import decayed_parameters, weight_decay_of
 from trainables.measured import Ended, Measurement
@@ -26,6 +27,7 @@ from trainables.profile import measured_train, profile
 from trainables.rates import Rates
 from trainables.task import initial_weights, scale_invariant_weights, task_of
 
+COMPILED_FORMS = 128  # torch's limit is 8; a network takes some four: in training and not, for one point and several
 EVALUATION_BATCH = 1024  # samples of one evaluation pass: bounds its memory; the paper's batch of WRN
 
 
@@ -56,7 +58,8 @@ class PackTraining:
         self._device, self._numerics = torch.device(device), trainable.numerics
         task, cost = task_of(trainable), profile(recipe)
         data, module = task.data.to(self._device), task.model()
-        self._model, self._loss = _packed(module, compiled=trainable.numerics.compile), task.objective()
+        self._model = _compiled(trainable) if trainable.numerics.compile else pack_model(module)
+        self._loss = task.objective()
         self._invariant = scale_invariant_weights(trainable)
         self._steps_per_epoch = cost.steps_per_epoch
         self._train, self._test = Inputs(data.train, data), Inputs(data.test, data)
@@ -237,9 +240,12 @@ class PackTraining:
 _MEASURED = ("train_acc", "train_loss", "test_acc", "test_loss", "weight_norm", "eta_eff")
 
 
-def _packed(module: nn.Module, *, compiled: bool) -> PackedModel:
-    model = pack_model(module)
-    return torch.compile(model) if compiled else model
+@lru_cache(maxsize=8)
+def _compiled(trainable: Trainable | OwnTrainable) -> PackedModel:
+    """Kept, so that a worker compiles once and not for every pack."""
+    # All networks count together, and beyond the limit torch would say so once and compile no more.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_FORMS)
+    return pack_model(task_of(trainable).model(), compiled=True)
 
 
 def _stacked(each: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:

@@ -1,0 +1,203 @@
+"""The reference of the grid file, docs/grid.md, from what grids are checked with: the schema and its docstrings."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from search_spaces.axes import NAMED_AXES
+from search_spaces.json_schema import grid_schema
+from search_spaces.key_schemas import COORDINATES, Schema, axis_keys, chosen, forms, names_of, reach, words_of
+from search_spaces.load import load_grid
+from search_spaces.messages import allowed
+from search_spaces.points import count_points
+from search_spaces.yaml_text import KeyPath, read_yaml
+
+EXAMPLE = """\
+name: momentum
+trainable:
+  model: {name: fc, width: 64, depth: 2}
+  data: {name: digits, train: 512}
+  batch: 64
+optimizer: {name: sgd, mu: 0.9}
+schedule: {name: cosine, warmup: 0.05}
+axes:
+  eta: [0.03, 0.1]
+  lam: [0, {log: [3e-3, 3e-2], num: 3}]     # values, ranges, or both
+  seed: [0, 1]
+  model.width: [64, 256]                    # a key of trainable
+  optimizer.nesterov: [false, true]         # a key of another section, under its full name
+budget: {rule: inverse_eta_lam, constant: 0.2, max: 500}
+measure: {log: 30}
+"""
+SETTINGS = ("budget.max=50", "axes.seed=[0, 1, 2, 3]", "schedule={name: constant}")
+ROOT = "The whole file"
+
+_OPENING = """\
+# The grid file
+
+A grid is one YAML file: what is trained, the axes that vary, how long each point trains, when it is measured, and how
+the results are judged. This one is complete; everything that it leaves out has a default:
+
+```yaml
+{example}```
+
+Each combination of axis values is a point, a network to train; here there are {points}. `sweeper plan FILE` shows them
+and what they cost before anything runs. `sweeper schema > grid.schema.json` gives an editor all that stands below, for
+completion and checks while you type.
+
+## Axes
+
+An axis is a list of values, of ranges `{{log: [low, high], num: n}}` (n values evenly spaced on a logarithmic scale,
+both ends included), or of both; a range alone needs no list. These have names of their own:
+
+| axis | what it is | values |
+| --- | --- | --- |
+{named}
+
+{required} are in every grid; what λ means, [l2](#l2) says. Left out, {fallbacks}, and `seed` is 0.
+
+Other keys that hold one value can be axes too: keys of `trainable` without that word, such as `model.width` or `batch`,
+and keys of `optimizer`, `schedule` and `l2` with it, such as `optimizer.nesterov`. Their values are what the key
+allows: numbers, words (`batch: [full, 64]`), `true` and `false`. In the grid above these can be:
+{keys}.
+
+## Settings of a command
+
+`--set KEY=VALUE` puts one key in place of the file's, or adds it. The value is read as YAML; give the option as often
+as you like:
+
+```
+sweeper run momentum.yaml {settings}
+```
+
+## How to read the tables
+
+A key without a default is **required**. A section whose default is `{{}}` has every key at its own default; — is no
+value. "Paper" is [Lewkowycz & Gur-Ari 2020](https://arxiv.org/abs/2006.08643), SM its supplementary material. Models,
+data, losses and training loops of your own have [a page to themselves](own-model.md)."""
+
+
+def grid_page() -> str:
+    """The page, Markdown as GitHub shows it."""
+    example: Any = read_yaml(EXAMPLE, "example").value
+    opening = _OPENING.format(
+        example=EXAMPLE,
+        points=count_points(load_grid(EXAMPLE, "example")),
+        named="\n".join(_named_axis(name) for name in NAMED_AXES),
+        required=" and ".join(map(_code, grid_schema()["properties"]["axes"]["required"])),
+        fallbacks=", ".join(f"`{axis}` is what `{key}` says" for key, (_, axis) in sorted(COORDINATES.items())),
+        keys=", ".join(map(_code, axis_keys(example))),
+        settings=" ".join(f"--set '{setting}'" for setting in SETTINGS),
+    )
+    # Own functions share sections with built-in models: equal blocks stand once.
+    blocks = dict.fromkeys([opening, *_sections((), {}, "")])
+    return "\n\n".join(blocks) + "\n"
+
+
+def _sections(path: KeyPath, data: dict[Any, Any], about: str) -> Iterator[str]:
+    """The section at ``path`` in each of its forms and all sections in it; ``data`` chooses the forms around it."""
+    found = [form for form in reach(path, data)[0] if "properties" in form]
+    if len(found) > 1:
+        links = ", ".join(_link(_form_title(path, form)) for form in found)
+        yield f"{_heading(path)}\n\n{about} One of {links}."
+    for form in found:
+        inside = _put(data, path, _choice(form))
+        heading = _heading(path, form) if len(found) > 1 else _heading(path)
+        yield f"{heading}\n\n{_text(form)}\n\n{_table(path, form, inside)}"
+        for key, schema in form["properties"].items():
+            yield from _sections((*path, key), inside, _text(schema))
+            yield from _sections((*path, key, 0), inside, "")  # of a list
+
+
+def _table(path: KeyPath, form: Schema, data: dict[Any, Any]) -> str:
+    keys = {key: schema for key, schema in form["properties"].items() if not _chooses(schema)}
+    first = form.get("required", [])[:1]  # what an own function is made by stands above its arguments
+    rows = [_row((*path, key), keys[key], data) for key in sorted(keys, key=lambda key: key not in first)]
+    return "\n".join(["| key | allowed | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def _row(path: KeyPath, schema: Schema, data: dict[Any, Any]) -> str:
+    if path == ("axes",):
+        cells = "[axes and their values](#axes)", _default(schema), _text(grid_schema()["properties"]["axes"])
+    else:
+        cells = _allowed(path, data), _default(schema), _text(schema)
+    return " | ".join([f"| `{path[-1]}`", *(cell.replace("|", r"\|") for cell in cells)]) + " |"
+
+
+def _allowed(path: KeyPath, data: dict[Any, Any]) -> str:
+    found = reach(path, data)[0]
+    section = f"[a section](#{_anchor(_title(path))})"
+    if len(names := names_of(found)) > 1:
+        return f"{section}: {', '.join(map(_code, names))}"
+    if [form["type"] for form in found] == ["string"] and not words_of(found[0]):
+        return "text"  # whose description is its meaning
+    said = re.sub(r"a section \{.*\}", section, allowed(path, data))
+    return re.sub(r"'([^']+)'", r"`\1`", said).replace(">=", "≥").replace("<=", "≤").replace(f"{2**63:,}", "2^63")
+
+
+def _default(schema: Schema) -> str:
+    if "default" not in schema:
+        return "**required**"
+    default = schema["default"]
+    if isinstance(default, dict):  # a section: what its keys do not say themselves
+        keys = chosen(list(forms(schema)), default)[0].get("properties", {})
+        default = {key: value for key, value in default.items() if keys[key].get("default", ...) != value}
+    return "—" if default is None else _code(json.dumps(default).replace('"', "").removesuffix(".0"))
+
+
+def _text(schema: Schema) -> str:
+    """Its docstring, else that of its only form."""
+    found = list(forms(schema))
+    said = schema.get("description") or (found[0].get("description", "") if len(found) == 1 else "")
+    words = " ".join(said.replace("``", "`").split())
+    return words if words.endswith(".") else words[:1].upper() + words[1:] + "."
+
+
+def _choice(form: Schema) -> dict[str, Any]:
+    """What chooses this form of a section."""
+    names = names_of([form])
+    return {"name": names[0]} if names else {key: {} for key in form.get("required", [])[:1]}
+
+
+def _chooses(schema: Schema) -> bool:
+    """Whether a key is the ``name`` of a form, which stands in the heading."""
+    return schema.get("title") == "Name" and bool(words_of(schema))
+
+
+def _put(data: dict[Any, Any], path: Sequence[str | int], section: dict[str, Any]) -> dict[Any, Any]:
+    """The grid ``data`` with ``section`` at ``path``."""
+    return data | {path[0]: _put(data.get(path[0], {}), path[1:], section)} if path else data | section
+
+
+def _named_axis(name: str) -> str:
+    what, _, values = NAMED_AXES[name].wording.partition(" is ")
+    return f"| `{name}` | {what} | {values.replace('>=', '≥')} |"
+
+
+def _heading(path: KeyPath, form: Schema | None = None) -> str:
+    depth = max(1, len([part for part in path if isinstance(part, str)]))
+    return f"##{'#' * (depth if form else depth - 1)} {_form_title(path, form) if form else _title(path)}"
+
+
+def _title(path: KeyPath) -> str:
+    return ".".join(part for part in path if isinstance(part, str)) or ROOT
+
+
+def _form_title(path: KeyPath, form: Schema) -> str:
+    """As it is written: ``model: {name: fc}``; several names are one form where they have the same keys."""
+    names = names_of([form])
+    return f"`{path[-1]}: {{{'name: ' + ' | '.join(names) if names else ', '.join(form['required'])}}}`"
+
+
+def _link(title: str) -> str:
+    return f"[{title}](#{_anchor(title)})"
+
+
+def _anchor(title: str) -> str:
+    """GitHub's name of a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def _code(text: object) -> str:
+    return f"`{text}`"

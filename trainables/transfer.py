@@ -1,0 +1,16 @@
+"""Numbers made on the host, on the device."""
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def on_device(values: NDArray[Any], device: torch.device) -> Tensor:
+    """``values`` on ``device``: on a GPU a copy that the host does not wait for, on a CPU the same memory.
+
+    Pinned, since from other memory a copy may wait for all that the device still has to do.
+    """
+    tensor = torch.from_numpy(values)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -2,7 +2,21 @@
 
 import math
 
-from search_spaces.grid import Budget
+from search_spaces.grid import Budget, BudgetException, OverEta
+
+ROUNDING = 1e-9  # relative: 0.1/(0.1 · 2.5e-4) is 4000.0000000000005
+
+
+def left_out(budget: Budget, eta: float, lam: float) -> bool:
+    """Whether the grid has no point at (η, λ), because its budget would be too long.
+
+    >>> left_out(Budget(rule="inverse_eta_lam", constant=0.1, leave_out=4000), eta=0.1, lam=1e-4)
+    True
+    """
+    if budget.leave_out is None or lam == 0 or _exception(budget, eta, lam) is not None:
+        return False
+    epochs = budget_epochs(budget, eta, lam)
+    return epochs is not None and epochs > budget.leave_out * (1 + ROUNDING)
 
 
 def budget_epochs(budget: Budget, eta: float, lam: float) -> float | None:
@@ -17,11 +31,11 @@ def budget_epochs(budget: Budget, eta: float, lam: float) -> float | None:
     >>> budget_epochs(Budget(rule="inverse_lam", constant=0.1, max=150), eta=0.2, lam=5e-4)
     150.0
     """
-    for exception in budget.exceptions:
-        if (exception.eta, exception.lam) == (eta, lam):
-            return exception.epochs
+    exception = _exception(budget, eta, lam)
+    if exception is not None:
+        return exception.epochs
     if lam == 0 and budget.rule != "fixed":
-        return budget.zero_lam or budget.max
+        return budget.zero_lam.over_eta / eta if isinstance(budget.zero_lam, OverEta) else budget.zero_lam or budget.max
     match budget.rule:
         case "fixed":
             epochs = budget.constant
@@ -31,3 +45,7 @@ def budget_epochs(budget: Budget, eta: float, lam: float) -> float | None:
             rate = eta * lam
             epochs = budget.constant / rate if rate > 0 else math.inf  # 1e-300 times 1e-300 is 0
     return epochs if budget.max is None else min(epochs, budget.max)
+
+
+def _exception(budget: Budget, eta: float, lam: float) -> BudgetException | None:
+    return next((e for e in budget.exceptions if (e.eta, e.lam) == (eta, lam)), None)

@@ -26,6 +26,13 @@ class BudgetException(Section):
     """Their budget T."""
 
 
+class OverEta(Section):
+    """A budget inversely proportional to η."""
+
+    over_eta: Positive
+    """T = over_eta/η, in epochs."""
+
+
 class Budget(Section):
     """How long a point trains, in epochs: the budget rule T(η, λ)."""
 
@@ -35,10 +42,12 @@ class Budget(Section):
     """Constant of the rule (paper, Figure 2: 2/(ηλ) for fc, 0.1/(ηλ) for wrn)."""
     max: Epochs | None = None
     """Longest budget: T is cut to it."""
-    zero_lam: Epochs | None = None
-    """Budget of points with λ = 0, where 1/λ has no value; without it they get ``max``."""
+    zero_lam: Epochs | OverEta | None = None
+    """Budget of points with λ = 0, where 1/λ has no value; ``{over_eta: c}``: c/η. Without it they get ``max``."""
+    leave_out: Epochs | None = None
+    """Points of λ > 0 whose budget by rule and ``max`` is longer are left out of the grid."""
     exceptions: Annotated[tuple[BudgetException, ...], Field(strict=False, max_length=1000)] = ()
-    """Points with a budget of their own; neither the rule nor ``max`` applies to them."""
+    """Points with a budget of their own; neither the rule nor ``max`` nor ``leave_out`` applies to them."""
 
 
 class Steps(Section):
@@ -90,7 +99,8 @@ class Grid(Section):
 
     name: Name
     trainable: AnyTrainable
-    """What is trained: a model, data and loss that sweeper has, or a function or a training loop of one's own."""
+    """What is trained: a model, data and loss that sweeper has, the theory of infinite width, or a function or a training
+    loop of one's own."""
     optimizer: Optimizer = Sgd(name="sgd")
     """How a step moves the weights."""
     schedule: Schedule = Constant(name="constant")

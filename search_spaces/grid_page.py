@@ -32,6 +32,8 @@ measure: {log: 30}
 """
 SETTINGS = ("budget.max=50", "axes.seed=[0, 1, 2, 3]", "schedule={name: constant}")
 ROOT = "The whole file"
+# Sections that are those of another place, where they are described.
+SAME: dict[KeyPath, KeyPath] = {("trainable", "kernel", "model"): ("trainable", "model")}
 
 _OPENING = """\
 # The grid file
@@ -97,6 +99,8 @@ def grid_page() -> str:
 
 def _sections(path: KeyPath, data: dict[Any, Any], about: str) -> Iterator[str]:
     """The section at ``path`` in each of its forms and all sections in it; ``data`` chooses the forms around it."""
+    if path in SAME:
+        return
     found = [form for form in reach(path, data)[0] if "properties" in form]
     if len(found) > 1:
         links = ", ".join(_link(_form_title(path, form)) for form in found)
@@ -127,7 +131,7 @@ def _row(path: KeyPath, schema: Schema, data: dict[Any, Any]) -> str:
 
 def _allowed(path: KeyPath, data: dict[Any, Any]) -> str:
     found = reach(path, data)[0]
-    section = f"[a section](#{_anchor(_title(path))})"
+    section = f"[a section](#{_anchor(_title(SAME.get(path, path)))})"
     if len(names := names_of(found)) > 1:
         return f"{section}: {', '.join(map(_code, names))}"
     if [form["type"] for form in found] == ["string"] and not words_of(found[0]):

@@ -1,6 +1,7 @@
 """What each key of a grid may hold, from the JSON Schema of ``Grid``: right for every key there is and ever will be.
 
-Some sections take several forms: ``model`` by its ``name``, ``trainable`` by whether it holds ``function`` or ``loop``.
+Some sections take several forms: ``model`` by its ``name``, ``trainable`` by whether it holds ``kernel``, ``function`` or
+``loop``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -86,7 +87,8 @@ def forms(schema: Schema) -> Iterator[Schema]:
 def axis_keys(data: Mapping[str, Value]) -> list[str]:
     """Every key of a section that can be an axis of the grid ``data``: those of ``trainable`` without that word."""
     keys = _leaves(("trainable",), data)
-    for section in () if "loop" in keys else SECTIONS_OF_AXES:  # a loop of one's own does not read these
+    own = "loop" in keys or "homogeneity" in keys  # a loop of one's own and the theory do not read these
+    for section in () if own else SECTIONS_OF_AXES:
         keys += [f"{section}.{key}" for key in _leaves((section,), data)]
     torchvision = "data.download" in keys  # where its images lie decides nothing
     return sorted({*keys} - {*COORDINATES} - ({"data.root", "data.download"} if torchvision else set()))

@@ -1,22 +1,22 @@
 """Text to ``Grid``: the one place where YAML meets code."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from search_spaces.axes import NAMED_AXES, Problem, expand_axis
-from search_spaces.budget import budget_epochs
+from search_spaces.budget import budget_epochs, left_out
 from search_spaces.errors import InputError
 from search_spaces.grid import MAX_MEASUREMENTS, Grid
 from search_spaces.key_schemas import axis_keys, default_name
 from search_spaces.messages import MAX_PROBLEMS, no_axis, problems_of, refused_axis_value
-from search_spaces.optimizer import Sgd
+from search_spaces.optimizer import L2, Sgd
 from search_spaces.points import MAX_POINTS, count_points
 from search_spaces.recipe import SECTIONS, Recipe, recipe_of
 from search_spaces.section import MAX_EPOCHS
-from search_spaces.trainable import OwnLoop
+from search_spaces.trainable import KernelTrainable, OwnLoop
 from search_spaces.yaml_text import Document, KeyPath, Value, printable, read_yaml, show
 
 
@@ -131,12 +131,27 @@ def _check_recipe(grid: Grid) -> list[Problem]:
     if isinstance(grid.trainable, OwnLoop):
         own = [n for n in SECTIONS[1:] if getattr(grid, n) != Recipe.model_fields[n].default]
         problems += [Problem((n,), "a training loop of one's own decides this itself; remove the section") for n in own]
+    elif isinstance(grid.trainable, KernelTrainable):
+        problems += _check_flow(grid)
     elif "mu" in grid.axes and not isinstance(grid.optimizer, Sgd):
         text = f"only sgd has a momentum; {grid.optimizer.name} has beta1, whose axis is 'optimizer.beta1'"
         problems.append(Problem(("axes", "mu"), text))
     if grid.l2.auto is not None and 0.0 in grid.axes["lam"]:
         text = "0 is not allowed with l2.auto, since lam is where λ starts to fall from (paper: 0.1)"
         problems.append(Problem(("axes", "lam"), text))
+    return problems
+
+
+def _check_flow(grid: Grid) -> list[Problem]:
+    """Infinite width is gradient flow with a constant λ on all parameters: what would be another equation."""
+    flow = "the theory of infinite width is gradient flow with a constant η; remove the {}"
+    sections = [n for n in ("optimizer", "schedule") if getattr(grid, n) != Recipe.model_fields[n].default]
+    problems = [Problem((n,), flow.format("section")) for n in sections]
+    if "mu" in grid.axes:
+        problems.append(Problem(("axes", "mu"), flow.format("axis")))
+    if grid.l2 != L2(convention=grid.l2.convention):
+        text = "the theory of infinite width is of a constant λ on all parameters; of l2 it reads 'convention' alone"
+        problems.append(Problem(("l2",), text))
     return problems
 
 
@@ -157,7 +172,12 @@ def _check_exceptions(grid: Grid) -> list[Problem]:
 
 def _check_budgets(grid: Grid) -> list[Problem]:
     longest = 0.0
-    for eta, lam in _extreme_cells(grid):
+    cells = [(float(eta), float(lam)) for eta in grid.axes["eta"] for lam in grid.axes["lam"]]
+    kept = [cell for cell in cells if not left_out(grid.budget, *cell)]
+    if not kept:
+        text = f"every point would train longer than {grid.budget.leave_out:,.10g} epochs and is left out; raise it"
+        return [Problem(("budget", "leave_out"), text)]
+    for eta, lam in kept:
         epochs = budget_epochs(grid.budget, eta, lam)
         if epochs is None:
             text = "the axis lam holds 0, where 1/lam has no value; give budget.zero_lam or budget.max in epochs"
@@ -176,17 +196,6 @@ def _check_budgets(grid: Grid) -> list[Problem]:
         )
         return [Problem(("measure",), text)]
     return []
-
-
-def _extreme_cells(grid: Grid) -> Iterator[tuple[float, float]]:
-    """The (η, λ) whose budgets bound all others: the rules fall with λ, and exceptions stand for themselves."""
-    excepted = {(e.eta, e.lam) for e in grid.budget.exceptions}
-    yield from excepted
-    lams = sorted(float(v) for v in grid.axes["lam"])
-    positive = [v for v in lams if v > 0]
-    for eta in map(float, grid.axes["eta"]):
-        for ordered in (lams[:1], positive, positive[::-1]):
-            yield from next(([(eta, lam)] for lam in ordered if (eta, lam) not in excepted), [])
 
 
 def _input_error(document: Document, problems: Sequence[Problem]) -> InputError:

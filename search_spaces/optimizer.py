@@ -115,4 +115,5 @@ class L2(Section):
     parameters: Literal["all", "matrices"] = "all"
     """Which parameters decay: ``all`` (paper), or ``matrices``: not biases, norms and embeddings."""
     auto: AutoL2 | None = None
-    """Let λ fall on its own; the axis ``lam`` is then where it starts (paper: 0.1), and may not hold 0."""
+    """Let λ fall on its own; the axis ``lam`` is then where it starts (paper: 0.1), and may not hold 0. Algorithm 1
+    counts with λ as the grid writes it, in the grid's convention, as the code published with the paper does."""

@@ -37,6 +37,9 @@ class Profile:
         measured: samples that a measurement runs through the model.
         watched: training samples that AutoL2 looks at, as a mean over steps, besides the step's own batch.
         pack_limit: points that can share a pack on this device.
+        flow: whether a point is a differential equation, whose cost is that of its measurements and not of its steps.
+        point_flops: FLOP of a point, however long it is.
+        pack_flops: FLOP that the points of a pack share.
     """
 
     train: int
@@ -48,6 +51,9 @@ class Profile:
     measured: int
     watched: float
     pack_limit: int
+    flow: bool = False
+    point_flops: float = 0.0
+    pack_flops: float = 0.0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -61,7 +67,7 @@ class Profile:
     @property
     def step_flops(self) -> float:
         """One step of one point: a backward pass costs two forward passes."""
-        return (3 * self.batch + self.watched) * self.forward_flops
+        return 0.0 if self.flow else (3 * self.batch + self.watched) * self.forward_flops
 
     @property
     def measurement_flops(self) -> float:
@@ -71,10 +77,14 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Work of a point or of many. ``steps`` counts steps of points (a pack of 8 takes 8 a step)."""
+    """Work of a point or of many.
+
+    ``steps`` counts steps of points (a pack of 8 takes 8 a step), ``dispatches`` those that are computed one by one.
+    """
 
     steps: int = 0
     measurements: int = 0
+    dispatches: int = 0
     training_flops: float = 0.0
     measuring_flops: float = 0.0
 
@@ -88,6 +98,7 @@ class Cost:
         return Cost(
             steps=self.steps + other.steps,
             measurements=self.measurements + other.measurements,
+            dispatches=self.dispatches + other.dispatches,
             training_flops=self.training_flops + other.training_flops,
             measuring_flops=self.measuring_flops + other.measuring_flops,
         )
@@ -152,7 +163,8 @@ def point_cost(point: Point, profile: Profile, measure: Measure) -> Cost:
     return Cost(
         steps=steps,
         measurements=measurements,
-        training_flops=steps * profile.step_flops,
+        dispatches=measurements if profile.flow else steps,
+        training_flops=steps * profile.step_flops + profile.point_flops,
         measuring_flops=measurements * profile.measurement_flops,
     )
 
@@ -181,7 +193,8 @@ def make_plan(
         pack: points of a pack at most; None for the best size.
     """
     costs = {p.id: point_cost(p, profiles[p.variant], measure) for p in points}
-    groups = [_Group(members, costs, device) for members in _groups(points, costs)]
+    shared = {variant: PACK_OVERHEAD[device] + profile.pack_flops for variant, profile in profiles.items()}
+    groups = [_Group(members, costs, device, shared[members[0].variant]) for members in _groups(points, costs)]
     limits = [profiles[group.points[0].variant].pack_limit for group in groups]
     most = min(pack, max(limits, default=1)) if pack else max(limits, default=1)
     sizes = [most] if pack else _candidates(most)
@@ -208,11 +221,11 @@ def make_plan(
 class _Group:
     """Points that may share a pack, and the expected time of a pack of some of them, in FLOP."""
 
-    def __init__(self, points: tuple[Point, ...], costs: Mapping[str, Cost], device: str) -> None:
+    def __init__(self, points: tuple[Point, ...], costs: Mapping[str, Cost], device: str, per_pack: float) -> None:
         self.points = points
         self._flops = [costs[p.id].flops for p in points]
-        self._steps = [costs[p.id].steps for p in points]
-        self._per_pack, self._per_step = PACK_OVERHEAD[device], STEP_OVERHEAD[device]
+        self._steps = [costs[p.id].dispatches for p in points]
+        self._per_pack, self._per_step = per_pack, STEP_OVERHEAD[device]
 
     def duration(self, part: slice) -> float:
         return self._per_pack + sum(self._flops[part]) + self._per_step * max(self._steps[part])
@@ -248,7 +261,7 @@ def _makespan(durations: Sequence[float], workers: int) -> float:
 
 
 def _bound(costs: Iterable[Cost], durations: Sequence[float], workers: int, overhead: float) -> float:
-    longest = max((c.flops + overhead * c.steps for c in costs), default=0.0)
+    longest = max((c.flops + overhead * c.dispatches for c in costs), default=0.0)
     return max(longest, sum(durations) / workers)
 
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search_spaces.axes import NAMED_AXES
-from search_spaces.budget import budget_epochs
+from search_spaces.budget import budget_epochs, left_out
 from search_spaces.grid import Grid
-from search_spaces.recipe import Variant, recipe_of
+from search_spaces.recipe import Variant, recipe_of, value_at
 from search_spaces.section import AxisValue
 
 MAX_POINTS = 1_000_000
@@ -42,7 +42,7 @@ class Point:
 
 
 def count_points(grid: Grid) -> int:
-    """Number of points of the grid, without making them."""
+    """Number of combinations of the axes, of which ``budget.leave_out`` may leave some out; nothing is made."""
     count = 1
     for values in grid.axes.values():
         count *= len(values)
@@ -50,28 +50,33 @@ def count_points(grid: Grid) -> int:
 
 
 def make_points(grid: Grid) -> tuple[Point, ...]:
-    """All points of ``grid``, in the order of its axes, the last axis fastest."""
+    """All points of ``grid`` but those left out, in the order of its axes, the last axis fastest."""
     recipe = recipe_of(grid)
     defaults: dict[str, AxisValue] = {"mu": recipe.mu, "seed": 0, "sigma_w": recipe.sigma_w}
     content = _Content(grid)
-    budgets: dict[tuple[float, float], float] = {}
+    budgets = _budgets(grid)
     points = []
     for values in itertools.product(*grid.axes.values()):
         chosen = defaults | dict(zip(grid.axes, values, strict=True))
         variant = tuple((k, v) for k, v in chosen.items() if k not in NAMED_AXES)
         eta, lam, mu, sigma_w = (float(chosen[name]) for name in ("eta", "lam", "mu", "sigma_w"))
         seed = int(chosen["seed"])
-        if (eta, lam) not in budgets:
-            epochs = budget_epochs(grid.budget, eta, lam)
-            assert epochs is not None, "load_grid refuses grids where a point has no budget"
-            budgets[eta, lam] = epochs
-        budget = budgets[eta, lam]
+        budget = budgets.get((eta, lam))
+        if budget is None:
+            continue
         coordinates = {"eta": eta, "lam": lam, "mu": mu, "seed": seed, "sigma_w": sigma_w, "budget": budget}
         id_ = content.hash(coordinates, variant)
         points.append(
             Point(id=id_, eta=eta, lam=lam, mu=mu, seed=seed, sigma_w=sigma_w, budget=budget, variant=variant)
         )
     return tuple(points)
+
+
+def _budgets(grid: Grid) -> dict[tuple[float, float], float]:
+    """Epochs of every (η, λ) that the grid does not leave out."""
+    cells = [(float(eta), float(lam)) for eta in grid.axes["eta"] for lam in grid.axes["lam"]]
+    budgets = {cell: budget_epochs(grid.budget, *cell) for cell in cells if not left_out(grid.budget, *cell)}
+    return {cell: epochs for cell, epochs in budgets.items() if epochs is not None}
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -114,6 +119,16 @@ def further_axes(points: Iterable[Point]) -> dict[str, bool]:
         for name, value in point.variant:
             text[name] = text.get(name, False) or isinstance(value, str | bool)
     return ({"sigma_w": False} if len(scales) > 1 else {}) | text
+
+
+def values_elsewhere(grid: Grid, points: Iterable[Point]) -> dict[str, AxisValue]:
+    """For each further axis of ``points``: the value of those points of ``grid`` that do not have it as an axis.
+
+    They were trained before it became one, or after it ceased to be. Text for a column of text.
+    """
+    axes = further_axes(points)
+    values = {name: recipe_of(grid).sigma_w if name == "sigma_w" else value_at(grid, name) for name in axes}
+    return {name: axis_text(value) if axes[name] else value for name, value in values.items()}
 
 
 def axis_text(value: AxisValue) -> str:

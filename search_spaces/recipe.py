@@ -7,7 +7,15 @@ from typing import Any, get_args
 from search_spaces.grid import Grid, Measure
 from search_spaces.optimizer import L2, Constant, Optimizer, Schedule, Sgd
 from search_spaces.section import AxisValue, Section
-from search_spaces.trainable import AnyTrainable, OwnLoop, TorchvisionImages, Trainable
+from search_spaces.trainable import (
+    AnyTrainable,
+    EmpiricalKernel,
+    KernelTrainable,
+    OwnLoop,
+    ReluKernel,
+    TorchvisionImages,
+    Trainable,
+)
 
 Variant = tuple[tuple[str, AxisValue], ...]
 """Values of the axes that are keys of sections, (key, value) in axis order."""
@@ -39,8 +47,18 @@ class Recipe(Section):
         init = None if isinstance(self.trainable, OwnLoop) else self.trainable.init
         if init is not None and init.sigma_w is not None:
             return init.sigma_w
-        paper = isinstance(self.trainable, Trainable) and self.trainable.model.name in {"fc", "cnn"}
-        return math.sqrt(2) if paper else 1.0
+        return math.sqrt(2) if self._network in {"fc", "cnn", "relu"} else 1.0
+
+    @property
+    def _network(self) -> str:
+        """Name of the built-in model or kernel; empty for one's own."""
+        match self.trainable:
+            case Trainable(model=model) | KernelTrainable(kernel=EmpiricalKernel(model=model)):
+                return model.name
+            case KernelTrainable(kernel=ReluKernel(name=name)):
+                return name
+            case _:
+                return ""
 
     def content(self) -> dict[str, Any]:
         """What the ids of points are made from; defaults are left out.
@@ -53,7 +71,7 @@ class Recipe(Section):
         init = dump["trainable"].get("init")
         if init is not None:
             init.pop("sigma_w", None)
-            if not init and isinstance(self.trainable, Trainable):
+            if not init and isinstance(self.trainable, Trainable | KernelTrainable):
                 del dump["trainable"]["init"]
         return {"optimizer": {"name": "sgd"}, "measure": {}} | dump
 

@@ -22,6 +22,17 @@ class FullyConnected(Section):
     """Hidden layers (paper: 3)."""
     bias: bool = True
     """Whether the layers have biases."""
+    parametrization: Literal["standard", "ntk"] = "standard"
+    """``standard``: weights W ~ N(0, σ_w²/fan_in). ``ntk``: weights W ~ N(0, 1) that act as σ_w/√fan_in · W (section
+    4), the parametrization of the theory: it trains with an η that does not depend on the width; needs no biases."""
+
+    @model_validator(mode="after")
+    def _homogeneous(self) -> "FullyConnected":
+        if self.parametrization == "ntk" and self.bias:
+            raise ValueError(
+                "parametrization: ntk needs 'bias: false': the theory is of homogeneous networks, whose layers have none"
+            )
+        return self
 
 
 class Cnn(Section):
@@ -170,8 +181,8 @@ class MeanSquaredError(Section):
     name: Literal["mse"]
     targets: Literal["one_hot", "sign"] = "one_hot"
     """``one_hot``: k outputs. ``sign``: one output, -1 or +1, for two classes."""
-    scale: Literal["mean", "paper", "sum"] = "mean"
-    """``mean``: 1/B. ``paper``: 1/(kB), the mean over outputs too. ``sum``: 1, the loss of the theory (section 4)."""
+    scale: Literal["mean", "per_output", "sum"] = "mean"
+    """``mean``: 1/B. ``per_output``: 1/(kB), the mean over outputs too. ``sum``: 1, the loss of the theory (section 4)."""
 
 
 Loss = Annotated[Softmax | MeanSquaredError, Field(discriminator="name")]
@@ -238,6 +249,62 @@ class Trainable(Section):
         return f"{self.model.name} on {self.data.name}"
 
 
+class EmpiricalKernel(Section):
+    """Θ₀(x, x′) = Σ_μ ∂f(x)/∂θ_μ ∂f(x′)/∂θ_μ of a network at its initialization, drawn from the point's seed."""
+
+    name: Literal["empirical"]
+    model: Model
+    """The network; f starts from its outputs."""
+    precision: Literal["float32", "float64"] = "float64"
+    """Of the derivatives; their eigenvalues are always taken in ``float64``."""
+    centered: bool = False
+    """Whether f starts from 0 in place of the network's outputs."""
+
+
+class ReluKernel(Section):
+    """The kernel of infinitely wide fully connected ReLU networks without biases in NTK parametrization.
+
+    f starts from 0, the mean over initializations; a seed has no effect.
+    """
+
+    name: Literal["relu"]
+    depth: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Hidden layers."""
+
+
+Kernel = Annotated[EmpiricalKernel | ReluKernel, Field(discriminator="name")]
+
+
+class KernelTrainable(Section):
+    """Infinitely wide networks: gradient flow of the function itself under a kernel that decays (Theorem 1).
+
+    An epoch is a step, and n steps are the time t = nη. It replaces ``optimizer`` and ``schedule``: leave these out.
+    """
+
+    kernel: Kernel
+    """The kernel Θ₀ at the start."""
+    data: Data
+    """What is learned, and the test set that it is judged by."""
+    loss: Loss = Softmax(name="softmax")
+    """What is minimized, without the L2 term."""
+    homogeneity: Literal["measured"] | Annotated[float, Field(ge=1, le=10_000)] = "measured"
+    """Degree k of homogeneity, f(αθ) = αᵏf(θ): the number of layers of a fully connected network, 1 for the linear
+    model. ``measured``: that of the kernel's network."""
+    init: Init = Init()
+
+    @property
+    def title(self) -> str:
+        """What is trained, in words."""
+        made = f"of {self.kernel.model.name}" if isinstance(self.kernel, EmpiricalKernel) else self.kernel.name
+        return f"infinite width, kernel {made}, on {self.data.name}"
+
+    @model_validator(mode="after")
+    def _no_biases(self) -> "KernelTrainable":
+        if isinstance(self.kernel, ReluKernel) and self.init.sigma_b > 0:
+            raise ValueError("init.sigma_b has no effect: the kernel 'relu' is that of networks without biases")
+        return self
+
+
 class _Own(Section):
     """Code of one's own; hashable although ``arguments`` is a dict."""
 
@@ -281,16 +348,19 @@ class OwnLoop(_Own):
 
 
 def _kind(value: object) -> str:
-    """Which of the three a ``trainable`` is; the tags hold a space so that no key can be one."""
+    """Which of the four a ``trainable`` is; the tags hold a space so that no key can be one."""
     if isinstance(value, OwnLoop) or (isinstance(value, Mapping) and "loop" in value):
         return "own loop"
     if isinstance(value, OwnTrainable) or (isinstance(value, Mapping) and "function" in value):
         return "own function"
+    if isinstance(value, KernelTrainable) or (isinstance(value, Mapping) and "kernel" in value):
+        return "infinite width"
     return "built in"
 
 
 AnyTrainable = Annotated[
     Annotated[Trainable, Tag("built in")]
+    | Annotated[KernelTrainable, Tag("infinite width")]
     | Annotated[OwnTrainable, Tag("own function")]
     | Annotated[OwnLoop, Tag("own loop")],
     Discriminator(_kind),

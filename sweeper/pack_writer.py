@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from results.schema import row_schema
 from results.store import PointEnd, SweepDir, part_name, read_ends, tidy, write_part, write_text
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point, axis_text, further_axes
+from search_spaces.section import AxisValue
 from sweeper.events import Notify, Progress
 from trainables.measured import Measurement
 from trainables.task import cause_of
@@ -29,8 +30,18 @@ class PackWriter:
     """Collects events, commits them as part files and tells the driver."""
 
     def __init__(
-        self, directory: SweepDir, pack: str, attempt: int, schema: pa.Schema, notify: Notify, tolerance: float
+        self,
+        directory: SweepDir,
+        pack: str,
+        attempt: int,
+        *,
+        schema: pa.Schema,
+        elsewhere: Mapping[str, AxisValue],
+        notify: Notify,
+        tolerance: float,
     ) -> None:
+        """Write parts of ``schema``; ``elsewhere`` has the values of axes that the points of this grid do not have."""
+        self._elsewhere = dict(elsewhere)
         self._directory, self._pack, self._attempt = directory, pack, attempt
         self._schema, self._notify, self._tolerance = schema, notify, tolerance
         self._sequence = 0
@@ -142,7 +153,7 @@ class PackWriter:
         """Columns that do not change along a point, one value a member."""
         table: dict[str, list[object]] = {"point": [p.id for p in self._points]}
         for name in self._schema.names:
-            known = [(p.axes() | {"budget": p.budget}).get(name) for p in self._points]
+            known = [(self._elsewhere | p.axes() | {"budget": p.budget}).get(name) for p in self._points]
             if None in known:
                 continue
             text = self._schema.field(name).type == pa.string()

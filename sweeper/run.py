@@ -18,13 +18,12 @@ from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile, make_plan, variants
-from search_spaces.points import Point, axis_text, further_axes, make_points
-from search_spaces.recipe import Variant, recipe_of, value_at
-from search_spaces.section import AxisValue
+from search_spaces.points import Point, axis_text, further_axes, make_points, values_elsewhere
+from search_spaces.recipe import Variant, recipe_of
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
 from sweeper.pack_writer import table_schema
-from sweeper.plan_file import PlanFile, read_grid, read_plan, write_plan
+from sweeper.plan_file import read_grid, read_plan, write_plan
 from sweeper.progress import Display
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profile
@@ -141,7 +140,7 @@ def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan
     write_text(directory.grid, to_yaml(grid))
     file = write_plan(directory, points, plan, device_of(grid))
     directory.rows.mkdir(exist_ok=True)
-    tidy(directory, table_schema(file.points.values()), _done(directory), _values_before(grid, file))
+    tidy(directory, table_schema(file.points.values()), _done(directory), values_elsewhere(grid, file.points.values()))
 
 
 def to_yaml(grid: Grid) -> str:
@@ -170,22 +169,18 @@ def conclude(directory: SweepDir) -> Account:
     """Account for every planned point, then analyze what there is."""
     file, ends = read_plan(directory), read_ends(directory)
     text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
+    grid = read_grid(directory)
+    elsewhere = values_elsewhere(grid, file.points.values())
     axes = {
-        id_: {name: axis_text(v) if name in text else v for name, v in p.axes().items()} | {"budget": p.budget}
+        id_: elsewhere
+        | {name: axis_text(v) if name in text else v for name, v in p.axes().items()}
+        | {"budget": p.budget}
         for id_, p in file.points.items()
     }
     write_points(directory, axes)
-    grid = read_grid(directory)
     missing = sum(p.id not in ends for p in make_points(grid))
     return Account(ends=ends, missing=missing, analysis=import_module(_ANALYSIS).analyze(directory, grid))
 
 
 def _done(directory: SweepDir) -> set[str]:
     return {id_ for id_, end in read_ends(directory).items() if end.outcome is not Outcome.FAILED}
-
-
-def _values_before(grid: Grid, file: PlanFile) -> dict[str, AxisValue]:
-    """For further axes: the value of points that were trained before it became one."""
-    axes = further_axes(file.points.values())
-    before = {name: recipe_of(grid).sigma_w if name == "sigma_w" else value_at(grid, name) for name in axes}
-    return {name: axis_text(value) if axes[name] else value for name, value in before.items()}

@@ -15,7 +15,7 @@ from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile
-from search_spaces.points import make_points
+from search_spaces.points import count_points, make_points
 from sweeper.backends import available_cpus
 from sweeper.plan_file import read_plan
 from sweeper.progress import duration
@@ -48,7 +48,7 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
     measuring = cost.measuring_flops / cost.flops if cost.flops else 0.0
     size = f": {_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} test samples"
     rows = {
-        "points": f"{len(plan.points):,} = " + " × ".join(f"{len(v)} {k}" for k, v in grid.axes.items()),
+        "points": _points(grid, len(plan.points)),
         "trains": grid.trainable.title + (size if profiles[0].parameters else ""),
         "L2": " / ".join(dict.fromkeys(p.decay for p in profiles)),
         "budgets": f"{_range(budgets)} epochs",
@@ -64,6 +64,13 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
     for name, text in rows.items():
         table.add_row(f"[bold]{name}[/]", escape(text))
     return table
+
+
+def _points(grid: Grid, count: int) -> str:
+    """``54 = 3 eta × 9 lam × 2 seed``."""
+    sizes = " × ".join(f"{len(values)} {name}" for name, values in grid.axes.items())
+    most = count_points(grid)
+    return f"{count:,} = {sizes}" if count == most else f"{count:,} of {most:,} = {sizes}; the others are left out"
 
 
 def _pack_table(plan: Plan) -> Table:

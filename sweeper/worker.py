@@ -7,7 +7,7 @@ import torch
 
 from results.store import SweepDir, next_attempt, read_ends, tidy
 from search_spaces.grid import Grid
-from search_spaces.points import Point
+from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
 from sweeper.events import Notify
 from sweeper.pack_writer import PackWriter, table_schema
@@ -35,7 +35,16 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
     schema = table_schema(plan.points.values())
     tidy(directory, schema, ended, pack=pack_id)
     points = [p for p in packs[pack_id].points if p.id not in ended]
-    writer = PackWriter(directory, pack_id, attempt, schema, notify, grid.analysis.tolerance)
+    elsewhere = values_elsewhere(grid, plan.points.values())
+    writer = PackWriter(
+        directory,
+        pack_id,
+        attempt,
+        schema=schema,
+        elsewhere=elsewhere,
+        notify=notify,
+        tolerance=grid.analysis.tolerance,
+    )
     try:
         _train(points, grid, plan.device, writer)
     finally:

@@ -44,8 +44,9 @@ class Inputs:
         """
         number = -(-count // size)
         ends = [count * i // number for i in range(number + 1)]
-        for start, end in pairwise(ends):
-            self._samples.expect(torch.arange(end, min(count, 2 * end - start)))
+        for (start, end), (_, after) in pairwise([*pairwise(ends), (count, count)]):
+            if end < after:
+                self._samples.expect(torch.arange(end, after))
             yield self._between(start, end), self.labels[start:end]
 
     def _between(self, start: int, end: int) -> Tensor:

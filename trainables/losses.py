@@ -35,7 +35,7 @@ class Loss(Protocol):
         """What the unscaled loss, summed over so many samples, is multiplied by."""
 
 
-def make_loss(spec: Softmax | MeanSquaredError, classes: int) -> "CrossEntropy | SquaredError | SignSquaredError":
+def make_loss(spec: Softmax | MeanSquaredError, classes: int) -> "BuiltInLoss":
     """The loss of a grid for data of so many classes; its ``outputs`` are those that the model gives for a sample.
 
     Raises:
@@ -85,11 +85,11 @@ class SquaredError:
     """Half the squared distance to the one-hot target, ½‖f - y‖², and ``outputs`` = k.
 
     The class predicted is the first of the largest outputs.
-    Scales: ``mean`` 1/n, ``paper`` 1/(kn), ``sum`` 1.
+    Scales: ``mean`` 1/n, ``per_output`` 1/(kn), ``sum`` 1.
     """
 
     outputs: int
-    scale: Literal["mean", "paper", "sum"] = "mean"
+    scale: Literal["mean", "per_output", "sum"] = "mean"
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         """As in ``Loss``."""
@@ -119,10 +119,10 @@ class SignSquaredError:
 
     f > 0 means class 1, anything else class 0, so that an all-zero network is right about class 0 only. Soft labels
     mean the point between -1 and +1 at which they are the proportions. Scales as in ``SquaredError``, with one output:
-    ``paper`` equals ``mean``.
+    ``per_output`` equals ``mean``.
     """
 
-    scale: Literal["mean", "paper", "sum"] = "mean"
+    scale: Literal["mean", "per_output", "sum"] = "mean"
 
     @property
     def outputs(self) -> int:
@@ -215,8 +215,8 @@ def _squares(outputs_PBC: Tensor, goal: Tensor) -> Tensor:
     return (outputs_PBC - goal).square().flatten(1).sum(1)
 
 
-def _squares_factor(scale: Literal["mean", "paper", "sum"], outputs: int, samples: int) -> float:
-    return {"mean": 1 / samples, "paper": 1 / (outputs * samples), "sum": 1.0}[scale]
+def _squares_factor(scale: Literal["mean", "per_output", "sum"], outputs: int, samples: int) -> float:
+    return {"mean": 1 / samples, "per_output": 1 / (outputs * samples), "sum": 1.0}[scale]
 
 
 def _signs(targets: Tensor) -> Tensor:
@@ -237,3 +237,6 @@ def _labels(targets: Tensor) -> Tensor:
 def _sums(correct_PB: Tensor, loss_P: Tensor) -> tuple[Tensor, Tensor]:
     correct_P = correct_PB.sum(1, dtype=loss_P.dtype)
     return torch.where(loss_P.isfinite(), correct_P, torch.nan), loss_P
+
+
+BuiltInLoss = CrossEntropy | SquaredError | SignSquaredError

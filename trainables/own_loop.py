@@ -45,7 +45,7 @@ def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Meas
         InputError: no such function.
         ValueError: what it yields cannot be used.
     """
-    loop = own_function(trainable.loop, "trainable.loop")
+    loop = own_function(trainable.loop, "trainable.loop", (point, device), trainable.arguments)
     latest: Measured | None = None
     for measured in loop(point, device, **trainable.arguments):  # type: ignore[attr-defined]
         _check(measured, latest, trainable.loop)

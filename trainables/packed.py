@@ -10,6 +10,7 @@ the module itself. On a core vmap saves time on small images (a CNN of 16 channe
 in packs of 8, 1.84 ms alone) and loses it where activations outgrow the cache (128 of 28×28: 200 ms and 118 ms).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -19,10 +20,11 @@ from torch.func import functional_call, vmap
 from torch.nn.modules.dropout import _DropoutNd
 
 from search_spaces.errors import InputError
+from trainables.models.ntk_linear import NtkLinear
 
 Parameters = Mapping[str, Tensor]
 Buffers = Mapping[str, Tensor]
-_Layer = Callable[[Parameters, Tensor], Tensor]
+_Layer = Callable[[Parameters, Buffers, Tensor], Tensor]
 
 _RANDOM = (
     "trainable.function: the model draws random numbers in training ({}), which a packed or resumed run could not "
@@ -64,6 +66,11 @@ def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
         return _AnyModule(module, compiled=compiled)
     matrices = _batched_matrices(layers)
     return torch.compile(matrices) if compiled else matrices
+
+
+def is_matrix_stack(module: nn.Module) -> bool:
+    """Whether ``module`` is a stack of linear layers and ReLUs, which runs as batched matrix products."""
+    return _matrix_layers(module) is not None
 
 
 def _drops_out(module: nn.Module) -> bool:
@@ -140,7 +147,7 @@ def _batched_matrices(layers: list[_Layer]) -> PackedModel:
             x = x.unsqueeze(0).expand(count, *x.shape)
         h_PBF = x.flatten(2)
         for layer in layers:
-            h_PBF = layer(parameters, h_PBF)
+            h_PBF = layer(parameters, buffers, h_PBF)
         return h_PBF
 
     return packed
@@ -148,17 +155,29 @@ def _batched_matrices(layers: list[_Layer]) -> PackedModel:
 
 def _matrix_layers(module: nn.Module) -> list[_Layer] | None:
     """The layers of a Sequential of Flatten, Linear and ReLU as batched functions; None for any other module."""
-    if not isinstance(module, nn.Sequential):
+    if type(module) is not nn.Sequential or not _plain(module):
         return None
-    children = [(name, child) for name, child in module.named_children() if not isinstance(child, nn.Flatten)]
+    # Not named_children, which leaves out a layer that stands there twice.
+    children = [(name, child) for name, child in module._modules.items() if not isinstance(child, nn.Flatten)]
     layers: list[_Layer] = []
     for i, (name, child) in enumerate(children):
         if isinstance(child, nn.Linear):
             relu = i + 1 < len(children) and isinstance(children[i + 1][1], nn.ReLU)
-            layers.append(_linear(name, child.bias is not None, relu))
+            layers.append(_linear(name, child, relu))
         elif not (isinstance(child, nn.ReLU) and i > 0 and isinstance(children[i - 1][1], nn.Linear)):
             return None
     return layers
+
+
+def _plain(module: nn.Sequential) -> bool:
+    """Whether each layer is exactly what its type says: no subclass, hook, sharing or freezing that products ignore."""
+    known = all(type(child) in {nn.Flatten, nn.Linear, NtkLinear, nn.ReLU} for child in module)
+    flat = all(child.start_dim == 1 for child in module if isinstance(child, nn.Flatten))
+    hooked = any(child._forward_hooks or child._forward_pre_hooks for child in [module, *module])
+    each = [p for child in module for p in child.parameters()]
+    return (
+        known and flat and not hooked and len({id(p) for p in each}) == len(each) and all(p.requires_grad for p in each)
+    )
 
 
 def _cast(x: Tensor) -> Tensor:
@@ -167,8 +186,12 @@ def _cast(x: Tensor) -> Tensor:
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
 
-def _linear(name: str, bias: bool, relu: bool) -> _Layer:
-    def layer(parameters: Parameters, h_PBF: Tensor) -> Tensor:
+def _linear(name: str, linear: nn.Linear, relu: bool) -> _Layer:
+    bias, ntk, root = linear.bias is not None, isinstance(linear, NtkLinear), math.sqrt(linear.in_features)
+
+    def layer(parameters: Parameters, buffers: Buffers, h_PBF: Tensor) -> Tensor:
+        if ntk:
+            h_PBF = h_PBF * (buffers[f"{name}.sigma_w"] / root).view(-1, 1, 1)
         b_PG = _cast(parameters[f"{name}.bias"]) if bias else None
         out: Tensor = _BatchedLinear.apply(_cast(h_PBF), _cast(parameters[f"{name}.weight"]), b_PG, relu)
         return out

@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from search_spaces.errors import InputError
 from search_spaces.plan import Profile
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import OwnLoop, Trainable
+from search_spaces.trainable import OwnLoop, OwnTrainable, Trainable
 from trainables.l2 import describe_l2
+from trainables.losses import OwnLoss
+from trainables.models.ntk_linear import NtkLinear
 from trainables.packed import pack_model
-from trainables.task import cause_of, own_function, task_of
+from trainables.task import Task, cause_of, own_function, task_of
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
 # nothing there: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
@@ -41,16 +43,17 @@ def profile(recipe: Recipe, gpus: float = 0.0) -> Profile:
     model = task.model()
     pack_model(model)  # refuses what cannot be trained
     try:
-        flops, activations, widest = _forward_cost(model, task.data.train.shape)
+        flops, activations, widest, outputs = _forward_cost(model, task.data.train.shape)
+        _check_outputs(task, outputs)
     except Exception as error:
         if isinstance(recipe.trainable, Trainable):
             raise
         raise InputError(
-            f"trainable.function: the model of {recipe.trainable.function} cannot take samples of its data, of shape "
-            f"{task.data.train.shape}: {cause_of(error)}."
+            f"trainable.function: the model, data and loss of {recipe.trainable.function} do not fit together; a batch "
+            f"of {SAMPLES} samples of shape {task.data.train.shape} raised {cause_of(error)}."
         ) from error
     parameters = sum(p.numel() for p in model.parameters())
-    free = batch == train and not recipe.trainable.augment.active  # the step's own pass gives the training metrics
+    free = whole_batch(recipe.trainable, batch == train, model)
     auto = recipe.l2.auto
     return Profile(
         train=train,
@@ -65,6 +68,15 @@ def profile(recipe: Recipe, gpus: float = 0.0) -> Profile:
     )
 
 
+def whole_batch(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module) -> bool:
+    """Whether a step's forward pass is also a measurement of the training set: the same samples, the same outputs.
+
+    Not with running statistics: a training pass changes them, and a measurement uses them.
+    """
+    changing = [m for m in model.modules() if not isinstance(m, NtkLinear) and list(m.buffers(recurse=False))]
+    return full and not trainable.augment.active and not changing
+
+
 def measured_train(recipe: Recipe, train: int) -> int:
     """Training samples of a measurement."""
     return train if recipe.measure.train == "all" else min(train, recipe.measure.train)
@@ -72,7 +84,7 @@ def measured_train(recipe: Recipe, train: int) -> int:
 
 def _own_loop(trainable: OwnLoop) -> Profile:
     """Nothing is known of a loop of one's own: an epoch counts as one step, and its points train alone."""
-    own_function(trainable.loop, "trainable.loop")
+    own_function(trainable.loop, "trainable.loop", ("point", "device"), trainable.arguments)
     return Profile(
         train=1,
         test=0,
@@ -94,8 +106,18 @@ def _batch(batch: str | int, train: int) -> int:
     return int(batch)
 
 
-def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[float, int, int]:
-    """FLOP, numbers kept for the backward pass, and the widest layer's output, all of one sample.
+def _check_outputs(task: Task, outputs: Tensor) -> None:
+    """Refuse outputs that the loss would spread over the targets instead of comparing one by one."""
+    loss = task.objective()
+    expected = task.data.classes if isinstance(loss, OwnLoss) else loss.outputs
+    if outputs.ndim != 2 or (outputs.shape[1] != expected and not isinstance(loss, OwnLoss)):
+        raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({SAMPLES}, {expected})")
+    if not outputs.is_meta:
+        loss.sums(outputs.unsqueeze(0), torch.zeros(SAMPLES, dtype=torch.int64))
+
+
+def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[float, int, int, Tensor]:
+    """FLOP, numbers kept for the backward pass, and the widest layer's output, all of one sample; and the outputs.
 
     FLOP are those of the layers with weight matrices: 2 · fan-in for each output. (torch's own counter, like
     every pass on the meta device, first imports torch's compiler for a second; only models that may not fit pay it.)
@@ -112,13 +134,16 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
 
     large = sum(p.numel() for p in model.parameters()) > LARGE
     device = torch.device("meta" if large else "cpu")
-    model = copy.deepcopy(model).to_empty(device=device)
+    built_in = any(p.is_meta for p in model.parameters())
+    model = copy.deepcopy(model)
+    model = model.to_empty(device=device) if large or built_in else model
     for module in model.modules():
         if not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
-        model(torch.zeros(SAMPLES, *sample_shape, device=device))
-    return float(sum(flops)), sum(outputs), max(outputs)
+        final: Tensor = model(torch.zeros(SAMPLES, *sample_shape, device=device))
+    outputs.append(final.numel() // SAMPLES)
+    return float(sum(flops)), sum(outputs), max(outputs), final
 
 
 def _pack_limit(gpus: float, widest_bytes: int, point_bytes: int) -> int:

@@ -3,7 +3,7 @@
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -16,7 +16,7 @@ from search_spaces.errors import InputError
 from search_spaces.section import AxisValue
 from search_spaces.trainable import MeanSquaredError, OwnTrainable, Softmax, Trainable
 from trainables.data import Dataset, load_data
-from trainables.losses import Loss, OwnLoss, make_loss
+from trainables.losses import BuiltInLoss, OwnLoss, make_loss
 from trainables.models import (
     build_model,
     initial_buffers,
@@ -26,6 +26,7 @@ from trainables.models import (
     scale_invariant,
 )
 
+OwnFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """(outputs (B, C), labels (B,)) → the loss of each sample, (B,)."""
 
@@ -38,7 +39,8 @@ class Task:
     """What a function of one's own returns.
 
     Attributes:
-        model: builds the network, an ``nn.Module`` from (B, …) inputs to (B, C) outputs; called once for each seed.
+        model: builds the network, an ``nn.Module`` from (B, …) inputs to (B, C) outputs; called for each seed, with
+            torch's generator seeded, and once more for its shapes.
         data: training and test set; ``Dataset.from_tensors`` makes one of tensors.
         loss: of each sample of a batch, without the L2 term; or a loss that sweeper has.
     """
@@ -47,7 +49,7 @@ class Task:
     data: Dataset
     loss: SampleLoss | Softmax | MeanSquaredError = _CROSS_ENTROPY
 
-    def objective(self) -> Loss:
+    def objective(self) -> BuiltInLoss | OwnLoss:
         """The loss of a pack."""
         if isinstance(self.loss, Softmax | MeanSquaredError):
             return make_loss(self.loss, self.data.classes)
@@ -84,56 +86,71 @@ def task_of(trainable: Trainable | OwnTrainable) -> Task:
 def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, ...]:
     """Names of the weights whose scale the network does not feel; kept, since finding them can take seconds."""
     task = task_of(trainable)
-    return scale_invariant(task.model(), task.data.train.shape)
+    module = task.model()
+    names = scale_invariant(module, task.data.train.shape)
+    return tuple(name for name in names if module.get_parameter(name).requires_grad)
 
 
 def initial_weights(
     trainable: Trainable | OwnTrainable, task: Task, seed: int, sigma_w: float
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Parameters and buffers of a point before its first step, on the CPU, from its seed alone."""
+    """Parameters and buffers of a point before its first step, on the CPU, from its seed alone.
+
+    Frozen parameters (``requires_grad`` false) stand among the buffers, with the values that the model gives them.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = task.model()
     if trainable.init is None:
-        return own_parameters(module, sigma_w), own_buffers(module)
-    sigma_b = trainable.init.sigma_b
-    return initial_parameters(module, seed=seed, sigma_w=sigma_w, sigma_b=sigma_b), initial_buffers(module)
+        values, buffers = own_parameters(module, sigma_w), own_buffers(module)
+    else:
+        values = initial_parameters(module, seed=seed, sigma_w=sigma_w, sigma_b=trainable.init.sigma_b)
+        buffers = initial_buffers(module, sigma_w=sigma_w)
+    frozen = {name: p.detach().cpu().clone() for name, p in module.named_parameters() if not p.requires_grad}
+    return {name: p for name, p in values.items() if name not in frozen}, buffers | frozen
 
 
-def own_function(name: str, key: str) -> Callable[..., object]:
-    """The function ``module:function``; modules are looked for in the working directory too.
+def own_function(name: str, key: str, arguments: Sequence[object], keywords: Mapping[str, AxisValue]) -> OwnFunction:
+    """The function ``module:function``; modules are looked for in what is installed, then in the working directory.
+
+    Args:
+        name: as in the grid.
+        key: where it stands there.
+        arguments: what it will be called with.
+        keywords: and by keyword.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or it does not take these arguments.
     """
     module_name, _, function_name = name.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     try:
-        function = getattr(import_module(module_name), function_name)
+        module = import_module(module_name)
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{key}: {name} cannot be imported ({error}); modules are looked for in {here} and in what is installed."
+            f"{key}: {name} cannot be imported ({error}); modules are looked for in what is installed and in {here}."
         ) from None
-    except AttributeError:
-        raise InputError(f"{key}: the module {module_name} has no function {function_name}.") from None
+    except Exception as error:  # a module is code: it can raise anything, a SyntaxError too
+        raise InputError(f"{key}: importing {module_name} raised {cause_of(error)}.") from error
+    function = getattr(module, function_name, None)
     if not callable(function):
-        raise InputError(f"{key}: {name} is not a function.")
+        raise InputError(f"{key}: the module {module_name} has no function {function_name}.")
+    try:
+        inspect.signature(function).bind(*arguments, **keywords)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{key}: {name} does not take the arguments {list(keywords)} ({error}).") from None
     return function  # type: ignore[no-any-return]
 
 
-def call_own(name: str, key: str, arguments: dict[str, AxisValue]) -> object:
+def call_own(name: str, key: str, arguments: Mapping[str, AxisValue]) -> object:
     """Call a function of one's own with the grid's arguments.
 
     Raises:
         InputError: it does not take them, or raises.
     """
-    function = own_function(name, key)
-    try:
-        inspect.signature(function).bind(**arguments)
-    except TypeError as error:
-        raise InputError(f"{key}: {name} does not take the arguments {list(arguments)} ({error}).") from None
+    function = own_function(name, key, (), arguments)
     try:
         return function(**arguments)
     except Exception as error:

@@ -23,7 +23,7 @@ from trainables.measured import Ended, Measurement
 from trainables.optimizers import make_optimizer
 from trainables.own_loop import run_own_loop
 from trainables.packed import PackedModel, pack_model
-from trainables.profile import measured_train, profile
+from trainables.profile import measured_train, profile, whole_batch
 from trainables.rates import Rates
 from trainables.task import initial_weights, scale_invariant_weights, task_of
 
@@ -65,7 +65,7 @@ class PackTraining:
         self._train, self._test = Inputs(data.train, data), Inputs(data.test, data)
         self._counts = measured_train(recipe, cost.train), cost.test
         self._batches = Batches([p.seed for p in points], data, self._train, cost.batch, trainable.augment)
-        self._whole = cost.batch == cost.train and not trainable.augment.active
+        self._whole = whole_batch(trainable, cost.batch == cost.train, module)
         self._signal = recipe.l2.auto.signal if recipe.l2.auto else None
         last_step = np.array([cost.last_step(p.budget) for p in points])
         self._due = [measured_steps(recipe.measure, int(n), cost.steps_per_epoch) for n in last_step]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.budget import budget_epochs
+from search_spaces.budget import budget_epochs, left_out
 from search_spaces.grid import Budget, BudgetException
 
 rates = st.floats(min_value=1e-8, max_value=1e3)
@@ -72,3 +72,16 @@ def test_beyond_floating_point_the_budget_is_infinite_or_zero():
     budget = Budget(rule="inverse_eta_lam", constant=2)
     assert budget_epochs(budget, 1e-300, 1e-300) == math.inf
     assert budget_epochs(budget, 1e300, 1e300) == 0
+
+
+def test_zero_lam_may_depend_on_eta():
+    budget = Budget(rule="inverse_eta_lam", constant=2, zero_lam={"over_eta": 1e6})
+    assert [budget_epochs(budget, eta, 0.0) for eta in (0.0025, 50)] == [4e8, 2e4]
+
+
+def test_points_of_too_long_a_budget_are_left_out_but_for_exceptions_and_zero():
+    long = [{"eta": 0.2, "lam": 6.25e-5, "epochs": 8000}]
+    budget = Budget(rule="inverse_eta_lam", constant=0.1, leave_out=4000, zero_lam=10_000, exceptions=long)
+    cells = [(0.1, 2.5e-4), (0.2, 1.25e-4), (0.2, 6.25e-5), (0.1, 1.25e-4), (0.1, 0.0)]
+    assert [left_out(budget, *cell) for cell in cells] == [False, False, False, True, False]
+    assert not left_out(Budget(rule="inverse_eta_lam", constant=0.1), 0.1, 1e-9)

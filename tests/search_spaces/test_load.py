@@ -120,7 +120,7 @@ SETTING = "write KEY=VALUE with a dotted key, as in --set budget.max=500."
         (["budget.max=-1"], "--set budget.max: -1 is not allowed: it must be a finite number > 0 and <= 10,000,000,000."),
         (["budget.max=[1"], "--set budget.max: not valid YAML: expected ',' or ']', but got '<stream end>' (line 1, column 3)."),
         (["budget.max=*x"], "--set budget.max, line 1: aliases (*x) are not used in grids; write the value out."),
-        (["budget.mux=1"], "--set budget.mux: unknown key; did you mean 'max'? (known: constant, exceptions, max, rule, zero_lam)."),
+        (["budget.mux=1"], "--set budget.mux: unknown key; did you mean 'max'? (known: constant, exceptions, leave_out, max, rule, zero_lam)."),
         (["axes.eta=[1, 0]"], "--set axes.eta, axes.eta[1]: 0 is not allowed: a learning rate is a finite number > 0."),
         (["axes.eta=1"], "--set axes.eta: 1 is not a list; write [1] for one value."),
         (["optimizer={mu: 0.9}"], "--set optimizer, optimizer.name: is missing; it must be 'sgd', 'adamw' or 'adam'."),

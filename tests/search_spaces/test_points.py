@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.points import axis_text, count_points, further_axes, make_points, point_from_json, point_to_json
 
@@ -185,3 +186,12 @@ def test_the_count_of_a_huge_grid_costs_nothing(digits):
     many = tuple(float(i) for i in range(1, 10_001))
     grid = Grid.model_construct(axes={"eta": many, "lam": many, "mu": many})
     assert count_points(grid) == 10**12
+
+
+def test_points_left_out_by_their_budget_are_not_made(digits):
+    settings = ("axes={eta: [0.3, 1], lam: [0, 0.01, 0.1]}", "budget={rule: inverse_eta_lam, constant: 2, zero_lam: 5}")
+    assert len(make_points(digits(*settings))) == 6
+    points = make_points(digits(*settings, "budget.leave_out=200"))
+    assert [(p.eta, p.lam) for p in points] == [(0.3, 0.0), (0.3, 0.1), (1.0, 0.0), (1.0, 0.01), (1.0, 0.1)]
+    with pytest.raises(InputError, match=r"budget.leave_out: every point would train longer than 1 epochs"):
+        digits("axes={eta: [0.3], lam: [0.01]}", "budget={rule: fixed, constant: 2, leave_out: 1}")

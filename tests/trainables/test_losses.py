@@ -12,7 +12,7 @@ from trainables.losses import OwnLoss, make_loss
 
 P, B, K = 3, 17, 5
 SOFTMAX = {"mean": 1 / B, "paper": 1 / (2 * K * B), "code": 1 / (K * B)}
-SQUARES = {"mean": 1 / B, "paper": 1 / (K * B), "sum": 1.0}
+SQUARES = {"mean": 1 / B, "per_output": 1 / (K * B), "sum": 1.0}
 
 
 def _outputs(points=P, samples=B, classes=K, seed=0, size=3.0):
@@ -89,9 +89,9 @@ def test_sign_mse_equals_half_of_torch_mse_loss_with_one_output(scale, kind):
     _check_against(loss, _outputs(classes=1), _targets(kind, classes=2), kind, factor, reference)
 
 
-def test_the_paper_scale_of_mse_is_half_of_torch_mean_over_samples_and_outputs():
+def test_the_per_output_scale_of_mse_is_half_of_torch_mean_over_samples_and_outputs():
     outputs, labels = _outputs(), _targets("hard each")
-    objective = make_loss(MeanSquaredError(name="mse", scale="paper"), K).objective(outputs, labels)
+    objective = make_loss(MeanSquaredError(name="mse", scale="per_output"), K).objective(outputs, labels)
     for p in range(P):
         goal = nn.functional.one_hot(labels[p], K).float()
         torch.testing.assert_close(objective[p], nn.functional.mse_loss(outputs[p], goal) / 2)

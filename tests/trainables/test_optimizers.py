@@ -192,3 +192,20 @@ def test_leaves_that_require_gradients_are_updated_in_place(name):
 def test_decay_of_something_that_is_no_parameter_is_refused():
     with pytest.raises(ValueError, match=r"weight decay is to act on \['1.weight'\], but the parameters are"):
         make_optimizer(Sgd(name="sgd"), _tensors(1, 0), mu=0.0, decayed=("0.weight", "1.weight"))
+
+
+def test_the_smallest_decays_of_the_paper_are_felt():
+    """ηλ = 2.5e-8 of Figure 2 is less than float32 keeps of 1 - ηλ; with the gradient it adds up."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(1, 4000, generator=generator)
+    ends = {}
+    for decay in (0.0, 1e-5):
+        parameters = {"w": start.clone()}
+        optimizer = make_optimizer(Sgd(name="sgd"), parameters, mu=0.0, decayed=["w"])
+        noise = torch.Generator().manual_seed(1)
+        for _ in range(2000):
+            gradient = torch.randn(1, 4000, generator=noise)
+            optimizer.step(parameters, [gradient], torch.tensor([0.0025]), torch.tensor([decay]))
+        ends[decay] = parameters["w"].double()
+    shrunk = ((ends[0.0] - ends[1e-5]) * start).sum() / start.square().sum()
+    assert float(shrunk) == pytest.approx(2000 * 2.5e-8, rel=0.1)

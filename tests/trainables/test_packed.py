@@ -202,3 +202,38 @@ def test_the_gradient_of_the_batched_layer_passes_gradcheck():
         return pack_model(module)(dict(zip(names, values, strict=True)), {}, x, shared=False, training=True)
 
     assert torch.autograd.gradcheck(f, (x, *parameters.values()))
+
+
+class _Halved(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) / 2
+
+
+def _repeated():
+    relu = nn.ReLU()
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), relu, nn.Linear(12, 12), relu, nn.Linear(12, 10))
+
+
+def _shared():
+    layer = nn.Linear(64, 64)
+    return nn.Sequential(nn.Flatten(), layer, nn.ReLU(), layer, nn.ReLU(), nn.Linear(64, 10))
+
+
+def _hooked():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    module[1].register_forward_hook(lambda _module, _inputs, output: output * 2)
+    return module
+
+
+def _subclassed():
+    return nn.Sequential(nn.Flatten(), _Halved(64, 12), nn.ReLU(), nn.Linear(12, 10))
+
+
+@pytest.mark.parametrize("make", [_repeated, _shared, _hooked, _subclassed])
+def test_a_stack_that_only_looks_like_matrices_is_not_taken_for_one(make):
+    module = make()
+    parameters = {k: torch.stack([p.detach(), 2 * p.detach()]) for k, p in module.named_parameters()}
+    x = torch.randn(5, 1, 8, 8)
+    expected = module(x)
+    packed = pack_model(module)(parameters, {}, x, shared=True, training=False)
+    torch.testing.assert_close(packed[0], expected)

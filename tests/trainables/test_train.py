@@ -241,6 +241,16 @@ def test_a_convolutional_pack_equals_its_points_alone(make_recipe, model):
             np.testing.assert_allclose(together[i][column], alone[column], rtol=2e-3, err_msg=column)
 
 
+def test_running_statistics_of_a_full_batch_are_those_of_the_steps_taken(make_recipe):
+    """A member that leaves, or an interruption, must not run a training pass twice."""
+    recipe = make_recipe({"trainable.model": CONVOLUTIONAL[2]})
+    points = _points([(0.05, 1e-2, 0, 1.0, 6), (0.05, 0.1, 0, 1.0, 3)])
+    together, _ = _train(points, recipe)
+    (alone,), _ = _train(points[:1], recipe)
+    np.testing.assert_allclose(together[0]["test_loss"], alone["test_loss"], rtol=1e-4)
+    _assert_resumes(points, recipe, 3)
+
+
 @settings(max_examples=15, deadline=None)
 @given(members=PACKED, change=st.sampled_from(CHANGES), mu=st.sampled_from([0.0, 0.9]), at=st.integers(0, 12))
 def test_resumed_equals_uninterrupted_bit_for_bit(make_recipe, members, change, mu, at):

@@ -13,6 +13,7 @@ from torch.nn.functional import grid_sample
 AREA = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)
 TRIES = 10
+from trainables.transfer import on_device
 
 
 def crop_boxes(sizes: NDArray[np.int64], draws: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -70,7 +71,7 @@ def resized_crop(images: Tensor, draws: NDArray[np.float32]) -> Tensor:
     """
     n, _, full_height, full_width = images.shape
     boxes = crop_boxes(np.tile([[full_height, full_width]], (n, 1)), draws)
-    top, left, height, width = torch.from_numpy(boxes).to(images.device, torch.float32).T
+    top, left, height, width = on_device(boxes.astype(np.float32), images.device).T
     rows = _coordinates(top, height, full_height)[:, :, None].expand(n, full_height, full_width)
     columns = _coordinates(left, width, full_width)[:, None, :].expand(n, full_height, full_width)
     scaled = grid_sample(images.float(), torch.stack([columns, rows], dim=3), align_corners=False)

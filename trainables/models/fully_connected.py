@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import nn
 
 from search_spaces.trainable import FullyConnected
+from trainables.models.ntk_linear import NtkLinear
 
 
 def fully_connected(spec: FullyConnected, sample_shape: tuple[int, ...], outputs: int) -> nn.Sequential:
@@ -13,6 +14,11 @@ def fully_connected(spec: FullyConnected, sample_shape: tuple[int, ...], outputs
     widths = [math.prod(sample_shape)] + [spec.width] * spec.depth
     layers: list[nn.Module] = [nn.Flatten()]
     for fan_in, fan_out in pairwise(widths):
-        layers += [nn.Linear(fan_in, fan_out, bias=spec.bias), nn.ReLU()]
-    layers.append(nn.Linear(widths[-1], outputs, bias=spec.bias))
+        layers += [_linear(spec, fan_in, fan_out), nn.ReLU()]
+    layers.append(_linear(spec, widths[-1], outputs))
     return nn.Sequential(*layers)
+
+
+def _linear(spec: FullyConnected, fan_in: int, fan_out: int) -> nn.Linear:
+    ntk = spec.parametrization == "ntk"
+    return NtkLinear(fan_in, fan_out) if ntk else nn.Linear(fan_in, fan_out, bias=spec.bias)

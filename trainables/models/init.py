@@ -6,13 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from trainables.models.ntk_linear import NtkLinear
+
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # _NormBase: batch and instance norms
 
 
 def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b: float) -> dict[str, Tensor]:
     """LeCun initialization (SM A): W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²); norms start with scale 1 and shift 0.
 
-    Vectors that are neither (a scale of one's own) are 1. Drawn on the CPU from ``seed`` in the order of the module's
+    In NTK parametrization W ~ N(0, 1), and ``initial_buffers`` sets σ_w. Vectors that are neither (a scale of one's own) are 1. Drawn on the CPU from ``seed`` in the order of the module's
     parameters, so that points of one seed start from the same weights on every device, and points of one seed and
     different σ_w from multiples of them.
     """
@@ -20,7 +22,9 @@ def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b:
     parameters = {}
     for name, p in module.named_parameters():
         noise = torch.randn(p.shape, generator=generator)  # drawn for norms too: a norm moves no other layer's draw
-        if is_weight(module, name):
+        if isinstance(_owner(module, name), NtkLinear):
+            parameters[name] = noise
+        elif is_weight(module, name):
             parameters[name] = noise * (sigma_w / math.sqrt(p[0].numel()))
         elif not name.endswith("bias"):
             parameters[name] = torch.ones(p.shape)
@@ -31,12 +35,12 @@ def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b:
     return parameters
 
 
-def initial_buffers(module: nn.Module) -> dict[str, Tensor]:
-    """Running means 0, running variances 1, counts of batches 0; other buffers as the module has them. On the CPU."""
-    return {
-        name: _fresh_statistic(name, b) if isinstance(_owner(module, name), _NormBase) else b.detach().cpu().clone()
-        for name, b in module.named_buffers()
-    }
+def initial_buffers(module: nn.Module, *, sigma_w: float = 1.0) -> dict[str, Tensor]:
+    """Running means 0, running variances 1, counts of batches 0; σ_w of layers in NTK parametrization.
+
+    Other buffers as the module has them. On the CPU.
+    """
+    return {name: _initial_buffer(_owner(module, name), name, b, sigma_w) for name, b in module.named_buffers()}
 
 
 def own_parameters(module: nn.Module, scale: float) -> dict[str, Tensor]:
@@ -61,6 +65,12 @@ def _of_norm(module: nn.Module, name: str) -> bool:
     owner = _owner(module, name)
     weight = getattr(owner, "weight", None)
     return isinstance(owner, NORMS) or (isinstance(weight, Tensor) and weight.ndim == 1)
+
+
+def _initial_buffer(owner: nn.Module, name: str, buffer: Tensor, sigma_w: float) -> Tensor:
+    if isinstance(owner, NtkLinear):
+        return torch.tensor(sigma_w)
+    return _fresh_statistic(name, buffer) if isinstance(owner, _NormBase) else buffer.detach().cpu().clone()
 
 
 def _fresh_statistic(name: str, buffer: Tensor) -> Tensor:

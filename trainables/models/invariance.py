@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from trainables.models.init import NORMS, initial_buffers, initial_parameters, is_weight
+from trainables.models.ntk_linear import NtkLinear
 
 SAMPLES = 4  # of the trial batch; of two, batch norm would leave signs only, whose gradient is 0 everywhere
 EPSILON = 1e-16  # of norms in the trial: their own, 1e-5, is felt in ResNet-50 on 28×28 images as changes of 7 %
@@ -36,8 +37,12 @@ def scale_invariant(module: nn.Module, sample_shape: tuple[int, ...]) -> tuple[s
 
 
 def _may_normalize(module: nn.Module) -> bool:
-    """False if every part of ``module`` is one of torch's layers or containers and none is a norm."""
-    return any(isinstance(m, NORMS) or not type(m).__module__.startswith("torch.nn.") for m in module.modules())
+    """False if every part of ``module`` is one of torch's layers or containers, or of ours, and none is a norm."""
+    return any(isinstance(m, NORMS) or not _plain(m) for m in module.modules())
+
+
+def _plain(module: nn.Module) -> bool:
+    return type(module).__module__.startswith("torch.nn.") or isinstance(module, NtkLinear)
 
 
 def _changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:

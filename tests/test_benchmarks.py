@@ -1,0 +1,79 @@
+"""The GPU half of benchmarks/training.py, tiny and on the CPU: what is measured there, nothing here says how fast."""
+
+import importlib.util
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+FILE = Path(__file__).parent.parent / "benchmarks" / "training.py"
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was():
+    """One thread, since tests run beside each other; and what the script sets in this process."""
+    threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    cudnn = torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(matmul)
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = cudnn
+
+
+@pytest.fixture(scope="module")
+def training():
+    """The script as a module that can be found by name, as its own function is."""
+    spec = importlib.util.spec_from_file_location("benchmark_of_training", FILE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture
+def turns(training):
+    return training.Turns(device="cpu", rounds=1, least=0.01, warm_up=1)
+
+
+@pytest.fixture
+def sizes(training):
+    return training.Sizes(depth=10, width=1, images=8, batch=4, workers=0)
+
+
+def _assert_rows(rows, ratios):
+    """Rows of three cells; as many ratios as expected; every number finite and positive."""
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert {len(row) for row in cells} == {3}
+    values = [float(row[1]) for row in cells if row[1]]
+    assert len(values) == ratios
+    told = [
+        float(number) for what, ratio, _ in cells if not ratio for number in re.findall(r"[\d.]+(?:e[+-]?\d+)?", what)
+    ]
+    assert all(0 < value < math.inf for value in values + told)
+
+
+def test_wide_resnets_beside_the_plain_loop(training, turns, sizes):
+    variants = {"eager": training.VARIANTS["eager"]}  # compiling takes a minute
+    _assert_rows(training.wrn(turns, sizes, variants, product=64), ratios=3)
+
+
+def test_wide_resnets_in_a_pack(training, turns, sizes):
+    _assert_rows(training.wrn_pack(turns, sizes), ratios=1)
+
+
+def test_fully_connected_packs_beside_solo_loops(training, turns):
+    _assert_rows(training.fc2048_gpu(turns, width=8, count=2), ratios=3)
+    _assert_rows(training.fc64_gpu(turns, count=2), ratios=1)
+
+
+def test_without_a_gpu_its_benchmarks_say_so():
+    command = [sys.executable, str(FILE), "--only", "wrn", "--only", "fc64-gpu"]
+    environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(FILE.parent.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.endswith("Not measured, since they need a GPU: wrn, fc64-gpu.\n")

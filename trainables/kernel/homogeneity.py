@@ -1,0 +1,61 @@
+"""The degree of homogeneity of a network: k in f(αθ) = αᵏ f(θ)."""
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from search_spaces.errors import InputError
+from trainables.models.init import NORMS, initial_buffers, initial_parameters
+
+SAMPLES = 4
+FACTORS = (0.5, 2.0, 3.0)
+EXACT = 1e-6  # relative; float64 and norms with an ε of 1e-16 leave less than 1e-9
+
+
+def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> float:
+    """k, measured at random parameters and inputs; a network of L layers without biases has k = L.
+
+    Biases are drawn with σ_b = 0.1: beside a bias a layer is not homogeneous, although at its initialization, with all
+    biases 0, it looks so.
+
+    Raises:
+        InputError: the network is not homogeneous, or of a degree below 1, for which the theory is not made.
+    """
+    module = copy.deepcopy(module)
+    for part in module.modules():
+        if isinstance(part, NORMS):
+            part.eps = 1e-16  # ε would be felt at small scales
+    parameters = {k: p.double() for k, p in initial_parameters(module, seed=0, sigma_w=1.4, sigma_b=0.1).items()}
+    buffers = {k: b.double() if b.is_floating_point() else b for k, b in initial_buffers(module).items()}
+    x = torch.rand(SAMPLES, *sample_shape, generator=torch.Generator().manual_seed(0)).double()
+    sizes = []
+
+    def outputs(factor: float) -> Tensor:
+        scaled = {k: factor * p for k, p in parameters.items()}
+        with torch.no_grad():
+            f: Tensor = functional_call(module.train(), {**scaled, **{k: b.clone() for k, b in buffers.items()}}, (x,))
+        return f
+
+    f = outputs(1.0)
+    for factor in FACTORS:
+        scaled = outputs(factor)
+        degree = math.log(float(scaled.norm() / f.norm())) / math.log(factor)
+        sizes.append((degree, float((scaled - factor**degree * f).norm() / scaled.norm())))
+    degrees = [degree for degree, _ in sizes]
+    if max(degrees) - min(degrees) > EXACT or max(error for _, error in sizes) > EXACT:
+        raise InputError(
+            "trainable.homogeneity: the network is not homogeneous: with all parameters times "
+            + ", ".join(f"{factor:g}" for factor in FACTORS)
+            + " its outputs grow as the powers "
+            + ", ".join(f"{degree:.3g}" for degree in degrees)
+            + ". Leave out its biases (model.bias: false), or give the degree as a number."
+        )
+    if degrees[0] < 1 - EXACT:
+        raise InputError(
+            f"trainable.homogeneity: the network is homogeneous of degree {degrees[0]:.3g}; the theory of infinite width "
+            "is made for degrees of at least 1."
+        )
+    return round(degrees[0], 6)

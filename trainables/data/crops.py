@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from trainables.transfer import on_device
+
 # torchvision's RandomResizedCrop: share of the area, width over height, and tries before it gives up.
 AREA = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)
 TRIES = 10
-from trainables.transfer import on_device
 
 
 def crop_boxes(sizes: NDArray[np.int64], draws: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -6,27 +6,85 @@ import pytest
 
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
+from search_spaces.trainable import Digits, Trainable
 from sweeper.run import plan_for, profiles_of
 
-GRIDS = sorted((Path(__file__).parent.parent / "grids").glob("**/*.yaml"))
+FOLDER = Path(__file__).parent.parent / "grids"
+GRIDS = sorted(FOLDER.glob("**/*.yaml"))
+
+# Points, shortest and longest budget in epochs, as SM A of the paper prints axes and budgets; figures whose axes it
+# does not print (1a, 1c, S7, S8, SF) stand with ours.
+PAPER = {
+    "fig1a-fixed": (6, 200, 200),
+    "fig1a-inverse": (6, 50, 2000),
+    "fig1c-auto": (1, 200, 200),
+    "fig1c-constants": (5, 200, 200),
+    "fig2abc": (17 * 16, 2 / (50 * 100), 1e6 / 0.0025),
+    "fig2def": (67, 0.1 / (1.6 * 0.016), 10_000),
+    "fig3abc": (12, 0.01 / (0.01 * 2), 21_000),
+    "fig3def": (12, 0.01 / (0.01 * 2), 0.01 / (0.01 * 5e-5)),
+    "fig4": (8, 2000, 2000),
+    "fig4a-probe": (1, 2, 2),
+    "figS10-auto": (1, 200, 200),
+    "figS10-constant": (1, 200, 200),
+    "figS5": (8 * 14, 1 / (0.3 * 100), 1e5 / 0.001),
+    "figS7": (10, 2, 1000),
+    "figS8a": (16, 91, 91),
+    "figS8b": (7, 91, 91),
+    "figSF": (2 * 5 * 5, 2 / 0.1, 2 / (0.15 * 1e-3)),
+}
+
+
+def load(path):
+    return load_grid(path.read_text(encoding="utf-8"), str(path))
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
-def test_a_grid_of_the_project_plans(path):
+def test_a_grid_of_the_project_loads_and_says_what_it_is_for(path):
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert "# Cost:" in text
     assert "# Expected:" in text
-    grid = load_grid(text, str(path))
+    assert max(map(len, text.splitlines())) <= 160
+    assert make_points(load(path))
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda p: p.stem)
+def test_a_grid_whose_data_come_with_the_project_plans(path):
+    grid = load(path)
+    if not (isinstance(grid.trainable, Trainable) and isinstance(grid.trainable.data, Digits)):
+        pytest.skip("needs images that are not in the repository")
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
     assert sorted(p.id for p in plan.points) == sorted(p.id for p in points)
 
 
+@pytest.mark.parametrize("name", PAPER)
+def test_points_and_budgets_are_the_papers(name):
+    points = make_points(load(FOLDER / "paper" / f"{name}.yaml"))
+    count, shortest, longest = PAPER[name]
+    assert len(points) == count
+    assert min(p.budget for p in points) == pytest.approx(shortest)
+    assert max(p.budget for p in points) == pytest.approx(longest)
+
+
+def test_every_grid_of_the_paper_is_in_the_table():
+    theory = {"fig5c-experiment", "fig5c-linear", "fig5c-kernel", "fig5ab"}
+    assert {p.stem for p in (FOLDER / "paper").glob("*.yaml")} - theory == set(PAPER)
+
+
+def test_the_wrn_grid_keeps_points_of_up_to_4000_epochs_and_one_of_8000():
+    points = make_points(load(FOLDER / "wrn.yaml"))
+    budgets = {(p.eta, p.lam): p.budget for p in points}
+    assert budgets[0.2, 6.25e-5] == 8000
+    assert {budgets[eta, 0.0] for eta in (0.0125, 1.6)} == {10_000}
+    rest = {cell: t for cell, t in budgets.items() if cell != (0.2, 6.25e-5) and cell[1] > 0}
+    assert max(rest.values()) <= 4000 * (1 + 1e-9)
+    assert all(t == pytest.approx(0.1 / (eta * lam)) for (eta, lam), t in rest.items())
+
+
 def test_the_default_grid_spans_what_the_law_needs():
-    grid = load_grid(
-        (Path(__file__).parent.parent / "grids/digits.yaml").read_text(encoding="utf-8"), "grids/digits.yaml"
-    )
+    grid = load(FOLDER / "digits.yaml")
     points = make_points(grid)
     products = [p.eta * p.lam for p in points if p.lam > 0]
     assert len({(p.eta, p.lam) for p in points}) >= 24

@@ -99,8 +99,8 @@ class Grid(Section):
 
     name: Name
     trainable: AnyTrainable
-    """What is trained: a model, data and loss that sweeper has, the theory of infinite width, or a function or a training
-    loop of one's own."""
+    """What is trained: a model, data and loss that sweeper has, the theory of infinite width, or a function or a
+    training loop of one's own."""
     optimizer: Optimizer = Sgd(name="sgd")
     """How a step moves the weights."""
     schedule: Schedule = Constant(name="constant")

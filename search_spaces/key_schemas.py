@@ -1,7 +1,7 @@
 """What each key of a grid may hold, from the JSON Schema of ``Grid``: right for every key there is and ever will be.
 
-Some sections take several forms: ``model`` by its ``name``, ``trainable`` by whether it holds ``kernel``, ``function`` or
-``loop``.
+Some sections take several forms: ``model`` by its ``name``, ``trainable`` by whether it holds ``kernel``, ``function``
+or ``loop``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,7 +70,8 @@ def words_of(schema: Schema) -> list[str]:
 
 def names_of(schemas: Sequence[Schema]) -> list[str]:
     """Every ``name`` that chooses one of the forms of a section."""
-    return [word for schema in schemas for word in words_of(schema.get("properties", {}).get("name", {}))]
+    names = (words_of(schema.get("properties", {}).get("name", {})) for schema in schemas)
+    return list(dict.fromkeys(name for words in names for name in words))
 
 
 def forms(schema: Schema) -> Iterator[Schema]:

@@ -30,13 +30,16 @@ class FullyConnected(Section):
     def _homogeneous(self) -> "FullyConnected":
         if self.parametrization == "ntk" and self.bias:
             raise ValueError(
-                "parametrization: ntk needs 'bias: false': the theory is of homogeneous networks, whose layers have none"
+                "parametrization: ntk needs 'bias: false': the theory is of homogeneous networks, which have none"
             )
         return self
 
 
 class Cnn(Section):
-    """The network of Figure 3 (SM A): two blocks of two 3×3 convolutions and a max-pool, then two dense layers."""
+    """The network of Figure 3: two blocks of two 3×3 convolutions and a max-pool, two dense layers.
+
+    As SM A prints it: no activation after the fourth convolution, none between the dense layers.
+    """
 
     name: Literal["cnn"]
     channels: Width = 300
@@ -182,7 +185,8 @@ class MeanSquaredError(Section):
     targets: Literal["one_hot", "sign"] = "one_hot"
     """``one_hot``: k outputs. ``sign``: one output, -1 or +1, for two classes."""
     scale: Literal["mean", "per_output", "sum"] = "mean"
-    """``mean``: 1/B. ``per_output``: 1/(kB), the mean over outputs too. ``sum``: 1, the loss of the theory (section 4)."""
+    """``mean``: 1/B. ``per_output``: 1/(kB), the mean over outputs too. ``sum``: 1, the loss of the theory (section
+    4)."""
 
 
 Loss = Annotated[Softmax | MeanSquaredError, Field(discriminator="name")]
@@ -284,9 +288,9 @@ class KernelTrainable(Section):
     kernel: Kernel
     """The kernel Θ₀ at the start."""
     data: Data
-    """What is learned, and the test set that it is judged by."""
+    """What it learns, and the test set that it is judged by."""
     loss: Loss = Softmax(name="softmax")
-    """What is minimized, without the L2 term."""
+    """What it minimizes, without the L2 term."""
     homogeneity: Literal["measured"] | Annotated[float, Field(ge=1, le=10_000)] = "measured"
     """Degree k of homogeneity, f(αθ) = αᵏf(θ): the number of layers of a fully connected network, 1 for the linear
     model. ``measured``: that of the kernel's network."""

@@ -84,7 +84,7 @@ class PackWriter:
         tidy(self._directory, self._schema, ended, pack=self._pack)
         return list(self._open.values())
 
-    def fail(self, point: Point, error: Exception) -> None:
+    def fail(self, point: Point, error: BaseException) -> None:
         """Record that the code of ``point`` raised ``error``; the traceback goes to its log."""
         trace = "".join(traceback.format_exception(error))
         log = self._directory.logs / f"{point.id}.txt"

@@ -16,6 +16,7 @@ from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile
 from search_spaces.points import count_points, make_points
+from search_spaces.section import Section
 from sweeper.backends import available_cpus
 from sweeper.plan_file import read_plan
 from sweeper.progress import duration
@@ -50,7 +51,8 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
     rows = {
         "points": _points(grid, len(plan.points)),
         "trains": grid.trainable.title + (size if profiles[0].parameters else ""),
-        "L2": " / ".join(dict.fromkeys(p.decay for p in profiles)),
+        "optimizer": "; ".join(_words(s) for s in (grid.optimizer, grid.schedule)),
+        "L2": _l2(grid, [p.decay for p in profiles]),
         "budgets": f"{_range(budgets)} epochs",
         "steps": f"{cost.steps:,}",
         "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
@@ -64,6 +66,21 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
     for name, text in rows.items():
         table.add_row(f"[bold]{name}[/]", escape(text))
     return table
+
+
+def _words(section: Section) -> str:
+    """``sgd, mu 0.9``: the name of a section and the keys that are not at their defaults."""
+    values = section.model_dump(exclude_defaults=True)
+    name = values.pop("name")
+    return ", ".join([name, *(f"{key} {value}".replace("True", "true") for key, value in values.items())])
+
+
+def _l2(grid: Grid, rules: list[str]) -> str:
+    """What λ does, in the words of the first variant."""
+    more = len(set(rules)) - 1
+    text = rules[0] + (f"; {more} more rules along the axes" if more else "")
+    auto = grid.l2.auto
+    return text + (f"; AutoL2, looking at the {auto.signal} every {auto.every} steps" if auto else "")
 
 
 def _points(grid: Grid, count: int) -> str:

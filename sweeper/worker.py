@@ -62,7 +62,7 @@ def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter)
             measurement = next(measurements)
         except StopIteration:
             return
-        except Exception as error:  # whatever a model raises is that point's outcome, not the end of the sweep
+        except (Exception, SystemExit) as error:  # a point's own outcome, not the end of the sweep
             if len(points) == 1:
                 writer.fail(points[0], error)
                 return

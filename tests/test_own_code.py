@@ -15,7 +15,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "own-model.md"
 def folder(tmp_path_factory):
     """The page's files, under the names that its text gives them."""
     folder = tmp_path_factory.mktemp("own")
-    for name, content in re.findall(r"`([\w.]+)`[^`]*:\n\n```\w+\n(.*?)```", PAGE.read_text(), re.DOTALL):
+    for name, content in re.findall(r"this as `([\w.]+)`[^`]*:\n\n```\w+\n(.*?)```", PAGE.read_text(), re.DOTALL):
         (folder / name).write_text(content)
     return folder
 
@@ -56,8 +56,14 @@ def test_a_loop_of_ones_own_on_ray(folder):
             "trainable.function: the module my_networks has no function circles",
         ),
         ("trainable.function=networks:spirals", "trainable.function: networks:spirals cannot be imported"),
-        ("trainable.arguments.colour=red", "trainable.function: my_networks:spirals does not take the arguments"),
-        ("trainable.function=json:dumps", "json:dumps does not take the arguments"),
+        (
+            "trainable.arguments.colour=red",
+            "spirals cannot be called as spirals(width=…, samples=…, colour=…)",
+        ),
+        (
+            "trainable.function=json:dumps",
+            "dumps cannot be called as dumps(width=…, samples=…)",
+        ),
     ],
 )
 def test_a_function_that_cannot_be_used_is_refused_before_anything_starts(folder, setting, message):

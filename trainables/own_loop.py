@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -37,6 +37,21 @@ class Measured:
     lam_t: float | None = None
     decay_time: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what would stand as a wrong number in the table.
+
+        Raises:
+            ValueError: a value is not a number, or an accuracy not between 0 and 1.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.default is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+                raise ValueError(f"{field.name} is {value!r}; give a number (of a tensor: .item())")
+            if field.name.endswith("_acc") and not (math.isnan(value) or 0 <= value <= 1):
+                raise ValueError(f"{field.name} is {value}; an accuracy is a share between 0 and 1")
+
 
 def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Measurement]:
     """Train one point with the grid's loop, called as ``loop(point, device, **arguments)``.
@@ -46,8 +61,11 @@ def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Meas
         ValueError: what it yields cannot be used.
     """
     loop = own_function(trainable.loop, "trainable.loop", (point, device), trainable.arguments)
+    measurements = loop(point, device, **trainable.arguments)
+    if not isinstance(measurements, Iterator):
+        raise ValueError(f"{trainable.loop} returned {type(measurements).__name__}; write yield, not return")
     latest: Measured | None = None
-    for measured in loop(point, device, **trainable.arguments):  # type: ignore[attr-defined]
+    for measured in measurements:
         _check(measured, latest, trainable.loop)
         if latest is not None:
             yield _measurement(point, latest)

@@ -1,6 +1,8 @@
 """What a recipe costs, found from its shapes alone: nothing is trained."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
@@ -9,7 +11,8 @@ from torch import Tensor, nn
 from search_spaces.errors import InputError
 from search_spaces.plan import Profile
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import OwnLoop, OwnTrainable, Trainable
+from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
+from trainables.kernel.cost import kernel_profile
 from trainables.l2 import describe_l2
 from trainables.losses import OwnLoss
 from trainables.models.ntk_linear import NtkLinear
@@ -37,21 +40,16 @@ def profile(recipe: Recipe, gpus: float = 0.0) -> Profile:
     """
     if isinstance(recipe.trainable, OwnLoop):
         return _own_loop(recipe.trainable)
+    if isinstance(recipe.trainable, KernelTrainable):
+        return kernel_profile(recipe, recipe.trainable)
     task = task_of(recipe.trainable)
     train, test = len(task.data.train), len(task.data.test)
     batch = _batch(recipe.trainable.batch, train)
-    model = task.model()
-    pack_model(model)  # refuses what cannot be trained
-    try:
+    with _told(recipe.trainable, f"a batch of {SAMPLES} samples of shape {task.data.train.shape}"):
+        model = task.model()
+        pack_model(model)  # refuses what cannot be trained
         flops, activations, widest, outputs = _forward_cost(model, task.data.train.shape)
         _check_outputs(task, outputs)
-    except Exception as error:
-        if isinstance(recipe.trainable, Trainable):
-            raise
-        raise InputError(
-            f"trainable.function: the model, data and loss of {recipe.trainable.function} do not fit together; a batch "
-            f"of {SAMPLES} samples of shape {task.data.train.shape} raised {cause_of(error)}."
-        ) from error
     parameters = sum(p.numel() for p in model.parameters())
     free = whole_batch(recipe.trainable, batch == train, model)
     auto = recipe.l2.auto
@@ -66,6 +64,22 @@ def profile(recipe: Recipe, gpus: float = 0.0) -> Profile:
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
         pack_limit=_pack_limit(gpus, batch * widest * 4, batch * activations * 4 + parameters * 16),
     )
+
+
+@contextmanager
+def _told(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
+    """Whatever a model or loss of one's own raises, in one paragraph."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if isinstance(trainable, Trainable):
+            raise
+        raise InputError(
+            f"trainable.function: the model, data and loss of {trainable.function} do not fit together; trying them "
+            f"on {samples} raised {cause_of(error)}."
+        ) from error
 
 
 def whole_batch(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module) -> bool:
@@ -113,7 +127,7 @@ def _check_outputs(task: Task, outputs: Tensor) -> None:
     if outputs.ndim != 2 or (outputs.shape[1] != expected and not isinstance(loss, OwnLoss)):
         raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({SAMPLES}, {expected})")
     if not outputs.is_meta:
-        loss.sums(outputs.unsqueeze(0), torch.zeros(SAMPLES, dtype=torch.int64))
+        loss.sums(outputs.unsqueeze(0), torch.full((SAMPLES,), task.data.classes - 1))
 
 
 def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[float, int, int, Tensor]:
@@ -141,7 +155,9 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         if not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
-        final: Tensor = model(torch.zeros(SAMPLES, *sample_shape, device=device))
+        final = model(torch.zeros(SAMPLES, *sample_shape, device=device))
+    if not isinstance(final, Tensor):
+        raise ValueError(f"the model returned {type(final).__name__}, not a tensor (B, C)")
     outputs.append(final.numel() // SAMPLES)
     return float(sum(flops)), sum(outputs), max(outputs), final
 

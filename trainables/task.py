@@ -4,7 +4,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -74,12 +74,23 @@ def task_of(trainable: Trainable | OwnTrainable) -> Task:
             f"trainable.function: {trainable.function} returned {type(task).__name__}; it must return a "
             "trainables.task.Task(model=..., data=..., loss=...)."
         )
+    _check_fields(task, trainable.function)
+    return task
+
+
+def _check_fields(task: Task, name: str) -> None:
     if isinstance(task.model, nn.Module):
         raise InputError(
-            f"trainable.function: {trainable.function} returned a Task whose model is one network; give a function "
+            f"trainable.function: {name} returned a Task whose model is one network; give a function "
             "that builds it, such as model=lambda: Net(width), so that every seed gets its own weights."
         )
-    return task
+    loss = callable(task.loss) or isinstance(task.loss, Softmax | MeanSquaredError)
+    if not (callable(task.model) and isinstance(task.data, Dataset) and loss):
+        kinds = ", ".join(f"{f.name}: {type(getattr(task, f.name)).__name__}" for f in fields(task))
+        raise InputError(
+            f"trainable.function: {name} returned a Task of {kinds}; it takes model: a function that builds the "
+            "network, data: a Dataset, loss: a function of outputs and labels, Softmax(...) or MeanSquaredError(...)."
+        )
 
 
 @lru_cache(maxsize=64)
@@ -140,7 +151,8 @@ def own_function(name: str, key: str, arguments: Sequence[object], keywords: Map
     try:
         inspect.signature(function).bind(*arguments, **keywords)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{key}: {name} does not take the arguments {list(keywords)} ({error}).") from None
+        call = ", ".join([*(type(a).__name__.lower() for a in arguments), *(f"{k}=…" for k in keywords)])
+        raise InputError(f"{key}: {function_name} cannot be called as {function_name}({call}): {error}.") from None
     return function  # type: ignore[no-any-return]
 
 
@@ -153,11 +165,13 @@ def call_own(name: str, key: str, arguments: Mapping[str, AxisValue]) -> object:
     function = own_function(name, key, (), arguments)
     try:
         return function(**arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{key}: {name} raised {cause_of(error)}.") from error
 
 
-def cause_of(error: Exception) -> str:
+def cause_of(error: BaseException) -> str:
     """The error and the innermost line that raised it, in one line."""
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})"
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"

@@ -16,8 +16,9 @@ from search_spaces.measurement import measured_steps
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import OwnLoop, OwnTrainable, Trainable
+from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
 from trainables.batches import Batches, Inputs
+from trainables.kernel.run import run_kernel
 from trainables.l2 import decayed_parameters, weight_decay_of
 from trainables.measured import Ended, Measurement
 from trainables.optimizers import make_optimizer
@@ -44,6 +45,8 @@ def train_pack(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> 
     """
     if isinstance(recipe.trainable, OwnLoop):
         yield from run_own_loop(points[0], recipe.trainable, device)
+    elif isinstance(recipe.trainable, KernelTrainable):
+        yield from run_kernel(points, recipe, recipe.trainable, device)
     else:
         yield from PackTraining(points, recipe, device).measurements()
 
@@ -54,7 +57,7 @@ class PackTraining:
     def __init__(self, points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> None:
         """At the points' initial weights."""
         trainable = recipe.trainable
-        assert not isinstance(trainable, OwnLoop)
+        assert not isinstance(trainable, OwnLoop | KernelTrainable)
         self._device, self._numerics = torch.device(device), trainable.numerics
         task, cost = task_of(trainable), profile(recipe)
         data, module = task.data.to(self._device), task.model()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pyarrow as pa
 
 from results.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY, row_schema
@@ -48,3 +50,9 @@ def test_further_axes_come_last_in_their_order():
     assert schema.names == [c.name for c in COLUMNS] + ["model.width", "loss.scale"]
     assert schema.field("loss.scale").type == pa.string()
     assert schema.metadata == row_schema().metadata
+
+
+def test_every_column_is_documented_in_its_words():
+    page = (Path(__file__).parents[2] / "docs" / "table.md").read_text(encoding="utf-8")
+    for column in COLUMNS:
+        assert f"| `{column.name}` | {column.unit} | {column.meaning} |" in page

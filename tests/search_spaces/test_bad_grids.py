@@ -32,13 +32,14 @@ NAME = (
 RANGE = "a range is written {log: [low, high], num: n} with finite 0 < low < high and 2 <= n <= 10,000"
 AXES = "augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w"
 TOP = "analysis, axes, budget, l2, measure, name, optimizer, resources, schedule, trainable"
-TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch}, a section {function, arguments, init, augment, numerics, batch} or a section {loop, arguments}"
-ANY_TRAINABLE = "arguments, augment, batch, data, function, init, loop, loss, model, numerics"
+TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch}, a section {kernel, data, loss, homogeneity, init}, a section {function, arguments, init, augment, numerics, batch} or a section {loop, arguments}"
+ANY_TRAINABLE = "arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, model, numerics"
 MODEL = "a section {name: fc | cnn | wrn | resnet50, …}"
 DATA = "a section {name: digits | mnist | fashion_mnist | cifar10 | image_folder | teacher, …}"
 ADAM = "Adam divides λθ by the size of each weight's gradients, so this is not L2 regularization; use 'name: adamw', or write 'coupled: true' if that is what you study"
 ARGUMENT = "true or false, a finite number or text"
 FUNCTION = "a Python function as module:function, as in my_networks:small"
+FLOW = "the theory of infinite width is gradient flow with a constant η"
 LOOP = "a training loop of one's own decides this itself; remove the section"
 COUNT = "an integer >= 1 and <= 1,000,000,000"
 SHARE = "a finite number >= 0 and < 1"
@@ -114,7 +115,7 @@ BAD = [
     ("model-near", {"model": "  model: {name: FC}"},
      ", line 3, trainable.model.name: 'FC' is unknown; did you mean 'fc'? (known: cnn, fc, resnet50, wrn)."),
     ("model-key", {"model": "  model: {name: fc, widht: 8}"},
-     ", line 3, trainable.model.widht: unknown key; did you mean 'width'? (known: bias, depth, name, width)."),
+     ", line 3, trainable.model.widht: unknown key; did you mean 'width'? (known: bias, depth, name, parametrization, width)."),
     ("model-width-zero", {"model": "  model: {name: fc, width: 0}"},
      ", line 3, trainable.model.width: 0 is not allowed: it must be an integer >= 1 and <= 1,000,000."),
     ("model-width-negative", {"model": "  model: {name: fc, width: -8}"},
@@ -160,7 +161,7 @@ BAD = [
     ("resnet-key", {"model": "  model: {name: resnet50, depth: 50}"},
      ", line 3, trainable.model.depth: unknown key beside 'name: resnet50'; known: batch_norm, name."),
     ("model-key-named-as-its-form", {"model": "  model: {name: fc, fc: 3, width: 0}"},
-     [", line 3, trainable.model.width: 0 is not allowed: it must be an integer >= 1 and <= 1,000,000.", ", line 3, trainable.model.fc: unknown key; known: bias, depth, name, width."]),
+     [", line 3, trainable.model.width: 0 is not allowed: it must be an integer >= 1 and <= 1,000,000.", ", line 3, trainable.model.fc: unknown key; known: bias, depth, name, parametrization, width."]),
     ("data-unknown", {"data": "  data: {name: digit}"},
      ", line 4, trainable.data.name: 'digit' is unknown; did you mean 'digits'? (known: cifar10, digits, fashion_mnist, image_folder, mnist, teacher)."),
     ("data-train-zero", {"data": "  data: {name: digits, train: 0}"},
@@ -232,7 +233,7 @@ BAD = [
     ("mse-targets", {"loss": "  loss: {name: mse, targets: signs}"},
      ", line 5, trainable.loss.targets: 'signs' is unknown; did you mean 'sign'? (known: one_hot, sign)."),
     ("mse-scale", {"loss": "  loss: {name: mse, scale: code}"},
-     ", line 5, trainable.loss.scale: 'code' is unknown; known: mean, paper, sum."),
+     ", line 5, trainable.loss.scale: 'code' is unknown; known: mean, per_output, sum."),
     ("softmax-key-of-mse", {"loss": "  loss: {name: softmax, targets: sign}"},
      ", line 5, trainable.loss.targets: unknown key beside 'name: softmax'; known: name, scale."),
     ("augment-flip", {"loss": "  augment: {flip: 0.5}"},
@@ -263,6 +264,27 @@ BAD = [
      ", line 6, trainable.batch: false is not allowed: it must be 'full' or an integer >= 1 and <= 1,000,000,000."),
     ("batch-underscore", {"batch": "  batch: 1_000"},
      ", line 6, trainable.batch: the text '1_000' is not allowed: it must be 'full' or an integer >= 1 and <= 1,000,000,000; write 1000 for the number."),
+    ("ntk-bias", {"model": "  model: {name: fc, parametrization: ntk}"},
+     ", line 3, trainable.model: parametrization: ntk needs 'bias: false': the theory is of homogeneous networks, which have none."),
+    # trainable: infinite width
+    ("kernel-name", {"model": "  kernel: {name: rleu}", "batch": ""},
+     ", line 3, trainable.kernel.name: 'rleu' is unknown; did you mean 'relu'? (known: empirical, relu)."),
+    ("kernel-batch", {"model": "  kernel: {name: relu}"},
+     ", line 6, trainable.batch: unknown key beside 'kernel'; known: data, homogeneity, init, kernel, loss."),
+    ("kernel-model", {"model": "  kernel: {name: empirical, model: {name: fc, widht: 3}}", "batch": ""},
+     ", line 3, trainable.kernel.model.widht: unknown key; did you mean 'width'? (known: bias, depth, name, parametrization, width)."),
+    ("kernel-homogeneity", {"model": "  kernel: {name: relu}", "batch": "  homogeneity: 0.5"},
+     ", line 6, trainable.homogeneity: 0.5 is not allowed: it must be 'measured' or a finite number >= 1 and <= 10,000."),
+    ("kernel-bias", {"model": "  kernel: {name: relu}", "batch": "  init: {sigma_b: 1}"},
+     ", line 2, trainable: init.sigma_b has no effect: the kernel 'relu' is that of networks without biases."),
+    ("kernel-optimizer", {"model": "  kernel: {name: relu}", "batch": "", "optimizer": "optimizer: {name: adamw}"},
+     f", line 6, optimizer: {FLOW}; remove the section."),
+    ("kernel-schedule", {"model": "  kernel: {name: relu}", "batch": "", "optimizer": "schedule: {name: cosine}"},
+     f", line 6, schedule: {FLOW}; remove the section."),
+    ("kernel-mu", {"model": "  kernel: {name: relu}", "batch": "", "lam": "  lam: [0.1]\n  mu: [0, 0.9]"},
+     f", line 10, axes.mu: {FLOW}; remove the axis."),
+    ("kernel-l2", {"model": "  kernel: {name: relu}", "batch": "", "optimizer": "l2: {convention: square, parameters: matrices}"},
+     ", line 6, l2: the theory of infinite width is of a constant λ on all parameters; of l2 it reads 'convention' alone."),
     # trainable: code of one's own
     ("function-dot", {"model": "  function: a.b", "data": "", "loss": "", "batch": ""},
      f", line 3, trainable.function: the text 'a.b' is not allowed: it must be {FUNCTION}."),
@@ -271,7 +293,7 @@ BAD = [
     ("function-empty", {"model": "  function:", "data": "", "loss": "", "batch": ""},
      f", line 3, trainable.function: is empty; it must be {FUNCTION}."),
     ("function-typo", {"model": "  functoin: a:b", "data": "", "loss": "", "batch": ""},
-     [f", line 2, trainable.model: is missing; it must be {MODEL}.", f", line 2, trainable.data: is missing; it must be {DATA}.", ", line 3, trainable.functoin: unknown key; did you mean 'function'? (known: arguments, augment, batch, data, function, init, loop, loss, model, numerics)."]),
+     [f", line 2, trainable.model: is missing; it must be {MODEL}.", f", line 2, trainable.data: is missing; it must be {DATA}.", ", line 3, trainable.functoin: unknown key; did you mean 'function'? (known: arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, model, numerics)."]),
     ("function-and-model", {"model": "  function: a:b\n  model: {name: fc}", "data": "", "loss": "", "batch": ""},
      ", line 4, trainable.model: unknown key beside 'function'; known: arguments, augment, batch, function, init, numerics."),
     ("function-batch", {"model": "  function: a:b\n  batch: half", "data": "", "loss": "", "batch": ""},
@@ -500,7 +522,7 @@ BAD = [
     ("axis-unknown", {"lam": "  lam: [0.1]\n  modle.width: [8]"},
      f", line 11, axes.modle.width: no such axis; did you mean 'model.width'? (known: {AXES})."),
     ("axis-section", {"lam": "  lam: [0.1]\n  model: [fc]"},
-     ", line 11, axes.model: model is a section; these keys of it can be axes: model.bias, model.depth, model.width."),
+     ", line 11, axes.model: model is a section; these keys of it can be axes: model.bias, model.depth, model.parametrization, model.width."),
     ("axis-sigma", {"lam": "  lam: [0.1]\n  init.sigma_w: [1]"},
      ", line 11, axes.init.sigma_w: the initialization scale is the axis 'sigma_w'; write that."),
     ("axis-value", {"lam": "  lam: [0.1]\n  model.width: [8, 0, x]"},
@@ -510,15 +532,15 @@ BAD = [
     ("axis-null", {"lam": "  lam: [0.1]\n  model.bias: [~]"},
      ", line 11, axes.model.bias[0]: null is not a number, a word, true or false."),
     ("axis-nested", {"lam": "  lam: [0.1]\n  model: {width: [8]}"},
-     ", line 11, axes.model: model is a section; these keys of it can be axes: model.bias, model.depth, model.width."),
+     ", line 11, axes.model: model is a section; these keys of it can be axes: model.bias, model.depth, model.parametrization, model.width."),
     ("axis-without-its-section", {"lam": "  lam: [0.1]\n  width: [8]"},
      f", line 11, axes.width: no such axis; did you mean 'model.width'? (known: {AXES})."),
     ("axis-with-trainable", {"lam": "  lam: [0.1]\n  trainable.model.width: [8]"},
      f", line 11, axes.trainable.model.width: no such axis; did you mean 'model.width'? (known: {AXES})."),
     ("axis-key", {"lam": "  lam: [0.1]\n  model.widht: [8]"},
-     ", line 11, axes.model.widht: model {name: fc} has no such axis; did you mean 'width'? (known: bias, depth, width)."),
+     ", line 11, axes.model.widht: model {name: fc} has no such axis; did you mean 'width'? (known: bias, depth, parametrization, width)."),
     ("axis-name", {"lam": "  lam: [0.1]\n  model.name: [fc]"},
-     ", line 11, axes.model.name: model {name: fc} has no such axis; known: bias, depth, width."),
+     ", line 11, axes.model.name: model {name: fc} has no such axis; known: bias, depth, parametrization, width."),
     ("axis-momentum", {"lam": "  lam: [0.1]\n  optimizer.mu: [0.9]"},
      ", line 11, axes.optimizer.mu: the momentum is the axis 'mu'; write that."),
     ("axis-of-another-optimizer", {"lam": "  lam: [0.1]\n  optimizer.beta1: [0.9]"},

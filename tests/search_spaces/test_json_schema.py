@@ -48,6 +48,8 @@ def test_the_grid_as_resolved(validator, digits):
         (BUILT_IN, ""),
         ("{function: 'a:b', arguments: {x: 1, y: true, z: text}, init: {}}", ""),
         ("{loop: 'a:b'}", ""),
+        ("{kernel: {name: relu, depth: 2}, data: {name: digits}, homogeneity: measured}", ""),
+        ("{kernel: {name: empirical, model: {name: fc}}, data: {name: digits}, homogeneity: 2}", ""),
         ("{model: {name: wrn, depth: 16}, data: {name: image_folder, root: x}, loss: {name: mse}}", ""),
         ("{model: {name: cnn, pool: 2}, data: {name: cifar10, train: 500}, augment: {flip: true}}", ""),
         (BUILT_IN, "optimizer: {name: adamw, beta1: 0.8}\nschedule: {name: piecewise, at: [0.5]}\nl2: {auto: {}}"),

@@ -58,16 +58,25 @@ def test_a_loop_of_ones_own_has_its_arguments_alone():
     assert axis_keys({"trainable": {"loop": "a:b", "arguments": {"x": 1}}}) == ["arguments.x", "loop"]
 
 
+def test_infinite_width_has_its_kernel_and_reads_no_optimizer():
+    data = {"kernel": {"name": "empirical", "model": {"name": "fc"}}, "data": {"name": "digits"}}
+    keys = axis_keys({"trainable": data})
+    assert {"homogeneity", "kernel.model.width", "kernel.precision", "data.train", "loss.scale"} <= {*keys}
+    assert not [key for key in keys if key.startswith(("optimizer", "schedule", "l2", "init.sigma_w"))]
+
+
 @pytest.mark.parametrize(
     ("trainable", "by", "keys"),
     [
         ({"model": {}}, "model", {"model", "data", "loss"}),
         ({"function": "a:b"}, "function", {"function", "arguments", "batch"}),
         ({"loop": "a:b"}, "loop", {"loop", "arguments"}),
+        ({"kernel": {}}, "kernel", {"kernel", "data", "homogeneity"}),
+        ({"kernel": {}, "model": {}}, "kernel", {"kernel", "data", "homogeneity"}),
         ({"model": {}, "function": "a:b"}, "function", {"function", "arguments", "batch"}),
         ({"function": "a:b", "loop": "a:b", "model": {}}, "loop", {"loop", "arguments"}),
-        ({"modle": {}}, "", {"model", "function", "loop", "arguments"}),
-        (5, "", {"model", "function", "loop", "arguments"}),
+        ({"modle": {}}, "", {"model", "kernel", "function", "loop", "arguments"}),
+        (5, "", {"model", "kernel", "function", "loop", "arguments"}),
     ],
 )
 def test_the_form_of_a_trainable(trainable, by, keys):
@@ -75,7 +84,7 @@ def test_the_form_of_a_trainable(trainable, by, keys):
     data = {"trainable": trainable}
     assert mark(*reach(("trainable",), data)) == by
     assert keys <= {*keys_of(schemas_at(("trainable",), data))}
-    assert by or len(schemas_at(("trainable",), data)) == 3
+    assert by or len(schemas_at(("trainable",), data)) == 4
 
 
 def test_the_form_that_a_name_chooses():

@@ -33,7 +33,7 @@ def test_every_grid_of_the_repository_is_planned(path):
         pack_limit=16,
     )
     plan = make_plan(points, dict.fromkeys(variants(points), profile), grid.measure, workers=2)
-    assert len(plan.points) == count_points(grid) == len({p.id for p in points})
+    assert len(plan.points) == len(points) == len({p.id for p in points}) <= count_points(grid)
     assert text.startswith("# "), "a grid opens with its question, set-up, cost and expected result"
 
 

@@ -30,7 +30,7 @@ def test_allowed(path, text):
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        (("trainable", "model"), {"name": "fc"}, "a section {name, width, depth, bias}"),
+        (("trainable", "model"), {"name": "fc"}, "a section {name, width, depth, bias, parametrization}"),
         (("trainable", "model"), {"name": "resnet"}, "a section {name: fc | cnn | wrn | resnet50, …}"),
         (("trainable",), {"loop": "a:b"}, "a section {loop, arguments}"),
         (("optimizer",), {"name": "adam"}, "a section {name, coupled, beta1, beta2, epsilon}"),

@@ -91,7 +91,7 @@ def test_ids_change_with_anything_that_changes_rows(digits, setting):
          ["size: 8", "size: 8, stream: true", "train: 10", "test: 10", "normalize: channel"]),
         ("trainable.data={name: teacher%s}",
          ["train: 10", "test: 10", "inputs: 2", "classes: 3", "width: 2", "depth: 2", "noise: 0.1", "seed: 1"]),
-        ("trainable.loss={name: mse%s}", ["targets: sign", "scale: paper", "scale: sum"]),
+        ("trainable.loss={name: mse%s}", ["targets: sign", "scale: per_output", "scale: sum"]),
         ("trainable.loss={name: softmax%s}", ["scale: paper", "scale: code"]),
         ("trainable={function: 'a:b'%s}", ["arguments: {x: 1}", "arguments: {x: 1.0}", "arguments: {x: true}",
          "arguments: {x: '1'}", "init: {}", "init: {sigma_b: 1}", "batch: 8", "augment: {flip: true}"]),

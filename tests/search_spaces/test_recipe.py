@@ -10,6 +10,7 @@ from search_spaces.recipe import SECTIONS, Recipe, recipe_of, section_path, valu
 
 FUNCTION = "trainable={function: 'a:b'}"
 LOOP = ["trainable={loop: 'a:b', arguments: {x: 1}}", "measure={every: epoch}"]
+KERNEL = "trainable={kernel: {name: %s}, data: {name: digits}}"
 MODEL = "trainable.model={name: %s}"
 DATA = "trainable.data={name: %s}"
 
@@ -99,6 +100,10 @@ def test_momentum(digits, settings, mu):
         pytest.param([FUNCTION], 1.0, id="own"),
         pytest.param([FUNCTION, "trainable.init.sigma_b=0.1"], 1.0, id="own-with-our-initialization"),
         pytest.param(LOOP, 1.0, id="loop"),
+        pytest.param([KERNEL % "relu"], math.sqrt(2), id="relu-kernel"),
+        pytest.param([KERNEL % "empirical, model: {name: fc}"], math.sqrt(2), id="kernel-of-fc"),
+        pytest.param([KERNEL % "empirical, model: {name: wrn}"], 1.0, id="kernel-of-wrn"),
+        pytest.param([KERNEL % "relu", "trainable.init.sigma_w=0.5"], 0.5, id="said-for-a-kernel"),
         pytest.param(["trainable.init.sigma_w=0.5"], 0.5, id="said"),
         pytest.param([MODEL % "wrn", "trainable.init.sigma_w=0.5"], 0.5, id="said-for-wrn"),
         pytest.param([FUNCTION, "trainable.init.sigma_w=0.5"], 0.5, id="said-for-own"),
@@ -128,6 +133,7 @@ def test_the_content_of_what_was_trained_before_other_options_came(digits):
         ("trainable", [MODEL % "cnn", "trainable.batch=32", "trainable.augment.flip=true"]),
         ("trainable", [FUNCTION, "trainable.arguments={b: 1, a: true}", "trainable.init={}"]),
         ("trainable", LOOP),
+        ("trainable", [KERNEL % "relu", "trainable.homogeneity=1"]),
         ("optimizer", ["optimizer={name: adamw, beta1: 0.8}"]),
         ("schedule", ["schedule={name: piecewise, at: [0.5]}"]),
         ("l2", ["l2={auto: {}}", "axes.lam=[0.1]"]),
@@ -142,6 +148,7 @@ def test_content_is_json_and_names_what_was_set(digits, section, settings):
 def test_an_initialization_of_ones_own_is_not_ours(digits):
     assert content(digits(FUNCTION)) != content(digits(FUNCTION, "trainable.init={}"))
     assert content(digits()) == content(digits("trainable.init={}"))
+    assert content(digits(KERNEL % "relu")) == content(digits(KERNEL % "relu", "trainable.init={}"))
 
 
 def test_where_torchvisions_images_lie_decides_nothing(digits):

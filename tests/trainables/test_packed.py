@@ -55,6 +55,7 @@ def _wrn(form, kind):
 MODULES = {
     "fc": _built(FullyConnected(name="fc", width=12)),
     "fc without bias": _built(FullyConnected(name="fc", width=12, bias=False)),
+    "fc ntk": _built(FullyConnected(name="fc", width=12, bias=False, parametrization="ntk")),
     "linear": _built(FullyConnected(name="fc", depth=0)),
     **{f"cnn {kind}": _cnn(kind) for kind in ("none", "batch", "running")},
     **{f"wrn {f} {k}": _wrn(f, k) for f in ("released", "original") for k in ("batch", "running")},
@@ -68,7 +69,7 @@ def _parameters(module, count):
 
 
 def _buffers(module, count):
-    return _stacked(initial_buffers(module) for _ in range(count))
+    return _stacked(initial_buffers(module, sigma_w=1.4 + s) for s in range(count))
 
 
 def _stacked(each):
@@ -132,21 +133,25 @@ def _assert_packed_equals_alone(module, shape, shared, count, steps):
     assert all(torch.equal(b, before[k]) for k, b in buffers.items())
 
 
-@pytest.mark.parametrize("name", ["fc", "fc without bias", "linear"])
+@pytest.mark.parametrize("name", ["fc", "fc without bias", "fc ntk", "linear"])
 @pytest.mark.parametrize("count", [1, 4])
 def test_batched_matrices_equal_the_other_ways(name, count):
     module = MODULES[name]()
     parameters, x = _parameters(module, count), torch.randn(9, *SHAPE)
-    got = [model(parameters, {}, x, shared=True, training=True) for model in (pack_model(module), _AnyModule(module))]
+    buffers = _buffers(module, count)
+    ways = pack_model(module), _AnyModule(module)
+    got = [model(parameters, buffers, x, shared=True, training=True) for model in ways]
     torch.testing.assert_close(*got)
 
 
-def test_a_point_has_the_same_numbers_bit_for_bit_in_any_pack_of_batched_matrices():
-    module = MODULES["fc"]()
-    model, parameters, x = pack_model(module), _parameters(module, 4), torch.randn(9, *SHAPE)
-    packed = model(parameters, {}, x, shared=True, training=True)
+@pytest.mark.parametrize("name", ["fc", "fc ntk"])
+def test_a_point_has_the_same_numbers_bit_for_bit_in_any_pack_of_batched_matrices(name):
+    module = MODULES[name]()
+    state, x = (_parameters(module, 4), _buffers(module, 4)), torch.randn(9, *SHAPE)
+    model = pack_model(module)
+    packed = model(*state, x, shared=True, training=True)
     for i in range(4):
-        alone = model({k: p[i : i + 1] for k, p in parameters.items()}, {}, x, shared=True, training=True)
+        alone = model(*({k: t[i : i + 1] for k, t in part.items()} for part in state), x, shared=True, training=True)
         assert torch.equal(packed[i : i + 1], alone)
 
 

@@ -42,14 +42,15 @@ def load_image_folder(spec: ImageFolder) -> Dataset:
     Raises:
         InputError: folders that are not as they should be, files that are no images, images of several sizes.
     """
-    root = Path(spec.root).absolute()
+    root = Path(spec.root).expanduser().absolute()
     classes = _class_names(root / "train")
     if len(classes) < 2:
         raise InputError(
             f"trainable.data.root: {root / 'train'} has {_listed(classes)}; at least 2 classes are needed."
         )
     train = _files(root, "train", classes, spec.train)
-    test = _files(root, "test" if (root / "test").is_dir() else "val", classes, spec.test)
+    only_val = (root / "val").is_dir() and not (root / "test").is_dir()
+    test = _files(root, "val" if only_val else "test", classes, spec.test)
     return (_streamed if spec.stream else _in_memory)(spec, root, train, test, len(classes))
 
 

@@ -40,7 +40,7 @@ def load_torchvision(spec: TorchvisionImages) -> Dataset:
 
 def _read(spec: TorchvisionImages, part: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
     images = _torchvision_set(spec, part)
-    n = used(part, getattr(spec, part), len(images.data), spec.name, Path(spec.root).absolute())
+    n = used(part, getattr(spec, part), len(images.data), spec.name, Path(spec.root).expanduser().absolute())
     x, y = nchw(images.data), torch.as_tensor(images.targets)
     return (x, y) if n == len(x) else (x[:n].clone(), y[:n].clone())  # a view would keep all images in memory
 
@@ -55,7 +55,7 @@ def _torchvision_set(spec: TorchvisionImages, part: Literal["train", "test"]) ->
     from torchvision import datasets  # noqa: PLC0415 - takes 1.5 s, which other data sets need not wait
 
     read = getattr(datasets, _SETS[spec.name][0])
-    root = Path(spec.root).absolute()
+    root = Path(spec.root).expanduser().absolute()
     try:
         if not spec.download:
             return read(root, train=part == "train")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 DAMPING = 2 / 13  # ε: the stability interval is 2 % shorter than without, and has a margin around the real axis
@@ -67,9 +68,9 @@ class Chebyshev:
             f = self._slope(self._t + h, y)
             self.evaluations += 1
             error = self._norm((12 * (self._y - y) + 6 * h * (self._f + f)) / 15, y)
-            # NaN, from a step that overflowed, is no success
-            self._step = h * (min(GROW, max(SHRINK, SAFETY * max(error, 1e-12) ** (-1 / 3))) if error < np.inf else SHRINK)
-            if error <= 1:
+            wanted = SAFETY * max(error, 1e-12) ** (-1 / 3)
+            self._step = h * (min(GROW, max(SHRINK, wanted)) if math.isfinite(error) else SHRINK)
+            if error <= 1:  # not NaN, of a step that overflowed
                 self._before = self._t, self._y, self._f
                 self._t, self._y, self._f = self._t + h, y, f
                 return
@@ -107,7 +108,7 @@ def _coefficients(m: int) -> tuple[float, tuple[tuple[float, float, float, float
     return float(b[1] * w1), tuple(tuple(map(float, row)) for row in rows)  # type: ignore[misc]
 
 
-def _chebyshev(m: int, w: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _chebyshev(m: int, w: float) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """T_j(w), T_j′(w) and T_j″(w) for j = 0 … m."""
     value, first, second = np.zeros(m + 1), np.zeros(m + 1), np.zeros(m + 1)
     value[:2], first[1] = (1.0, w), 1.0

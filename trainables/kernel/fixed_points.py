@@ -68,7 +68,7 @@ def fixed_points(x_NF: Array, y_N: Array, *, lam: float, layers: int, beta: floa
         return np.asarray(target / (values + math.exp(log_mu)))
 
     def excess(log_mu: float) -> float:
-        """log of ‖w(μ)‖ over β σ(μ)^{L+1}."""
+        """Logarithm of ‖w(μ)‖ over β σ(μ)^{L+1}."""
         size = math.log(float(np.linalg.norm(product(log_mu))))
         return size - math.log(beta) - exponent * (math.log(lam / beta**2) - log_mu)
 

@@ -55,7 +55,7 @@ def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> flo
         )
     if degrees[0] < 1 - EXACT:
         raise InputError(
-            f"trainable.homogeneity: the network is homogeneous of degree {degrees[0]:.3g}; the theory of infinite width "
-            "is made for degrees of at least 1."
+            f"trainable.homogeneity: the network is homogeneous of degree {degrees[0]:.3g}; the theory of infinite "
+            "width is made for degrees of at least 1."
         )
     return round(degrees[0], 6)

@@ -4,7 +4,7 @@ Axis letters: N samples, C outputs. A kernel of C outputs is a matrix whose inde
 
 Three ways, tested to agree. In a stack of linear layers the derivatives of a layer are products of its input h and the
 derivatives δ by its output, so that its part of the kernel is (δ·δ′)(h·h′): no derivative by a weight is ever written
-down (784-5000-1 with 1,200 samples: 5 s on a core, where 37 GB of derivatives would have to be made). Any other network
+down (784-5000-1 with 1,200 samples: 6 s on a core, where 37 GB of derivatives would have to be made). Any other network
 is differentiated sample by sample, so many at a time as ``BLOCK_BYTES`` hold. With batch norm an output depends on
 the whole set, which then is differentiated as one batch.
 """
@@ -63,7 +63,7 @@ def _by_factors(module: nn.Module, state: State, x: Tensor, y: Tensor | None) ->
     if y is None:
         return _factored(factors, factors)
     # as many at a time as there are in x: memory is bounded by what x needs
-    return torch.cat([_factored(factors, _factors(module, state, part)) for part in y.split(len(x))], dim=1)
+    return torch.cat([_factored(factors, _factors(module, state, part)) for part in torch.split(y, len(x))], dim=1)
 
 
 def _factors(module: nn.Module, state: State, x: Tensor) -> Factors:
@@ -120,9 +120,7 @@ def _by_rows(module: nn.Module, state: State, x: Tensor, y: Tensor) -> Tensor:
     return kernel
 
 
-def _derivatives(
-    module: nn.Module, state: State, x: Tensor
-) -> tuple[Callable[[int, int], list[Tensor]], list[int]]:
+def _derivatives(module: nn.Module, state: State, x: Tensor) -> tuple[Callable[[int, int], list[Tensor]], list[int]]:
     """A function that gives rows ``start`` to ``end`` of ∂f/∂θ, one tensor a parameter, and the ends of blocks."""
     coupled = any(isinstance(part, _NormBase) for part in module.modules())
     outputs = outputs_of(module, state, x if coupled else x[:1])

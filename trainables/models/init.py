@@ -14,9 +14,9 @@ NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # _NormBase: batch 
 def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b: float) -> dict[str, Tensor]:
     """LeCun initialization (SM A): W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²); norms start with scale 1 and shift 0.
 
-    In NTK parametrization W ~ N(0, 1), and ``initial_buffers`` sets σ_w. Vectors that are neither (a scale of one's own) are 1. Drawn on the CPU from ``seed`` in the order of the module's
-    parameters, so that points of one seed start from the same weights on every device, and points of one seed and
-    different σ_w from multiples of them.
+    In NTK parametrization W ~ N(0, 1), and σ_w is a buffer. Vectors that are neither (a scale of one's own) are 1.
+    Drawn on the CPU from ``seed`` in the order of the module's parameters, so that points of one seed start from the
+    same weights on every device, and points of one seed and different σ_w from multiples of them.
     """
     generator = torch.Generator().manual_seed(seed)
     parameters = {}

@@ -130,7 +130,7 @@ def test_a_missing_folder_is_named(tmp_path, write_folder):
     assert f"{tmp_path / 'none' / 'train'} cannot be read" in error(tmp_path / "none")
     root = write_folder()
     (root / "test").rename(root / "other")
-    assert f"{root / 'val'} cannot be read (No such file or directory)" in error(root)
+    assert f"{root / 'test'} cannot be read (No such file or directory)" in error(root)
 
 
 def test_a_class_of_the_test_set_alone_is_refused(write_folder):

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from search_spaces.trainable import FullyConnected, WideResNet
 from trainables.models import build_model, initial_buffers, initial_parameters, own_buffers, own_parameters
@@ -22,6 +23,19 @@ def test_fully_connected_starts_from_the_numbers_it_always_did():
     for (name, p), fan_in in zip(got.items(), [6, None, 5, None], strict=True):
         scale = 0.1 if fan_in is None else 2**0.5 / math.sqrt(fan_in)
         assert torch.equal(p, torch.randn(p.shape, generator=generator) * scale), name
+
+
+def test_in_ntk_parametrization_the_function_starts_as_in_the_standard_one():
+    """W ~ N(0, 1) from the same draws, times σ_w/√fan_in in the layer."""
+    spec = FullyConnected(name="fc", width=5, depth=2, bias=False)
+    standard = build_model(spec, (2, 3), 4)
+    ntk = build_model(spec.model_copy(update={"parametrization": "ntk"}), (2, 3), 4)
+    options = {"seed": 7, "sigma_w": 1.3, "sigma_b": 0.0}
+    parameters = initial_parameters(ntk, **options)
+    assert abs(torch.cat([p.flatten() for p in parameters.values()]).std() - 1) < 0.2
+    x = torch.randn(9, 2, 3)
+    f = functional_call(ntk, parameters | initial_buffers(ntk, sigma_w=1.3), (x,))
+    torch.testing.assert_close(f, functional_call(standard, initial_parameters(standard, **options), (x,)))
 
 
 def test_norms_start_as_the_identity_whatever_sigma_b():

@@ -1,0 +1,62 @@
+"""What infinitely wide networks cost: a kernel and its eigenvectors a pack, then measurements; steps are free."""
+
+from search_spaces.plan import Profile
+from search_spaces.recipe import Recipe
+from search_spaces.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
+from trainables.data import load_data
+from trainables.kernel.start import homogeneity_of, loss_of, network_of
+from trainables.l2 import weight_decay_of
+from trainables.losses import CrossEntropy
+from trainables.packed import is_matrix_stack
+
+MOST_POINTS = 64  # of a pack
+KERNEL_BYTES = 2**31  # of the kernels of a pack: its points may have as many seeds
+EIGENVECTORS = 9  # FLOP over M³, of LAPACK's tridiagonal method
+EVALUATIONS = 3000  # of the integrator for one point: 100 to 7,000 were seen on digits
+
+
+def kernel_profile(recipe: Recipe, trainable: KernelTrainable) -> Profile:
+    """Sizes and cost, from shapes alone; float64 counts as the planner's FLOP do, though a core makes half as many.
+
+    Raises:
+        InputError: a network, data set or loss that cannot give what is asked.
+    """
+    data, loss = load_data(trainable.data), loss_of(trainable)
+    train, test, outputs = len(data.train), len(data.test), loss.outputs
+    k = homogeneity_of(trainable)
+    rows = train if isinstance(trainable.kernel, ReluKernel) else train * outputs
+    columns = outputs * train // rows
+    product = 2.0 * rows * rows * columns  # the kernel times one vector of all training outputs
+    integrated = isinstance(loss, CrossEntropy)
+    measured = train + test
+    kernel_bytes = 8 * rows * (rows + test * rows // train) * (1 if integrated else 2)
+    parameters, derivatives = _network_cost(trainable, measured, outputs)
+    convention = weight_decay_of(recipe.l2, 1.0, train)
+    return Profile(
+        train=train,
+        test=test,
+        batch=train,
+        parameters=parameters,
+        decay=f"Theorem 1 with k = {k:g}: the kernel decays as exp(-{2 * (k - 1) * convention:g} λt), f as "
+        f"exp(-{k * convention:g} λt)",
+        forward_flops=2.0 * rows * outputs,
+        measured=measured,
+        watched=0.0,
+        pack_limit=max(1, min(MOST_POINTS, KERNEL_BYTES // kernel_bytes)),
+        flow=True,
+        point_flops=EVALUATIONS * product if integrated else 0.0,
+        pack_flops=derivatives + (0.0 if integrated else EIGENVECTORS * float(rows) ** 3),
+    )
+
+
+def _network_cost(trainable: KernelTrainable, samples: int, outputs: int) -> tuple[int, float]:
+    """Parameters of the kernel's network, and FLOP of the kernel between all samples and the training set."""
+    train = len(load_data(trainable.data).train)
+    if not isinstance(trainable.kernel, EmpiricalKernel):
+        return 0, 50.0 * samples * train * trainable.kernel.depth  # angles, sines
+    module = network_of(trainable)
+    sizes = [p.shape for p in module.parameters()]
+    pairs = 2.0 * samples * train
+    if is_matrix_stack(module):  # per layer h·h′ and δ·δ′
+        return sum(s.numel() for s in sizes), pairs * sum(s[-1] + s[0] * outputs**2 for s in sizes if len(s) > 1)
+    return sum(s.numel() for s in sizes), pairs * outputs**2 * sum(s.numel() for s in sizes)

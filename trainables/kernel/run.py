@@ -1,0 +1,95 @@
+"""A pack of infinitely wide networks: the measurements of ``train_pack`` for ``trainable: {kernel: …}``."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search_spaces.measurement import measured_steps
+from search_spaces.outcome import Outcome
+from search_spaces.points import Point
+from search_spaces.recipe import Recipe
+from search_spaces.trainable import KernelTrainable, ReluKernel
+from trainables.data import load_data
+from trainables.kernel.cost import kernel_profile
+from trainables.kernel.dynamics import Flow, KernelLoss, make_flow, modes_of
+from trainables.kernel.start import homogeneity_of, loss_of, make_start
+from trainables.l2 import weight_decay_of
+from trainables.measured import Ended, Measurement
+
+_MEASURED = ("train_acc", "train_loss", "test_acc", "test_loss")
+
+
+def run_kernel(
+    points: Sequence[Point], recipe: Recipe, trainable: KernelTrainable, device: str
+) -> Iterator[Measurement]:
+    """Follow ``points`` in time t = step · η; those of one seed and σ_w share kernel and eigenvectors.
+
+    Raises:
+        InputError: a network, data set or loss that cannot give what is asked.
+    """
+    pack = _KernelPack(points, recipe, trainable, torch.device(device))
+    upcoming = dict.fromkeys(range(len(points)), 0)  # which of its measurements is a member's next
+    while upcoming:
+        step = min(int(pack.due[m][i]) for m, i in upcoming.items())
+        now = tuple(m for m, i in upcoming.items() if pack.due[m][i] == step)
+        measurement = pack.measure(step, now)
+        upcoming |= {m: upcoming[m] + 1 for m in now}
+        upcoming = {m: i for m, i in upcoming.items() if m not in {end.member for end in measurement.ends}}
+        yield measurement
+
+
+class _KernelPack:
+    """Flows of the points of a pack.
+
+    Attributes:
+        due: the steps at which each point is measured.
+    """
+
+    def __init__(
+        self, points: Sequence[Point], recipe: Recipe, trainable: KernelTrainable, device: torch.device
+    ) -> None:
+        cost, data = kernel_profile(recipe, trainable), load_data(trainable.data)
+        self._points, self._loss = points, loss_of(trainable)
+        self._lam = [weight_decay_of(recipe.l2, p.lam, cost.train) for p in points]
+        self._flows = _flows(points, self._lam, trainable, self._loss, device)
+        self._labels = data.train.labels.to(device), data.test.labels.to(device)
+        self._count = cost.train if recipe.measure.train == "all" else min(cost.train, recipe.measure.train)
+        self.due = [measured_steps(recipe.measure, cost.last_step(p.budget), 1) for p in points]
+
+    def measure(self, step: int, members: tuple[int, ...]) -> Measurement:
+        """The ``members`` after ``step`` steps."""
+        rows = torch.stack([self._row(self._flows[m].at(step * self._points[m].eta)) for m in members])
+        values = dict(zip(_MEASURED, rows.T.cpu().numpy(), strict=True))
+        eta, lam = np.array([self._points[m].eta for m in members]), np.array([self._lam[m] for m in members])
+        nothing = np.full(len(members), math.nan)  # there are no weights
+        values |= {"weight_norm": nothing, "eta_eff": nothing, "eta_t": eta, "lam_t": lam}
+        values |= {"epoch": np.full(len(members), float(step)), "decay_time": step * eta * lam}
+        ends = (self._end(m, step, loss) for m, loss in zip(members, values["train_loss"], strict=True))
+        return Measurement(step=step, members=members, values=values, ends=tuple(end for end in ends if end))
+
+    def _row(self, outputs: tuple[Tensor, Tensor]) -> Tensor:
+        """Accuracy and loss on training and test samples, (4,)."""
+        counts = self._count, len(self._labels[1])
+        each = []
+        for f, labels, count in zip(outputs, self._labels, counts, strict=True):
+            correct, loss = self._loss.sums(f[:count].unsqueeze(0), labels[:count])
+            each += [correct[0] / count, loss[0] * self._loss.factor(count)]
+        return torch.stack(each)
+
+    def _end(self, member: int, step: int, loss: float) -> Ended | None:
+        if not math.isfinite(loss):
+            return Ended(member=member, outcome=Outcome.DIVERGED, why="loss is not finite")
+        return Ended(member=member, outcome=Outcome.COMPLETED) if step == self.due[member][-1] else None
+
+
+def _flows(
+    points: Sequence[Point], lams: Sequence[float], trainable: KernelTrainable, loss: KernelLoss, device: torch.device
+) -> list[Flow]:
+    k = homogeneity_of(trainable)
+    drawn = [(0 if isinstance(trainable.kernel, ReluKernel) else p.seed, p.sigma_w) for p in points]
+    starts = {key: make_start(trainable, *key, device) for key in dict.fromkeys(drawn)}
+    modes = {key: modes_of(start, loss) for key, start in starts.items()}
+    return [make_flow(starts[key], loss, modes[key], lam, k) for key, lam in zip(drawn, lams, strict=True)]

@@ -14,13 +14,17 @@ from results.findings import Findings, find
 from results.fits import in_law
 from results.report import render_report
 from results.schema import COLUMNS
+from results.setup import setup_of
 from results.store import SweepDir, read_points, read_rows, row_columns, write_table, write_text
 from results.style import save
 from results.tables import collapse
 from results.verdicts import Verdict, judge
 from search_spaces.grid import Grid
 
-_ROW_COLUMNS = ("point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_time", "train_acc", "test_acc")
+_ROW_COLUMNS = (
+    *("point", "seed", "eta", "lam", "mu", "budget", "step", "epoch", "decay_time", "train_acc", "test_acc"),
+    "train_loss",
+)
 _VERSIONS = ("sweeper", "torch", "ray", "numpy", "pandas", "pyarrow")
 
 
@@ -42,7 +46,7 @@ def analyze(directory: SweepDir, grid: Grid) -> Analysis:
     points = read_points(directory)
     further = [name for name in row_columns(directory) if name not in {c.name for c in COLUMNS}]
     rows = read_rows(directory, [*_ROW_COLUMNS, *further])
-    findings = find(rows, points, grid.analysis.tolerance, grid.analysis.budgets)
+    findings = find(rows, points, grid.analysis.tolerance, grid.analysis.budgets, setup_of(grid))
     verdicts = judge(findings)
     _write_tables(directory, findings, verdicts)
     _write_report(directory, grid, points, rows, findings, verdicts)

@@ -1,5 +1,6 @@
 """Bootstrap by weights: a replicate says how often each point was drawn, so that all of them are fitted at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import stats
 from results.segments import Bools, Floats, Ints, extra_axes, group_ids
 from results.tobit import fit_tobit
 
-__all__ = ["REPLICATES", "Bootstrap", "Estimate", "draw_weights", "interval_of"]
+__all__ = ["REPLICATES", "Bootstrap", "Estimate", "draw_weights", "estimate_over", "interval_of"]
 
 REPLICATES = 1000  # enough for the 2.5 % quantile to be good to about a tenth of the interval's width
 
@@ -70,6 +71,23 @@ def interval_of(samples: Floats, cells: int, parameters: int) -> tuple[float, fl
     quantile = stats.norm.cdf(stats.t.ppf(0.025, freedom) * np.sqrt(cells / freedom))
     low, high = np.quantile(fitted, [float(quantile), float(1 - quantile)])
     return float(low), float(high)
+
+
+def estimate_over(cells: Ints, statistic: Callable[[Floats], Floats], seed: int = 0) -> Estimate:
+    """A statistic of weighted units with the interval of the two-stage bootstrap over cells and, in them, seeds.
+
+    With one or two cells the seeds alone are the independent units: the interval then says nothing of other cells.
+
+    Args:
+        cells: cell of each unit (n,), integers from 0; the units of one cell are its seeds.
+        statistic: weights (R, n) to values (R,), NaN where a replicate has none.
+        seed: of the bootstrap.
+    """
+    rng = np.random.default_rng(seed)
+    weights = draw_weights(cells, np.zeros_like(cells), REPLICATES, rng)
+    values = statistic(np.concatenate([np.ones((1, len(cells))), weights]))
+    count = len(np.unique(cells))
+    return Estimate(value=float(values[0]), interval=interval_of(values[1:], count if count > 2 else len(cells), 1))
 
 
 class Bootstrap:

@@ -1,15 +1,14 @@
-"""The claims about accuracy: plateau, optimum at a fixed budget, independence of eta, and the lam_pred rule."""
+"""The claims about accuracy: plateau, optimum at a fixed budget, independence of eta, constancy along eta*lam."""
 
 import numpy as np
 import pandas as pd
 
-from results.bootstrap import REPLICATES, Estimate, interval_of
-from results.fits import LEARNED
-from results.judgement import Ruling, Verdict, by_interval, by_range, inconclusive, judged
-from results.segments import Bools, Floats, extra_axes, floats
-from results.tables import PAST_PEAK
+from results.bootstrap import estimate_over
+from results.fits import had_time, top_accuracy
+from results.judgement import Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.segments import Floats, extra_axes, floats, group_ids
 
-__all__ = ["eta_independence", "fixed_budget_optimum", "lambda_pred_accuracy", "lambda_pred_order", "plateau"]
+__all__ = ["eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
 
 HALF_DECADE = 10**0.5 * (1 + 1e-9)
 MIN_LAMS = 4
@@ -18,7 +17,7 @@ ETA_SPREAD = 0.01
 LEAD = 0.0025
 # Near the largest useful lam accuracy falls steeply and the few measurements before the decay set it, not eta.
 WELL_LEARNED = 0.9
-PRED_GAP = 0.004  # CIFAR-10, figure 4 of the paper
+WITHIN_SHARE = 1 / 3  # of standard deviations: eta*lam explains 8/9 of the variance, as κ must in the collapse
 
 
 def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
@@ -30,7 +29,7 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     rises towards the smallest lam is inconclusive, since it may level off below the grid.
     """
     claim, threshold = "plateau", f"range over the smallest half decade <= {tolerance:g}"
-    used = peaks[_had_time(peaks)]
+    used = peaks[had_time(peaks)]
     ranges, drops, smallest = [], [], np.inf
     for _, group in used.groupby(["eta", "mu", *extra_axes(used)], dropna=False):
         lam, acc = _mean_over_seeds(group)
@@ -46,7 +45,7 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         dropped = float(np.median(drops)) > tolerance
         ruling, trend = ("fail", "drops") if dropped else ("inconclusive", "still rises")
     why = f"best accuracy {trend} by {_over(ranges, 'eta')} over the half decade of lam above {smallest:.3g}"
-    return _ranged(claim, np.array(ranges), threshold, ruling, why, _counts(used))
+    return ranged(claim, np.array(ranges), threshold, ruling, why, _counts(used))
 
 
 def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
@@ -65,7 +64,7 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     leads = [_lead(group) for _, group in accuracies.groupby(keys, dropna=False)]
     why = f"the best lam leads the better end of the grid by {_over(leads, 'eta and budgets')}"
     ruling = by_range(-np.array(leads), -LEAD)
-    return _ranged(claim, np.array(leads), threshold, ruling, why, _counts(peaks[_had_time(peaks)]))
+    return ranged(claim, np.array(leads), threshold, ruling, why, _counts(peaks[had_time(peaks)]))
 
 
 def eta_independence(peaks: pd.DataFrame) -> Verdict:
@@ -75,83 +74,88 @@ def eta_independence(peaks: pd.DataFrame) -> Verdict:
     is the median over lam of the range over eta, the interval its range.
     """
     claim, threshold = "eta_independence", f"range over eta <= {ETA_SPREAD:g}"
-    used = peaks[_had_time(peaks)]
+    used = peaks[had_time(peaks)]
     axes = ["lam", "mu", *extra_axes(used)]
     acc = used.groupby([*axes, "eta"], dropna=False)["best_test_acc"].mean().reset_index()
-    acc = acc[floats(acc, "best_test_acc") >= WELL_LEARNED * _top(peaks)]
+    acc = acc[floats(acc, "best_test_acc") >= WELL_LEARNED * top_accuracy(peaks)]
     cells = acc.groupby(axes, dropna=False)["best_test_acc"].agg(["max", "min", "size"])
     cells = cells[cells["size"] > 1]
     if cells.empty:
         return inconclusive(claim, threshold, "no lam has runs of two eta that learned and had time to peak")
     ranges = floats(cells, "max") - floats(cells, "min")
     why = f"best accuracy differs between eta by {_over(ranges, 'lam')}, at those lam that reach 0.9 of the best"
-    return _ranged(claim, ranges, threshold, by_range(ranges, ETA_SPREAD), why, _counts(used))
+    return ranged(claim, ranges, threshold, by_range(ranges, ETA_SPREAD), why, _counts(used))
 
 
-def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
-    """Claim 5: lam_pred is within one order of magnitude of the tuned lam for every budget.
+def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
+    """Figure S8a: after the same epochs the best accuracy depends on eta*lam, not on eta and lam separately.
 
-    Tuned is any lam of its spread (figure 4b's error bars): the nearest counts. Left out is a lam_pred beyond the end
-    of the grid at which the tuned lam lies, since the grid cannot show how far the tuned lam would go. The value is
-    the median of lam_pred over the tuned lam, the interval its range.
+    At every eta*lam of the grid that two or more eta cover, their accuracies (linear in log lam between the grid's lam)
+    are compared with each other, and their mean with that at other eta*lam. Only accuracies of at least 0.9 of the best
+    count, as for `eta_independence`. The value is the standard deviation within over that across, its interval the
+    bootstrap over the products.
+
+    Returns:
+        None unless two or more eta and lam > 0 have all had one budget, as in the figure: with T ∝ 1/(eta*lam) every
+        product has had another time.
     """
-    claim, threshold = "lambda_pred_order", "0.1 to 10 times the tuned lam"
-    known = table[np.isfinite(floats(table, "lam_pred")) & np.isfinite(floats(table, "lam_tuned"))]
-    known = known[~_beyond_grid(known)]
-    if known.empty:
-        return inconclusive(claim, threshold, _no_prediction(table))
-    pred = floats(known, "lam_pred")
-    nearest = np.clip(pred, floats(known, "lam_tuned_low"), floats(known, "lam_tuned_high"))
-    decades = np.abs(np.log10(pred / nearest))
-    plain = floats(known, "ratio")
+    claim, threshold = "product_constant", "spread at one eta*lam <= 1/3 of that of all"
+    ended = peaks["outcome"].eq("completed").to_numpy(dtype=np.bool_) & (floats(peaks, "lam") > 0)
+    if "budget" not in peaks or any(peaks[ended][name].nunique() < 2 for name in ("eta", "lam")):
+        return None
+    budgets = floats(peaks[ended], "budget")
+    if np.ptp(budgets) > 1e-9 * budgets.max():
+        return None
+    used = peaks[ended & (floats(peaks, "best_test_acc") >= WELL_LEARNED * top_accuracy(peaks))]
+    classes = _by_product(used)
+    cells = group_ids(classes, ["product"])
+    if len(np.unique(cells)) < 3:
+        why = f"{len(np.unique(cells))} eta*lam are covered by two or more eta that learned, at least 3 are needed"
+        return inconclusive(claim, threshold, why, _counts(used))
+    within, mean = floats(classes, "within"), floats(classes, "mean")
+    members = np.eye(int(classes["group"].max()) + 1)[classes["group"]]  # each seed and further axes its own mean
+
+    def shares(weights: Floats) -> Floats:
+        sizes = np.maximum(weights @ members, 1e-300)
+        across = weights @ mean**2 - ((weights @ (members * mean[:, None])) ** 2 / sizes).sum(axis=1)
+        ratio: Floats = np.sqrt((weights @ within) / np.maximum(weights @ within + across, 1e-12))
+        return ratio
+
+    estimate = estimate_over(cells, shares)
+    across = float(np.sqrt(within.mean() * (1 / max(estimate.value, 1e-6) ** 2 - 1)))
     why = (
-        f"over {len(known)} cells of eta, seed and budget lam_pred is {plain.min():.2g} to {plain.max():.2g} times the "
-        f"tuned lam, at most {decades.max():.2f} decades from its spread{_left_out(len(table) - len(known))}"
+        f"accuracies of different eta at one eta*lam differ by {np.sqrt(within.mean()):.4f}, those of different "
+        f"eta*lam by {across:.4f} (standard deviations over {len(np.unique(cells))} eta*lam)"
     )
-    ruling = by_range(decades, 1 + 1e-9)
-    return _ranged(claim, pred / nearest, threshold, ruling, why, _counts(peaks[_had_time(peaks)]))
-
-
-def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0) -> Verdict:
-    """Claim 5: training with lam_pred costs at most 0.4 % against the tuned lam.
-
-    The value is the mean gap over eta, seeds and budgets; its interval is the bootstrap over these.
-    """
-    claim, threshold = "lambda_pred_accuracy", f"mean gap <= {PRED_GAP:g}"
-    gaps = floats(table, "gap")[np.isfinite(floats(table, "gap"))]
-    if len(gaps) < 2:
-        return inconclusive(claim, threshold, f"{len(gaps)} gaps known, at least 2 are needed: {_no_prediction(table)}")
-    rng = np.random.default_rng(seed)
-    means = gaps[rng.integers(len(gaps), size=(REPLICATES, len(gaps)))].mean(axis=1)
-    estimate = Estimate(value=float(gaps.mean()), interval=interval_of(means, len(gaps), 1))
-    ruling = by_interval(estimate, -np.inf, PRED_GAP)
-    why = (
-        f"lam_pred costs {gaps.mean():.4f} of accuracy on average over {len(gaps)} cells of eta, seed and budget, "
-        f"{gaps.max():.4f} at worst{_left_out(len(table) - len(gaps))}"
-    )
-    used = peaks[_had_time(peaks)]
+    ruling = by_interval(estimate, 0.0, WITHIN_SHARE)
+    if across < tolerance:
+        ruling, why = "inconclusive", f"{why}: nothing to compare with"
     return judged(claim, estimate, threshold, ruling, why, _counts(used))
 
 
-def _had_time(peaks: pd.DataFrame) -> Bools:
-    """Points whose maximum is that of their lam (n,): completed, and seen to fall or past the decay time of any peak.
+def _by_product(used: pd.DataFrame) -> pd.DataFrame:
+    """For each seed and further axes (`group`) and eta*lam: variance over eta `within`, `mean`, and the `product`."""
+    records = []
+    axes = ["seed", "mu", *extra_axes(used)]
+    for group, (_, part) in enumerate(used.groupby(axes, dropna=False)):
+        curves = [_curve(at_eta) for _, at_eta in part.groupby("eta")]
+        # Rounded, so that 0.1*0.03 and 0.3*0.01 are one product.
+        for product in np.unique(np.concatenate([curve[0] for curve in curves]).round(6)):
+            over = [float(np.interp(product, *c)) for c in curves if c[0][0] - 1e-5 <= product <= c[0][-1] + 1e-5]
+            if len(over) > 1:
+                values = (group, product, float(np.var(over, ddof=1)), float(np.mean(over)))
+                records.append(values)
+    return pd.DataFrame(records, columns=["group", "product", "within", "mean"])
 
-    A point that diverged says how large eta may be, not what accuracy lam gives.
-    """
-    completed = peaks["outcome"].eq("completed").to_numpy(dtype=np.bool_)
-    seen = ~peaks["censored"].to_numpy(dtype=np.bool_) | (floats(peaks, "last_decay_time") >= PAST_PEAK)
-    learned = floats(peaks, "best_test_acc") >= LEARNED * _top(peaks)
-    mask: Bools = completed & (floats(peaks, "lam") > 0) & learned & seen
-    return mask
+
+def _curve(at_eta: pd.DataFrame) -> tuple[Floats, Floats]:
+    """log(eta*lam), ascending, and best accuracy of one eta and seed."""
+    ordered = at_eta.sort_values("lam")
+    return np.log(floats(ordered, "eta") * floats(ordered, "lam")), floats(ordered, "best_test_acc")
 
 
 def _counts(used: pd.DataFrame) -> tuple[int, int]:
     return len(used), int(used["censored"].sum())
-
-
-def _top(peaks: pd.DataFrame) -> float:
-    best = floats(peaks, "best_test_acc")
-    return float(np.nanmax(best)) if np.isfinite(best).any() else np.nan
 
 
 def _mean_over_seeds(group: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -166,31 +170,6 @@ def _lead(group: pd.DataFrame) -> float:
     return float(acc.max() - max(acc[0], acc[-1]))
 
 
-def _beyond_grid(known: pd.DataFrame) -> Bools:
-    """Whether lam_pred and the tuned lam lie at or beyond the same end of what was trained long enough (n,)."""
-    low, high = floats(known, "lam_min"), floats(known, "lam_max")
-    pred = floats(known, "lam_pred")
-    below = (pred < low) & (floats(known, "lam_tuned_low") <= low)
-    above = (pred > high) & (floats(known, "lam_tuned_high") >= high)
-    mask: Bools = below | above
-    return mask
-
-
-def _left_out(cells: int) -> str:
-    return f"; {cells} cells have no prediction inside the grid" if cells else ""
-
-
-def _no_prediction(table: pd.DataFrame) -> str:
-    reasons = [str(why) for why in table["why"] if why]
-    return reasons[0] if reasons else "no budgets were asked about"
-
-
 def _over(values: Floats | list[float], what: str) -> str:
     array = np.asarray(values)
     return f"{np.median(array):.4f} (median; {array.min():.4f} to {array.max():.4f} over {len(array)} {what})"
-
-
-def _ranged(claim: str, values: Floats, threshold: str, ruling: Ruling, why: str, used: tuple[int, int]) -> Verdict:
-    interval = (float(values.min()), float(values.max()))
-    estimate = Estimate(value=float(np.median(values)), interval=interval)
-    return judged(claim, estimate, threshold, ruling, why, used)

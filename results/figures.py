@@ -13,13 +13,11 @@ from matplotlib.lines import Line2D
 
 from results import style
 from results.figure_data import LawLine, collapse_data, law_line, numbers, positive, prediction_data, sweep_data
-from results.style import Drawing, Scale
+from results.style import DASHED, GREY, Drawing, Scale
 
 __all__ = ["LawLine", "draw_all", "draw_collapse", "draw_lambda_pred", "draw_sweep", "law_line"]
 
 PALEST = 0.65  # share of white in the curve of the smallest λ
-DASHED = (0, (4, 3))
-GREY = "#d9dee4"
 
 
 def draw_all(

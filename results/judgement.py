@@ -9,7 +9,7 @@ import numpy as np
 from results.bootstrap import Estimate
 from results.segments import Floats
 
-__all__ = ["Ruling", "Verdict", "by_interval", "by_range", "inconclusive", "judged"]
+__all__ = ["Ruling", "Verdict", "bracket", "by_interval", "by_range", "inconclusive", "judged", "ranged"]
 
 Ruling = Literal["pass", "fail", "inconclusive"]
 
@@ -56,6 +56,13 @@ def by_range(values: Floats, limit: float) -> Ruling:
     return "fail" if float(np.median(values)) > limit else "inconclusive"
 
 
+def bracket(estimate: Estimate) -> str:
+    """The interval of an estimate for a sentence, with a space in front."""
+    if estimate.interval is None:
+        return " (no interval: too few points)"
+    return f" [{estimate.interval[0]:.3g}, {estimate.interval[1]:.3g}]"
+
+
 def judged(
     claim: str, estimate: Estimate | None, threshold: str, ruling: Ruling, why: str, used: tuple[int, int]
 ) -> Verdict:
@@ -70,6 +77,13 @@ def judged(
         censored=used[1],
         why=why,
     )
+
+
+def ranged(claim: str, values: Floats, threshold: str, ruling: Ruling, why: str, used: tuple[int, int]) -> Verdict:
+    """A verdict on the median of some values; the interval is their range."""
+    interval = (float(values.min()), float(values.max()))
+    estimate = Estimate(value=float(np.median(values)), interval=interval)
+    return judged(claim, estimate, threshold, ruling, why, used)
 
 
 def inconclusive(claim: str, threshold: str, why: str, used: tuple[int, int] = (0, 0)) -> Verdict:

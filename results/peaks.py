@@ -34,8 +34,10 @@ def find_peaks(rows: pd.DataFrame, points: pd.DataFrame, tolerance: float = 0.00
     Returns:
         One row for each row of `points`, in that order: its own columns, then `t_star` (epochs), `t_star_step`
         (steps), `kappa` (decay time at t*, NaN for lam = 0), `best_test_acc`, `best_epoch`, `best_train_acc`,
-        `t_train1` (epoch of the first measurement with training accuracy 1, NaN if none), `last_epoch`, `last_step`,
-        `last_decay_time`, `measurements`, `censored` (t* is a lower bound only), `censored_why` ("" if not).
+        `t_train1` (epoch of the first measurement with training accuracy 1, NaN if none), `acc_train1` (test accuracy
+        there), `t_min_loss` (epoch of the smallest training loss), `min_train_loss`, `last_train_loss` (mean over the
+        last tenth of the run; NaN where none was measured), `last_epoch`, `last_step`, `last_decay_time`,
+        `measurements`, `censored` (t* is a lower bound only), `censored_why` ("" if not).
 
     Raises:
         ValueError: a column is missing, a point occurs twice, or `tolerance` is not in [0, 1).
@@ -74,6 +76,8 @@ def summarise(segments: Segments, tolerance: float) -> pd.DataFrame:
         "best_epoch": segments.epoch[at_best],
         "best_train_acc": _best_train(segments),
         "t_train1": _at(segments.epoch, at_fitted),
+        "acc_train1": _at(test_acc, at_fitted),
+        **_train_loss(segments, tail),
         "last_epoch": segments.epoch[last],
         "last_step": segments.step[last].astype(np.float64),
         "last_decay_time": segments.decay_time[last],
@@ -81,7 +85,7 @@ def summarise(segments: Segments, tolerance: float) -> pd.DataFrame:
     }
     # (a) not seen to fall, (b) maximum or t* in the last tenth. Chosen on real curves cut short at random: it missed
     # 16 of 288 and flagged 0 of 27 whole ones; "maximum in the last tenth" alone missed 52.
-    flat = _tail_mean(segments, tail) >= best - tolerance / 2 - ROUNDING
+    flat = segments.mean_where(tail, test_acc) >= best - tolerance / 2 - ROUNDING
     late = tail[at_best]
     why = np.select([late, tail[at_star], flat], [*_WHY], default="")
     columns["censored"] = flat | late | tail[at_star]
@@ -113,9 +117,14 @@ def _at(values: Floats, index: np.ndarray) -> Floats:
     return out
 
 
-def _tail_mean(segments: Segments, tail: Bools) -> Floats:
-    if not len(segments.start):
-        return np.empty(0)
-    total = np.add.reduceat(np.where(tail, segments.test_acc, 0.0), segments.start)
-    mean: Floats = total / np.add.reduceat(tail.astype(np.float64), segments.start)
-    return mean
+def _train_loss(segments: Segments, tail: Bools) -> dict[str, object]:
+    """When the training loss was smallest, how small, and what it was in the last tenth (S each)."""
+    loss = np.where(np.isfinite(segments.train_loss), segments.train_loss, np.inf)
+    smallest = -segments.maximum(-loss)
+    measured = np.isfinite(smallest)
+    at = np.where(measured, segments.first_where(loss == smallest[segments.segment]), -1)
+    return {
+        "t_min_loss": _at(segments.epoch, at),
+        "min_train_loss": np.where(measured, smallest, np.nan),
+        "last_train_loss": segments.mean_where(tail, segments.train_loss),
+    }

@@ -23,18 +23,27 @@ CLAIMS = {
     "scaling_eta": "t* falls as 1/η",
     "scaling_lam": "t* falls as 1/λ",
     "collapse": "One κ serves all points",
+    "small_lambda_ratio": "κ at small λ is at most about twice that at large λ",
+    "init_scale": "κ does not depend on the initialization scale σ_w",
     "plateau": "Accuracy levels off at small λ",
     "fixed_budget_optimum": "A fixed budget has its best λ inside the grid",
     "eta_independence": "Accuracy hardly depends on η",
+    "product_constant": "In one time, accuracy depends on ηλ alone",
     "lambda_pred_order": "λ_pred is within a factor of ten of the tuned λ",
     "lambda_pred_accuracy": "λ_pred reaches the tuned accuracy",
+    "fit_time": "Training accuracy 1 takes a time ∝ 1/η",
+    "fit_time_lam": "Training accuracy 1 takes a time that hardly depends on λ",
+    "catapult": "What η changes at training accuracy 1 is gone at the maximum",
+    "train_loss_minimum": "The training loss turns at a time ∝ 1/(ηλ)",
     "overparameterized": "The network can fit its training set",
+    "lambda_opt": "t* ∝ 1/λ above the best λ, constant below it",
 }
 _SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 _NO_AXES = (
     *(
         "in_law",
         "budget_at",
+        "peak_at",
         "lam_tuned",
         "lam_tuned_low",
         "lam_tuned_high",
@@ -158,10 +167,12 @@ def _figure(drawing: Rendered) -> str:
 def _prediction_table(prediction: pd.DataFrame) -> str:
     if prediction.empty:
         return '<p class="note">No λ was predicted: no budget, or no point to measure c on.</p>'
+    scheduled = "peak_at" in prediction and not prediction["peak_at"].equals(prediction["budget_at"])
     varied = [name for name in _axes(prediction) if name == "eta" or prediction[name].nunique() > 1]
     fields = [
         *(_axis_field(axis) for axis in varied),
         Field(label="T (epochs)", cell=lambda r: number(r.get("budget_at"))),
+        *([Field(label="T₁ (epochs)", cell=lambda r: number(r.get("peak_at")))] if scheduled else []),
         Field(label="c (epochs)", cell=lambda r: number(r.get("c"))),
         Field(label="λ_pred", cell=lambda r: number(r.get("lam_pred"))),
         Field(label="λ tuned [range]", cell=_tuned),
@@ -172,7 +183,11 @@ def _prediction_table(prediction: pd.DataFrame) -> str:
         Field(label="at λ\u00a0=\u00a00", cell=lambda r: accuracy(r.get("acc_zero"))),
         Field(label="Note", cell=lambda r: remark(r.get("why")), kind="why"),
     ]
-    return table("Predicted and tuned λ", fields, _records(prediction))
+    note = (
+        '<p class="note">η follows a schedule: λ_pred = c/T₁, with T₁ the epoch at which η first falls and c measured '
+        "before it. Only runs whose own budget is T count.</p>\n"
+    )
+    return note * scheduled + table("Predicted and tuned λ", fields, _records(prediction))
 
 
 def _tuned(row: Mapping[str, object]) -> str:

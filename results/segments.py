@@ -24,9 +24,11 @@ POINT_COLUMNS = (
 )
 PEAK_COLUMNS = (
     *("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "best_train_acc", "t_train1"),
+    *("acc_train1", "t_min_loss", "min_train_loss", "last_train_loss"),
     *("last_epoch", "last_step", "last_decay_time", "measurements", "censored", "censored_why"),
 )
 ROW_COLUMNS = ("point", "step", "epoch", "decay_time", "test_acc", "train_acc")
+_MEASURED = ("epoch", "decay_time", "test_acc", "train_acc", "train_loss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Segments:
     decay_time: Floats  # (n,) Σ ηλ/(1-μ)
     test_acc: Floats  # (n,) 0 to 1
     train_acc: Floats  # (n,) 0 to 1, may be NaN
+    train_loss: Floats  # (n,) without the L2 term, may be NaN
 
     @property
     def last(self) -> Ints:
@@ -56,6 +59,14 @@ class Segments:
         hit_segments, position = np.unique(self.segment[hits], return_index=True)
         first[hit_segments] = hits[position]
         return first
+
+    def mean_where(self, mask: Bools, values: Floats) -> Floats:
+        """Mean of `values` (n,) where `mask` (n,) holds, in each segment, which has one such at least (S,)."""
+        if not len(self.start):
+            return np.empty(0)
+        total = np.add.reduceat(np.where(mask, values, 0.0), self.start)
+        mean: Floats = total / np.add.reduceat(mask.astype(np.float64), self.start)
+        return mean
 
     def maximum(self, values: Floats) -> Floats:
         """Maximum of `values` (n,) in each segment (S,)."""
@@ -97,7 +108,7 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     points that were not asked about (of a sweep still running, say) are left out.
 
     Args:
-        rows: measurements, in any order, columns of `results.schema`.
+        rows: measurements, in any order, columns of `results.schema`; ``train_loss`` may be absent.
         points: ids of the points asked about (P,); by default those in `rows`, in order of appearance.
 
     Raises:
@@ -106,6 +117,8 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     if rows.empty:
         rows = pd.DataFrame({name: pd.Series(dtype="float64") for name in ROW_COLUMNS})
     require(rows, ROW_COLUMNS, "rows")
+    if "train_loss" not in rows:
+        rows = rows.assign(train_loss=np.nan)
     codes, seen = pd.factorize(rows["point"])
     asked = pd.Index(seen if points is None else points)
     if asked.has_duplicates:
@@ -121,7 +134,7 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
         start=np.flatnonzero(new).astype(np.int64),
         segment=(np.cumsum(new) - 1).astype(np.int64),
         step=rows["step"].to_numpy()[order].astype(np.int64),
-        **{name: floats(rows, name)[order] for name in ("epoch", "decay_time", "test_acc", "train_acc")},
+        **{name: floats(rows, name)[order] for name in _MEASURED},
     )
 
 

@@ -109,8 +109,13 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     with _whole(path) as file:
-        file.write(text.encode())
+        file.write(content)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -1,7 +1,8 @@
 """How every figure looks and how it is written: colours, panels, keys, ticks, files.
 
 A figure is a row of equal columns, each complete with its own axes and key, so that a narrow page can stack
-the columns instead of shrinking them. Figures are made from ``matplotlib.figure.Figure`` alone: no pyplot, no
+the columns instead of shrinking them. Figures for a journal (``results.paper``) are grids of smaller panels, made to
+be printed at their own size. Figures are made from ``matplotlib.figure.Figure`` alone: no pyplot, no
 window, no state kept between calls.
 """
 
@@ -20,14 +21,26 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.path import Path as Shape
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from results.store import write_bytes, write_text
+
 INK = "#22262b"
 MUTED = "#69727d"
+GREY = "#d9dee4"
+DASHED = (0, (4, 3))
+# Okabe & Ito's colours, told apart by every kind of colour blindness; never used for a quantity.
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 COLUMN_HEIGHT = 3.75  # inches
+KEY_ROOM = 0.98  # inches below a panel, for tick labels, axis label and key
 MARKER = 4.2  # points
 PNG_DPI = 120  # two pixels per point of a phone; higher costs time and shows nothing more
+PRINT_DPI = 200
+PRINT_FONT = 8.0  # points, at the size a printed figure has
+PANEL_HEIGHT = 1.55  # inches, of the axes of a printed panel
+PANEL_WIDTHS = {1: 3.5, 2: 2.9}  # inches, by panels in a row: one is a column of a journal, two or three the page
 
 # Text becomes paths: the drawing is then the same on every machine, whatever fonts it has. The salt fixes the
 # ids that matplotlib would otherwise draw at random.
@@ -72,6 +85,7 @@ MARKS: dict[str, dict[str, Any]] = {
         "markerfacecolor": "white",
         "markeredgewidth": 1.0,
     },
+    "edge": {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 1.0},
     "outside": {"marker": "s", "markersize": 2.6, "markeredgewidth": 0.0},
     "broken": {"marker": "x", "markeredgewidth": 1.2},
 }
@@ -130,6 +144,11 @@ def budget_scale(budgets: Sequence[float] | np.ndarray) -> Scale:
     return Scale(_positive(budgets), "YlOrBr", 0.38, 0.95)
 
 
+def lam_scale(lams: Sequence[float] | np.ndarray) -> Scale:
+    """Colours of λ > 0 where curves differ in it: pinks to purple, unlike those of η and of the budgets."""
+    return Scale(_positive(lams), "RdPu", 0.36, 0.98)
+
+
 def paler(color: str, share: float) -> str:
     """A colour mixed with white: 0 leaves it, 1 gives white. Opaque, so overlaps stay readable."""
     red, green, blue = (c + (1.0 - c) * share for c in to_rgb(color))
@@ -137,9 +156,10 @@ def paler(color: str, share: float) -> str:
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Apply the style for the duration of a ``with`` block, and nowhere else."""
-    with mpl.rc_context(_RC):  # type: ignore[arg-type]  # the stub lists every known key
+def styled(font: float = 9.0) -> Iterator[None]:
+    """Apply the style for the duration of a ``with`` block, and nowhere else; ``font`` is the size of text, points."""
+    sizes = {"font.size": font, "legend.fontsize": font - 1.0}
+    with mpl.rc_context(_RC | sizes):  # type: ignore[arg-type]  # the stub lists every known key
         yield
 
 
@@ -152,7 +172,7 @@ def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]
     """
     count = len(titles)
     figure = Figure(figsize=(width * count, COLUMN_HEIGHT))
-    left, right, bottom, top = 0.72 / width, 0.12 / width, 0.98 / COLUMN_HEIGHT, 0.34 / COLUMN_HEIGHT
+    left, right, bottom, top = 0.72 / width, 0.12 / width, KEY_ROOM / COLUMN_HEIGHT, 0.34 / COLUMN_HEIGHT
     axes = []
     for k, title in enumerate(titles):
         ax = figure.add_axes(((k + left) / count, bottom, (1 - left - right) / count, 1 - bottom - top))
@@ -161,21 +181,60 @@ def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]
     return figure, axes
 
 
-def color_key(ax: Axes, label: str, scale: Scale) -> None:
-    """A strip of labelled colours below a panel; every n-th is labelled when there are many."""
+def print_figure(
+    titles: Sequence[Sequence[str]], headings: Sequence[str] = (), room: float = KEY_ROOM
+) -> tuple[Figure, list[list[Axes]]]:
+    """Rows of panels at the size they are printed: each an axes, a title above it and room for keys below.
+
+    Args:
+        titles: heading of each panel, row by row.
+        headings: of each row, above its titles; none by default.
+        room: inches below each panel, for tick labels, axis label and keys.
+    """
+    columns, head = len(titles[0]), 0.22 if headings else 0.0
+    width, tall = PANEL_WIDTHS.get(columns, 2.4), PANEL_HEIGHT + room + 0.3 + head
+    across, down = columns * width, len(titles) * tall
+    figure = Figure(figsize=(across, down))
+    grid: list[list[Axes]] = []
+    for r, row in enumerate(titles):
+        top = down - r * tall  # all in inches
+        if headings:
+            figure.text(0.08 / across, (top - 0.06) / down, headings[r], va="top", color=MUTED)
+        grid.append([])
+        for c, title in enumerate(row):
+            place = (c * width + 0.6, top - tall + room, width - 0.72, PANEL_HEIGHT)
+            ax = figure.add_axes((place[0] / across, place[1] / down, place[2] / across, place[3] / down))
+            ax.tick_params(labelsize=PRINT_FONT - 0.8, pad=2.5)
+            ax.xaxis.labelpad = 2.0
+            left = (c * width + 0.08) / across
+            figure.text(left, (top - head - 0.08) / down, title, va="top", weight="bold")
+            grid[-1].append(ax)
+    return figure, grid
+
+
+def color_key(ax: Axes, label: str, scale: Scale, below: float = KEY_ROOM - 0.27) -> None:
+    """A strip of labelled colours below a panel; as many are labelled as there is room for.
+
+    Args:
+        ax: the panel.
+        label: left of the strip.
+        scale: its colours.
+        below: inches from the panel to the strip.
+    """
     figure, box = ax.get_figure(), ax.get_position()
     assert isinstance(figure, Figure)
     count = len(scale.values)
     if not count:
         return
-    height, width = figure.get_figheight(), min(1.0, 0.17 * count)
-    strip = figure.add_axes((box.x0 + 0.06 * box.width, 0.27 / height, 0.94 * box.width * width, 0.085 / height))
+    height, font = figure.get_figheight(), 8.0 * mpl.rcParams["font.size"] / 9.0
+    cell, every = _cells(scale, 0.94 * box.width * figure.get_figwidth(), font)
+    wide = cell * count / figure.get_figwidth()
+    strip = figure.add_axes((box.x0 + 0.06 * box.width, box.y0 - below / height, wide, 0.085 / height))
     strip.set_axis_off()
     strip.set(xlim=(0, count), ylim=(0, 1))
     strip.bar(np.arange(count) + 0.5, 1.0, width=0.92, color=[scale.color(v) for v in scale.values])
-    every = -(-count // 7)
-    for k in range(0, count, every):
-        strip.text(k + 0.5, -0.55, plain(scale.values[k]), ha="center", va="top", fontsize=8)
+    for k in range((count - 1) % every // 2, count, every):
+        strip.text(k + 0.5, -0.55, plain(scale.values[k]), ha="center", va="top", fontsize=font)
     strip.annotate(
         label,
         (0, 0.5),
@@ -187,6 +246,40 @@ def color_key(ax: Axes, label: str, scale: Scale) -> None:
     )
 
 
+def _cells(scale: Scale, room: float, font: float) -> tuple[float, int]:
+    """Width of a colour in inches, and that every n-th is labelled."""
+    widest = _width([plain(value) for value in scale.values], font)
+    cell = min(room / len(scale.values), max(0.17 * room, widest))
+    return cell, math.ceil(widest / cell - 1e-9)
+
+
+def line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: float = 0.4) -> None:
+    """What lines and marks mean, below a panel, in as many columns as there is room for.
+
+    Args:
+        ax: the panel.
+        entries: label to the properties of its line.
+        below: inches from the panel to the key.
+    """
+    if not entries:
+        return
+    figure, box = ax.get_figure(), ax.get_position()
+    assert isinstance(figure, Figure)
+    room = box.width * figure.get_figwidth() + 0.3
+    column = 0.32 + _width(list(entries), PRINT_FONT - 1.0)
+    figure.legend(
+        handles=[Line2D([], [], label=label, **look) for label, look in entries.items()],
+        loc="upper left",
+        bbox_to_anchor=(box.x0 - 0.3 / figure.get_figwidth(), box.y0 - below / figure.get_figheight()),
+        ncols=max(1, min(len(entries), int(room / column))),
+        handlelength=1.9,
+        columnspacing=1.0,
+        labelspacing=0.25,
+        borderaxespad=0.0,
+        borderpad=0.1,
+    )
+
+
 def no_data(ax: Axes, reason: str) -> None:
     """Say in a panel why it is empty."""
     ax.set(xscale="linear", yscale="linear", xticks=[], yticks=[])
@@ -195,10 +288,15 @@ def no_data(ax: Axes, reason: str) -> None:
     ax.text(0.5, 0.44, reason, ha="center", va="top", transform=ax.transAxes, color=MUTED, wrap=True, fontsize=8.5)
 
 
-def log_axis(axis: Axis, values: np.ndarray) -> None:
+def log_axis(axis: Axis, values: np.ndarray, inches: float | None = None) -> None:
     """Logarithmic axis around values with a few labelled ticks, at 1, 2, 5 below two decades.
 
     Fixed ticks are several times quicker to draw than matplotlib's own search for them.
+
+    Args:
+        axis: of a panel.
+        values: what it must show, all above zero.
+        inches: length of the axis; given, ticks are as close as their labels allow.
     """
     low, high = math.log10(values.min()), math.log10(values.max())
     margin = 0.06 * max(high - low, 0.7)
@@ -208,21 +306,48 @@ def log_axis(axis: Axis, values: np.ndarray) -> None:
         if axis.axis_name == "x"  # type: ignore[attr-defined]
         else (axis.axes.set_yscale, axis.axes.set_ylim)
     )
+    set_limits(10.0**low, 10.0**high)  # before the scale, which would look for limits of its own
     set_scale("log")
-    set_limits(10.0**low, 10.0**high)
     decades = range(math.floor(low), math.ceil(high) + 1)
-    every = -(-(high - low) // 8)
-    steps = (1, 2, 5) if high - low < 2 else (1,)
-    ticks = [m * 10.0**d for d in decades if d % every == 0 for m in steps]
+    ticks = _log_ticks(low, high, inches, axis.axis_name == "x")  # type: ignore[attr-defined]
     minor = [m * 10.0**d for d in decades for m in range(2, 10)] if high - low < 5 else []
-    axis.set_major_locator(FixedLocator([t for t in ticks if low <= math.log10(t) <= high]))
+    axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_locator(FixedLocator(minor) if minor else NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
 
+_TICKS = ((1, (1, 2, 5)), (1, (1, 3)), *((every, (1,)) for every in range(1, 12)))  # every n-th decade, steps in it
+
+
+def _log_ticks(low: float, high: float, inches: float | None, along: bool) -> list[float]:
+    """Labelled ticks between two powers of ten: those as close as labels beside (``along``) each other allow."""
+
+    def inside(every: int, steps: Sequence[int]) -> list[float]:
+        decades = (d for d in range(math.floor(low), math.ceil(high) + 1) if d % every == 0)
+        return [t for d in decades for m in steps if low <= math.log10(t := float(f"{m}e{d}")) <= high]
+
+    if inches is None:
+        return inside(int(-(-(high - low) // 8)), (1, 2, 5) if high - low < 2 else (1,))
+    for every, steps in _TICKS:
+        ticks = inside(every, steps)
+        gap = min(np.diff(np.log10(ticks)), default=math.inf) / (high - low) * inches
+        if gap >= (_width([plain(t) for t in ticks], PRINT_FONT) if along else 0.17):
+            break
+    return ticks
+
+
+def _width(labels: Sequence[str], font: float) -> float:
+    """Inches that the longest label takes, with a blank; some letters are narrow."""
+    narrow = " .,;:·*/ijlt⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
+    longest = max((sum(0.4 if c in narrow else 0.64 for c in label) for label in labels), default=0.0)
+    return longest * font / 72 + 0.05
+
+
 def plain(value: float) -> str:
-    """A tick label: 0.3, 20, 10⁻⁴, 2·10⁵."""
+    """A tick label: 0, 0.3, 20, 10⁻⁴, 2·10⁵."""
+    if value == 0:
+        return "0"
     if 0.001 <= value < 1e4 and value == float(f"{value:.3g}"):
         return f"{value:g}"
     exponent = math.floor(math.log10(value) + 1e-9)
@@ -231,13 +356,13 @@ def plain(value: float) -> str:
     return power if math.isclose(factor, 1.0, rel_tol=5e-3) else f"{factor:.2g}·{power}"
 
 
-def render(drawing: Drawing) -> Rendered:
+def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
     """The three files of a drawing as text and bytes; the same drawing always gives the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
     with styled():
         nothing: Mapping[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         drawing.figure.savefig(svg, format="svg", metadata=nothing)
-        drawing.figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        drawing.figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
     return Rendered(
         name=drawing.name,
         title=drawing.title,
@@ -249,13 +374,16 @@ def render(drawing: Drawing) -> Rendered:
     )
 
 
-def save(drawing: Drawing, folder: str | Path) -> Rendered:
-    """Write NAME.svg, NAME.png and NAME.csv into a folder, made if absent; returns what was written."""
-    rendered, folder = render(drawing), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{drawing.name}.svg").write_text(rendered.svg, encoding="utf-8", newline="\n")
-    (folder / f"{drawing.name}.png").write_bytes(rendered.png)
-    (folder / f"{drawing.name}.csv").write_text(rendered.csv, encoding="utf-8", newline="\n")
+def save(drawing: Drawing, folder: str | Path, dpi: int = PNG_DPI) -> Rendered:
+    """Write NAME.svg, NAME.png and NAME.csv into a folder, made if absent, each whole or not at all.
+
+    Returns:
+        What was written.
+    """
+    rendered, folder = render(drawing, dpi), Path(folder)
+    write_text(folder / f"{drawing.name}.svg", rendered.svg)
+    write_bytes(folder / f"{drawing.name}.png", rendered.png)
+    write_text(folder / f"{drawing.name}.csv", rendered.csv)
     return rendered
 
 

@@ -126,6 +126,66 @@ def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
 
 
 @app.command()
+def figure(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Figure of the paper, e.g. 2 or S7.", show_default=False)
+    ] = None,
+    sweep_dirs: Annotated[
+        list[Path] | None, typer.Argument(metavar="SWEEP_DIR...", help="Folders of sweeps.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to.  [default: SWEEP_DIR/analysis/figures/paper]")
+    ] = None,
+    eta: Annotated[float | None, typer.Option(help="η of the panels that show only one.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Keep the points of one value of an axis. Repeatable.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show the figures and what each needs.")] = False,
+) -> None:
+    """Draw a figure of the paper from sweeps, as SVG, PNG and the CSV of what it shows; prints the paths.
+
+    Example: [cyan]sweeper figure 2 runs/digits[/]
+    """
+    from sweeper.paper import paper_figure, show_figures
+
+    if list_:
+        return show_figures(Console())
+    if name is None:
+        raise InputError("sweeper figure: give a NAME and a SWEEP_DIR; 'sweeper figure --list' shows the names.")
+    pairs = dict(_pair(text) for text in only or ())
+    roots = [_absolute(path) for path in sweep_dirs or ()]
+    caption, paths = paper_figure(name, roots, None if out is None else _absolute(out), pairs, eta)
+    _stderr().print(_escape(caption), highlight=False, soft_wrap=True)
+    for path in paths:
+        typer.echo(path)
+    return None
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a sweep.", show_default=False)],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Folder of the other.", show_default=False)],
+    accuracy: Annotated[
+        float | None,
+        typer.Option(help="Test accuracy to be reached, 0 to 1.  [default: the smaller maximum less the tolerance]"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.  [default: comparison-A-B]")] = None,
+    json_: Json = False,
+) -> None:
+    """Compare two sweeps: best accuracy, time to an accuracy, one figure of both; prints who is better.
+
+    Example: [cyan]sweeper compare runs/constant runs/autol2[/]
+    """
+    from sweeper.compare import compare_sweeps, show_comparison
+
+    if accuracy is not None and not 0 < accuracy <= 1:
+        raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
+    roots = _absolute(first), _absolute(second)
+    comparison = compare_sweeps(*roots, accuracy, None if out is None else _absolute(out))
+    show_comparison(comparison, Console(), as_json=json_)
+
+
+@app.command()
 def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     """Replay a sweep from its Parquet files into MLflow; doing it twice gives the same runs.
 
@@ -198,6 +258,13 @@ def _load(path: Path, settings: Sequence[str] | None, name: str | None = None) -
         return load_grid(text, str(path), [*(settings or ()), *named])
     except InputError as error:
         raise InputError(str(error).replace("--set name:", "--name:") if named else str(error)) from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise InputError(f"--only {text}: write KEY=VALUE, e.g. mu=0.9.")
+    return key, value
 
 
 def _opener(backend: str, address: str | None) -> Callable[[], Backend]:

@@ -110,6 +110,25 @@ def make_sweep(
     return rows, points_of(rows)
 
 
+def peak_table(
+    etas: Sequence[float], lams: Sequence[float], seeds: Sequence[int] = (0,), **columns: object
+) -> pd.DataFrame:
+    """Peaks of a full grid as `find_peaks` gives them; a column is a value, or a function of the table."""
+    eta, lam, seed = (a.ravel() for a in np.meshgrid(etas, lams, seeds, indexing="ij"))
+    base = {"eta": eta, "lam": lam, "seed": seed, "mu": 0.0, "budget": 100.0, "outcome": "completed", "censored": False}
+    table = pd.DataFrame({"point": [f"p{i}" for i in range(len(eta))], **base})
+    defaults = {"kappa": 0.5, "best_test_acc": 0.9, "best_train_acc": 1.0, "last_decay_time": 2.0, "last_epoch": 1e4}
+    table = table.assign(**(defaults | {k: v for k, v in columns.items() if k in defaults}))
+    table = table.assign(t_star_step=table["kappa"] / (table["eta"] * table["lam"].clip(lower=1e-9)))
+    table = table.assign(t_star=table["t_star_step"], t_train1=np.nan, acc_train1=np.nan)
+    return table.assign(**{k: v for k, v in columns.items() if k not in defaults})
+
+
+@pytest.fixture(name="peak_table", scope="session")
+def _peak_table() -> Callable[..., pd.DataFrame]:
+    return peak_table
+
+
 @pytest.fixture(name="make_sweep", scope="session")
 def _make_sweep() -> Callable[..., tuple[pd.DataFrame, pd.DataFrame]]:
     return make_sweep

@@ -254,6 +254,13 @@ def test_saturation_is_found_below_lam_b_only_where_there_is_one():
     rng = np.random.default_rng(5)
     eta, lam, log_star = noisy_law(rng, n_lam=12, sigma=0.15)
     assert saturation(direct_peaks(eta, lam, log_star)) is None
+    rng = np.random.default_rng(6)
     flat = np.log(0.5) - np.log(eta * np.maximum(lam, 5e-3)) + 0.15 * rng.standard_normal(len(lam))
-    assert 2e-3 < saturation(direct_peaks(eta, lam, flat)) < 1.2e-2
+    found = saturation(direct_peaks(eta, lam, flat))
+    assert found.interval[0] < 5e-3 < found.interval[1]
+    assert found.interval[0] < 5e-3 < found.interval[1]
+    assert found.interval[0] < found.value < found.interval[1]
+    assert found.interval[1] < 3 * found.interval[0]
+    power = np.log(0.5) - 0.65 * np.log(eta * lam) + 0.15 * rng.standard_normal(len(lam))
+    assert saturation(direct_peaks(eta, lam, power)) is None
     assert saturation(direct_peaks(eta[:3], lam[:3], flat[:3])) is None

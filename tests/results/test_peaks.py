@@ -25,6 +25,19 @@ def test_earliest_measurement_within_tolerance_of_the_maximum(point_rows, points
     assert peak.censored_why == ""
 
 
+def test_accuracy_when_the_training_set_is_fitted_and_when_its_loss_turns(point_rows, points_of):
+    loss = [3.0, 2.0, 1.0, 0.5, np.nan, 0.4, 0.6, 0.7, 0.8, 0.9]
+    rows = point_rows("a", RISE_FALL, steps_per_epoch=2, train_acc=[0.5, 0.9, *[1.0] * 8], train_loss=loss)
+    peak = find_peaks(rows, points_of(rows.drop(columns="train_loss"))).iloc[0]
+    assert peak.acc_train1 == pytest.approx(0.9)
+    assert (peak.t_min_loss, peak.min_train_loss) == (3.0, pytest.approx(0.4))
+    assert peak.last_train_loss == pytest.approx(0.85)  # mean of the last tenth, from epoch 4.5 of 5
+    never = find_peaks(
+        rows.drop(columns="train_loss").assign(train_acc=0.9), points_of(rows.drop(columns="train_loss"))
+    )
+    assert never[["acc_train1", "t_min_loss", "min_train_loss", "last_train_loss"]].isna().all(axis=None)
+
+
 def test_a_tie_at_the_tolerance_counts_as_within_in_float32(point_rows, points_of):
     for images in range(9000, 9500, 50):  # of 10 000; 0.005 is 50 images
         rows = point_rows("a", [0.1, (images - 50) / 1e4, images / 1e4, 0.5, 0.4])

@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from results.peaks import find_peaks
-from results.tables import collapse, tuned_and_predicted, within_budget
+from results.setup import Setup
+from results.tables import collapse, steady_rows, tuned_and_predicted, within_budget
+from search_spaces.optimizer import Cosine, Piecewise
 
 CURVE = [0.1, 0.5, 0.9, 0.8, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3]
 
@@ -35,6 +37,32 @@ def test_no_measurement_within_the_budget_and_nan(point_rows):
     assert within_budget(rows.iloc[:1], [1]).empty
     assert within_budget(pd.DataFrame(), [1]).empty
     assert within_budget(rows, []).empty
+
+
+SCHEDULED = Setup(schedule=Piecewise(name="piecewise"))
+
+
+def test_with_a_schedule_only_runs_of_the_very_budget_count(point_rows):
+    rows = pd.concat([point_rows("ten", CURVE, budget=10), point_rows("five", CURVE[:5], budget=5)])
+    table = within_budget(rows, [5, 10], setup=SCHEDULED).set_index(["point", "budget_at"]).acc
+    assert table["five", 5] == pytest.approx(0.9)
+    assert table["ten", 10] == pytest.approx(0.9)
+    assert np.isnan([table["ten", 5], table["five", 10]]).all()
+    cut = within_budget(rows[rows.epoch <= 7], [10], setup=SCHEDULED).set_index("point").acc
+    assert np.isnan(cut["ten"])  # it did not train its budget
+    with pytest.raises(ValueError, match="rows lacks the columns budget"):
+        within_budget(rows.drop(columns="budget"), [5], setup=SCHEDULED)
+
+
+def test_steady_rows_end_with_the_first_decay_of_each_point(point_rows, points_of):
+    rows = pd.concat([point_rows("ten", CURVE, budget=10), point_rows("twenty", CURVE, budget=20)])
+    points = points_of(rows)
+    assert steady_rows(rows, points, Setup()) is rows
+    steady = steady_rows(rows, points, SCHEDULED)
+    assert steady.groupby("point").epoch.max().to_dict() == {"ten": 3, "twenty": 6}
+    assert steady_rows(rows, points, Setup(schedule=Cosine(name="cosine"))).empty
+    of_one = rows[rows.point == "ten"].assign(point=lambda r: r.point.astype("category"))
+    assert steady_rows(of_one, points, SCHEDULED).epoch.max() == 3
 
 
 def test_further_axes_are_columns(point_rows):

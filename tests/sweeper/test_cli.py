@@ -165,9 +165,14 @@ def test_a_folder_without_a_sweep_is_refused(sweeper, command):
     assert re.search(r"error: .*nowhere: no sweep here \(no plan.json\)", done.stderr)
 
 
+def test_compare_refuses_what_is_no_sweep_and_no_accuracy(sweeper):
+    assert "nowhere: no sweep here" in sweeper("compare", "nowhere", "elsewhere", expect=2).stderr
+    assert "--accuracy 2.0: a test accuracy" in sweeper("compare", "a", "b", "--accuracy", "2", expect=2).stderr
+
+
 def test_every_command_has_help_with_an_example(sweeper):
     commands = re.findall(r"│ (\w+) ", sweeper("--help").stdout.split("Commands")[1])
-    assert commands == ["plan", "run", "status", "analyze", "track", "ui", "schema"]
+    assert commands == ["plan", "run", "status", "analyze", "figure", "compare", "track", "ui", "schema"]
     for command in commands:
         assert f"Example: sweeper {command}" in sweeper(command, "--help").stdout
 

@@ -1,0 +1,192 @@
+"""Every figure of the paper that a sweep can be drawn as: its name, what it shows, what it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from results.paper import budgets, curves, learning_rates, prediction, scaling
+from results.paper.tables import LackingError, Tables
+from results.style import Drawing
+from search_spaces.errors import InputError, suggest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFigure:
+    """A layout of the paper.
+
+    Attributes:
+        caption: what it shows, in one line, in the paper's terms.
+        needs: columns and axes that the sweeps must have, in one line.
+        data: from tables of sweeps to the table of what is shown; raises ``LackingError``.
+        draw: from that table to the figure.
+        sweeps: at most so many, or None.
+    """
+
+    caption: str
+    needs: str
+    data: Callable[[Tables], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
+    sweeps: int | None = None
+
+
+READING = "Means over seeds, each seed a small dot. Hollow: a lower bound, or the end of the grid. Dashed: λ = 0."
+
+_BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum; a sweep of the probe may be added"
+_SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
+_AUTO = "one sweep with l2.auto and one of constant λ at the same η"
+
+FIGURES: dict[str, PaperFigure] = {
+    "1a": PaperFigure(
+        caption="Final test accuracy against λ: with a fixed budget one λ is best, with T ∝ 1/λ there is a plateau.",
+        needs="two sweeps over lam: one with a fixed budget, one with budget inverse_lam (the paper's have a schedule)",
+        data=budgets.final_accuracy,
+        draw=budgets.draw_final_accuracy,
+    ),
+    "1b": PaperFigure(
+        caption="Test accuracy against the budget T, for the predicted λ = c/T and for the tuned λ.",
+        needs=_BUDGETS,
+        data=prediction.accuracy_of_prediction,
+        draw=prediction.draw_accuracy_of_prediction,
+    ),
+    "1c": PaperFigure(
+        caption="Training curves with the dynamical schedule AutoL2, and with the best constant λ.",
+        needs=_AUTO,
+        data=curves.auto_against_best,
+        draw=curves.draw_auto_against_best,
+    ),
+    "2": PaperFigure(
+        caption="Smaller λ need longer: a, epochs to maximum test accuracy; b, the maximum; c, that within a budget.",
+        needs=_SCALING,
+        data=scaling.time_and_accuracy,
+        draw=scaling.draw_time_and_accuracy,
+        sweeps=2,
+    ),
+    "2def": PaperFigure(
+        caption="As 2, of the wide ResNet: d, epochs to maximum test accuracy; e, the maximum; f, within a budget.",
+        needs="axes eta and lam, analysis.budgets; one sweep",
+        data=scaling.time_and_accuracy,
+        draw=partial(scaling.draw_time_and_accuracy, letters="def"),
+        sweeps=1,
+    ),
+    "3": PaperFigure(
+        caption="As 2, of the CNN: a to c without batch norm, d to f with.",
+        needs=_SCALING,
+        data=scaling.time_and_accuracy,
+        draw=scaling.draw_time_and_accuracy,
+        sweeps=2,
+    ),
+    "4": PaperFigure(
+        caption="a, c = t*·λ is read off a short run at large λ; b, tuned λ (bars: within 0.1 %) and λ = c/T.",
+        needs=_BUDGETS,
+        data=prediction.probe_and_tuned,
+        draw=prediction.draw_probe_and_tuned,
+    ),
+    "5c": PaperFigure(
+        caption="Training loss against the time step·η: infinite width with k = 1 and k = 2, and an experiment.",
+        needs="column train_loss; sweeps of trainable.kernel with homogeneity 1 and 2, one of a network, of one λ",
+        data=curves.theory_and_experiment,
+        draw=curves.draw_theory_and_experiment,
+    ),
+    "S1": PaperFigure(
+        caption="Epochs to training accuracy 1 against η, by λ.",
+        needs="axes eta and lam; points that reach training accuracy 1",
+        data=learning_rates.time_to_fit,
+        draw=learning_rates.draw_time_to_fit,
+    ),
+    "S2": PaperFigure(
+        caption="Epochs to maximum test accuracy against λ, with momentum.",
+        needs="axis lam, mu above 0",
+        data=scaling.time_and_momentum,
+        draw=scaling.draw_time_and_momentum,
+    ),
+    "S3": PaperFigure(
+        caption="Maximum test accuracy within T against λ, and the predicted λ = c/T (dashed).",
+        needs=_BUDGETS,
+        data=prediction.accuracy_and_prediction,
+        draw=prediction.draw_accuracy_and_prediction,
+    ),
+    "S4": PaperFigure(
+        caption="As S3, with λ = 2c/T.",
+        needs=_BUDGETS,
+        data=partial(prediction.accuracy_and_prediction, factor=2.0),
+        draw=prediction.draw_accuracy_and_prediction,
+    ),
+    "S5": PaperFigure(
+        caption="Squared error: accuracy depends on η at training accuracy 1, not at the maximum; loss has a minimum.",
+        needs="axes eta (two or more) and lam, columns train_acc and train_loss (the paper's loss is mse)",
+        data=learning_rates.catapult,
+        draw=learning_rates.draw_catapult,
+    ),
+    "S6": PaperFigure(
+        caption="Loss and accuracy while training, for the smallest, middle and largest λ.",
+        needs="axis lam, columns train_loss, test_loss, train_acc, test_acc; one row a sweep",
+        data=curves.dynamics,
+        draw=curves.draw_dynamics,
+        sweeps=4,
+    ),
+    "S7": PaperFigure(
+        caption="Where the law fails: epochs to maximum test accuracy and the maximum against λ, beside λ = 0.",
+        needs="axis lam with 0 (the paper's network is under-parameterized)",
+        data=scaling.time_and_limits,
+        draw=scaling.draw_time_and_limits,
+    ),
+    "S8": PaperFigure(
+        caption="a, maximum test accuracy over η and λ; b, against λ for several T: longer T does not rescue small λ.",
+        needs="axes eta and lam, two values or more; analysis.budgets, or sweeps that differ in a fixed budget",
+        data=budgets.heat_and_budgets,
+        draw=budgets.draw_heat_and_budgets,
+    ),
+    "S9": PaperFigure(
+        caption="a, training curves with AutoL2 and with constant λ; b, their λ.",
+        needs=_AUTO,
+        data=curves.auto_against_constants,
+        draw=curves.draw_auto_against_constants,
+    ),
+    "S10": PaperFigure(
+        caption="As S9, with a schedule of η.",
+        needs=_AUTO + ", both with a schedule",
+        data=curves.auto_with_schedule,
+        draw=curves.draw_auto_against_constants,
+    ),
+}
+
+
+def find_figure(name: str) -> str:
+    """The name of a figure as ``FIGURES`` has it, from one in any case.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = {figure.lower(): figure for figure in FIGURES}
+    if name.lower() not in known:
+        raise InputError(f"figure {name}: no such figure; {suggest(name, FIGURES)}. See 'sweeper figure --list'.")
+    return known[name.lower()]
+
+
+def draw_figure(name: str, tables: Tables) -> Drawing:
+    """A figure of the paper from tables of sweeps.
+
+    Args:
+        name: of ``FIGURES``, in any case.
+        tables: of one or more sweeps.
+
+    Raises:
+        InputError: there is no such figure, or the sweeps have not what it needs.
+    """
+    name = find_figure(name)
+    layout = FIGURES[name]
+    given = ", ".join(tables.names)
+    try:
+        if layout.sweeps is not None and len(tables.names) > layout.sweeps:
+            raise LackingError(
+                f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}, but {len(tables.names)} are given"
+            )
+        data = layout.data(tables)
+    except LackingError as error:
+        raise InputError(f"figure {name} of {given}: it needs {error}. In all: {layout.needs}.") from None
+    title, caption = f"Figure {name}", f"{layout.caption} {READING}"
+    figure = layout.draw(data)
+    return Drawing(name=f"figure_{name}", title=title, caption=caption, panels=(title,), figure=figure, data=data)

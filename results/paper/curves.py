@@ -1,0 +1,221 @@
+"""Figures 1c, S6, S9, S10 and 5c: curves along training."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from results.paper.means import low_middle_high, mean_curves, spread, stack
+from results.paper.panels import LAM_ZERO, ONE_KEY, Look, draw_curves, keys, log_x, log_y, look_of, numbers, panel
+from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.style import BLUE, GREEN, INK, ORANGE, Scale, lam_scale, line_key, paler, plain, print_figure, styled
+
+AUTO, CONSTANT = "AutoL2", "constant"
+AUTO_LOOK: dict[str, Any] = {"color": ORANGE, "linewidth": 1.8, "zorder": 3}
+CONSTANTS = 5  # constant λ > 0 at most
+KINDS: dict[str, dict[str, Any]] = {
+    "theory, k = 1": {"color": BLUE, "linestyle": (0, (5, 2))},
+    "theory, k = 2": {"color": ORANGE},
+    "experiment": {"color": GREEN, "linestyle": (0, (1, 1)), "linewidth": 1.8},
+}
+
+
+def auto_against_best(tables: Tables) -> pd.DataFrame:
+    """Figure 1c: test accuracy against epochs, AutoL2 and the best constant λ.
+
+    Returns:
+        Panel ``accuracy``, series ``AutoL2`` and ``constant``; ``x`` in epochs, ``lam`` that of the start.
+    """
+    curves = auto_curves(tables)
+    return curves[(curves["panel"] == "accuracy") & ((curves["series"] == AUTO) | (curves["lam"] == _best(curves)))]
+
+
+def auto_against_constants(tables: Tables) -> pd.DataFrame:
+    """Figure S9: test accuracy and λ_t against epochs, AutoL2 and at most five constant λ, and λ = 0.
+
+    Returns:
+        Panels ``accuracy`` and ``lam_t`` (torch's weight decay); ``x`` in epochs, ``lam`` that of the start.
+    """
+    curves = auto_curves(tables)
+    constant = curves.loc[curves["series"] == CONSTANT, "lam"]
+    chosen = {0.0, _best(curves), *spread(constant[constant > 0], CONSTANTS - 1)}
+    return curves[(curves["series"] == AUTO) | curves["lam"].isin(chosen)].reset_index(drop=True)
+
+
+def auto_with_schedule(tables: Tables) -> pd.DataFrame:
+    """Figure S10: that of S9, of sweeps with a schedule of η."""
+    if (tables.sweeps["schedule"] == "constant").any():
+        raise LackingError("a schedule of η in each sweep")
+    return auto_against_constants(tables)
+
+
+def auto_curves(tables: Tables) -> pd.DataFrame:
+    """Mean accuracy and λ_t of AutoL2 (from its largest λ) and of every constant λ at one η, up to AutoL2's end."""
+    auto = set(tables.sweeps.loc[tables.sweeps["auto"].astype(bool), "sweep"])
+    if not auto or len(auto) == len(tables.sweeps):
+        raise LackingError("one sweep with AutoL2 (l2.auto) and one of constant λ")
+    require(tables.rows, ["test_acc", "lam_t"], "rows")
+    require_one(tables.peaks)
+    falls = tables.rows["sweep"].isin(auto)
+    shared = set(tables.rows.loc[falls, "eta"]) & set(tables.rows.loc[~falls, "eta"])
+    rows = tables.rows[tables.rows["eta"].isin(shared)]
+    if rows.empty:
+        raise LackingError("an η that both sweeps have")
+    rows = at_eta(rows.drop_duplicates(["point", "step"]), one_eta(rows, tables.eta))
+    rows = rows.assign(series=np.where(rows["sweep"].isin(auto), AUTO, CONSTANT))
+    falling = rows[rows["series"] == AUTO]
+    end = falling["epoch"].max()
+    kept = (rows["series"] == CONSTANT) | (rows["lam"] == falling["lam"].max())
+    rows = rows[kept & (rows["epoch"] <= end * (1 + 1e-9))]
+    keys = ["series", "eta", "lam"]
+    accuracy = mean_curves(rows, keys, "test_acc")
+    lam_t = mean_curves(rows[rows["step"] > 0], keys, "lam_t", geometric=True)  # before the first step none has acted
+    return stack([accuracy.assign(panel="accuracy", mark="observed"), lam_t.assign(panel="lam_t", mark="observed")])
+
+
+def _best(curves: pd.DataFrame) -> float:
+    """The constant λ > 0 of the highest accuracy."""
+    shown = curves[(curves["panel"] == "accuracy") & (curves["series"] == CONSTANT) & (curves["lam"] > 0)]
+    if shown.empty:
+        raise LackingError("a constant λ > 0 at the η of AutoL2")
+    return float(shown["lam"].iloc[int(numbers(shown, "y").argmax())])
+
+
+def dynamics(tables: Tables) -> pd.DataFrame:
+    """Figure S6: loss and accuracy against epochs, for the smallest, middle and largest λ > 0 at one η of each sweep.
+
+    Returns:
+        Panels ``loss`` and ``accuracy``, series ``train`` and ``test``; ``x`` in epochs.
+    """
+    require(tables.rows, ["train_loss", "test_loss", "train_acc", "test_acc"], "rows")
+    parts = []
+    for name in tables.names:
+        own = tables.of(name)
+        require_one(own.peaks)
+        rows = own.rows[own.rows["lam"] > 0]
+        rows = at_eta(rows, one_eta(rows.drop_duplicates("point"), tables.eta))
+        rows = rows[rows["lam"].isin(low_middle_high(rows["lam"]))]
+        for shown, short in (("loss", "loss"), ("accuracy", "acc")):
+            for series in ("train", "test"):
+                curves = mean_curves(rows, ["sweep", "eta", "lam"], f"{series}_{short}")
+                parts.append(curves[curves["x"] > 0].assign(panel=shown, series=series, mark="observed"))
+    return stack(parts)
+
+
+def theory_and_experiment(tables: Tables) -> pd.DataFrame:
+    """Figure 5c: training loss against the time step·η of the theory with k = 1 and k = 2, and of an experiment.
+
+    k is that of a sweep of the theory, or its axis ``homogeneity``. All are shown at one λ, the middle one of those
+    that all have, and each at the smallest η, whose steps follow the flow best.
+
+    Returns:
+        Panel ``loss``; ``series`` the three; ``x`` the time.
+    """
+    require(tables.rows, ["train_loss"], "rows")
+    require_one(tables.peaks, besides=["homogeneity"])
+    facts = tables.sweeps.set_index("sweep")["homogeneity"]
+    degree = tables.rows["sweep"].map(facts).astype(float)
+    if "homogeneity" in tables.rows:
+        own = pd.to_numeric(tables.rows["homogeneity"], errors="coerce")
+        degree = own.where(degree.notna() & own.notna(), degree)
+    series = np.where(degree.isna(), "experiment", "theory, k = " + degree.map("{:g}".format))
+    rows = tables.rows.assign(series=series)
+    rows = rows[rows["series"].isin(KINDS)]
+    missing = [kind for kind in KINDS if not (rows["series"] == kind).any()]
+    if missing:
+        raise LackingError(f"a sweep for each of {', '.join(KINDS)}; there is none for {' and '.join(missing)}")
+    shared = sorted(set.intersection(*(set(part["lam"]) for _, part in rows.groupby("series"))))
+    if not shared:
+        raise LackingError("a λ that all these sweeps have")
+    rows = rows[rows["lam"] == shared[(len(shared) - 1) // 2]]
+    rows = rows[rows["eta"] == rows.groupby("series")["eta"].transform("min")]
+    curves = mean_curves(rows.assign(time=rows["step"] * rows["eta"]), ["series", "eta", "lam"], "train_loss", x="time")
+    return stack([curves[(curves["x"] > 0) & (curves["y"] > 0)].assign(panel="loss", mark="observed")])
+
+
+# -------------------------------------------------------------------------------------------- drawing
+
+
+def draw_auto_against_best(data: pd.DataFrame) -> Figure:
+    """Figure 1c: one panel."""
+    rows = panel(data, "accuracy")
+    constant = rows.loc[rows["series"] == CONSTANT, "lam"].iloc[0]
+    with styled(8.0):
+        figure, [[ax]] = print_figure([["Test accuracy while training"]], room=ONE_KEY)
+        look = {AUTO: AUTO_LOOK, CONSTANT: {"color": BLUE}}
+        draw_curves(ax, rows.sort_values("series", ascending=False), "series", look.__getitem__)
+        _epochs(ax, "test accuracy")
+        line_key(ax, {AUTO: AUTO_LOOK, f"best constant, λ = {plain(constant)}": {"color": BLUE}})
+    return figure
+
+
+def draw_auto_against_constants(data: pd.DataFrame) -> Figure:
+    """Figures S9 and S10: two panels."""
+    constant = data[data["series"] == CONSTANT]
+    lams = lam_scale(numbers(constant, "lam"))
+    with styled(8.0):
+        figure, [[left, right]] = print_figure([["a  Test accuracy while training", "b  L2 coefficient"]])
+        for ax, name in ((left, "accuracy"), (right, "lam_t")):
+            rows = panel(data, name)
+            further: dict[str, Any] = {"drawstyle": "steps-pre"} if name == "lam_t" else {}
+            draw_curves(ax, rows[rows["series"] == CONSTANT], "lam", look_of(lams), **further)
+            draw_curves(ax, rows[rows["series"] == AUTO], "series", lambda _: AUTO_LOOK, **further | AUTO_LOOK)
+            keys(ax, "λ", lams, {AUTO: AUTO_LOOK} | ({"λ = 0": LAM_ZERO} if (rows["lam"] == 0).any() else {}))
+        _epochs(left, "test accuracy")
+        log_y(right, numbers(panel(data, "lam_t"), "y"), "λₜ (weight decay)")
+        _epochs(right, right.get_ylabel())
+    return figure
+
+
+def _epochs(ax: Axes, label: str) -> None:
+    ax.set(xlabel="epochs", ylabel=label)
+    ax.set_xlim(left=0)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def draw_dynamics(data: pd.DataFrame) -> Figure:
+    """Figure S6: two panels a row, one row a sweep."""
+    sweeps = list(dict.fromkeys(data["sweep"]))
+    titles = []
+    for r, name in enumerate(sweeps):
+        eta = plain(data.loc[data["sweep"] == name, "eta"].iloc[0])
+        titles.append([f"{chr(97 + 2 * r)}  Loss, η = {eta}", f"{chr(98 + 2 * r)}  Accuracy, η = {eta}"])
+    with styled(8.0):
+        figure, grid = print_figure(titles, [f"sweep {name}" for name in sweeps] if len(sweeps) > 1 else ())
+        for name, (left, right) in zip(sweeps, grid, strict=True):
+            lams = lam_scale(numbers(data[data["sweep"] == name], "lam"))
+            for ax, shown in ((left, "loss"), (right, "accuracy")):
+                rows = panel(data, shown, name)
+                _draw_train_and_test(ax, rows, lams)
+                log_x(ax, numbers(rows, "x"), "epochs")
+                grey: dict[str, Look] = {
+                    "test": {"color": INK},
+                    "train": {"color": paler(INK, 0.45), "linestyle": (0, (2, 1.2))},
+                }
+                keys(ax, "λ", lams, grey)
+            log_y(left, numbers(panel(data, "loss", name), "y"), "loss")
+            right.set_ylabel("accuracy")
+    return figure
+
+
+def _draw_train_and_test(ax: Axes, rows: pd.DataFrame, lams: Scale) -> None:
+    """Test curves full, training curves paler and dotted."""
+    for series, share, style in (("train", 0.35, (0, (2, 1.2))), ("test", 0.0, "-")):
+        part = rows[rows["series"] == series]
+        draw_curves(ax, part, "lam", lambda lam, s=share: {"color": paler(lams.color(lam), s)}, linestyle=style)  # type: ignore[misc]
+
+
+def draw_theory_and_experiment(data: pd.DataFrame) -> Figure:
+    """Figure 5c: one panel."""
+    rows = panel(data, "loss")
+    with styled(8.0):
+        figure, [[ax]] = print_figure([[f"Training loss, λ = {plain(rows['lam'].iloc[0])}"]], room=ONE_KEY)
+        for kind, look in KINDS.items():
+            draw_curves(ax, rows[rows["series"] == kind], "series", lambda _, own=look: own)  # type: ignore[misc]
+        log_x(ax, numbers(rows, "x"), "time (step·η)")
+        log_y(ax, numbers(rows, "y"), "training loss")
+        line_key(ax, KINDS)
+    return figure

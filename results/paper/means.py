@@ -1,0 +1,115 @@
+"""Means over seeds: marks and curves, in the columns that all figures of the paper share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# One row a mark: where it is (panel), what it belongs to (sweep, series, eta, lam, budget_at), its seed (none: the mean
+# over `seeds` of them), where it lies (x, y; low and high bound a bar), and mark: observed, censored (y is a lower
+# bound), edge (the best of the grid is its last value), broken (diverged or failed), minimum, reference, prediction.
+COLUMNS = (
+    *("panel", "sweep", "series", "eta", "lam", "budget_at", "seed", "seeds"),
+    *("x", "y", "low", "high", "mark"),
+)
+MAX_CURVE_POINTS = 400  # of one curve
+
+
+def replicated(marks: pd.DataFrame, keys: Sequence[str], *, geometric: bool = False) -> pd.DataFrame:
+    """The mean of each group of marks, then each mark of the groups that have several, and every broken one.
+
+    Args:
+        marks: ``keys``, ``seed``, ``y``, ``mark``; those without a finite y are left out.
+        keys: columns that a group shares; all else that varies is the seed.
+        geometric: whether y is a time, whose mean is that of its logarithm.
+
+    Returns:
+        The marks with ``seeds``. A mean has no ``seed``; it is censored if one of its marks is, broken ones left out.
+    """
+    marks = marks[np.isfinite(marks["y"].to_numpy(dtype=float))]
+    parts = []
+    for _, group in marks.groupby(list(keys), sort=True, dropna=False):
+        whole = group[group["mark"] != "broken"]
+        if len(whole):
+            y = whole["y"].to_numpy(dtype=float)
+            mean = float(np.exp(np.log(y).mean())) if geometric else float(y.mean())
+            kinds = set(whole["mark"])
+            mark = whole["mark"].iloc[0] if len(kinds) == 1 else "censored"
+            parts.append(whole.iloc[:1].assign(y=mean, seed=np.nan, seeds=len(whole), mark=mark))
+        parts.append((group if len(whole) > 1 else group[group["mark"] == "broken"]).assign(seeds=1))
+    return pd.concat(parts, ignore_index=True) if parts else marks.assign(seeds=1).iloc[:0]
+
+
+def mean_curves(
+    rows: pd.DataFrame, keys: Sequence[str], y: str, *, x: str = "epoch", geometric: bool = False
+) -> pd.DataFrame:
+    """Curves averaged over seeds at each step that all seeds of a group were measured at, thinned evenly in log step.
+
+    Args:
+        rows: measurements.
+        keys: columns that a curve shares.
+        y: column to average.
+        x: column along the axis, the same for all seeds at a step.
+        geometric: whether the mean is that of the logarithm; then values of 0 are left out.
+
+    Returns:
+        ``keys``, ``step``, ``x``, ``y``, ``seeds``, in order of step within each curve.
+    """
+    rows = rows[np.isfinite(rows[y].to_numpy(dtype=float))]
+    if geometric:
+        rows = rows[rows[y] > 0]
+        rows = rows.assign(**{y: np.log(rows[y].to_numpy(dtype=float))})
+    parts = []
+    for values, group in rows.groupby(list(keys), sort=True, dropna=False):
+        seeds = group["point"].nunique()
+        at = group.groupby("step", sort=True)[[x, y]].agg(["mean", "size"])
+        at = at[at[(y, "size")] == seeds]
+        curve = pd.DataFrame(
+            {"step": at.index, "x": at[(x, "mean")].to_numpy(), "y": at[(y, "mean")].to_numpy(dtype=float)}
+        )
+        parts.append(_thinned(curve).assign(**_cell(keys, values), seeds=seeds))
+    if not parts:
+        return pd.DataFrame(columns=[*keys, "step", "x", "y", "seeds"])
+    curves = pd.concat(parts, ignore_index=True)
+    return curves.assign(y=np.exp(curves["y"])) if geometric else curves
+
+
+def _cell(keys: Sequence[str], values: Any) -> dict[str, Any]:
+    return dict(zip(keys, values, strict=True))
+
+
+def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
+    """At most so many points: first, last, and highest and lowest are kept."""
+    if len(curve) <= MAX_CURVE_POINTS:
+        return curve
+    span = np.log1p(curve["step"] - curve["step"].iloc[0])
+    bins = np.floor(span / span.iloc[-1] * (MAX_CURVE_POINTS - 4)).astype(int)
+    keep = ~bins.duplicated() | curve.index.isin([curve.index[-1], curve["y"].idxmax(), curve["y"].idxmin()])
+    kept: pd.DataFrame = curve[keep]
+    return kept
+
+
+def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Panels in one table of ``COLUMNS``, without the columns that hold nothing."""
+    full = [part.reindex(columns=list(COLUMNS)) for part in parts if len(part)]
+    data = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(COLUMNS))
+    data = data.assign(seed=data["seed"].astype("Int64"), seeds=data["seeds"].astype("Int64"))
+    needed = {"panel", "x", "y", "mark"}
+    return data[[name for name in COLUMNS if name in needed or bool(data[name].notna().any())]]
+
+
+def spread(values: Sequence[float] | pd.Series, most: int) -> list[float]:
+    """At most so many of the distinct values, evenly: the first and the last among them."""
+    distinct = np.unique(np.asarray(values, dtype=float))
+    chosen = np.linspace(0, len(distinct) - 1, min(len(distinct), most)).round().astype(int)
+    return [float(v) for v in distinct[np.unique(chosen)]]
+
+
+def low_middle_high(lams: Sequence[float] | pd.Series) -> list[float]:
+    """Smallest, middle and largest λ > 0."""
+    distinct = np.unique(np.asarray(lams, dtype=float))
+    distinct = distinct[distinct > 0]
+    return (
+        [float(distinct[k]) for k in sorted({0, (len(distinct) - 1) // 2, len(distinct) - 1})] if len(distinct) else []
+    )

@@ -1,0 +1,211 @@
+"""Figures 2, 3, S2 and S7: time to the maximum and maximum test accuracy against λ."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from results.figure_data import BROKEN
+from results.paper.means import replicated, stack
+from results.paper.panels import (
+    HOLLOW,
+    LAM_ZERO,
+    Look,
+    draw_means,
+    draw_reference,
+    keys,
+    log_x,
+    log_y,
+    look_of,
+    numbers,
+    panel,
+)
+from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.style import MUTED, budget_scale, eta_scale, plain, print_figure, styled
+
+DOTTED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 1.6)), "linewidth": 1.0}
+
+
+def time_and_accuracy(tables: Tables) -> pd.DataFrame:
+    """Figures 2 and 3: t* (epochs), maximum test accuracy, and that within each budget T (epochs) at one η.
+
+    Returns:
+        Panels ``t_star``, ``best`` and ``within`` of each sweep; ``x`` is λ. Marked ``reference``: λ = 0, the best over
+        all η, or within each budget.
+    """
+    parts = []
+    for name in tables.names:
+        own = tables.of(name)
+        _require(own)
+        require(own.within, ["acc"], "accuracies within the budgets of the grid (analysis.budgets)")
+        parts += [time_marks(own.peaks), accuracy_marks(own.peaks), _within_marks(own)]
+    return stack(parts)
+
+
+def time_and_momentum(tables: Tables) -> pd.DataFrame:
+    """Figure S2: t* (epochs) against λ with momentum, and the line t* = c/λ through each η.
+
+    Returns:
+        Panel ``t_star``; ``x`` is λ. Marked ``prediction``: the ends of the line, c the mean of t*·λ.
+    """
+    _require(tables)
+    require_one(tables.peaks)
+    if not (tables.peaks["mu"] > 0).all():
+        raise LackingError("momentum (optimizer.mu), but it is 0")
+    marks = time_marks(tables.peaks)
+    lines = []
+    for eta, part in marks[marks["seed"].isna()].groupby("eta", sort=True):
+        seen = part[part["mark"] == "observed"]
+        if len(seen) > 1:
+            c, x = float(np.exp(np.log(seen["y"] * seen["x"]).mean())), np.array([seen["x"].min(), seen["x"].max()])
+            lines.append(pd.DataFrame({"panel": "t_star", "eta": eta, "x": x, "y": c / x, "mark": "prediction"}))
+    return stack([marks, *lines])
+
+
+def time_and_limits(tables: Tables) -> pd.DataFrame:
+    """Figure S7: t* (epochs) and maximum test accuracy against λ, each beside that of λ = 0.
+
+    Returns:
+        Panels ``t_star`` and ``best``; ``x`` is λ. Marked ``reference``: λ = 0, of each η in ``t_star``, the best over
+        all η in ``best``.
+    """
+    _require(tables)
+    require_one(tables.peaks)
+    zero = tables.peaks[tables.peaks["lam"] == 0]
+    seen = _times(zero).assign(panel="t_star")
+    seen = replicated(seen, ["eta", "lam"], geometric=True)
+    bound = seen["mark"] == "censored"
+    reference = seen[seen["seed"].isna()].assign(
+        mark="reference", series=np.where(bound, "lower bound", "observed")[seen["seed"].isna()]
+    )
+    return stack([time_marks(tables.peaks), reference, accuracy_marks(tables.peaks)])
+
+
+def time_marks(peaks: pd.DataFrame) -> pd.DataFrame:
+    """Panel ``t_star``: geometric means over seeds of t* in epochs, and each seed; a bound where a seed is censored."""
+    shown = peaks[(peaks["lam"] > 0) & ~peaks["outcome"].isin(BROKEN)]
+    return replicated(_times(shown).assign(panel="t_star"), _keys(peaks), geometric=True)
+
+
+def _times(peaks: pd.DataFrame) -> pd.DataFrame:
+    mark = np.where(peaks["censored"].astype(bool), "censored", "observed")
+    marks = peaks.assign(x=peaks["lam"], y=peaks["t_star"], mark=mark)
+    return marks[marks["y"] > 0]
+
+
+def accuracy_marks(peaks: pd.DataFrame) -> pd.DataFrame:
+    """Panel ``best``: means over seeds of the maximum test accuracy, each seed, and λ = 0: the best over all η."""
+    mark = np.where(peaks["outcome"].isin(BROKEN), "broken", "observed")
+    marks = peaks.assign(panel="best", x=peaks["lam"], y=peaks["best_test_acc"], mark=mark)
+    means = replicated(marks[marks["lam"] > 0], _keys(peaks))
+    return pd.concat([means, _best_at_zero(replicated(marks[marks["lam"] == 0], _keys(peaks)), [])])
+
+
+def _within_marks(tables: Tables) -> pd.DataFrame:
+    chosen = at_eta(tables.within, one_eta(tables.within[tables.within["acc"].notna()], tables.eta))
+    marks = chosen.assign(panel="within", x=chosen["lam"], y=chosen["acc"], mark="observed")
+    cell = [*_keys(marks), "budget_at"]
+    zero = _best_at_zero(replicated(marks[marks["lam"] == 0], cell), ["budget_at"])
+    return pd.concat([replicated(marks[marks["lam"] > 0], cell), zero])
+
+
+def _best_at_zero(means: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    means = means[means["seed"].isna() & (means["mark"] != "broken")].sort_values("y", ascending=False, kind="stable")
+    best = means.drop_duplicates(list(by)) if by else means.head(1)
+    return best.assign(mark="reference", x=np.nan)
+
+
+def _keys(table: pd.DataFrame) -> list[str]:
+    return [name for name in ("sweep", "eta", "lam") if name in table]
+
+
+def _require(tables: Tables) -> None:
+    require(tables.peaks, ["t_star", "best_test_acc"], "peaks")
+    if not (tables.peaks["lam"] > 0).any():
+        raise LackingError("points of λ > 0")
+    for name in tables.names:
+        require_one(tables.of(name).peaks)
+
+
+# -------------------------------------------------------------------------------------------- drawing
+
+
+def draw_time_and_accuracy(data: pd.DataFrame, letters: str = "abcdef") -> Figure:
+    """Figures 2 and 3: three panels a row, one row a sweep."""
+    sweeps = list(dict.fromkeys(data["sweep"]))
+    letters = letters * len(sweeps) if len(sweeps) > len(letters) // 3 else letters
+    etas = eta_scale(numbers(data, "eta"))
+    names = ("Epochs to maximum accuracy", "Maximum test accuracy", "Maximum within T")
+    titles = [[f"{letters[3 * r + k]}  {name}" for k, name in enumerate(names)] for r in range(len(sweeps))]
+    for row, name in zip(titles, sweeps, strict=True):
+        row[2] += f", η = {plain(panel(data, 'within', name)['eta'].iloc[0])}"
+    with styled(8.0):
+        figure, grid = print_figure(titles, [f"sweep {name}" for name in sweeps] if len(sweeps) > 1 else ())
+        for name, (left, middle, right) in zip(sweeps, grid, strict=True):
+            time, best, within = (panel(data, p, name) for p in ("t_star", "best", "within"))
+            draw_means(left, time, "eta", look_of(etas))
+            log_y(left, numbers(time, "y"), "t* (epochs)")
+            draw_means(middle, best, "eta", look_of(etas))
+            draw_reference(middle, best)
+            budgets = budget_scale(numbers(within, "budget_at"))
+            draw_means(right, within, "budget_at", look_of(budgets))
+            draw_reference(right, within, lambda row, scale=budgets: scale.color(row["budget_at"]))  # type: ignore[misc]
+            for ax, rows in ((left, time), (middle, best), (right, within)):
+                log_x(ax, numbers(rows, "x"), "λ")
+            for ax in (middle, right):
+                ax.set_ylabel("test accuracy")
+            keys(left, "η", etas, _bounds_key(time))
+            keys(middle, "η", etas, _zero_key(best))
+            keys(right, "T", budgets, _zero_key(within))
+    return figure
+
+
+def draw_time_and_momentum(data: pd.DataFrame) -> Figure:
+    """Figure S2: one panel."""
+    etas = eta_scale(numbers(data, "eta"))
+    with styled(8.0):
+        figure, [[ax]] = print_figure([["Epochs to maximum test accuracy, with momentum"]])
+        guide = data["mark"] == "prediction"
+        _draw_guides(ax, data[guide])
+        rows = panel(data[~guide], "t_star")
+        draw_means(ax, rows, "eta", look_of(etas))
+        log_x(ax, numbers(rows, "x"), "λ")
+        log_y(ax, numbers(rows, "y"), "t* (epochs)")
+        keys(ax, "η", etas, ({"t* ∝ 1/λ": DOTTED} if guide.any() else {}) | _bounds_key(rows))
+    return figure
+
+
+def draw_time_and_limits(data: pd.DataFrame) -> Figure:
+    """Figure S7: two panels."""
+    etas = eta_scale(numbers(data, "eta"))
+    with styled(8.0):
+        figure, [[left, right]] = print_figure([["a  Epochs to maximum test accuracy", "b  Maximum test accuracy"]])
+        time, best = panel(data, "t_star"), panel(data, "best")
+        draw_means(left, time, "eta", look_of(etas))
+        draw_reference(left, time, lambda row: etas.color(row["eta"]))
+        log_y(left, numbers(time, "y"), "t* (epochs)")
+        draw_means(right, best, "eta", look_of(etas))
+        draw_reference(right, best)
+        right.set_ylabel("test accuracy")
+        for ax, rows in ((left, time), (right, best)):
+            log_x(ax, numbers(rows[rows["mark"] != "reference"], "x"), "λ")
+        at_least = (time["series"] == "lower bound").any()
+        keys(left, "η", etas, _zero_key(time, "λ = 0, at least" if at_least else "λ = 0") | _bounds_key(time))
+        keys(right, "η", etas, _zero_key(best))
+    return figure
+
+
+def _draw_guides(ax: Axes, rows: pd.DataFrame) -> None:
+    for _, line in rows.groupby("eta"):
+        ax.plot(line["x"], line["y"], **DOTTED)
+
+
+def _zero_key(rows: pd.DataFrame, label: str = "λ = 0") -> dict[str, Look]:
+    return {label: LAM_ZERO} if (rows["mark"] == "reference").any() else {}
+
+
+def _bounds_key(rows: pd.DataFrame) -> dict[str, Look]:
+    return {"lower bound": HOLLOW} if (rows["mark"] == "censored").any() else {}

@@ -1,0 +1,102 @@
+"""Two sweep directories side by side: read, compared, written."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from results.comparison import INCONCLUSIVE, Contest, Side, compare
+from results.comparison_figure import draw_comparison
+from results.peaks import find_peaks
+from results.schema import COLUMNS
+from results.store import SweepDir, read_points, read_rows, row_columns, write_text
+from results.style import save
+from search_spaces.errors import InputError
+from sweeper.plan_file import read_grid, read_plan
+
+_ROW_COLUMNS = ("point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_time", "train_acc", "test_acc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What a comparison found and where it was written."""
+
+    names: tuple[str, str]
+    contests: tuple[Contest, ...]
+    folder: Path
+
+
+def compare_sweeps(first: Path, second: Path, accuracy: float | None, out: Path | None) -> Comparison:
+    """Compare two sweeps; write ``comparison.svg``, ``.png``, ``.csv`` (the numbers shown) and ``.json`` (verdicts).
+
+    Args:
+        first: folder of a sweep.
+        second: folder of the other.
+        accuracy: test accuracy to be reached; None for the smaller maximum less the tolerance.
+        out: folder to write to; None for ``comparison-FIRST-SECOND`` here.
+
+    Raises:
+        InputError: a folder without a sweep, one sweep twice, a sweep of which nothing has ended or was measured.
+    """
+    if first.resolve() == second.resolve():
+        raise InputError(f"{second}: the same sweep twice; give two.")
+    names = _names(first, second)
+    a, b = (_side(path, name) for path, name in zip((first, second), names, strict=True))
+    contests = tuple(compare(a, b, accuracy))
+    folder = out if out is not None else Path.cwd() / "-".join(["comparison", *(n.replace("/", "-") for n in names)])
+    save(draw_comparison(a, b), folder)
+    comparison = Comparison(names=names, contests=contests, folder=folder)
+    write_text(folder / "comparison.json", json.dumps(_content(comparison), indent=2, allow_nan=False) + "\n")
+    return comparison
+
+
+def show_comparison(comparison: Comparison, console: Console, *, as_json: bool) -> None:
+    """Print who wins in what, why, and where the figure lies."""
+    if as_json:
+        console.print_json(json.dumps(_content(comparison), allow_nan=False))
+        return
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for name in ("", *comparison.names, "difference or ratio", "better"):
+        table.add_column(escape(name))
+    for c in comparison.contests:
+        winner = f"[yellow]? {c.winner}[/]" if c.winner == INCONCLUSIVE else f"[green]✓ {escape(c.winner)}[/]"
+        table.add_row(c.claim, _number(c.a), _number(c.b), _number(c.value) + escape(_interval(c)), winner)
+    console.print(table)
+    for c in comparison.contests:
+        console.print(f"[bold]{c.claim}[/]: {escape(c.why)}", soft_wrap=True, highlight=False)
+    console.print(f"\n[bold]figure[/]   {escape(str(comparison.folder / 'comparison.svg'))}", soft_wrap=True)
+
+
+def _side(path: Path, name: str) -> Side:
+    directory = SweepDir(path)
+    read_plan(directory)  # says where there is no sweep
+    grid, points = read_grid(directory), read_points(directory)
+    further = [column for column in row_columns(directory) if column not in {c.name for c in COLUMNS}]
+    rows = read_rows(directory, [*_ROW_COLUMNS, *further])
+    peaks = find_peaks(rows, points, grid.analysis.tolerance)
+    if not peaks["best_test_acc"].notna().any():
+        raise InputError(f"{path}: no point of this sweep has ended with a test accuracy; there is nothing to compare.")
+    return Side(name=name, rows=rows, peaks=peaks, tolerance=grid.analysis.tolerance)
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """Names of the folders, with as many of the folders above as tell them apart."""
+    one, two = first.resolve().parts, second.resolve().parts
+    depth = next(n for n in range(1, max(len(one), len(two)) + 1) if one[-n:] != two[-n:])
+    return "/".join(one[-depth:]), "/".join(two[-depth:])
+
+
+def _content(comparison: Comparison) -> dict[str, Sequence[object]]:
+    return {"sweeps": comparison.names, "contests": [c.to_json() for c in comparison.contests]}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _interval(contest: Contest) -> str:
+    return "" if contest.interval is None else f" [{contest.interval[0]:.3g}, {contest.interval[1]:.3g}]"

@@ -1,0 +1,58 @@
+"""Figures of the paper from sweep directories: read, drawn, written."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from results.paper.catalog import FIGURES, draw_figure, find_figure
+from results.paper.tables import read_tables
+from results.store import SweepDir
+from results.style import PRINT_DPI, save
+from search_spaces.errors import InputError
+from sweeper.plan_file import read_grid
+
+
+def paper_figure(
+    name: str, roots: Sequence[Path], out: Path | None, only: Mapping[str, str], eta: float | None
+) -> tuple[str, list[Path]]:
+    """Draw a figure of the paper and write it as SVG, PNG and the CSV of what it shows.
+
+    Args:
+        name: of the figure, as ``2``.
+        roots: folders of sweeps.
+        out: folder to write to; by default ``analysis/figures/paper`` of the first sweep.
+        only: axis to the value of the points to keep.
+        eta: η of the panels that show only one; None lets them choose.
+
+    Returns:
+        The caption, and the paths written.
+
+    Raises:
+        InputError: an unknown figure, a folder without a sweep, or a sweep that has not what the figure needs.
+    """
+    find_figure(name)
+    directories = [SweepDir(root) for root in roots]
+    if not directories:
+        raise InputError(f"figure {name}: give the folder of a sweep, or several.")
+    for directory in directories:
+        if not directory.grid.is_file():
+            raise InputError(
+                f"{directory.root}: no sweep here; give the folder that 'sweeper run' made, as runs/digits."
+            )
+    tables = read_tables([(d, read_grid(d)) for d in directories], only, eta)
+    drawing = draw_figure(name, tables)
+    folder = out if out is not None else directories[0].analysis / "figures" / "paper"
+    save(drawing, folder, PRINT_DPI)
+    return drawing.caption, [folder / f"{drawing.name}.{ending}" for ending in ("svg", "png", "csv")]
+
+
+def show_figures(console: Console) -> None:
+    """Print every figure: its name, what it shows, what it needs."""
+    table = Table(
+        "figure", "what it shows", "what the sweeps must have", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for name, figure in FIGURES.items():
+        table.add_row(name, figure.caption, figure.needs)
+    console.print(table, highlight=False)

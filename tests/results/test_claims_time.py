@@ -1,0 +1,127 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from results.claims_time import init_scale, lambda_opt, overparameterized, small_lambda_ratio
+
+ETAS = (0.1, 0.3, 1.0)
+LAMS = tuple(np.geomspace(1e-4, 1e-1, 9))
+
+
+def noise(table, rng=0, sigma=0.1):
+    return np.exp(sigma * np.random.default_rng(rng).standard_normal(len(table)))
+
+
+def with_kappa(table, kappa, sigma=0.1):
+    table = table.assign(kappa=kappa * noise(table, sigma=sigma))
+    star = table["kappa"] / (table["eta"] * table["lam"])
+    return table.assign(t_star=star, t_star_step=star)
+
+
+@pytest.mark.parametrize(("factor", "ruling"), [(1.0, "pass"), (2.0, "pass"), (4.0, "fail"), (0.4, "fail")])
+def test_kappa_at_small_lam_may_be_up_to_twice_as_large(peak_table, factor, ruling):
+    table = peak_table(ETAS, LAMS)
+    verdict = small_lambda_ratio(with_kappa(table, np.where(table.lam <= LAMS[2], 0.5 * factor, 0.5)))
+    assert verdict.verdict == ruling, verdict
+    assert verdict.interval[0] < factor < verdict.interval[1]
+
+
+def test_bounds_at_small_lam_are_no_small_kappa(peak_table):
+    table = peak_table(ETAS, LAMS)
+    short = (table.lam <= LAMS[2]) & (table.eta < 0.5)
+    verdict = small_lambda_ratio(with_kappa(table, np.where(short, 0.1, 0.5)).assign(censored=short))
+    assert verdict.value > 0.8
+    assert verdict.censored == 6
+
+
+def test_the_ratio_of_too_little_is_inconclusive(peak_table):
+    table = with_kappa(peak_table(ETAS, LAMS), 0.5)
+    for few in (table[table.lam <= LAMS[1]], table.assign(censored=True), table.iloc[:0], table.assign(lam=0.0)):
+        assert small_lambda_ratio(few).verdict == "inconclusive"
+
+
+def scales(peak_table, power, sigma=0.05, scale=(0.7, 1.0, 1.4, 2.0), **options):
+    parts = []
+    for i, value in enumerate(scale):
+        table = peak_table(ETAS, LAMS, sigma_w=value, **options)
+        cell = 0.5 * np.exp(0.3 * np.sin(7 * np.log(table.lam)))  # differs between cells, not with sigma_w
+        parts.append(with_kappa(table, cell * value**power * noise(table, rng=i, sigma=sigma), sigma=0))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(("power", "ruling"), [(0.0, "pass"), (0.5, "fail"), (-1.0, "fail")])
+def test_kappa_and_the_initialization_scale(peak_table, power, ruling):
+    verdict = init_scale(scales(peak_table, power))
+    assert verdict.verdict == ruling, verdict
+    assert verdict.value == pytest.approx(power, abs=0.05)
+
+
+def test_the_initialization_scale_by_seeds_of_one_cell(peak_table):
+    table = scales(peak_table, 0.0, seeds=range(6))
+    one = table[(table.eta == 0.1) & (table.lam == LAMS[4])]
+    assert init_scale(one).verdict == "pass"
+    assert "in 6 cells of eta, lam and seed" in init_scale(one).why
+
+
+def test_cells_with_bounds_do_not_tilt_the_initialization_scale(peak_table):
+    table = scales(peak_table, 0.0)
+    late = (table.sigma_w > 1.5) & (table.lam < 1e-3)
+    cut = table.assign(censored=late, kappa=np.where(late, 0.05, table.kappa))
+    assert init_scale(cut).value == pytest.approx(0.0, abs=0.05)
+    assert "9 with lower bounds" in init_scale(cut).why
+
+
+def test_the_initialization_scale_of_too_little(peak_table):
+    assert init_scale(peak_table(ETAS, LAMS)) is None
+    assert init_scale(peak_table(ETAS, LAMS, sigma_w=1.0)) is None
+    assert init_scale(scales(peak_table, 0.0).assign(censored=True)).verdict == "inconclusive"
+    assert init_scale(scales(peak_table, 0.0, sigma=1.5)).verdict == "inconclusive"
+
+
+def underparameterized(peak_table, lam_b=3e-3, lam_opt=3e-3, above=-1.0):
+    lams = tuple(np.geomspace(1e-4, 1e-1, 13))
+    table = peak_table(ETAS, lams, best_train_acc=0.8)
+    acc = 0.6 - 0.05 * np.log10(table.lam / lam_opt) ** 2
+    star = 0.5 / (table.eta * lam_b) * np.minimum(table.lam / lam_b, np.inf).clip(lower=1) ** above * noise(table)
+    return table.assign(t_star=star, t_star_step=star, kappa=star * table.eta * table.lam, best_test_acc=acc)
+
+
+def judged(peaks):
+    return lambda_opt(peaks, overparameterized(peaks))
+
+
+def test_the_best_lam_is_where_t_star_saturates(peak_table):
+    verdict = judged(underparameterized(peak_table))
+    assert verdict.verdict == "pass", verdict
+    assert verdict.interval[0] < 1 < verdict.interval[1]
+    assert "the best accuracy is at lam = 0.00" in verdict.why
+
+
+def test_t_star_below_is_compared_with_that_without_l2(peak_table):
+    zero = peak_table(ETAS, (0.0,), best_train_acc=0.8, t_star=lambda t: 0.5 / (t.eta * 3e-3), best_test_acc=0.5)
+    verdict = judged(pd.concat([underparameterized(peak_table), zero], ignore_index=True))
+    assert re.search(r"below, t\* is (0\.9\d|1|1\.0\d?) times that at lam = 0", verdict.why)
+
+
+def test_a_best_lam_far_from_the_saturation_fails(peak_table):
+    assert judged(underparameterized(peak_table, lam_opt=1e-1)).verdict == "fail"
+    assert judged(underparameterized(peak_table, above=-1.6)).verdict == "fail"
+
+
+def test_lambda_opt_is_left_out_where_the_law_holds(peak_table):
+    lawful = with_kappa(peak_table(ETAS, LAMS), 0.5)
+    assert judged(lawful) is None
+    unfitted = judged(lawful.assign(best_train_acc=0.8))
+    assert (unfitted.verdict, unfitted.why) == ("inconclusive", "t* is not seen to saturate")
+
+
+@settings(max_examples=25, deadline=None)
+@given(factor=st.floats(0.1, 10))
+def test_the_ratio_does_not_feel_the_unit_of_kappa(peak_table, factor):
+    table = peak_table(ETAS, LAMS)
+    one, other = (small_lambda_ratio(with_kappa(table, k)) for k in (0.5, 0.5 * factor))
+    assert one.value == pytest.approx(other.value, rel=1e-3)

@@ -116,7 +116,7 @@ def test_a_grid_as_resolved_is_a_grid(small_grid):
 
 def test_verdicts_and_report_of_a_small_sweep_are_written(sweep, small_grid):
     account, directory = sweep(small_grid())
-    assert len(account.analysis.verdicts) == 10
+    assert {v.claim for v in account.analysis.verdicts} >= {"scaling", "collapse", "lambda_pred_order"}
     assert directory.report.read_text().startswith("<!DOCTYPE html>")
     figures = {p.name for p in (directory.analysis / "figures").iterdir()}
     assert figures == {f"{n}.{e}" for n in ("sweep", "collapse", "lambda_pred") for e in ("svg", "png", "csv")}

@@ -10,7 +10,7 @@ demo: $(VENV)/.installed  ## install and run the default sweep
 	$(BIN)/sweeper run grids/digits.yaml
 
 test: $(VENV)/.installed-dev  ## the whole suite but the slow tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(VENV)/.installed-dev  ## the long checks
 	$(BIN)/python -m pytest -m slow --timeout 1800

@@ -49,6 +49,7 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         _train(points, grid, plan.device, writer)
     finally:
         writer.finish()  # on an interrupt too: what has ended stays
+        torch.set_flush_denormal(False)  # the process may be somebody's notebook
 
 
 def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter) -> None:

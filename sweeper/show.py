@@ -17,6 +17,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile
 from search_spaces.points import count_points, make_points
 from search_spaces.section import Section
+from search_spaces.trainable import KernelTrainable, OwnLoop
 from sweeper.backends import available_cpus
 from sweeper.plan_file import read_plan
 from sweeper.progress import duration
@@ -51,7 +52,7 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
     rows = {
         "points": _points(grid, len(plan.points)),
         "trains": grid.trainable.title + (size if profiles[0].parameters else ""),
-        "optimizer": "; ".join(_words(s) for s in (grid.optimizer, grid.schedule)),
+        **_optimizer(grid),
         "L2": _l2(grid, [p.decay for p in profiles]),
         "budgets": f"{_range(budgets)} epochs",
         "steps": f"{cost.steps:,}",
@@ -66,6 +67,13 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
     for name, text in rows.items():
         table.add_row(f"[bold]{name}[/]", escape(text))
     return table
+
+
+def _optimizer(grid: Grid) -> dict[str, str]:
+    """How weights move, where the grid says it: not for loops of one's own and infinite width."""
+    if isinstance(grid.trainable, OwnLoop | KernelTrainable):
+        return {}
+    return {"optimizer": "; ".join(_words(section) for section in (grid.optimizer, grid.schedule))}
 
 
 def _words(section: Section) -> str:

@@ -2,9 +2,15 @@
 
 import math
 
-from search_spaces.grid import Budget, BudgetException, OverEta
+from search_spaces.grid import Budget, BudgetException, Grid, OverEta
 
 ROUNDING = 1e-9  # relative: 0.1/(0.1 · 2.5e-4) is 4000.0000000000005
+
+
+def kept_cells(grid: Grid) -> list[tuple[float, float]]:
+    """Every (η, λ) of the grid's axes that ``budget.leave_out`` does not leave out, λ fastest."""
+    cells = ((float(eta), float(lam)) for eta in grid.axes["eta"] for lam in grid.axes["lam"])
+    return [cell for cell in cells if not left_out(grid.budget, *cell)]
 
 
 def left_out(budget: Budget, eta: float, lam: float) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from search_spaces.axes import NAMED_AXES, Problem, expand_axis
-from search_spaces.budget import budget_epochs, left_out
+from search_spaces.budget import budget_epochs, kept_cells
 from search_spaces.errors import InputError
 from search_spaces.grid import MAX_MEASUREMENTS, Grid
 from search_spaces.key_schemas import axis_keys, default_name
@@ -172,8 +172,7 @@ def _check_exceptions(grid: Grid) -> list[Problem]:
 
 def _check_budgets(grid: Grid) -> list[Problem]:
     longest = 0.0
-    cells = [(float(eta), float(lam)) for eta in grid.axes["eta"] for lam in grid.axes["lam"]]
-    kept = [cell for cell in cells if not left_out(grid.budget, *cell)]
+    kept = kept_cells(grid)
     if not kept:
         text = f"every point would train longer than {grid.budget.leave_out:,.10g} epochs and is left out; raise it"
         return [Problem(("budget", "leave_out"), text)]

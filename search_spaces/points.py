@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search_spaces.axes import NAMED_AXES
-from search_spaces.budget import budget_epochs, left_out
+from search_spaces.budget import budget_epochs, kept_cells
 from search_spaces.grid import Grid
 from search_spaces.recipe import Variant, recipe_of, value_at
 from search_spaces.section import AxisValue
@@ -74,8 +74,7 @@ def make_points(grid: Grid) -> tuple[Point, ...]:
 
 def _budgets(grid: Grid) -> dict[tuple[float, float], float]:
     """Epochs of every (η, λ) that the grid does not leave out."""
-    cells = [(float(eta), float(lam)) for eta in grid.axes["eta"] for lam in grid.axes["lam"]]
-    budgets = {cell: budget_epochs(grid.budget, *cell) for cell in cells if not left_out(grid.budget, *cell)}
+    budgets = {cell: budget_epochs(grid.budget, *cell) for cell in kept_cells(grid)}
     return {cell: epochs for cell, epochs in budgets.items() if epochs is not None}
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from search_spaces.errors import InputError
 from search_spaces.trainable import Augment
+from trainables.data.crops import TRIES
 from trainables.transfer import on_device
 
 # One stream a transformation, so that adding one leaves the draws of the others. numpy takes [seed, tag, 0] for
@@ -63,7 +64,7 @@ def augment(
 
 def resized_crop_draws(seeds: Sequence[int], step: int, batch: int) -> NDArray[np.float32]:
     """Uniform numbers in [0, 1) for ``Samples.at``, (S·B, 10, 4): ten tries of area, shape, top and left a sample."""
-    each = [_generator(seed, _RESIZED_CROP, step).random((batch, 10, 4), dtype=np.float32) for seed in seeds]
+    each = [_generator(seed, _RESIZED_CROP, step).random((batch, TRIES, 4), dtype=np.float32) for seed in seeds]
     return np.concatenate(each)
 
 

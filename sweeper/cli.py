@@ -144,7 +144,7 @@ def figure(
 ) -> None:
     """Draw a figure of the paper from sweeps, as SVG, PNG and the CSV of what it shows; prints the paths.
 
-    Example: [cyan]sweeper figure 2 runs/digits[/]
+    Example: [cyan]sweeper figure 2 runs/digits[/]   (5ab is theory alone and takes no sweep)
     """
     from sweeper.paper import paper_figure, show_figures
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from results.paper.catalog import FIGURES, draw_figure, find_figure
-from results.paper.tables import read_tables
+from results.paper.tables import NO_SWEEPS, read_tables
 from results.store import SweepDir
 from results.style import PRINT_DPI, save
 from search_spaces.errors import InputError
@@ -21,8 +21,8 @@ def paper_figure(
 
     Args:
         name: of the figure, as ``2``.
-        roots: folders of sweeps.
-        out: folder to write to; by default ``analysis/figures/paper`` of the first sweep.
+        roots: folders of sweeps; none for a figure of theory alone.
+        out: folder to write to; by default ``analysis/figures/paper`` of the first sweep, or the present folder.
         only: axis to the value of the points to keep.
         eta: η of the panels that show only one; None lets them choose.
 
@@ -32,18 +32,19 @@ def paper_figure(
     Raises:
         InputError: an unknown figure, a folder without a sweep, or a sweep that has not what the figure needs.
     """
-    find_figure(name)
+    theory = FIGURES[find_figure(name)].sweeps == 0
     directories = [SweepDir(root) for root in roots]
-    if not directories:
+    if not directories and not theory:
         raise InputError(f"figure {name}: give the folder of a sweep, or several.")
     for directory in directories:
         if not directory.grid.is_file():
             raise InputError(
                 f"{directory.root}: no sweep here; give the folder that 'sweeper run' made, as runs/digits."
             )
-    tables = read_tables([(d, read_grid(d)) for d in directories], only, eta)
+    tables = read_tables([(d, read_grid(d)) for d in directories], only, eta) if directories else NO_SWEEPS
     drawing = draw_figure(name, tables)
-    folder = out if out is not None else directories[0].analysis / "figures" / "paper"
+    beside = Path.cwd() if theory else directories[0].analysis / "figures" / "paper"
+    folder = beside if out is None else out
     save(drawing, folder, PRINT_DPI)
     return drawing.caption, [folder / f"{drawing.name}.{ending}" for ending in ("svg", "png", "csv")]
 

@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.paper import budgets, curves, learning_rates, prediction, scaling
+from results.paper import budgets, curves, learning_rates, modes, prediction, scaling
 from results.paper.tables import LackingError, Tables
 from results.style import Drawing
 from search_spaces.errors import InputError, suggest
@@ -22,7 +22,7 @@ class PaperFigure:
         needs: columns and axes that the sweeps must have, in one line.
         data: from tables of sweeps to the table of what is shown; raises ``LackingError``.
         draw: from that table to the figure.
-        sweeps: at most so many, or None.
+        sweeps: at most so many, or None; 0 for a figure of theory alone.
     """
 
     caption: str
@@ -83,6 +83,13 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_BUDGETS,
         data=prediction.probe_and_tuned,
         draw=prediction.draw_probe_and_tuned,
+    ),
+    "5ab": PaperFigure(
+        caption="Modes of an infinitely wide network: with k = 2 that of γ > λ is learned and decays after 1/λ.",
+        needs="no sweep: equation (3)",
+        data=modes.two_modes,
+        draw=modes.draw_two_modes,
+        sweeps=0,
     ),
     "5c": PaperFigure(
         caption="Training loss against the time step·η: infinite width with k = 1 and k = 2, and an experiment.",
@@ -178,15 +185,15 @@ def draw_figure(name: str, tables: Tables) -> Drawing:
     """
     name = find_figure(name)
     layout = FIGURES[name]
-    given = ", ".join(tables.names)
+    given = ", ".join(tables.names) or "no sweep"
     try:
         if layout.sweeps is not None and len(tables.names) > layout.sweeps:
-            raise LackingError(
-                f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}, but {len(tables.names)} are given"
-            )
+            most = f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}" if layout.sweeps else "no sweep"
+            raise LackingError(f"{most}, but {len(tables.names)} are given")
         data = layout.data(tables)
     except LackingError as error:
         raise InputError(f"figure {name} of {given}: it needs {error}. In all: {layout.needs}.") from None
-    title, caption = f"Figure {name}", f"{layout.caption} {READING}"
+    reading = READING if layout.sweeps != 0 else "Dotted: 1/λ."
+    title, caption = f"Figure {name}", f"{layout.caption} {reading}"
     figure = layout.draw(data)
     return Drawing(name=f"figure_{name}", title=title, caption=caption, panels=(title,), figure=figure, data=data)

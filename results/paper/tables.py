@@ -56,6 +56,10 @@ class Tables:
         return Tables(**{name: table[table["sweep"] == sweep] for name, table in parts.items()}, eta=self.eta)
 
 
+_NOTHING = pd.DataFrame({"sweep": []})
+NO_SWEEPS = Tables(sweeps=_NOTHING, rows=_NOTHING, peaks=_NOTHING, within=_NOTHING)  # for figures of theory alone
+
+
 def read_tables(
     sweeps: Sequence[tuple[SweepDir, Grid]], only: Mapping[str, str] | None = None, eta: float | None = None
 ) -> Tables:

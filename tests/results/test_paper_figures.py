@@ -10,7 +10,8 @@ from matplotlib.text import Text
 from results.fits import in_law
 from results.paper.catalog import FIGURES, draw_figure
 from results.paper.means import MAX_CURVE_POINTS, low_middle_high, mean_curves, replicated, spread
-from results.paper.tables import Tables
+from results.paper.modes import evolve_mode
+from results.paper.tables import NO_SWEEPS, Tables
 from results.peaks import find_peaks
 from results.style import PRINT_DPI, Drawing, save
 from results.tables import within_budget
@@ -82,6 +83,7 @@ EXAMPLES = {
     "2def": lambda: tables(*ladder()),
     "3": lambda: tables(*ladder(), *ladder(sweep="b")),
     "4": lambda: tables(*ladder(), *ladder(seed=1)),
+    "5ab": lambda: NO_SWEEPS,
     "5c": theory,
     "S1": lambda: tables(*ladder(), *ladder(eta=2.0)),
     "S2": lambda: tables(*ladder(mu=0.9)),
@@ -325,6 +327,23 @@ def test_figure_5c_is_over_time():
     assert shown(data, "x", series="theory, k = 2")[:3] == [(1.0,), (2.0,), (5.0,)]
 
 
+def test_figure_5ab_shows_that_only_the_network_of_two_layers_decays_after_it_has_learned():
+    data = draw_figure("5ab", NO_SWEEPS).data
+    end = {(panel, gamma): rows["y"].iloc[-1] for (panel, gamma), rows in data.groupby(["panel", "gamma"])}
+    assert end["k=2", 1.0] < 1e-6
+    assert end["k=1", 1.0] == pytest.approx(1.0 / (1.0 + 0.01))  # γ/(γ + λ), the fixed point of a linear model
+    assert end["k=1", 0.001] == pytest.approx(0.001 / (0.001 + 0.01), rel=1e-6)
+    learned = data[(data["panel"] == "k=2") & (data["gamma"] == 1.0)]
+    assert learned["y"].max() > 0.95
+
+
+def test_a_mode_is_the_closed_form_of_a_linear_model():
+    times = np.geomspace(0.1, 1e3, 20)
+    found = evolve_mode(0.3, 0.02, 1.0, times, start=0.7, label=-1.0)
+    rest = -0.3 / 0.32
+    assert found == pytest.approx(rest + (0.7 - rest) * np.exp(-0.32 * times), abs=1e-7)
+
+
 def test_figure_5c_takes_k_from_an_axis():
     runs = [run(0.01, 50, 0.9, sweep="theory", homogeneity=k) for k in (1.0, 2.0)]
     runs = [r.assign(point=f"k{k}") for k, r in enumerate(runs)]
@@ -349,6 +368,7 @@ def test_figure_5c_takes_k_from_an_axis():
         ("2", lambda: tables(*ladder(), *ladder(mu=0.9)), "one value of mu, but there are 0, 0.9; choose with --only"),
         ("2", lambda: tables(*ladder(), eta=7.0), "needs points of η = 7; there are η = 1."),
         ("2", lambda: tables(run(0.0, 10, 0.8)), "needs points of λ > 0."),
+        ("5ab", lambda: tables(*ladder()), "figure 5ab of a: it needs no sweep, but 1 are given."),
         ("2def", EXAMPLES["3"], "needs at most 1 sweep, but 2 are given"),
         ("S1", lambda: tables(*ladder(train_acc=0.5)), "needs values in the column t_train1"),
         ("S2", lambda: tables(*ladder()), "needs momentum"),

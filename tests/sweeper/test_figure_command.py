@@ -62,7 +62,7 @@ def test_the_list_names_every_figure():
     console = Console(width=200, record=True, file=io.StringIO())
     show_figures(console)
     text = console.export_text()
-    for name in ("1a", "1b", "1c", "2", "2def", "3", "4", "5c", *(f"S{k}" for k in range(1, 11))):
+    for name in ("1a", "1b", "1c", "2", "2def", "3", "4", "5ab", "5c", *(f"S{k}" for k in range(1, 11))):
         assert any(line.split()[:1] == [name] for line in text.splitlines()), name
     assert "sweeps of trainable.kernel with homogeneity 1 and 2" in text
 
@@ -93,6 +93,12 @@ def test_what_cannot_be_drawn_is_said_in_one_paragraph(folder, monkeypatch, caps
     assert said in printed.err
     assert printed.err.count("\n") == 1
     assert printed.out == ""
+
+
+def test_a_figure_of_theory_alone_needs_no_sweep(folder):
+    done = sweeper(folder, "figure", "5ab")
+    assert [Path(line).name for line in done.stdout.splitlines()] == [f"figure_5ab.{e}" for e in ("svg", "png", "csv")]
+    assert all(Path(line).parent == folder for line in done.stdout.splitlines())
 
 
 def test_two_sweeps_of_one_name_stay_apart(folder, tmp_path):

@@ -1,0 +1,74 @@
+"""Figures 5a and 5b: two modes of an infinitely wide network while it trains, without any sweep."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.integrate import solve_ivp
+
+from results.paper.panels import ONE_KEY, draw_curves, log_x, numbers, panel
+from results.paper.tables import Tables
+from results.style import BLUE, INK, ORANGE, line_key, paler, plain, print_figure, styled
+
+LAM = 0.01  # of the paper's figure
+GAMMAS = (1.0, 0.001)  # eigenvalues γ well above and well below λ; the paper does not print its own
+START, LABEL = 0.5, 1.0  # f(0) and y of both modes
+TIMES = np.geomspace(1e-2, 1e4, 400)  # from before the first mode learns, 1/γ, to long after all decay, 1/λ
+LOOKS = {f"γ/λ = {plain(gamma / LAM)}": {"color": color} for gamma, color in zip(GAMMAS, (ORANGE, BLUE), strict=True)}
+
+
+def evolve_mode(gamma: float, lam: float, k: float, times: np.ndarray, start: float, label: float) -> np.ndarray:
+    """A mode of the function at given times, by integration of (1) projected on an eigenvector of the kernel.
+
+    df/dt = −γ e^{−2(k−1)λt} (f − y) − kλ f, whose solution is equation (3).
+
+    Args:
+        gamma: eigenvalue γ of the kernel, 1/time.
+        lam: λ.
+        k: degree of homogeneity; 1 is a linear model, 2 a network with one hidden layer.
+        times: ascending (n,), step·η.
+        start: f(0).
+        label: y.
+
+    Returns:
+        f (n,), to about 1e-7 of the larger of ``start`` and ``label``.
+    """
+
+    def slope(t: float, f: np.ndarray) -> np.ndarray:
+        kernel = gamma * math.exp(-2 * (k - 1) * lam * t)
+        return -kernel * (f - label) - k * lam * f
+
+    solution = solve_ivp(slope, (0.0, times[-1]), [start], "LSODA", times, rtol=1e-9, atol=1e-9)
+    mode: np.ndarray = solution.y[0]
+    return mode
+
+
+def two_modes(_: Tables) -> pd.DataFrame:
+    """Figures 5a (k = 2) and 5b (k = 1): f against time for γ above λ and below.
+
+    Returns:
+        Panels ``k=2`` and ``k=1``, a series for each γ/λ; ``x`` = step·η, ``y`` = f.
+    """
+    parts = [
+        pd.DataFrame({"panel": f"k={k}", "series": series, "gamma": gamma, "lam": LAM, "x": TIMES}).assign(
+            y=evolve_mode(gamma, LAM, k, TIMES, START, LABEL), mark="theory"
+        )
+        for k in (2, 1)
+        for gamma, series in zip(GAMMAS, LOOKS, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def draw_two_modes(data: pd.DataFrame) -> Figure:
+    """Figures 5a and 5b: two panels; a dotted line at t = 1/λ."""
+    with styled(8.0):
+        figure, [axes] = print_figure([["a  Two layers, k = 2", "b  Linear model, k = 1"]], room=ONE_KEY)
+        for ax, k in zip(axes, (2, 1), strict=True):
+            rows = panel(data, f"k={k}")
+            ax.axvline(1 / LAM, color=paler(INK, 0.4), linestyle=":", linewidth=1.0)
+            draw_curves(ax, rows, "series", LOOKS.__getitem__)
+            log_x(ax, numbers(rows, "x"), "time (step·η)")
+            ax.set(ylabel="mode f, its label is 1", ylim=(-0.03, 1.06))
+            line_key(ax, LOOKS | {"t = 1/λ": {"color": paler(INK, 0.4), "linestyle": ":"}})
+    return figure

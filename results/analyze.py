@@ -2,29 +2,30 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 import pyarrow as pa
 
+from results.batches import RowBatch, row_batches
 from results.figures import draw_all, law_line
-from results.findings import Findings, find
+from results.findings import Findings, ask, find_in
 from results.fits import in_law
+from results.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.report import render_report
 from results.schema import COLUMNS
 from results.setup import setup_of
-from results.store import SweepDir, read_points, read_rows, row_columns, write_table, write_text
+from results.store import SweepDir, read_points, row_columns, write_table, write_text
 from results.style import save
-from results.tables import collapse
 from results.verdicts import Verdict, judge
 from search_spaces.grid import Grid
 
-_ROW_COLUMNS = (
-    *("point", "seed", "eta", "lam", "mu", "budget", "step", "epoch", "decay_time", "train_acc", "test_acc"),
-    "train_loss",
-)
+# Batches reduced side by side: numpy and pyarrow leave Python's lock for three quarters of the time, and each batch
+# takes some 150 MB, whatever the size of the sweep.
+THREADS = 2
 _VERSIONS = ("sweeper", "torch", "ray", "numpy", "pandas", "pyarrow")
 
 
@@ -44,13 +45,24 @@ def analyze(directory: SweepDir, grid: Grid) -> Analysis:
         grid: for tolerance and budgets, and for the report.
     """
     points = read_points(directory)
-    further = [name for name in row_columns(directory) if name not in {c.name for c in COLUMNS}]
-    rows = read_rows(directory, [*_ROW_COLUMNS, *further])
-    findings = find(rows, points, grid.analysis.tolerance, grid.analysis.budgets, setup_of(grid))
+    further = {*row_columns(directory)} - {c.name for c in COLUMNS}
+    asked = ask(points, further, grid.analysis.tolerance, grid.analysis.budgets, setup_of(grid))
+    findings = find_in(_reduce(directory, asked), asked)
     verdicts = judge(findings)
     _write_tables(directory, findings, verdicts)
-    _write_report(directory, grid, points, rows, findings, verdicts)
+    _write_report(directory, grid, points, findings, verdicts)
     return Analysis(findings=findings, verdicts=tuple(verdicts))
+
+
+def _reduce(directory: SweepDir, asked: Question) -> Iterable[Reduction]:
+    """The rows of the points asked about, reduced batch by batch, each read where it is reduced."""
+
+    def reduce(batch: RowBatch) -> Reduction:
+        return reduce_rows(batch.read(ROW_COLUMNS), asked)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        batches = row_batches(directory, pool.map)
+        return list(pool.map(reduce, batches)) or [reduce_rows(pd.DataFrame(), asked)]
 
 
 def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:
@@ -65,13 +77,12 @@ def _write_report(
     directory: SweepDir,
     grid: Grid,
     points: pd.DataFrame,
-    rows: pd.DataFrame,
     findings: Findings,
     verdicts: Sequence[Verdict],
 ) -> None:
     law = law_line(findings.exponents, findings.kappa)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
-    drawings = draw_all(peaks, findings.within, findings.prediction, collapse(rows, findings.peaks), law)
+    drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
     figures = [save(drawing, directory.analysis / "figures") for drawing in drawings]
     facts = _facts(directory, grid, points)
     page = render_report(directory.name, facts, verdicts, figures, peaks, findings.prediction, law=law)

@@ -39,12 +39,15 @@ def draw_weights(cells: Ints, strata: Ints, replicates: int, rng: np.random.Gene
     Returns:
         Weights (R, n), each row summing on average to n.
     """
-    sizes = np.bincount(cells)
+    sizes, first = np.bincount(cells), np.zeros(int(cells.max(initial=-1)) + 1, dtype=np.int64)
+    first[cells] = np.arange(len(cells))
     weights = np.zeros((replicates, len(cells)))
     for stratum in np.unique(strata):
         inside = np.unique(cells[strata == stratum])
         drawn = rng.multinomial(len(inside), np.full(len(inside), 1 / len(inside)), size=replicates)
-        for cell, times in zip(inside, drawn.T, strict=True):
+        alone = sizes[inside] == 1
+        weights[:, first[inside[alone]]] = drawn[:, alone]
+        for cell, times in zip(inside[~alone], drawn.T[~alone], strict=True):
             share = np.full(sizes[cell], 1 / sizes[cell])
             weights[:, cells == cell] = rng.multinomial(times * sizes[cell], share)
     return weights

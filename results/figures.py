@@ -18,6 +18,7 @@ from results.style import DASHED, GREY, Drawing, Scale
 __all__ = ["LawLine", "draw_all", "draw_collapse", "draw_lambda_pred", "draw_sweep", "law_line"]
 
 PALEST = 0.65  # share of white in the curve of the smallest λ
+DENSE = 2_000  # marks in one panel; more are drawn as pixels in the SVG too, where each would take a hundred bytes
 
 
 def draw_all(
@@ -90,11 +91,12 @@ def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: Scale, reason: 
     if rows.empty:
         style.no_data(ax, reason)
         return
+    dense = len(rows) > DENSE
     for value, part in rows.groupby(group, sort=True):
         color = scale.color(_float(value))
         middle = part[part["mark"] == "observed"].groupby("lam", sort=True)["y"].median()
-        ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color)
-        _draw_marks(ax, part.assign(x=part["lam"]), color)
+        ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color, rasterized=dense)
+        _draw_marks(ax, part.assign(x=part["lam"]), color, rasterized=dense)
     style.log_axis(ax.xaxis, numbers(rows, "lam"))
     ax.set(xlabel="λ", ylabel="test accuracy")
 
@@ -137,6 +139,7 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: 
         style.color_key(left, "η", scale)
         style.color_key(right, "η", scale)
     hollow, outside = (int((points["mark"] == mark).sum()) for mark in ("censored", "outside"))
+    absent = int(positive(peaks.reindex(columns=["lam", "kappa"])["kappa"]).sum()) - runs["point"].nunique()
     band = (
         "Grey in a: κ and its interval. In b: the fit, with the interval of its slope about the centre of the data; "
         "dashed: slope exactly −1 through κ."
@@ -149,6 +152,7 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: 
     caption += f" Small squares: not in the fit, the accuracy is too low to call it learning ({outside})." * (
         outside > 0
     )
+    caption += f" a has every maximum, but the curves of only {runs['point'].nunique()} points." * (absent > 0)
     title = "Collapse on decay time"
     return Drawing(name="collapse", title=title, caption=caption, panels=titles, figure=figure, data=data)
 
@@ -168,7 +172,7 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: Scale,
         color = style.paler(scale.color(run["eta"].iloc[0]), PALEST * share)
         ax.plot(run["x"], run["y"], color=color, linewidth=1.1, marker="." if len(run) == 1 else "")
     for eta, part in peak.groupby("eta", sort=True):
-        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3)
+        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3, rasterized=len(peak) > DENSE)
     style.log_axis(ax.xaxis, numbers(runs, "x"))
     ax.set(xlabel="decay time s", ylabel="test accuracy")
 
@@ -182,7 +186,7 @@ def _draw_law(ax: Axes, points: pd.DataFrame, scale: Scale, law: LawLine | None)
     if law is not None:
         _draw_fit(ax, law, points[points["mark"] != "outside"])
     for eta, part in points.groupby("eta", sort=True):
-        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3)
+        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3, rasterized=len(points) > DENSE)
     ax.set(xlabel="ηλ/(1−μ)", ylabel="t* (steps)")
 
 

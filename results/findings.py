@@ -1,14 +1,16 @@
 """Everything that is computed from a sweep's measurements before anything is judged or drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from results.fits import ExponentFit, KappaFit, fit_exponents, fit_kappa
-from results.peaks import find_peaks
+from results.peaks import peaks_from
+from results.reduction import Question, Reduction, join, reduce_rows
+from results.segments import POINT_COLUMNS, extra_axes
 from results.setup import Setup
-from results.tables import steady_rows, tuned_and_predicted, within_budget
+from results.tables import tuned_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class Findings:
         prediction: of ``tuned_and_predicted``, one row per η and budget.
         exponents: of ``fit_exponents`` on ``steady``.
         kappa: of ``fit_kappa`` on ``steady``.
+        curves: of ``collapse``, of the points whose curve is drawn.
         tolerance: that of t*.
         setup: how the points trained.
     """
@@ -32,6 +35,7 @@ class Findings:
     prediction: pd.DataFrame
     exponents: ExponentFit
     kappa: KappaFit
+    curves: pd.DataFrame
     tolerance: float
     setup: Setup
 
@@ -55,17 +59,32 @@ def find(
     Raises:
         ValueError: a column is missing or a point occurs twice.
     """
-    setup = setup or Setup()
-    peaks = find_peaks(rows, points, tolerance)
-    before = steady_rows(rows, points, setup)
-    steady = peaks if before is rows else find_peaks(before, points, tolerance)
+    axes = extra_axes(points) if rows.empty else [name for name in extra_axes(points) if name in rows]
+    asked = ask(points, axes, tolerance, budgets, setup or Setup())
+    return find_in([reduce_rows(rows, asked)], asked)
+
+
+def ask(
+    points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], setup: Setup
+) -> Question:
+    """What is asked of every point; arguments as for ``find``, ``further`` are the axes that rows have as columns."""
+    kept = [name for name in points if name in POINT_COLUMNS or name in further]
+    return Question(points=points[kept], tolerance=tolerance, budgets=budgets, setup=setup)
+
+
+def find_in(parts: Iterable[Reduction], asked: Question) -> Findings:
+    """Compute the findings of a sweep from its rows, reduced in parts that hold whole points."""
+    reduced = join(parts, asked.points)
+    peaks = peaks_from(reduced.peaks, asked.points)
+    steady = peaks if reduced.steady is None else peaks_from(reduced.steady, asked.points)
     return Findings(
         peaks=peaks,
         steady=steady,
-        within=within_budget(rows, budgets, tolerance, setup),
-        prediction=tuned_and_predicted(rows, steady, budgets, tolerance, setup),
+        within=reduced.within,
+        prediction=tuned_from(reduced.within, reduced.probes, steady, asked.budgets, asked.setup),
         exponents=fit_exponents(steady),
         kappa=fit_kappa(steady),
-        tolerance=tolerance,
-        setup=setup,
+        curves=reduced.curves,
+        tolerance=asked.tolerance,
+        setup=asked.setup,
     )

@@ -1,5 +1,7 @@
 """When each point was at its best: t*, κ, and whether that best was really seen or the run ended too early."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,8 @@ from results.segments import (
     ROUNDING,
     Bools,
     Floats,
+    Ints,
+    Measured,
     Segments,
     extra_axes,
     floats,
@@ -16,7 +20,7 @@ from results.segments import (
     sort_measurements,
 )
 
-__all__ = ["find_peaks", "summarise"]
+__all__ = ["find_peaks", "find_star", "peaks_from", "summarise"]
 
 TAIL = 0.9  # the last tenth of a run, by epoch, starts at this share of its last epoch
 
@@ -48,9 +52,13 @@ def find_peaks(rows: pd.DataFrame, points: pd.DataFrame, tolerance: float = 0.00
     kept = [name for name in points.columns if name in POINT_COLUMNS]
     # A column that only `points` has is bookkeeping; an axis of the grid is in both tables.
     axes = [name for name in extra_axes(points) if rows.empty or name in rows.columns]
-    segments = sort_measurements(rows, points["point"])
-    summary = summarise(segments, tolerance).reindex(range(len(points)))
-    peaks = pd.concat([points[[*kept, *axes]].reset_index(drop=True), summary], axis=1)
+    return peaks_from(summarise(sort_measurements(rows, points["point"]), tolerance), points[[*kept, *axes]])
+
+
+def peaks_from(summary: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """The table of `find_peaks`, from `summarise` of any points among these and the columns to keep of them."""
+    summary = summary.reindex(range(len(points)))
+    peaks = pd.concat([points.reset_index(drop=True), summary], axis=1)
     peaks["kappa"] = np.where(floats(peaks, "lam") > 0, floats(peaks, "kappa"), np.nan)
     peaks["measurements"] = peaks["measurements"].fillna(0).astype(np.int64)
     unmeasured = peaks["measurements"].to_numpy() == 0
@@ -62,12 +70,9 @@ def find_peaks(rows: pd.DataFrame, points: pd.DataFrame, tolerance: float = 0.00
 def summarise(segments: Segments, tolerance: float) -> pd.DataFrame:
     """The columns of `find_peaks` for each segment (S rows), indexed by the position of its point."""
     test_acc, last = segments.test_acc, segments.last
-    best = segments.maximum(test_acc)
-    within = test_acc >= best[segments.segment] - tolerance - ROUNDING
-    at_star = segments.first_where(within)
-    at_best = segments.first_where(test_acc == best[segments.segment])
-    at_fitted = segments.first_where(segments.train_acc >= 1 - ROUNDING)
-    tail = segments.epoch >= TAIL * segments.epoch[last][segments.segment]
+    star = find_star(segments, tolerance)
+    at_star, at_best, best = star.at_star, star.at_best, star.best
+    at_fitted = segments.first_where(segments.train_acc >= np.float64(1 - ROUNDING))
     columns: dict[str, object] = {
         "t_star": segments.epoch[at_star],
         "t_star_step": segments.step[at_star].astype(np.float64),
@@ -77,20 +82,40 @@ def summarise(segments: Segments, tolerance: float) -> pd.DataFrame:
         "best_train_acc": _best_train(segments),
         "t_train1": _at(segments.epoch, at_fitted),
         "acc_train1": _at(test_acc, at_fitted),
-        **_train_loss(segments, tail),
+        **_train_loss(segments, star.tail),
         "last_epoch": segments.epoch[last],
         "last_step": segments.step[last].astype(np.float64),
         "last_decay_time": segments.decay_time[last],
         "measurements": last - segments.start + 1,
     }
+    columns["censored"] = star.why != ""
+    columns["censored_why"] = star.why
+    return pd.DataFrame(columns, index=segments.owner, columns=list(PEAK_COLUMNS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Star:
+    """Where t* and the maximum lie in each segment, and why t* is only a bound (S each)."""
+
+    at_star: Ints  # measurement
+    at_best: Ints  # measurement
+    best: Floats  # accuracy
+    tail: Ints  # first measurement of the last tenth of the run
+    why: np.ndarray  # "" where t* was observed
+
+
+def find_star(segments: Segments, tolerance: float) -> Star:
+    """The earliest measurement within `tolerance` of the maximum of each segment."""
+    test_acc = segments.test_acc
+    best = segments.maximum(test_acc)
+    at_star = segments.first_where(test_acc >= segments.spread(best - tolerance - ROUNDING))
+    at_best = segments.first_where(test_acc == segments.spread(best))
+    tail = segments.first_at(TAIL * segments.epoch[segments.last])
     # (a) not seen to fall, (b) maximum or t* in the last tenth. Chosen on real curves cut short at random: it missed
     # 16 of 288 and flagged 0 of 27 whole ones; "maximum in the last tenth" alone missed 52.
-    flat = segments.mean_where(tail, test_acc) >= best - tolerance / 2 - ROUNDING
-    late = tail[at_best]
-    why = np.select([late, tail[at_star], flat], [*_WHY], default="")
-    columns["censored"] = flat | late | tail[at_star]
-    columns["censored_why"] = why
-    return pd.DataFrame(columns, index=segments.owner, columns=list(PEAK_COLUMNS))
+    flat = segments.mean_from(tail, test_acc) >= best - tolerance / 2 - ROUNDING
+    why = np.select([at_best >= tail, at_star >= tail, flat], [*_WHY], default="")
+    return Star(at_star=at_star, at_best=at_best, best=best, tail=tail, why=why)
 
 
 _WHY = (
@@ -107,24 +132,24 @@ def _reasons(peaks: pd.DataFrame, unmeasured: Bools) -> pd.Series:
 
 
 def _best_train(segments: Segments) -> Floats:
-    best = segments.maximum(np.nan_to_num(segments.train_acc, nan=-np.inf))
+    best = segments.maximum(np.where(np.isnan(segments.train_acc), -np.inf, segments.train_acc))
     return np.where(np.isfinite(best), best, np.nan)
 
 
-def _at(values: Floats, index: np.ndarray) -> Floats:
+def _at(values: Measured, index: np.ndarray) -> Floats:
     out = np.full(len(index), np.nan)
     out[index >= 0] = values[index[index >= 0]]
     return out
 
 
-def _train_loss(segments: Segments, tail: Bools) -> dict[str, object]:
+def _train_loss(segments: Segments, tail: Ints) -> dict[str, object]:
     """When the training loss was smallest, how small, and what it was in the last tenth (S each)."""
     loss = np.where(np.isfinite(segments.train_loss), segments.train_loss, np.inf)
     smallest = -segments.maximum(-loss)
     measured = np.isfinite(smallest)
-    at = np.where(measured, segments.first_where(loss == smallest[segments.segment]), -1)
+    at = np.where(measured, segments.first_where(loss == segments.spread(smallest)), -1)
     return {
         "t_min_loss": _at(segments.epoch, at),
         "min_train_loss": np.where(measured, smallest, np.nan),
-        "last_train_loss": segments.mean_where(tail, segments.train_loss),
+        "last_train_loss": segments.mean_from(tail, segments.train_loss),
     }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from results.judgement import Verdict
 
 ROWS_SHOWN = 60  # a longer table of points is folded
+MOST_ROWS = 300  # of any table; a page of 10,000 points would have 10 MB and answer slowly
 FIGURE_FOLDER = "analysis/figures"  # in the directory of the sweep
 CLAIMS = {
     "scaling": "t* falls as 1/(ηλ)",
@@ -187,7 +188,8 @@ def _prediction_table(prediction: pd.DataFrame) -> str:
         '<p class="note">η follows a schedule: λ_pred = c/T₁, with T₁ the epoch at which η first falls and c measured '
         "before it. Only runs whose own budget is T count.</p>\n"
     )
-    return note * scheduled + table("Predicted and tuned λ", fields, _records(prediction))
+    rows, rest = _cut(prediction, "prediction.parquet")
+    return note * scheduled + rest + table("Predicted and tuned λ", fields, rows)
 
 
 def _tuned(row: Mapping[str, object]) -> str:
@@ -204,18 +206,28 @@ def _points(peaks: pd.DataFrame) -> str:
     same = [name for name in axes if len(peaks) > 1 and peaks[name].nunique(dropna=False) == 1]
     order = [name for name in ("eta", "lam") if name in peaks]
     shown = [name for name in axes if name not in same]
-    rows = _records(peaks.sort_values(order, kind="stable") if order else peaks)
+    ordered = peaks.sort_values(order, kind="stable") if order else peaks
     constant = ", ".join(f"{_label(name)} = {number(peaks[name].iloc[0])}" for name in same)
     note = f'<p class="note">The same for all points: {constant}.</p>\n' if same else ""
-    broken = [row for row in rows if row.get("outcome") != "completed"]
-    unfinished = f"<h3>Not completed</h3>\n{_point_table('Points not completed', shown, broken)}\n" if broken else ""
-    every = _point_table("All points", shown, rows)
-    if len(rows) > ROWS_SHOWN:
-        every = f"<details>\n<summary>Show all {len(rows)} points</summary>\n{every}\n</details>"
+    broken = ordered[ordered["outcome"].ne("completed")] if "outcome" in ordered else ordered
+    unfinished = (
+        f"<h3>Not completed</h3>\n{_point_table('Points not completed', shown, broken)}\n" if len(broken) else ""
+    )
+    every = _point_table("All points", shown, ordered)
+    if len(ordered) > ROWS_SHOWN:
+        some = "all" if len(ordered) <= MOST_ROWS else f"{MOST_ROWS} of"
+        every = f"<details>\n<summary>Show {some} {len(ordered)} points</summary>\n{every}\n</details>"
     return f"{note}{unfinished}<h3>All points</h3>\n{every}"
 
 
-def _point_table(name: str, axes: Sequence[str], rows: Sequence[Mapping[str, object]]) -> str:
+def _cut(frame: pd.DataFrame, file: str) -> tuple[list[dict[str, object]], str]:
+    """As many rows as a page can take, and where the others are."""
+    rest = f'<p class="note">The first {MOST_ROWS} of {len(frame)} rows; all are in <code>analysis/{file}</code>.</p>\n'
+    return _records(frame.iloc[:MOST_ROWS]), rest * (len(frame) > MOST_ROWS)
+
+
+def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame) -> str:
+    rows, rest = _cut(points, "peaks.parquet")
     fields = [
         *(_axis_field(axis) for axis in axes),
         Field(label="Outcome", cell=lambda r: text(r.get("outcome")), kind="outcome"),
@@ -227,7 +239,7 @@ def _point_table(name: str, axes: Sequence[str], rows: Sequence[Mapping[str, obj
         Field(label="Note", cell=_note, kind="why"),
     ]
     broken = {"diverged", "failed"}
-    return table(name, fields, rows, row_kind=lambda r: "broken" if r.get("outcome") in broken else "")
+    return rest + table(name, fields, rows, row_kind=lambda r: "broken" if r.get("outcome") in broken else "")
 
 
 def _axes(frame: pd.DataFrame) -> list[str]:

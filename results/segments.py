@@ -1,16 +1,19 @@
 """Measurements in order, point by point: the arrays that peaks and tables are reduced from.
 
 A sweep has millions of rows and few points, so every reduction here is one pass of ``ufunc.reduceat`` over sorted
-arrays: n measurements lie in S segments, one for each point that has any, among the P points asked about.
+arrays: n measurements lie in S segments, one for each point that has any, among the P points asked about. Epochs rise
+with steps, so that the measurements up to an epoch, or from one on, are found by bisection.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Measured = npt.NDArray[Any]  # float32 or float64, as stored: a conversion would cost as much as a reduction
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -38,39 +41,84 @@ class Segments:
     points: pd.Index  # (P,) ids of the points asked about
     owner: Ints  # (S,) position in `points` of each segment
     start: Ints  # (S,) first measurement of each segment
-    segment: Ints  # (n,) segment of each measurement
     step: Ints  # (n,) optimizer steps
     epoch: Floats  # (n,) epochs
     decay_time: Floats  # (n,) Σ ηλ/(1-μ)
-    test_acc: Floats  # (n,) 0 to 1
-    train_acc: Floats  # (n,) 0 to 1, may be NaN
-    train_loss: Floats  # (n,) without the L2 term, may be NaN
+    test_acc: Measured  # (n,) 0 to 1
+    train_acc: Measured  # (n,) 0 to 1, may be NaN
+    train_loss: Measured  # (n,) without the L2 term, may be NaN
+
+    @property
+    def stop(self) -> Ints:
+        """The measurement after the last of each segment (S,)."""
+        return np.append(self.start[1:], len(self.step))[: len(self.start)].astype(np.int64)
 
     @property
     def last(self) -> Ints:
         """Last measurement of each segment (S,)."""
-        ends = [*self.start[1:], len(self.segment)] if len(self.start) else []
-        return np.array(ends, dtype=np.int64) - 1
+        return self.stop - 1
+
+    @property
+    def segment(self) -> Ints:
+        """Segment of each measurement (n,)."""
+        return self.spread(np.arange(len(self.start)))
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """A value of each segment (S,) at each of its measurements (n,)."""
+        return np.repeat(values, self.stop - self.start)
 
     def first_where(self, mask: Bools) -> Ints:
         """First measurement of each segment at which `mask` (n,) holds; -1 where it never does (S,)."""
-        hits = np.flatnonzero(mask)
-        first: Ints = np.full(len(self.start), -1, dtype=np.int64)
-        hit_segments, position = np.unique(self.segment[hits], return_index=True)
-        first[hit_segments] = hits[position]
-        return first
+        hits = np.append(np.flatnonzero(mask), len(mask))
+        first = hits[np.searchsorted(hits, self.start)]
+        found: Ints = np.where(first < self.stop, first, -1)
+        return found
 
-    def mean_where(self, mask: Bools, values: Floats) -> Floats:
-        """Mean of `values` (n,) where `mask` (n,) holds, in each segment, which has one such at least (S,)."""
+    def first_at(self, epochs: Floats, *, after: bool = False) -> Ints:
+        """First measurement of each segment at an epoch >= `epochs` (S,), or > with `after`; `stop` if none (S,)."""
+        low, high = self.start.copy(), self.stop
+        while (open_ := low < high).any():
+            middle = np.where(open_, (low + high) // 2, 0)
+            before = self.epoch[middle] <= epochs if after else self.epoch[middle] < epochs
+            low = np.where(open_ & before, middle + 1, low)
+            high = np.where(open_ & ~before, middle, high)
+        return low
+
+    def mean_from(self, first: Ints, values: Measured) -> Floats:
+        """Mean of `values` (n,) from the measurement `first` (S,) to the last of each segment (S,)."""
         if not len(self.start):
             return np.empty(0)
-        total = np.add.reduceat(np.where(mask, values, 0.0), self.start)
-        mean: Floats = total / np.add.reduceat(mask.astype(np.float64), self.start)
+        ends = np.column_stack([first, self.stop]).ravel()[:-1]
+        mean: Floats = np.add.reduceat(values, ends, dtype=np.float64)[::2] / (self.stop - first)
         return mean
 
-    def maximum(self, values: Floats) -> Floats:
-        """Maximum of `values` (n,) in each segment (S,)."""
-        return np.maximum.reduceat(values, self.start) if len(self.start) else np.empty(0)
+    def maximum(self, values: Measured, stop: Ints | None = None) -> Floats:
+        """Maximum of `values` (n,) in each segment, up to the measurement `stop` (S,); -inf over none (S,)."""
+        if not len(self.start):
+            return np.empty(0)
+        stop = self.stop if stop is None else stop
+        some = stop > self.start
+        best = np.full(len(self.start), -np.inf)
+        ends = np.column_stack([self.start, stop])[some].ravel()
+        if len(ends):
+            best[some] = np.maximum.reduceat(values, ends[:-1] if ends[-1] == len(values) else ends)[::2]
+        return best
+
+    def until(self, epochs: Floats) -> "Segments":
+        """The measurements up to an epoch of each segment (S,); segments without any are left out."""
+        stop = self.first_at(epochs, after=True)
+        if (stop == self.stop).all():
+            return self
+        length = stop - self.start
+        some = length > 0
+        start = np.append(0, np.cumsum(length[some]))[:-1].astype(np.int64)
+        kept = np.arange(length.sum()) + np.repeat(self.start[some] - start, length[some])
+        columns = {name: getattr(self, name)[kept] for name in ("step", *_MEASURED)}
+        return replace(self, owner=self.owner[some], start=start, **columns)
+
+    def only(self, chosen: Bools) -> "Segments":
+        """Those segments that are chosen (S,)."""
+        return self.until(np.where(chosen, np.inf, -np.inf))
 
 
 def require(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
@@ -119,32 +167,47 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     require(rows, ROW_COLUMNS, "rows")
     if "train_loss" not in rows:
         rows = rows.assign(train_loss=np.nan)
-    codes, seen = pd.factorize(rows["point"])
+    codes, seen = _codes(rows["point"], ordered=points is None)
     asked = pd.Index(seen if points is None else points)
     if asked.has_duplicates:
         raise ValueError(f"the table of points has {asked[asked.duplicated()][0]!r} twice")
     positions = np.append(asked.get_indexer(pd.Index(seen)), -1)
     owner = positions[codes].astype(np.int64)
-    order = _order(owner, rows["step"].to_numpy(), np.isfinite(floats(rows, "test_acc")))
+    order = _order(owner, rows["step"].to_numpy(), np.isfinite(_stored(rows, "test_acc")))
     owner = owner[order]
     new = np.append(True, np.diff(owner) != 0)[: len(owner)]
     return Segments(
         points=asked,
         owner=owner[new],
         start=np.flatnonzero(new).astype(np.int64),
-        segment=(np.cumsum(new) - 1).astype(np.int64),
-        step=rows["step"].to_numpy()[order].astype(np.int64),
-        **{name: floats(rows, name)[order] for name in _MEASURED},
+        step=rows["step"].to_numpy()[order].astype(np.int64, copy=False),
+        **{name: _stored(rows, name)[order] for name in _MEASURED},
     )
 
 
-def _order(owner: Ints, step: npt.NDArray[np.generic], measured: Bools) -> Ints:
+def _stored(rows: pd.DataFrame, name: str) -> Measured:
+    """A column as it is stored, float32 or float64."""
+    return rows[name].to_numpy() if rows[name].dtype == np.float32 else floats(rows, name)
+
+
+def _codes(ids: pd.Series, *, ordered: bool) -> tuple[Ints, pd.Index]:
+    """Ids as positions among distinct ones, which are in order of appearance if so asked."""
+    if isinstance(ids.dtype, pd.CategoricalDtype) and not ordered:
+        return ids.cat.codes.to_numpy().astype(np.int64), ids.cat.categories
+    codes, seen = pd.factorize(ids)
+    return codes.astype(np.int64), pd.Index(seen)
+
+
+def _order(owner: Ints, step: npt.NDArray[Any], measured: Bools) -> Ints:
     kept = np.flatnonzero(measured & (owner >= 0))
     if not len(kept):
         return kept
-    # One int64 key: at most 1e6 points times 1e9 steps, far from overflow, and twice as fast as a lexsort.
-    steps = step[kept].astype(np.int64)
-    key = owner[kept] * (int(steps.max()) + 1) + steps
-    if bool(np.all(key[1:] >= key[:-1])):
+    # Packs write their points side by side, step by step: then it takes a sort by point alone, and numpy sorts 16 bits
+    # ten times as fast as 64.
+    low = int(owner[kept].min())
+    narrow = np.int16 if int(owner[kept].max()) - low < 2**15 else np.int64
+    kept = kept[np.argsort((owner[kept] - low).astype(narrow), kind="stable")]
+    points, steps = owner[kept], step[kept]
+    if bool(np.all((steps[1:] >= steps[:-1]) | (points[1:] != points[:-1]))):
         return kept
-    return kept[np.argsort(key, kind="stable")]
+    return kept[np.lexsort((steps, points))]

@@ -361,7 +361,7 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
     svg, png = io.StringIO(), io.BytesIO()
     with styled():
         nothing: Mapping[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        drawing.figure.savefig(svg, format="svg", metadata=nothing)
+        drawing.figure.savefig(svg, format="svg", dpi=PRINT_DPI, metadata=nothing)  # dpi: of what is pixels there
         drawing.figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
     return Rendered(
         name=drawing.name,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from results.fits import PAST_PEAK, in_law
-from results.peaks import find_peaks, summarise
-from results.segments import PEAK_COLUMNS, Bools, Floats, Ints, Segments, extra_axes, floats, require, sort_measurements
+from results.peaks import find_star
+from results.segments import Bools, Floats, Ints, Segments, extra_axes, floats, require, sort_measurements
 from results.setup import Setup
 
 __all__ = [
@@ -15,8 +15,13 @@ __all__ = [
     "PAST_PEAK",
     "SPREAD",
     "collapse",
+    "curves_from",
+    "find_probes",
+    "maxima_within",
     "steady_rows",
+    "steady_until",
     "tuned_and_predicted",
+    "tuned_from",
     "within_budget",
 ]
 
@@ -42,11 +47,19 @@ def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, setup: Setup) -> pd.Da
     shares = setup.constant_shares(points)
     if (shares == 1).all():
         return rows
-    ends = np.where(shares == 1, np.inf, shares * floats(points, "budget"))
-    # At the epoch of the decay all steps so far were taken at the first η; at a share of 0 nothing is steady.
-    limit = pd.Series(np.where(shares > 0, ends * (1 + 1e-9), -1.0), index=points["point"].to_numpy())
+    limit = pd.Series(steady_until(points, setup), index=points["point"].to_numpy())
     steady: pd.DataFrame = rows[floats(rows, "epoch") <= limit.reindex(rows["point"]).to_numpy()]
     return steady
+
+
+def steady_until(points: pd.DataFrame, setup: Setup) -> Floats:
+    """The last epoch of each point (n,) at its first η and λ: infinite where they never change, -1 where always."""
+    shares = setup.constant_shares(points)
+    if (shares == 1).all():
+        return np.full(len(points), np.inf)
+    ends = np.where(shares == 1, np.inf, shares * floats(points, "budget"))
+    # At the epoch of the decay all steps so far were taken at the first η; at a share of 0 nothing is steady.
+    return np.where(shares > 0, ends * (1 + 1e-9), -1.0)
 
 
 def within_budget(
@@ -73,16 +86,31 @@ def within_budget(
         ValueError: a column is missing; with a schedule that includes `budget`.
     """
     segments = sort_measurements(rows)
-    axes = _axes_of(rows, segments)
-    stretched = (setup or Setup()).stretched(axes)
+    fell = find_star(segments, tolerance).why == ""
+    return maxima_within(segments, _axes_of(rows, segments), fell, budgets, setup or Setup())
+
+
+def maxima_within(
+    segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], setup: Setup
+) -> pd.DataFrame:
+    """The table of `within_budget`, from measurements.
+
+    Args:
+        segments: of S points.
+        axes: their `point` and axes (S rows).
+        fell: whose maximum was seen to be past (S,).
+        budgets: T in epochs.
+        setup: how the points trained.
+    """
+    stretched = setup.stretched(axes)
     if stretched.any():
-        require(rows, ("budget",), "rows")
+        require(axes, ("budget",), "rows")
     ends = segments.epoch[segments.last]
-    fell = ~summarise(segments, tolerance)["censored"].to_numpy(dtype=np.bool_)
     past = fell | (segments.decay_time[segments.last] >= PAST_PEAK)
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
-        inside = segments.maximum(np.where(segments.epoch <= budget * (1 + 1e-9), segments.test_acc, -np.inf))
+        stop = segments.first_at(np.full(len(ends), budget * (1 + 1e-9)), after=True)
+        inside = segments.maximum(segments.test_acc, stop)
         # A budget in whole steps may end up to one step early: 1 % is far below what moves a maximum.
         counts = (ends >= 0.99 * budget) | past
         if stretched.any():
@@ -129,18 +157,51 @@ def tuned_and_predicted(
     Raises:
         ValueError: a column is missing.
     """
-    axes = ["seed", "eta", "mu", *extra_axes(peaks)]
     require(peaks, ("point", "seed", "eta", "lam", "mu", "t_star", "censored"), "peaks")
     setup = setup or Setup()
-    within = within_budget(rows, budgets, tolerance, setup)[["point", "budget_at", "acc"]]
-    steady = steady_rows(rows, peaks, setup)
+    within = within_budget(rows, budgets, tolerance, setup)
+    steady = sort_measurements(steady_rows(rows, peaks, setup), peaks["point"])
+    probes = find_probes(steady, peaks[["point"]], budgets, tolerance)
+    return tuned_from(within, probes, peaks, budgets, setup)
+
+
+def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float], tolerance: float) -> pd.DataFrame:
+    """What probes of a tenth of each budget see: `t_star` of the points whose maximum is past by then.
+
+    Args:
+        steady: measurements at constant eta and lam.
+        points: those that the segments belong to, with `point`.
+        budgets: T in epochs.
+        tolerance: as in `find_peaks`.
+
+    Returns:
+        Columns `point`, `budget_at` (T), `t_star` (epochs).
+    """
+    parts = []
+    for budget in dict.fromkeys(float(b) for b in budgets):
+        short = steady.until(np.full(len(steady.start), PROBE_SHARE * budget * (1 + 1e-9)))
+        star = find_star(short, tolerance)
+        seen = star.why == ""
+        ids = points["point"].iloc[short.owner[seen]].to_numpy()
+        parts.append(pd.DataFrame({"point": ids, "budget_at": budget, "t_star": short.epoch[star.at_star[seen]]}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["point", "budget_at", "t_star"])
+
+
+def tuned_from(
+    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], setup: Setup
+) -> pd.DataFrame:
+    """The table of `tuned_and_predicted`, from those of `within_budget` and `find_probes`."""
+    axes = ["seed", "eta", "mu", *extra_axes(peaks)]
+    learned = peaks.loc[in_law(peaks), ["point", "lam"]]
     records: list[dict[str, object]] = []
     for budget in dict.fromkeys(float(b) for b in budgets):
-        probes = _probes(steady, peaks, PROBE_SHARE * budget, tolerance)
+        accuracies = within.loc[within["budget_at"] == budget, ["point", "acc"]].astype({"point": object})
+        reached = peaks[["point", "lam"]].merge(accuracies, on="point", how="left").set_axis(peaks.index)
+        seen = learned.merge(probes[probes["budget_at"] == budget], on="point").set_index("point")
         for _, group in peaks.groupby(axes, dropna=False, sort=True):
             cell = {name: group[name].iloc[0] for name in axes}
-            here = group[["point", "lam"]].merge(within[within["budget_at"] == budget], on="point")
-            probe = probes[probes["point"].isin(group["point"])]
+            here = reached.loc[group.index]
+            probe = seen[seen.index.isin(group["point"])]
             never = setup.never_constant(group)
             predicted = _undefined(never) if never else _predicted(probe, here, budget, setup.constant_share(cell))
             records.append(cell | {"budget_at": budget} | _tuned(here) | predicted)
@@ -167,9 +228,14 @@ def collapse(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
     """
     shown = peaks[floats(peaks, "lam") > 0].reset_index(drop=True)
     segments = sort_measurements(rows, shown["point"])
-    kept = np.flatnonzero(_thinned(segments, floats(shown, "t_star_step")[segments.owner]))
     names = ["point", *(name for name in AXES if name in shown.columns), *extra_axes(shown)]
-    curves = shown[names].iloc[segments.owner[segments.segment[kept]]].reset_index(drop=True)
+    return curves_from(segments, shown[names].iloc[segments.owner], floats(shown, "t_star_step")[segments.owner])
+
+
+def curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -> pd.DataFrame:
+    """The table of `collapse`, from measurements; `point` and axes (S rows) and t* in steps (S,) are of segments."""
+    kept = np.flatnonzero(_thinned(segments, star))
+    curves = axes.iloc[segments.segment[kept]].reset_index(drop=True)
     return curves.assign(
         step=segments.step[kept],
         epoch=segments.epoch[kept],
@@ -211,16 +277,6 @@ def _tuned(here: pd.DataFrame) -> dict[str, object]:
     return dict(zip(_TUNED, values, strict=True))
 
 
-def _probes(rows: pd.DataFrame, peaks: pd.DataFrame, epochs: float, tolerance: float) -> pd.DataFrame:
-    """What probes of so many epochs see: the peaks of points that are past by then, of those that learn at all."""
-    if rows.empty:
-        return peaks.iloc[:0]
-    learned = peaks.loc[in_law(peaks), "point"]
-    short = rows[(floats(rows, "epoch") <= epochs * (1 + 1e-9)) & rows["point"].isin(learned)]
-    seen = find_peaks(short, peaks[peaks["point"].isin(short["point"])].drop(columns=list(PEAK_COLUMNS)), tolerance)
-    return seen[~seen["censored"].to_numpy(dtype=np.bool_)]
-
-
 def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float, share: float) -> dict[str, object]:
     """The c of the probe points, and lam_pred = c over the epochs at constant η, a `share` of the budget."""
     if probe.empty:
@@ -247,13 +303,13 @@ def _interpolated(lam: Floats, acc: Floats, at: float) -> tuple[float, str]:
 
 def _thinned(segments: Segments, star: Floats) -> Bools:
     """Which measurements to keep (n,): the first of each bin of log step, the one at t* (S,), and the last."""
-    first, last = segments.step[segments.start], segments.step[segments.last]
+    first, last, segment = segments.step[segments.start], segments.step[segments.last], segments.segment
     width = np.log1p(last - first) / (CURVE_MEASUREMENTS - 2)
-    since = np.log1p(segments.step - first[segments.segment])
-    bins: Ints = (since / np.maximum(width, 1e-300)[segments.segment]).astype(np.int64)
+    since = np.log1p(segments.step - first[segment])
+    bins: Ints = (since / np.maximum(width, 1e-300)[segment]).astype(np.int64)
     bins = np.minimum(bins, CURVE_MEASUREMENTS - 3)
-    key = segments.segment * CURVE_MEASUREMENTS + bins
+    key = segment * CURVE_MEASUREMENTS + bins
     keep: Bools = np.append(True, np.diff(key) != 0)[: len(key)]
     keep[segments.last] = True
-    kept: Bools = keep | (segments.step == star[segments.segment])
+    kept: Bools = keep | (segments.step == star[segment])
     return kept

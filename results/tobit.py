@@ -1,6 +1,9 @@
 """Linear regression with lower bounds (Tobit, normal errors), for all bootstrap replicates at once."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.special import log_ndtr
 
 from results.segments import Bools, Floats
@@ -30,9 +33,11 @@ def fit_tobit(design: Floats, y: Floats, censored: Bools, weights: Floats) -> tu
     Returns:
         beta (R, k) and sigma (R,), NaN in replicates whose observed points cannot determine them.
     """
-    step = max(1, CHUNK // max(1, len(y)))
-    parts = [_fit_chunk(design, y, censored, weights[i : i + step]) for i in range(0, max(1, len(weights)), step)]
-    return np.concatenate([beta for beta, _ in parts]), np.concatenate([sigma for _, sigma in parts])
+    # Residuals of one fit take the place of y: sums of their squares lose no digits.
+    centre = np.linalg.lstsq(design, y, rcond=None)[0]
+    rest, step = y - design @ centre, max(1, CHUNK // max(1, len(y)))
+    parts = [_fit_chunk(design, rest, censored, weights[i : i + step]) for i in range(0, max(1, len(weights)), step)]
+    return centre + np.concatenate([beta for beta, _ in parts]), np.concatenate([sigma for _, sigma in parts])
 
 
 def _fit_chunk(design: Floats, y: Floats, censored: Bools, weights: Floats) -> tuple[Floats, Floats]:
@@ -57,9 +62,19 @@ def _determined(design: Floats, observed: Floats) -> Bools:
 
 
 def _gram(design: Floats, weights: Floats) -> Floats:
+    """Weighted sums of the products of every two regressors (R, k, k).
+
+    A constant for each of many groups is zero for most points: only products of what is not are formed.
+    """
     n, k = design.shape
-    products = (design[:, :, None] * design[:, None, :]).reshape(n, k * k)
-    return (weights @ products).reshape(-1, k, k)
+    row, column = np.nonzero(design)
+    value, count = design[row, column], np.bincount(row, minlength=n)
+    left = np.repeat(np.arange(len(row)), count[row])
+    number = np.arange(len(left)) - np.repeat(np.cumsum(count[row]) - count[row], count[row])
+    right = (np.cumsum(count) - count)[row[left]] + number
+    places = (row[left], column[left] * k + column[right])
+    products = csr_array((value[left] * value[right], places), shape=(n, k * k))
+    return np.asarray(weights @ products).reshape(-1, k, k)
 
 
 def _least_squares(design: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -74,12 +89,11 @@ def _newton(
     design: Floats, y: Floats, censored: Bools, weights: Floats, start: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     beta, sigma = start
-    slopes = np.column_stack([-design, y])  # z = slopes @ p is the standardised residual
+    likelihood = _Likelihood.of(np.column_stack([-design, y]), censored, weights)
     p = np.column_stack([beta / sigma[:, None], 1 / sigma])
-    value = _log_likelihood(slopes, censored, weights, p)
+    value = likelihood.value(p)
     for _ in range(ITERATIONS):
-        move = _newton_step(slopes, censored, weights, p)
-        p, new = _line_search(slopes, censored, weights, (p, move, value))
+        p, new = _line_search(likelihood, p, likelihood.step(p), value)
         settled = bool(np.all(new - value < 1e-9))
         value = new
         if settled:
@@ -87,41 +101,57 @@ def _newton(
     return p[:, :-1] / p[:, -1:], 1 / p[:, -1]
 
 
-def _newton_step(slopes: Floats, censored: Bools, weights: Floats, p: Floats) -> Floats:
-    z = p @ slopes.T
-    hazard = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - log_ndtr(-z))
-    pull = np.where(censored, hazard, z)
-    curvature = np.where(censored, hazard * (hazard - z), 1.0)
-    gradient = -(weights * pull) @ slopes
-    hessian = _gram(slopes, weights * curvature)
-    observed = (weights * ~censored).sum(axis=1)
-    floor = SIGMA_FLOOR**2 * weights.sum(axis=1)
-    gradient[:, -1] += observed / p[:, -1] - floor * p[:, -1]
-    hessian[:, -1, -1] += observed / p[:, -1] ** 2 + floor
-    return np.asarray(np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0], dtype=np.float64)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Likelihood:
+    """Logarithm of the likelihood of each replicate, a function of p = (beta, 1)/sigma (R, k + 1).
+
+    The standardised residual of a point is z = slopes @ p. That of observed points enters as a square, which is summed
+    over them once and for all; only bounds are looked at again at each p.
+    """
+
+    square: Floats  # (R, k + 1, k + 1) of the observed, with the floor of sigma
+    observed: Floats  # (R,) their weight
+    bounds: Floats  # (b, k + 1) slopes of the bounds
+    weights: Floats  # (R, b)
+
+    @classmethod
+    def of(cls, slopes: Floats, censored: Bools, weights: Floats) -> "_Likelihood":
+        """From the slopes of all points (n, k + 1)."""
+        observed = weights[:, ~censored]
+        square = _gram(slopes[~censored], observed)
+        square[:, -1, -1] += SIGMA_FLOOR**2 * weights.sum(axis=1)
+        return cls(square=square, observed=observed.sum(axis=1), bounds=slopes[censored], weights=weights[:, censored])
+
+    def only(self, some: Bools) -> "_Likelihood":
+        """Of some replicates (R,)."""
+        return replace(self, square=self.square[some], observed=self.observed[some], weights=self.weights[some])
+
+    def value(self, p: Floats) -> Floats:
+        """The logarithm (R,)."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            observed = self.observed * np.log(p[:, -1])
+        bounds = (self.weights * log_ndtr(-(p @ self.bounds.T))).sum(axis=1)
+        value: Floats = observed + bounds - 0.5 * ((self.square @ p[:, :, None])[:, :, 0] * p).sum(axis=1)
+        return np.where(p[:, -1] > 0, value, -np.inf)
+
+    def step(self, p: Floats) -> Floats:
+        """Newton's step towards the maximum (R, k + 1)."""
+        z = p @ self.bounds.T
+        hazard = np.exp(-0.5 * z**2 - 0.5 * np.log(2 * np.pi) - log_ndtr(-z))
+        gradient = -(self.square @ p[:, :, None])[:, :, 0] - (self.weights * hazard) @ self.bounds
+        hessian = self.square + _gram(self.bounds, self.weights * hazard * (hazard - z))
+        gradient[:, -1] += self.observed / p[:, -1]
+        hessian[:, -1, -1] += self.observed / p[:, -1] ** 2
+        return np.asarray(np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0], dtype=np.float64)
 
 
-def _log_likelihood(slopes: Floats, censored: Bools, weights: Floats, p: Floats) -> Floats:
-    z = p @ slopes.T
-    theta = p[:, -1:]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        observed = np.log(theta) - 0.5 * z**2
-        terms = np.where(censored, log_ndtr(-z), observed)
-    floor = 0.5 * SIGMA_FLOOR**2 * weights.sum(axis=1) * p[:, -1] ** 2
-    value: Floats = (weights * terms).sum(axis=1) - floor
-    return np.where(p[:, -1] > 0, value, -np.inf)
-
-
-def _line_search(
-    slopes: Floats, censored: Bools, weights: Floats, at: tuple[Floats, Floats, Floats]
-) -> tuple[Floats, Floats]:
-    p, move, value = at
+def _line_search(likelihood: _Likelihood, p: Floats, move: Floats, value: Floats) -> tuple[Floats, Floats]:
     best, best_value = p.copy(), value.copy()
     pending = np.ones(len(p), dtype=np.bool_)
     length = 1.0
     for _ in range(HALVINGS):
         trial = p[pending] + length * move[pending]
-        new = _log_likelihood(slopes, censored, weights[pending], trial)
+        new = likelihood.only(pending).value(trial)
         better = new >= value[pending]
         index = np.flatnonzero(pending)[better]
         best[index], best_value[index] = trial[better], new[better]

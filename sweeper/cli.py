@@ -118,7 +118,7 @@ def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
     Example: [cyan]sweeper analyze runs/digits --json[/]
     """
     from results.store import SweepDir
-    from sweeper.run import conclude
+    from sweeper.conclude import conclude
     from sweeper.show import show_account
 
     root = _absolute(sweep_dir)

@@ -1,57 +1,32 @@
 """The spine: a grid from YAML to verdicts, one call an arrow."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
 
-from results.store import PointEnd, SweepDir, read_ends, tidy, write_points, write_text
+from results.store import SweepDir, read_ends, tidy, write_text
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan, Profile, make_plan, variants
-from search_spaces.points import Point, axis_text, further_axes, make_points, values_elsewhere
+from search_spaces.points import Point, make_points, values_elsewhere
 from search_spaces.recipe import Variant, recipe_of
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
+from sweeper.conclude import ANALYSIS, Account, conclude
 from sweeper.pack_writer import table_schema
-from sweeper.plan_file import read_grid, read_plan, write_plan
+from sweeper.plan_file import read_grid, write_plan
 from sweeper.progress import Display
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profile
 
-if TYPE_CHECKING:
-    from results.analyze import Analysis
-
 RESERVED = ("mlartifacts", "mlflow.db")  # beside the sweeps
-_ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done while the workers start
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """How a sweep stands after a run.
-
-    Attributes:
-        ends: of the sweep's points, by point id.
-        missing: planned points without an end.
-    """
-
-    ends: Mapping[str, PointEnd]
-    missing: int
-    analysis: "Analysis"
-
-    @property
-    def outcomes(self) -> Counter[Outcome]:
-        """Number of points of each outcome."""
-        return Counter(end.outcome for end in self.ends.values())
 
 
 def run_sweep(
@@ -80,7 +55,7 @@ def run_sweep(
             with closing(open_backend()) as backend:
                 plan = plan_for(grid, missing, profiles, backend.workers(grid.resources))
                 prepare(directory, grid, points, plan)
-                Thread(target=import_module, args=(_ANALYSIS,), daemon=True).start()
+                Thread(target=import_module, args=(ANALYSIS,), daemon=True).start()
                 with Display(console, grid.name, plan, len(points) - len(missing)) as display:
                     backend.run(directory, plan, grid.resources, display.notify)
         else:
@@ -163,23 +138,6 @@ _Quoting.add_representer(
     str,
     lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, '"' if scalar(text) != text else None),
 )
-
-
-def conclude(directory: SweepDir) -> Account:
-    """Account for every planned point, then analyze what there is."""
-    file, ends = read_plan(directory), read_ends(directory)
-    text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
-    grid = read_grid(directory)
-    elsewhere = values_elsewhere(grid, file.points.values())
-    axes = {
-        id_: elsewhere
-        | {name: axis_text(v) if name in text else v for name, v in p.axes().items()}
-        | {"budget": p.budget}
-        for id_, p in file.points.items()
-    }
-    write_points(directory, axes)
-    missing = sum(p.id not in ends for p in make_points(grid))
-    return Account(ends=ends, missing=missing, analysis=import_module(_ANALYSIS).analyze(directory, grid))
 
 
 def _done(directory: SweepDir) -> set[str]:

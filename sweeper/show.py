@@ -19,9 +19,9 @@ from search_spaces.points import count_points, make_points
 from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop
 from sweeper.backends import available_cpus
+from sweeper.conclude import Account
 from sweeper.plan_file import read_plan
 from sweeper.progress import duration
-from sweeper.run import Account, plan_for, profiles_of
 
 # Sustained speed that the expected time assumes, FLOP/s of a worker: an EPYC core reaches 4 to 8e10 on matrices of
 # 64 to 1024, a current GPU 2e13 and more in float32.
@@ -34,6 +34,8 @@ WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 def show_plan(grid: Grid, console: Console) -> None:
     """Points, packs and cost of a grid on this machine; nothing runs."""
+    from sweeper.run import plan_for, profiles_of  # noqa: PLC0415 - they need torch, the other commands do not
+
     points = make_points(grid)
     profiles = profiles_of(grid, points)
     workers = max(1, int(available_cpus() / grid.resources.cpus_per_pack))

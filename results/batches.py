@@ -1,0 +1,90 @@
+"""Rows of a sweep in batches of whole points, so that a sweep of any size is read in the memory of a few packs."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from results.store import SweepDir, parts, read_part
+
+__all__ = ["BATCH_ROWS", "RowBatch", "row_batches"]
+
+BATCH_ROWS = 700_000  # a pack of 64 points of 10,000 measurements; 40 MB of the columns that the analysis reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowBatch:
+    """Points whose rows are read together, and the parts that hold them."""
+
+    points: frozenset[str]
+    paths: tuple[Path, ...]
+
+    def read(self, columns: Collection[str]) -> pd.DataFrame:
+        """All rows of these points, in the order of the parts; ``point``, which must be asked for, as categories."""
+        tables = [self._chosen(read_part(path, list(columns))) for path in self.paths]
+        rows: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas(split_blocks=True)
+        return rows
+
+    def _chosen(self, table: pa.Table) -> pa.Table:
+        table = table.unify_dictionaries()
+        point = table["point"].combine_chunks()
+        chosen = np.array([name in self.points for name in point.dictionary.to_pylist()], dtype=np.bool_)
+        return table if chosen.all() else table.filter(pa.array(chosen[point.indices.to_numpy()]))
+
+
+def row_batches(
+    directory: SweepDir, each: Callable[[Callable[[Path], pd.Series], Iterable[Path]], Iterable[pd.Series]] = map
+) -> list[RowBatch]:
+    """Batches of whole points that together hold every row once, each of `BATCH_ROWS` rows or one point's.
+
+    Parts that share points are read in the same batch where they fit: those of a pack, and of the packs that a point
+    went through. Otherwise each of their batches reads them all.
+
+    Args:
+        directory: the sweep.
+        each: ``map``, or that of a pool of threads.
+
+    Raises:
+        InputError: a file among the parts is damaged or not of this program.
+    """
+    paths = parts(directory)
+    counts = list(each(_count_points, paths))
+    if not sum(map(len, counts)):
+        return []
+    part = np.repeat(np.arange(len(paths)), [len(count) for count in counts])
+    rows = np.concatenate([count.to_numpy() for count in counts])
+    point, points = pd.factorize(np.concatenate([count.index.to_numpy(dtype=object) for count in counts]))
+    share = coo_array((np.ones(len(part)), (part, len(paths) + point)), shape=(len(paths) + len(points),) * 2)
+    group = connected_components(share, directed=False)[1][len(paths) :]
+    batch = _batched(group, np.bincount(point, weights=rows))
+    table = pd.DataFrame({"batch": batch[point], "part": part, "point": point})
+    return [
+        RowBatch(points=frozenset(points[own["point"].unique()]), paths=tuple(paths[k] for k in own["part"].unique()))
+        for _, own in table.groupby("batch")
+    ]
+
+
+def _count_points(path: Path) -> pd.Series:
+    """How many rows each point has in a part."""
+    point = read_part(path, ["point"])["point"].unify_dictionaries().combine_chunks()
+    counts = np.bincount(point.indices.to_numpy(), minlength=len(point.dictionary))
+    return pd.Series(counts, index=pd.Index(point.dictionary.to_pylist(), dtype=object))
+
+
+def _batched(group: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The batch of each point: groups one after the other, a new batch where the next group does not fit in."""
+    batch, number, filled = np.zeros(len(group), dtype=np.int64), 0, 0.0
+    order = np.argsort(group, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
+        size = rows[members].sum()
+        if filled and filled + size > BATCH_ROWS:
+            number, filled = number + 1, 0.0
+        inside = np.floor((np.cumsum(rows[members]) - 1) / BATCH_ROWS).astype(np.int64)
+        batch[members] = number + inside
+        number, filled = number + int(inside[-1]), filled + size
+    return batch

@@ -1,0 +1,53 @@
+"""How a sweep stands: its points accounted for, and what they hold analyzed. Needs nothing that trains."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from results.store import PointEnd, SweepDir, read_ends, write_points
+from search_spaces.outcome import Outcome
+from search_spaces.points import axis_text, further_axes, make_points, values_elsewhere
+from sweeper.plan_file import read_grid, read_plan
+
+if TYPE_CHECKING:
+    from results.analyze import Analysis
+
+ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done while the workers start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How a sweep stands after a run.
+
+    Attributes:
+        ends: of the sweep's points, by point id.
+        missing: planned points without an end.
+    """
+
+    ends: Mapping[str, PointEnd]
+    missing: int
+    analysis: "Analysis"
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """Number of points of each outcome."""
+        return Counter(end.outcome for end in self.ends.values())
+
+
+def conclude(directory: SweepDir) -> Account:
+    """Account for every planned point, then analyze what there is."""
+    file, ends = read_plan(directory), read_ends(directory)
+    text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
+    grid = read_grid(directory)
+    elsewhere = values_elsewhere(grid, file.points.values())
+    axes = {
+        id_: elsewhere
+        | {name: axis_text(v) if name in text else v for name, v in p.axes().items()}
+        | {"budget": p.budget}
+        for id_, p in file.points.items()
+    }
+    write_points(directory, axes)
+    missing = sum(p.id not in ends for p in make_points(grid))
+    return Account(ends=ends, missing=missing, analysis=import_module(ANALYSIS).analyze(directory, grid))

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from results.batches import RowBatch, row_batches
+from results.costs import devices, training_seconds
 from results.figures import draw_all, law_line
 from results.findings import Findings, ask, find_in
 from results.fits import in_law
@@ -91,13 +92,13 @@ def _write_report(
 
 def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame) -> Mapping[str, str]:
     """What was run and with what, for the end of the report."""
-    packs = points.groupby("pack")["seconds"].max() if len(points) else pd.Series(dtype=float)
     return {
         "Grid": directory.grid.read_text(encoding="utf-8"),
         "Points": f"{len(points):,} ended, {grid.trainable.title}",
-        "Training time": f"{packs.sum():,.1f} s of workers, in {len(packs):,} packs",
+        "Training time": f"{training_seconds(points):,.1f} s of workers, in {points['pack'].nunique():,} packs",
         "Versions": ", ".join(f"{name} {_version(name)}" for name in _VERSIONS),
-        "Machine": f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        "Machine": ", ".join(devices(points)) or "(not recorded)",
+        "Analyzed on": f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     }
 
 

@@ -23,7 +23,7 @@ ROUNDING = 1e-6
 
 POINT_COLUMNS = (
     *("sweep", "point", "pack", "attempt", "seed", "eta", "lam", "mu", "budget"),
-    *("outcome", "steps", "seconds", "why"),
+    *("outcome", "steps", "seconds", "why", "device"),
 )
 PEAK_COLUMNS = (
     *("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "best_train_acc", "t_train1"),

@@ -85,6 +85,7 @@ class PointEnd:
         why: cause of a divergence or failure, empty otherwise.
         best_test_acc: maximum test accuracy (None if never measured).
         kappa: decay time at t*, for progress displays; the analysis recomputes it (None for λ = 0).
+        device: what it trained on, as ``NVIDIA H200``; empty where that was not recorded.
     """
 
     point: str
@@ -96,6 +97,7 @@ class PointEnd:
     why: str = ""
     best_test_acc: float | None = None
     kappa: float | None = None
+    device: str = ""
 
 
 @contextmanager

@@ -162,6 +162,28 @@ def figure(
 
 
 @app.command()
+def gallery(
+    sweeps: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SWEEP_DIR...", help="Folders of sweeps, or folders of such.", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of gallery.md, gallery.html and gallery/.")] = Path("docs"),
+    grids: Annotated[Path, typer.Option(help="Folder of the project's grids.")] = Path("grids"),
+) -> None:
+    """Draw the paper's figures that sweeps of its grids are about; the others stay as they were. Prints the pages.
+
+    A sweep is known by its name and its points: those of grids/paper/*.yaml or of grids/small/*.yaml.
+
+    Example: [cyan]sweeper gallery runs --out docs[/]
+    """
+    from sweeper.gallery import make_gallery
+
+    roots = [_absolute(path) for path in sweeps or ()]
+    for page in make_gallery(roots, _absolute(out), grids, _stderr()):
+        typer.echo(page)
+
+
+@app.command()
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a sweep.", show_default=False)],
     second: Annotated[Path, typer.Argument(metavar="B", help="Folder of the other.", show_default=False)],

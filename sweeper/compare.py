@@ -45,7 +45,7 @@ def compare_sweeps(first: Path, second: Path, accuracy: float | None, out: Path 
     if first.resolve() == second.resolve():
         raise InputError(f"{second}: the same sweep twice; give two.")
     names = _names(first, second)
-    a, b = (_side(path, name) for path, name in zip((first, second), names, strict=True))
+    a, b = (read_side(path, name) for path, name in zip((first, second), names, strict=True))
     contests = tuple(compare(a, b, accuracy))
     folder = out if out is not None else Path.cwd() / "-".join(["comparison", *(n.replace("/", "-") for n in names)])
     save(draw_comparison(a, b), folder)
@@ -71,7 +71,12 @@ def show_comparison(comparison: Comparison, console: Console, *, as_json: bool) 
     console.print(f"\n[bold]figure[/]   {escape(str(comparison.folder / 'comparison.svg'))}", soft_wrap=True)
 
 
-def _side(path: Path, name: str) -> Side:
+def read_side(path: Path, name: str) -> Side:
+    """One side of a comparison from the folder of a sweep.
+
+    Raises:
+        InputError: no sweep lies there, or none of its points ended with a test accuracy.
+    """
     directory = SweepDir(path)
     read_plan(directory)  # says where there is no sweep
     grid, points = read_grid(directory), read_points(directory)

@@ -29,7 +29,7 @@ def table_schema(points: Iterable[Point]) -> pa.Schema:
 class PackWriter:
     """Collects events, commits them as part files and tells the driver."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a worker knows, each thing once
         self,
         directory: SweepDir,
         pack: str,
@@ -39,11 +39,23 @@ class PackWriter:
         elsewhere: Mapping[str, AxisValue],
         notify: Notify,
         tolerance: float,
+        device: str,
     ) -> None:
-        """Write parts of ``schema``; ``elsewhere`` has the values of axes that the points of this grid do not have."""
+        """Write parts of ``schema``.
+
+        Args:
+            directory: the sweep.
+            pack: id of the pack.
+            attempt: how many times it was started before.
+            schema: of ``table_schema``.
+            elsewhere: values of axes that the points of this grid do not have.
+            notify: called about once a second and at the end.
+            tolerance: that of t*.
+            device: name of what the points train on.
+        """
         self._elsewhere = dict(elsewhere)
         self._directory, self._pack, self._attempt = directory, pack, attempt
-        self._schema, self._notify, self._tolerance = schema, notify, tolerance
+        self._schema, self._notify, self._tolerance, self._device = schema, notify, tolerance, device
         self._sequence = 0
         self._started = self._flushed = self._reported = time.monotonic()
         self._points: Sequence[Point] = ()
@@ -113,6 +125,7 @@ class PackWriter:
             why=why,
             best_test_acc=best,
             kappa=kappa if point.lam > 0 else None,
+            device=self._device,
         )
         del self._open[point.id]
         self._ends.append(end)

@@ -1,5 +1,7 @@
 """What a worker does with one pack: train it and commit its rows. The same under every backend."""
 
+import platform
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,12 +46,23 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         elsewhere=elsewhere,
         notify=notify,
         tolerance=grid.analysis.tolerance,
+        device=device_name(plan.device),
     )
     try:
         _train(points, grid, plan.device, writer)
     finally:
         writer.finish()  # on an interrupt too: what has ended stays
         torch.set_flush_denormal(False)  # the process may be somebody's notebook
+
+
+def device_name(device: str) -> str:
+    """What a torch device is called: ``NVIDIA H200``, ``AMD EPYC 9R14 (cpu)``."""
+    if device == "cuda" and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    # Linux has no other name of the processor than this line; on ARM there is none.
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8") if platform.system() == "Linux" else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+    return f"{model[1].strip() if model else platform.processor() or platform.machine()} (cpu)"
 
 
 def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter) -> None:

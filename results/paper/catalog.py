@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.paper import budgets, curves, learning_rates, modes, prediction, scaling
+from results.paper import budgets, curves, initialization, learning_rates, modes, prediction, scaling
 from results.paper.tables import LackingError, Tables
 from results.style import Drawing
 from search_spaces.errors import InputError, suggest
@@ -157,6 +157,12 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO + ", both with a schedule",
         data=curves.auto_with_schedule,
         draw=curves.draw_auto_against_constants,
+    ),
+    "SF": PaperFigure(
+        caption="Decay time κ at the maximum against the initialization scale σ_w, by λ.",
+        needs="axes sigma_w and lam; points that reach a maximum",
+        data=initialization.time_and_scale,
+        draw=initialization.draw_time_and_scale,
     ),
 }
 

@@ -71,6 +71,12 @@ def theory() -> Tables:
     return tables(*runs, homogeneity=[1.0, 2.0, np.nan])
 
 
+def scales() -> Tables:
+    """κ = 1 at σ_w = 1 and 2 at σ_w = 2, for two λ; one point's t* is a lower bound."""
+    runs = [run(lam, w / lam, 0.9, sweep=f"s{w}", sigma_w=float(w)) for lam in (0.01, 0.1) for w in (1, 2)]
+    return tables(*runs, run(0.005, 1000, 0.9, sweep="late", sigma_w=1.0))
+
+
 # What each figure is drawn from in the tests of all figures together.
 EXAMPLES = {
     "1a": lambda: tables(
@@ -95,6 +101,7 @@ EXAMPLES = {
     "S8": lambda: tables(*ladder(), *ladder(eta=2.0)),
     "S9": auto,
     "S10": lambda: auto(schedule="piecewise"),
+    "SF": scales,
 }
 
 
@@ -352,6 +359,18 @@ def test_figure_5c_takes_k_from_an_axis():
 
 
 # ------------------------------------------------------------------------------------------- refusals
+
+
+def test_figure_sf_shows_kappa_against_the_initialization_scale():
+    data = example("SF").data
+    assert shown(data, "lam", "x", "mark") == [
+        (0.005, 1.0, "censored"),
+        (0.01, 1.0, "observed"),
+        (0.01, 2.0, "observed"),
+        (0.1, 1.0, "observed"),
+        (0.1, 2.0, "observed"),
+    ]
+    assert shown(data, "y", lam=0.1) == [(1.0,), (2.0,)]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 import math
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 
 from results.schema import COLUMNS, row_schema
 from results.store import (
+    ENDS_KEY,
     PointEnd,
     SweepDir,
     next_attempt,
@@ -316,6 +318,20 @@ def test_points_table_of_an_unfinished_sweep(sweep):
     points = write_points(sweep, {"p1": {"eta": 0.1}})
     assert len(points) == 0
     assert {"point", "outcome", "why"} <= set(read_points(sweep).columns)
+
+
+def test_a_part_written_before_devices_were_recorded_still_reads(sweep):
+    write(sweep, table(["p1"]), end("p1"), sequence=0)
+    [path] = parts(sweep)
+    rows = pq.read_table(path)
+    [old] = json.loads(rows.schema.metadata[ENDS_KEY])
+    del old["device"]
+    metadata = dict(rows.schema.metadata) | {ENDS_KEY: json.dumps([old]).encode()}
+    pq.write_table(rows.replace_schema_metadata(metadata), path)
+    write(sweep, table(["p2"]), end("p2", device="NVIDIA H200"), sequence=1)
+    points = write_points(sweep, {})
+    assert points["device"].tolist() == ["", "NVIDIA H200"]
+    assert read_points(sweep)["device"].tolist() == ["", "NVIDIA H200"]
 
 
 def test_points_before_any_analysis(sweep):

@@ -172,7 +172,7 @@ def test_compare_refuses_what_is_no_sweep_and_no_accuracy(sweeper):
 
 def test_every_command_has_help_with_an_example(sweeper):
     commands = re.findall(r"│ (\w+) ", sweeper("--help").stdout.split("Commands")[1])
-    assert commands == ["plan", "run", "status", "analyze", "figure", "compare", "track", "ui", "schema"]
+    assert commands == ["plan", "run", "status", "analyze", "figure", "gallery", "compare", "track", "ui", "schema"]
     for command in commands:
         assert f"Example: sweeper {command}" in sweeper(command, "--help").stdout
 

@@ -2,12 +2,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from results.store import read_ends, read_rows
+from results.segments import extra_axes
+from results.store import read_ends, read_points, read_rows
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.run import to_yaml
+from sweeper.worker import device_name
 
 
 class _Interrupted(InProcessBackend):
@@ -117,7 +119,11 @@ def test_a_grid_as_resolved_is_a_grid(small_grid):
 def test_verdicts_and_report_of_a_small_sweep_are_written(sweep, small_grid):
     account, directory = sweep(small_grid())
     assert {v.claim for v in account.analysis.verdicts} >= {"scaling", "collapse", "lambda_pred_order"}
-    assert directory.report.read_text().startswith("<!DOCTYPE html>")
+    page = directory.report.read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert set(read_points(directory)["device"]) == {device_name("cpu")}
+    assert f"<dt>Machine</dt><dd>{device_name('cpu')}</dd>" in page
+    assert "device" not in extra_axes(read_points(directory))
     figures = {p.name for p in (directory.analysis / "figures").iterdir()}
     assert figures == {f"{n}.{e}" for n in ("sweep", "collapse", "lambda_pred") for e in ("svg", "png", "csv")}
 

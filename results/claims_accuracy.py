@@ -23,13 +23,15 @@ WITHIN_SHARE = 1 / 3  # of standard deviations: eta*lam explains 8/9 of the vari
 def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     """Claim 3, budget ∝ 1/(eta*lam): the best accuracy stops depending on lam as lam → 0.
 
-    In each eta: range of the best accuracy over the smallest half decade of lam, mean over seeds. Only points that
-    had time to peak count. The value is the median over eta, the interval its range. Passes where every range is
-    within the tolerance, fails where the smallest lam has lost more than that against the best; accuracy that still
-    rises towards the smallest lam is inconclusive, since it may level off below the grid.
+    In each eta: range of the best accuracy over the smallest half decade of lam, mean over seeds. Only lam all of whose
+    seeds had time to peak count, since the seeds that still rise are often the best ones. The value is the median over
+    eta, the interval its range. Passes where every range is within the tolerance, fails where the smallest lam has lost
+    more than that against the best; accuracy that still rises towards the smallest lam is inconclusive, since it may
+    level off below the grid.
     """
     claim, threshold = "plateau", f"range over the smallest half decade <= {tolerance:g}"
-    used = peaks[had_time(peaks)]
+    timed = peaks.assign(timed=had_time(peaks)).groupby(["eta", "lam", "mu", *extra_axes(peaks)], dropna=False)["timed"]
+    used = peaks[timed.transform("all")]
     ranges, drops, smallest = [], [], np.inf
     for _, group in used.groupby(["eta", "mu", *extra_axes(used)], dropna=False):
         lam, acc = _mean_over_seeds(group)

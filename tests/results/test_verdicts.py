@@ -110,6 +110,15 @@ def test_accuracy_that_still_rises_towards_small_lam_is_no_plateau(make_sweep):
     assert "still rises" in verdicts["plateau"].why
 
 
+def test_a_plateau_is_not_judged_by_the_seeds_alone_that_had_time(make_sweep):
+    """At the smallest lam the better of two seeds still rises: the worse one alone would be a drop."""
+    flat = make_sweep(lams=LAMS[1:], seeds=(0, 1))
+    past = make_sweep(lams=LAMS[:1], seeds=(0,), lift=lambda eta, lam: 0.83)
+    rising = make_sweep(lams=LAMS[:1], seeds=(1,), lift=lambda eta, lam: 0.87, decay_time=0.4)
+    rows, points = (pd.concat(tables, ignore_index=True) for tables in zip(flat, past, rising, strict=True))
+    assert verdicts_of(rows, points)["plateau"].verdict == "pass"
+
+
 def test_accuracy_that_depends_on_eta_fails(make_sweep):
     verdicts = verdicts_of(*make_sweep(lams=LAMS, lift=lambda eta, lam: 0.85 if eta < 0.1 else 0.8))
     assert verdicts["eta_independence"].verdict == "fail"

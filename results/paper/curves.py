@@ -29,19 +29,22 @@ def auto_against_best(tables: Tables) -> pd.DataFrame:
     Returns:
         Panel ``accuracy``, series ``AutoL2`` and ``constant``; ``x`` in epochs, ``lam`` that of the start.
     """
-    curves = auto_curves(tables)
-    return curves[(curves["panel"] == "accuracy") & ((curves["series"] == AUTO) | (curves["lam"] == _best(curves)))]
+    rows = _auto_rows(tables)
+    curves = _auto_curves(rows)
+    return curves[(curves["panel"] == "accuracy") & ((curves["series"] == AUTO) | (curves["lam"] == _best(rows)))]
 
 
 def auto_against_constants(tables: Tables) -> pd.DataFrame:
     """Figure S9: test accuracy and λ_t against epochs, AutoL2 and at most five constant λ, and λ = 0.
 
     Returns:
-        Panels ``accuracy`` and ``lam_t`` (torch's weight decay); ``x`` in epochs, ``lam`` that of the start.
+        Panels ``accuracy`` and ``lam_t`` (torch's weight decay), that of AutoL2 for each seed; ``x`` in epochs, ``lam``
+        that of the start.
     """
-    curves = auto_curves(tables)
+    rows = _auto_rows(tables)
+    curves = _auto_curves(rows)
     constant = curves.loc[curves["series"] == CONSTANT, "lam"]
-    chosen = {0.0, _best(curves), *spread(constant[constant > 0], CONSTANTS - 1)}
+    chosen = {0.0, _best(rows), *spread(constant[constant > 0], CONSTANTS - 1)}
     return curves[(curves["series"] == AUTO) | curves["lam"].isin(chosen)].reset_index(drop=True)
 
 
@@ -52,8 +55,8 @@ def auto_with_schedule(tables: Tables) -> pd.DataFrame:
     return auto_against_constants(tables)
 
 
-def auto_curves(tables: Tables) -> pd.DataFrame:
-    """Mean accuracy and λ_t of AutoL2 (from its largest λ) and of every constant λ at one η, up to AutoL2's end."""
+def _auto_rows(tables: Tables) -> pd.DataFrame:
+    """Measurements of AutoL2 (from its largest λ) and of every constant λ at one η, up to AutoL2's end."""
     auto = set(tables.sweeps.loc[tables.sweeps["auto"].astype(bool), "sweep"])
     if not auto or len(auto) == len(tables.sweeps):
         raise LackingError("one sweep with AutoL2 (l2.auto) and one of constant λ")
@@ -69,19 +72,31 @@ def auto_curves(tables: Tables) -> pd.DataFrame:
     falling = rows[rows["series"] == AUTO]
     end = falling["epoch"].max()
     kept = (rows["series"] == CONSTANT) | (rows["lam"] == falling["lam"].max())
-    rows = rows[kept & (rows["epoch"] <= end * (1 + 1e-9))]
+    chosen: pd.DataFrame = rows[kept & (rows["epoch"] <= end * (1 + 1e-9))]
+    return chosen
+
+
+def _auto_curves(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracies, and λ_t: of AutoL2 for each seed, since the mean of steps at different times is no schedule."""
     keys = ["series", "eta", "lam"]
-    accuracy = mean_curves(rows, keys, "test_acc")
-    lam_t = mean_curves(rows[rows["step"] > 0], keys, "lam_t", geometric=True)  # before the first step none has acted
-    return stack([accuracy.assign(panel="accuracy", mark="observed"), lam_t.assign(panel="lam_t", mark="observed")])
+    acted = rows[(rows["step"] > 0) & (rows["lam_t"] > 0)]  # before the first step none has
+    falls = acted["series"] == AUTO
+    return stack(
+        [
+            mean_curves(rows, keys, "test_acc").assign(panel="accuracy", mark="observed"),
+            mean_curves(acted[~falls], keys, "lam_t").assign(panel="lam_t", mark="observed"),
+            mean_curves(acted[falls], [*keys, "seed"], "lam_t").assign(panel="lam_t", mark="observed"),
+        ]
+    )
 
 
-def _best(curves: pd.DataFrame) -> float:
-    """The constant λ > 0 of the highest accuracy."""
-    shown = curves[(curves["panel"] == "accuracy") & (curves["series"] == CONSTANT) & (curves["lam"] > 0)]
-    if shown.empty:
+def _best(rows: pd.DataFrame) -> float:
+    """The constant λ > 0 of the highest maximum, mean over seeds."""
+    constant = rows[(rows["series"] == CONSTANT) & (rows["lam"] > 0)]
+    maxima = constant.groupby(["lam", "point"], observed=True)["test_acc"].max().groupby("lam").mean()
+    if maxima.empty:
         raise LackingError("a constant λ > 0 at the η of AutoL2")
-    return float(shown["lam"].iloc[int(numbers(shown, "y").argmax())])
+    return float(maxima.index.to_numpy()[maxima.to_numpy().argmax()])
 
 
 def dynamics(tables: Tables) -> pd.DataFrame:
@@ -162,7 +177,7 @@ def draw_auto_against_constants(data: pd.DataFrame) -> Figure:
             rows = panel(data, name)
             further: dict[str, Any] = {"drawstyle": "steps-pre"} if name == "lam_t" else {}
             draw_curves(ax, rows[rows["series"] == CONSTANT], "lam", look_of(lams), **further)
-            draw_curves(ax, rows[rows["series"] == AUTO], "series", lambda _: AUTO_LOOK, **further | AUTO_LOOK)
+            draw_curves(ax, rows[rows["series"] == AUTO], "seed", lambda _: AUTO_LOOK, **further | AUTO_LOOK)
             keys(ax, "λ", lams, {AUTO: AUTO_LOOK} | ({"λ = 0": LAM_ZERO} if (rows["lam"] == 0).any() else {}))
         _epochs(left, "test accuracy")
         log_y(right, numbers(panel(data, "lam_t"), "y"), "λₜ (weight decay)")

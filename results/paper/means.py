@@ -41,9 +41,7 @@ def replicated(marks: pd.DataFrame, keys: Sequence[str], *, geometric: bool = Fa
     return pd.concat(parts, ignore_index=True) if parts else marks.assign(seeds=1).iloc[:0]
 
 
-def mean_curves(
-    rows: pd.DataFrame, keys: Sequence[str], y: str, *, x: str = "epoch", geometric: bool = False
-) -> pd.DataFrame:
+def mean_curves(rows: pd.DataFrame, keys: Sequence[str], y: str, *, x: str = "epoch") -> pd.DataFrame:
     """Curves averaged over seeds at each step that all seeds of a group were measured at, thinned evenly in log step.
 
     Args:
@@ -51,15 +49,11 @@ def mean_curves(
         keys: columns that a curve shares.
         y: column to average.
         x: column along the axis, the same for all seeds at a step.
-        geometric: whether the mean is that of the logarithm; then values of 0 are left out.
 
     Returns:
         ``keys``, ``step``, ``x``, ``y``, ``seeds``, in order of step within each curve.
     """
     rows = rows[np.isfinite(rows[y].to_numpy(dtype=float))]
-    if geometric:
-        rows = rows[rows[y] > 0]
-        rows = rows.assign(**{y: np.log(rows[y].to_numpy(dtype=float))})
     parts = []
     for values, group in rows.groupby(list(keys), sort=True, dropna=False):
         seeds = group["point"].nunique()
@@ -71,8 +65,7 @@ def mean_curves(
         parts.append(_thinned(curve).assign(**_cell(keys, values), seeds=seeds))
     if not parts:
         return pd.DataFrame(columns=[*keys, "step", "x", "y", "seeds"])
-    curves = pd.concat(parts, ignore_index=True)
-    return curves.assign(y=np.exp(curves["y"])) if geometric else curves
+    return pd.concat(parts, ignore_index=True)
 
 
 def _cell(keys: Sequence[str], values: Any) -> dict[str, Any]:

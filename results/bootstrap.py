@@ -44,7 +44,9 @@ def draw_weights(cells: Ints, strata: Ints, replicates: int, rng: np.random.Gene
     weights = np.zeros((replicates, len(cells)))
     for stratum in np.unique(strata):
         inside = np.unique(cells[strata == stratum])
-        drawn = rng.multinomial(len(inside), np.full(len(inside), 1 / len(inside)), size=replicates)
+        drawn = np.array(
+            [np.bincount(rng.integers(len(inside), size=len(inside)), minlength=len(inside)) for _ in range(replicates)]
+        )
         alone = sizes[inside] == 1
         weights[:, first[inside[alone]]] = drawn[:, alone]
         for cell, times in zip(inside[~alone], drawn.T[~alone], strict=True):

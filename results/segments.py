@@ -113,7 +113,7 @@ class Segments:
         some = length > 0
         start = np.append(0, np.cumsum(length[some]))[:-1].astype(np.int64)
         kept = np.arange(length.sum()) + np.repeat(self.start[some] - start, length[some])
-        columns = {name: getattr(self, name)[kept] for name in ("step", *_MEASURED)}
+        columns = {name: getattr(self, name).take(kept) for name in ("step", *_MEASURED)}
         return replace(self, owner=self.owner[some], start=start, **columns)
 
     def only(self, chosen: Bools) -> "Segments":
@@ -180,8 +180,8 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
         points=asked,
         owner=owner[new],
         start=np.flatnonzero(new).astype(np.int64),
-        step=rows["step"].to_numpy()[order].astype(np.int64, copy=False),
-        **{name: _stored(rows, name)[order] for name in _MEASURED},
+        step=rows["step"].to_numpy().take(order).astype(np.int64, copy=False),
+        **{name: _stored(rows, name).take(order) for name in _MEASURED},
     )
 
 

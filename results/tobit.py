@@ -1,10 +1,13 @@
 """Linear regression with lower bounds (Tobit, normal errors), for all bootstrap replicates at once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.special import log_ndtr
+from threadpoolctl import ThreadpoolController
 
 from results.segments import Bools, Floats
 
@@ -16,6 +19,7 @@ SIGMA_FLOOR = 1e-3
 ITERATIONS = 60
 HALVINGS = 25
 CHUNK = 2_000_000  # replicates times points in memory at once: 16 MB an array
+THREADS = 2  # chunks at a time: numpy and LAPACK leave Python's lock while they compute
 
 
 def fit_tobit(design: Floats, y: Floats, censored: Bools, weights: Floats) -> tuple[Floats, Floats]:
@@ -36,8 +40,16 @@ def fit_tobit(design: Floats, y: Floats, censored: Bools, weights: Floats) -> tu
     # Residuals of one fit take the place of y: sums of their squares lose no digits.
     centre = np.linalg.lstsq(design, y, rcond=None)[0]
     rest, step = y - design @ centre, max(1, CHUNK // max(1, len(y)))
-    parts = [_fit_chunk(design, rest, censored, weights[i : i + step]) for i in range(0, max(1, len(weights)), step)]
+    chunks = [weights[i : i + step] for i in range(0, max(1, len(weights)), step)]
+    # Products of matrices this small gain nothing from threads of their own, which spin while they wait for a core.
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
+        parts = list(pool.map(lambda chunk: _fit_chunk(design, rest, censored, chunk), chunks))
     return centre + np.concatenate([beta for beta, _ in parts]), np.concatenate([sigma for _, sigma in parts])
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _fit_chunk(design: Floats, y: Floats, censored: Bools, weights: Floats) -> tuple[Floats, Floats]:

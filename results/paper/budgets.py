@@ -89,7 +89,9 @@ def heat_and_budgets(tables: Tables) -> pd.DataFrame:
     peaks = tables.peaks[~tables.peaks["outcome"].isin(BROKEN)]
     marks = peaks.assign(y=peaks["best_test_acc"], mark="observed")
     means = replicated(marks.assign(panel="heat", x=marks["eta"], low=marks["lam"]), ["eta", "lam", "sweep"])
-    heat = means[means["seed"].isna()].sort_values("y", ascending=False).drop_duplicates(["eta", "lam"])
+    heat = means[means["seed"].isna()]
+    wide = heat.groupby("sweep")["eta"].transform("nunique") > 1  # a sweep of one η, of panel b, has another budget
+    heat = (heat[wide] if wide.any() else heat).sort_values("y", ascending=False).drop_duplicates(["eta", "lam"])
     if min(heat["eta"].nunique(), heat["lam"].nunique()) < 2:
         raise LackingError("at least two η and two λ")
     heat = heat.sort_values(["eta", "lam"])

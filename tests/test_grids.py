@@ -8,6 +8,7 @@ from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from search_spaces.trainable import Digits, Trainable
 from sweeper.run import plan_for, profiles_of
+from sweeper.show import ASSUMED_SPEED
 
 FOLDER = Path(__file__).parent.parent / "grids"
 GRIDS = sorted(FOLDER.glob("**/*.yaml"))
@@ -72,6 +73,31 @@ def test_points_and_budgets_are_the_papers(name):
 
 def test_every_grid_of_the_paper_is_in_the_table():
     assert {p.stem for p in (FOLDER / "paper").glob("*.yaml")} == set(PAPER)
+
+
+def test_every_grid_of_the_paper_has_a_small_sibling_that_differs_in_size_alone():
+    small = {p.stem: load(p) for p in (FOLDER / "small").glob("*.yaml")}
+    assert small.keys() == set(PAPER)
+    for stem, grid in small.items():
+        paper = load(FOLDER / "paper" / f"{stem}.yaml")
+        assert grid.name == f"small-{stem}"
+        assert type(grid.trainable) is type(paper.trainable)
+        assert (grid.optimizer.name, grid.schedule.name, grid.budget.rule) == (
+            paper.optimizer.name,
+            paper.schedule.name,
+            paper.budget.rule,
+        )
+        assert (grid.l2.auto is None) == (paper.l2.auto is None)
+        assert grid.axes.keys() - {"seed"} == paper.axes.keys() - {"seed"}
+        assert (0 in grid.axes["lam"]) == (0 in paper.axes["lam"])
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "small").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_small_grid_takes_minutes_on_two_cores(path):
+    grid = load(path)
+    points = make_points(grid)
+    plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
+    assert plan.makespan / ASSUMED_SPEED["cpu"] < 150  # seconds
 
 
 def test_the_wrn_grid_keeps_points_of_up_to_4000_epochs_and_one_of_8000():

@@ -1,11 +1,13 @@
 """The claims about accuracy: plateau, optimum at a fixed budget, independence of eta, constancy along eta*lam."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
-from results.bootstrap import estimate_over
+from results.bootstrap import REPLICATES, Estimate, draw_weights, estimate_over, interval_of
 from results.fits import had_time, top_accuracy
-from results.judgement import Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.judgement import Ruling, Verdict, by_interval, by_range, inconclusive, judged, ranged
 from results.segments import Floats, extra_axes, floats, group_ids
 
 __all__ = ["eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
@@ -27,34 +29,37 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     seeds had time to peak count, since the seeds that still rise are often the best ones. The value is the median over
     eta, the interval its range. Passes where every range is within the tolerance, fails where the smallest lam has lost
     more than that against the best; accuracy that still rises towards the smallest lam is inconclusive, since it may
-    level off below the grid.
+    level off below the grid. Of one eta the interval is that over its seeds, and judged by.
     """
     claim, threshold = "plateau", f"range over the smallest half decade <= {tolerance:g}"
     timed = peaks.assign(timed=had_time(peaks)).groupby(["eta", "lam", "mu", *extra_axes(peaks)], dropna=False)["timed"]
     used = peaks[timed.transform("all")]
-    ranges, drops, smallest = [], [], np.inf
+    cells, drops, smallest = [], [], np.inf
     for _, group in used.groupby(["eta", "mu", *extra_axes(used)], dropna=False):
-        lam, acc = _mean_over_seeds(group)
-        low = acc[lam <= lam[0] * HALF_DECADE]
-        if len(lam) >= MIN_LAMS and len(low) >= 2:
-            ranges.append(float(low.max() - low.min()))
-            drops.append(float(acc.max() - acc[0]))
+        lam, by_seed = _by_seed(group, "best_test_acc")
+        low = by_seed[:, lam <= lam[0] * HALF_DECADE]
+        if len(lam) >= MIN_LAMS and low.shape[1] >= 2:
+            cells.append(low)
+            drops.append(float(by_seed.mean(axis=0).max() - by_seed.mean(axis=0)[0]))
             smallest = min(smallest, float(lam[0]))
-    if not ranges:
+    if not cells:
         return inconclusive(claim, threshold, f"no eta has {MIN_LAMS} lam > 0 whose runs had time to peak")
-    ruling, trend = by_range(np.array(ranges), tolerance), "differs"
+    values, estimate = _over_cells(cells, np.ptp)
+    ruling, trend = _within(values, estimate, tolerance), "differs"
     if ruling != "pass":
         dropped = float(np.median(drops)) > tolerance
-        ruling, trend = ("fail", "drops") if dropped else ("inconclusive", "still rises")
-    why = f"best accuracy {trend} by {_over(ranges, 'eta')} over the half decade of lam above {smallest:.3g}"
-    return ranged(claim, np.array(ranges), threshold, ruling, why, _counts(used))
+        trend = "drops" if dropped else "still rises"
+        certain = ruling == "fail" or len(cells) > 1
+        ruling = "fail" if dropped and certain else "inconclusive"
+    why = f"best accuracy {trend} by {_over(values, 'eta')} over the half decade of lam above {smallest:.3g}"
+    return judged(claim, estimate, threshold, ruling, why, _counts(used))
 
 
 def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
     """Claim 3, fixed budget: the best lam is interior, better than both ends of the grid (lam = 0 is an end).
 
     Budgets whose lam_pred is outside the grid are left out: there the grid cannot show the optimum. The value is
-    the median over eta and budgets of the lead over the better end, the interval its range.
+    the median over eta and budgets of the lead over the better end, the interval its range; of one, over its seeds.
     """
     claim, threshold = "fixed_budget_optimum", f"lead > {LEAD:g}"
     spanned = table[np.isfinite(floats(table, "acc_pred")) & (floats(table, "lams") >= MIN_LAMS)]
@@ -63,10 +68,13 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
         why = "no budget with an observed t* within its tenth and lam_pred inside the grid"
         return inconclusive(claim, threshold, why)
     accuracies = spanned[keys].drop_duplicates().merge(within, on=keys)
-    leads = [_lead(group) for _, group in accuracies.groupby(keys, dropna=False)]
+    measured = accuracies[np.isfinite(floats(accuracies, "acc"))]
+    cells = [_by_seed(group, "acc")[1] for _, group in measured.groupby(keys, dropna=False)]
+    leads, estimate = _over_cells(cells, lambda acc: float(acc.max() - max(acc[0], acc[-1])))
     why = f"the best lam leads the better end of the grid by {_over(leads, 'eta and budgets')}"
-    ruling = by_range(-np.array(leads), -LEAD)
-    return ranged(claim, np.array(leads), threshold, ruling, why, _counts(peaks[had_time(peaks)]))
+    behind = None if estimate.interval is None else (-estimate.interval[1], -estimate.interval[0])
+    ruling = _within(-leads, Estimate(value=-estimate.value, interval=behind), -LEAD)
+    return judged(claim, estimate, threshold, ruling, why, _counts(peaks[had_time(peaks)]))
 
 
 def eta_independence(peaks: pd.DataFrame) -> Verdict:
@@ -160,16 +168,34 @@ def _counts(used: pd.DataFrame) -> tuple[int, int]:
     return len(used), int(used["censored"].sum())
 
 
-def _mean_over_seeds(group: pd.DataFrame) -> tuple[Floats, Floats]:
-    mean = group.groupby("lam", sort=True)["best_test_acc"].mean()
-    return mean.index.to_numpy(dtype=np.float64), mean.to_numpy(dtype=np.float64)
+def _by_seed(group: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
+    """The lam of a group (L,), ascending, and its accuracies (S, L), a row a seed; NaN where there is none."""
+    table = group.pivot_table(index="seed", columns="lam", values=column, sort=True)
+    return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
 
 
-def _lead(group: pd.DataFrame) -> float:
-    """Best accuracy within the budget minus the better of the two ends of the grid of lam, mean over seeds."""
-    mean = group[np.isfinite(floats(group, "acc"))].groupby("lam", sort=True)["acc"].mean()
-    acc = mean.to_numpy(dtype=np.float64)
-    return float(acc.max() - max(acc[0], acc[-1]))
+def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tuple[Floats, Estimate]:
+    """A statistic of the mean over seeds of each cell (S, L); their median, and their range as its interval.
+
+    The range of one cell says nothing: there the interval is that of the bootstrap over seeds, if it has several.
+    """
+    values = np.array([statistic(np.nanmean(cell, axis=0)) for cell in cells])
+    interval: tuple[float, float] | None = (float(values.min()), float(values.max()))
+    if len(cells) == 1:
+        whole = cells[0][np.isfinite(cells[0]).all(axis=1)]  # a seed that lacks a lam would shift that mean
+        weights = draw_weights(
+            np.arange(len(whole)), np.zeros(len(whole), dtype=np.int64), REPLICATES, np.random.default_rng(0)
+        )
+        means = weights @ whole / max(1, len(whole))
+        interval = interval_of(np.array([statistic(mean) for mean in means]), len(whole), 1) if len(whole) else None
+    return values, Estimate(value=float(np.median(values)), interval=interval)
+
+
+def _within(values: Floats, estimate: Estimate, limit: float) -> Ruling:
+    """Whether values are within a limit: of one cell with several seeds by its interval, else by all of them."""
+    if len(values) == 1 and estimate.interval is not None:
+        return by_interval(estimate, -np.inf, limit)
+    return by_range(values, limit)
 
 
 def _over(values: Floats | list[float], what: str) -> str:

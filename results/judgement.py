@@ -80,8 +80,8 @@ def judged(
 
 
 def ranged(claim: str, values: Floats, threshold: str, ruling: Ruling, why: str, used: tuple[int, int]) -> Verdict:
-    """A verdict on the median of some values; the interval is their range."""
-    interval = (float(values.min()), float(values.max()))
+    """A verdict on the median of some values; the interval is their range, of one value there is none."""
+    interval = (float(values.min()), float(values.max())) if len(values) > 1 else None
     estimate = Estimate(value=float(np.median(values)), interval=interval)
     return judged(claim, estimate, threshold, ruling, why, used)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from results.claims_accuracy import product_constant
+from results.claims_accuracy import plateau, product_constant
 
 ETAS = (0.03, 0.1, 0.3, 1.0)
 LAMS = tuple(np.geomspace(1e-4, 1e-2, 5))
@@ -50,3 +50,33 @@ def test_only_where_all_had_one_budget(peak_table):
 def test_too_few_shared_products_are_inconclusive(peak_table, etas):
     table = peak_table(etas, (1e-4, 1e-3))
     assert product_constant(table, 0.005).verdict == "inconclusive"
+
+
+# --------------------------------------------------------------------------------------------- intervals over seeds
+
+
+def one_eta(peak_table, seeds, of_seed):
+    """Accuracy 0.9 at every lam, but for what each seed adds at the smallest."""
+    table = peak_table((0.1,), LAMS, seeds)
+    smallest = table.lam == min(LAMS)
+    return table.assign(best_test_acc=0.9 - np.where(smallest, table.seed.map(of_seed), 0.0))
+
+
+def test_the_interval_of_one_eta_is_that_over_its_seeds(peak_table):
+    drops = dict(enumerate(0.004 + 0.002 * np.random.default_rng(1).standard_normal(200)))
+    verdict = plateau(one_eta(peak_table, tuple(drops), drops), 0.005)
+    mean, error = np.mean(list(drops.values())), np.std(list(drops.values())) / 200**0.5
+    assert verdict.value == pytest.approx(mean)
+    assert verdict.interval == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=error / 4)
+    assert verdict.verdict == "pass"
+
+
+def test_seeds_that_disagree_leave_a_plateau_open(peak_table):
+    verdict = plateau(one_eta(peak_table, (0, 1, 2), {0: 0.0, 1: 0.004, 2: 0.007}), 0.005)
+    assert verdict.interval[0] < 0.005 < verdict.interval[1]
+    assert verdict.verdict == "inconclusive"
+
+
+def test_one_seed_of_one_eta_has_no_interval(peak_table):
+    verdict = plateau(one_eta(peak_table, (0,), {0: 0.002}), 0.005)
+    assert (verdict.interval, verdict.verdict) == (None, "pass")

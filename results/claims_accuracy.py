@@ -200,4 +200,6 @@ def _within(values: Floats, estimate: Estimate, limit: float) -> Ruling:
 
 def _over(values: Floats | list[float], what: str) -> str:
     array = np.asarray(values)
+    if len(array) == 1:
+        return f"{array[0]:.4f}"
     return f"{np.median(array):.4f} (median; {array.min():.4f} to {array.max():.4f} over {len(array)} {what})"

@@ -12,8 +12,9 @@ from results.segments import Floats, extra_axes, floats, group_ids
 
 __all__ = ["eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
 
-HALF_DECADE = 10**0.5 * (1 + 1e-9)
+DECADE = 10 * (1 + 1e-9)
 MIN_LAMS = 4
+MIN_LOW_LAMS = 3  # of the smallest decade: two show no trend
 ETA_SPREAD = 0.01
 # Half the tolerance of t*. A tenth of a per cent is 1.3 of 1,285 test images: the best of eight noisy runs leads by it.
 LEAD = 0.0025
@@ -25,25 +26,26 @@ WITHIN_SHARE = 1 / 3  # of standard deviations: eta*lam explains 8/9 of the vari
 def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     """Claim 3, budget ∝ 1/(eta*lam): the best accuracy stops depending on lam as lam → 0.
 
-    In each eta: range of the best accuracy over the smallest half decade of lam, mean over seeds. Only lam all of whose
+    In each eta: range of the best accuracy over the smallest decade of lam, mean over seeds. Only lam all of whose
     seeds had time to peak count, since the seeds that still rise are often the best ones. The value is the median over
     eta, the interval its range. Passes where every range is within the tolerance, fails where the smallest lam has lost
     more than that against the best; accuracy that still rises towards the smallest lam is inconclusive, since it may
     level off below the grid. Of one eta the interval is that over its seeds, and judged by.
     """
-    claim, threshold = "plateau", f"range over the smallest half decade <= {tolerance:g}"
+    claim, threshold = "plateau", f"range over the smallest decade <= {tolerance:g}"
     timed = peaks.assign(timed=had_time(peaks)).groupby(["eta", "lam", "mu", *extra_axes(peaks)], dropna=False)["timed"]
     used = peaks[timed.transform("all")]
     cells, drops, smallest = [], [], np.inf
     for _, group in used.groupby(["eta", "mu", *extra_axes(used)], dropna=False):
         lam, by_seed = _by_seed(group, "best_test_acc")
-        low = by_seed[:, lam <= lam[0] * HALF_DECADE]
-        if len(lam) >= MIN_LAMS and low.shape[1] >= 2:
+        low = by_seed[:, lam <= lam[0] * DECADE]
+        if len(lam) >= MIN_LAMS and low.shape[1] >= MIN_LOW_LAMS:
             cells.append(low)
             drops.append(float(by_seed.mean(axis=0).max() - by_seed.mean(axis=0)[0]))
             smallest = min(smallest, float(lam[0]))
     if not cells:
-        return inconclusive(claim, threshold, f"no eta has {MIN_LAMS} lam > 0 whose runs had time to peak")
+        why = f"no eta has {MIN_LAMS} lam > 0, {MIN_LOW_LAMS} of them in a decade, whose runs had time to peak"
+        return inconclusive(claim, threshold, why)
     values, estimate = _over_cells(cells, np.ptp)
     ruling, trend = _within(values, estimate, tolerance), "differs"
     if ruling != "pass":
@@ -51,7 +53,7 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         trend = "drops" if dropped else "still rises"
         certain = ruling == "fail" or len(cells) > 1
         ruling = "fail" if dropped and certain else "inconclusive"
-    why = f"best accuracy {trend} by {_over(values, 'eta')} over the half decade of lam above {smallest:.3g}"
+    why = f"best accuracy {trend} by {_over(values, 'eta')} over the decade of lam above {smallest:.3g}"
     return judged(claim, estimate, threshold, ruling, why, _counts(used))
 
 

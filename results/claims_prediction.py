@@ -42,26 +42,39 @@ def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
 def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0) -> Verdict:
     """Claim 5: training with lam_pred costs at most 0.4 % against the tuned lam; 1 % where η follows a schedule.
 
-    The value is the mean gap over eta, seeds and budgets; its interval is the bootstrap over these. Where some points
-    follow a schedule and some do not, the others decide.
+    The value is the gap at the budget where it is largest, mean over eta and seeds; its interval is the bootstrap over
+    these, in which the largest is taken anew. Where some points follow a schedule and some do not, the others decide.
     """
     claim = "lambda_pred_accuracy"
     known = table[np.isfinite(floats(table, "gap"))]
     constant = ~_scheduled(known)
     known = known[constant] if constant.any() else known
     limit = PRED_GAP if constant.any() or known.empty else PRED_GAP_SCHEDULED
-    threshold, gaps = f"mean gap <= {limit:g}", floats(known, "gap")
+    threshold, gaps = f"gap <= {limit:g} at every budget", floats(known, "gap")
     if len(gaps) < 2:
         return inconclusive(claim, threshold, f"{len(gaps)} gaps known, at least 2 are needed: {_no_prediction(table)}")
-    rng = np.random.default_rng(seed)
-    means = gaps[rng.integers(len(gaps), size=(REPLICATES, len(gaps)))].mean(axis=1)
-    estimate = Estimate(value=float(gaps.mean()), interval=interval_of(means, len(gaps), 1))
-    ruling = by_interval(estimate, -np.inf, limit)
+    estimate, by_budget = _largest_gap(known, seed)
+    means = by_budget.to_numpy(dtype=np.float64)
+    # One run a budget has no interval: then every budget must do.
+    ruling = by_range(means, limit) if estimate.interval is None else by_interval(estimate, -np.inf, limit)
     why = (
-        f"{_rule(known)} costs {gaps.mean():.4f} of accuracy on average over {len(gaps)} cells of eta, seed and "
-        f"budget, {gaps.max():.4f} at worst{_left_out(len(table) - len(gaps))}"
+        f"{_rule(known)} costs {estimate.value:.4f} of accuracy at T = {by_budget.index[int(means.argmax())]:g}, where "
+        f"it costs most, and {gaps.mean():.4f} on average, over {len(gaps)} cells of eta, seed and budget"
+        f"{_left_out(len(table) - len(gaps))}"
     )
     return judged(claim, estimate, threshold, ruling, why, _counts(peaks))
+
+
+def _largest_gap(known: pd.DataFrame, seed: int) -> tuple[Estimate, pd.Series]:
+    """The largest over budgets of the mean gap over eta, seeds and further axes, and the mean gaps by budget."""
+    gaps = known.groupby("budget_at", sort=True)["gap"]
+    samples = [part.to_numpy(dtype=np.float64) for _, part in gaps]
+    rng = np.random.default_rng(seed)
+    drawn = [part[rng.integers(len(part), size=(REPLICATES, len(part)))].mean(axis=1) for part in samples]
+    means = gaps.mean()
+    count = len(samples[int(means.to_numpy().argmax())])  # the cells that speak for the worst budget
+    interval = interval_of(np.max(drawn, axis=0), count, 1)
+    return Estimate(value=float(means.max()), interval=interval), means
 
 
 def _scheduled(known: pd.DataFrame) -> Bools:
@@ -95,7 +108,7 @@ def _beyond_grid(known: pd.DataFrame) -> Bools:
 
 
 def _left_out(cells: int) -> str:
-    return f"; {cells} cells have no prediction inside the grid" if cells else ""
+    return f"; in {cells} no probe of T/10 has seen its maximum, or lam_pred is beyond the grid" if cells else ""
 
 
 def _no_prediction(table: pd.DataFrame) -> str:

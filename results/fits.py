@@ -8,6 +8,7 @@ from scipy import stats
 
 from results.bootstrap import REPLICATES, Bootstrap, Estimate
 from results.segments import Bools, Floats, extra_axes, floats, group_ids
+from results.tobit import log_likelihood
 
 __all__ = [
     "PAST_PEAK",
@@ -134,7 +135,8 @@ def fit_exponents(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int =
 def fit_kappa(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> KappaFit:
     """Geometric mean and spread of κ, and c = t*·lam in epochs for each eta (and mu).
 
-    The paper's coefficient: c ≈ 0.0066 epochs at eta 0.2, mu 0.9 is κ ≈ 0.65. Censored points enter as lower bounds
+    The paper's coefficient: c ≈ 0.0066 epochs at eta 0.2, mu 0.9 is κ ≈ 0.65, or 1.3 in torch's weight decay, which is
+    twice the lam of the paper's code (``convention: square``) and what κ counts here. Bounds enter as lower bounds
     of a normal log κ. Arguments as for `fit_exponents`.
     """
     law = peaks[in_law(peaks)]
@@ -180,9 +182,31 @@ def saturation(peaks: pd.DataFrame) -> Estimate | None:
     no_worse = 1 + 2 * float(stats.f.ppf(0.95, 2, freedom)) / freedom
     if squared[best] >= min(0.5 * constant, no_worse * power) or fall <= np.log(3):
         return None
+    if _bounds_forbid(peaks, float(breaks[best]), float(np.log(no_worse))):
+        return None
     as_good = breaks[squared <= no_worse * squared[best]]
     low, value, high = (float(np.exp(at)) for at in (as_good[0], breaks[best], as_good[-1]))
     return Estimate(value=value, interval=(low, high))
+
+
+def _bounds_forbid(peaks: pd.DataFrame, at: float, no_worse: float) -> bool:
+    """Whether a break at log lam = `at` is not so good any more when points whose t* is only a bound count too.
+
+    Each is a lower bound of κ: where many lie at small lam, κ may be as large there as elsewhere. The same two tests,
+    of the likelihoods of the broken line, the constant and the power, which for observed points alone are those of the
+    squared residuals.
+    """
+    law = peaks[in_law(peaks)]
+    censored = law["censored"].to_numpy(dtype=np.bool_)
+    if not censored.any():
+        return False
+    log_lam, log_kappa = np.log(floats(law, "lam")), np.log(floats(law, "kappa"))
+    ones = np.ones_like(log_lam)
+    broken = log_likelihood(ones[:, None], log_kappa - np.minimum(log_lam - at, 0), censored)
+    constant = log_likelihood(ones[:, None], log_kappa, censored)
+    power = log_likelihood(np.column_stack([log_lam - log_lam.mean(), ones]), log_kappa, censored)
+    half = int((~censored).sum()) / 2
+    return bool(broken - constant < half * np.log(2) or power - broken > half * no_worse)
 
 
 def anchored(law: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,25 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def log_likelihood(design: Floats, y: Floats, censored: Bools) -> float:
+    """Logarithm of the largest likelihood, up to a constant that depends on the number of observed points alone.
+
+    Args:
+        design: regressors (n, k), a constant included.
+        y: response (n,), a lower bound where `censored`.
+        censored: (n,).
+
+    Returns:
+        Minus infinity where the observed points cannot determine the fit.
+    """
+    beta, sigma = fit_tobit(design, y, censored, np.ones((1, len(y))))
+    if not np.isfinite(sigma[0]):
+        return -np.inf
+    z = (y - design @ beta[0]) / sigma[0]
+    observed = -np.log(sigma[0]) - 0.5 * z[~censored] ** 2
+    return float(observed.sum() + log_ndtr(-z[censored]).sum())
+
+
 def _fit_chunk(design: Floats, y: Floats, censored: Bools, weights: Floats) -> tuple[Floats, Floats]:
     beta = np.full((len(weights), design.shape[1]), np.nan)
     sigma = np.full(len(weights), np.nan)

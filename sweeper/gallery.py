@@ -245,7 +245,8 @@ def _update(
 
 
 def _draw(exhibit: Exhibit, sweeps: Sequence[_Sweep]) -> Drawing:
-    tables = read_tables([(s.directory, s.grid) for s in sweeps]) if sweeps else NO_SWEEPS
+    eta = exhibit.eta if any(s.shipped.scale == "paper" for s in sweeps) else None
+    tables = read_tables([(s.directory, s.grid) for s in sweeps], eta=eta) if sweeps else NO_SWEEPS
     return draw_figure(exhibit.layout, tables)
 
 
@@ -271,6 +272,7 @@ def _record(figure: str, scale: Scale, sweeps: Sequence[_Sweep], drawing: Drawin
 def _judged(statement: Statement, sweeps: Sequence[_Sweep]) -> Iterable[Finding]:
     """A claim as each of the sweeps that it is about shows it; one that a sweep cannot show is left out."""
     about = [s for s in sweeps if not statement.grids or s.used.grid in statement.grids]
+    about = [s for s in about if statement.small or s.shipped.scale == "paper"]
     for sweep in about:
         verdict = sweep.verdicts.get(statement.claim)
         if verdict is None:
@@ -311,8 +313,11 @@ def _numbers(exhibit: Exhibit, sweeps: Sequence[_Sweep], data: pd.DataFrame) -> 
     for number in exhibit.numbers:
         value, remark = number.read(data)
         known = float(value) if np.isfinite(value) else None
+        agrees: Mark = ""
+        if known is not None and number.most is not None:
+            agrees = "pass" if known <= number.most else "fail"
         yield Finding(
-            what=number.name, claim="", of=of, paper=number.paper, agrees="", value=known, interval=None, why=remark
+            what=number.name, claim="", of=of, paper=number.paper, agrees=agrees, value=known, interval=None, why=remark
         )
 
 

@@ -23,6 +23,7 @@ class PaperFigure:
         data: from tables of sweeps to the table of what is shown; raises ``LackingError``.
         draw: from that table to the figure.
         sweeps: at most so many, or None; 0 for a figure of theory alone.
+        reading: what its marks and lines mean, beyond its own keys.
     """
 
     caption: str
@@ -30,9 +31,13 @@ class PaperFigure:
     data: Callable[[Tables], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
     sweeps: int | None = None
+    reading: str = (
+        "Means over seeds, each seed a small dot. Hollow: a lower bound, or the end of the grid. Dashed: λ = 0."
+    )
 
 
-READING = "Means over seeds, each seed a small dot. Hollow: a lower bound, or the end of the grid. Dashed: λ = 0."
+_MEANS = "Means over seeds."
+_DOTS = "Means over seeds, each seed a small dot."
 
 _BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum; a sweep of the probe may be added"
 _SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
@@ -56,6 +61,7 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO,
         data=curves.auto_against_best,
         draw=curves.draw_auto_against_best,
+        reading=_MEANS,
     ),
     "2": PaperFigure(
         caption="Smaller λ need longer: a, epochs to maximum test accuracy; b, the maximum; c, that within a budget.",
@@ -83,6 +89,7 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_BUDGETS,
         data=prediction.probe_and_tuned,
         draw=prediction.draw_probe_and_tuned,
+        reading="Means over seeds, pale: each seed. Hollow: the end of the grid.",
     ),
     "5ab": PaperFigure(
         caption="Modes of an infinitely wide network: with k = 2 that of γ > λ is learned and decays after 1/λ.",
@@ -90,12 +97,14 @@ FIGURES: dict[str, PaperFigure] = {
         data=modes.two_modes,
         draw=modes.draw_two_modes,
         sweeps=0,
+        reading="Dotted: 1/λ.",
     ),
     "5c": PaperFigure(
         caption="Training loss against the time step·η: infinite width with k = 1 and k = 2, and an experiment.",
         needs="column train_loss; sweeps of trainable.kernel with homogeneity 1 and 2, one of a network, of one λ",
         data=curves.theory_and_experiment,
         draw=curves.draw_theory_and_experiment,
+        reading=_MEANS,
     ),
     "S1": PaperFigure(
         caption="Epochs to training accuracy 1 against η, by λ.",
@@ -114,12 +123,14 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_BUDGETS,
         data=prediction.accuracy_and_prediction,
         draw=prediction.draw_accuracy_and_prediction,
+        reading=_DOTS,
     ),
     "S4": PaperFigure(
         caption="As S3, with λ = 2c/T.",
         needs=_BUDGETS,
         data=partial(prediction.accuracy_and_prediction, factor=2.0),
         draw=prediction.draw_accuracy_and_prediction,
+        reading=_DOTS,
     ),
     "S5": PaperFigure(
         caption="Squared error: accuracy depends on η at training accuracy 1, not at the maximum; loss has a minimum.",
@@ -133,6 +144,7 @@ FIGURES: dict[str, PaperFigure] = {
         data=curves.dynamics,
         draw=curves.draw_dynamics,
         sweeps=4,
+        reading=_MEANS,
     ),
     "S7": PaperFigure(
         caption="Where the law fails: epochs to maximum test accuracy and the maximum against λ, beside λ = 0.",
@@ -151,12 +163,14 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO,
         data=curves.auto_against_constants,
         draw=curves.draw_auto_against_constants,
+        reading="Means over seeds, λ of each seed.",
     ),
     "S10": PaperFigure(
         caption="As S9, with a schedule of η.",
         needs=_AUTO + ", both with a schedule",
         data=curves.auto_with_schedule,
         draw=curves.draw_auto_against_constants,
+        reading="Means over seeds, λ of each seed.",
     ),
     "SF": PaperFigure(
         caption="Decay time κ at the maximum against the initialization scale σ_w, by λ.",
@@ -199,7 +213,6 @@ def draw_figure(name: str, tables: Tables) -> Drawing:
         data = layout.data(tables)
     except LackingError as error:
         raise InputError(f"figure {name} of {given}: it needs {error}. In all: {layout.needs}.") from None
-    reading = READING if layout.sweeps != 0 else "Dotted: 1/λ."
-    title, caption = f"Figure {name}", f"{layout.caption} {reading}"
+    title, caption = f"Figure {name}", f"{layout.caption} {layout.reading}"
     figure = layout.draw(data)
     return Drawing(name=f"figure_{name}", title=title, caption=caption, panels=(title,), figure=figure, data=data)

@@ -38,8 +38,8 @@ def auto_against_constants(tables: Tables) -> pd.DataFrame:
     """Figure S9: test accuracy and λ_t against epochs, AutoL2 and at most five constant λ, and λ = 0.
 
     Returns:
-        Panels ``accuracy`` and ``lam_t`` (torch's weight decay), that of AutoL2 for each seed; ``x`` in epochs, ``lam``
-        that of the start.
+        Panels ``accuracy`` and ``lam_t`` (in the grids' convention), that of AutoL2 for each seed; ``x`` in epochs,
+        ``lam`` that of the start.
     """
     rows = _auto_rows(tables)
     curves = _auto_curves(rows)
@@ -81,6 +81,9 @@ def _auto_curves(rows: pd.DataFrame) -> pd.DataFrame:
     keys = ["series", "eta", "lam"]
     acted = rows[(rows["step"] > 0) & (rows["lam_t"] > 0)]  # before the first step none has
     falls = acted["series"] == AUTO
+    constant = acted[~falls]
+    weight_decay = numbers(constant, "lam_t") / numbers(constant, "lam")  # of λ = 1, by the convention of l2
+    acted = acted.assign(lam_t=acted["lam_t"] / (np.median(weight_decay) if len(constant) else 1.0))
     return stack(
         [
             mean_curves(rows, keys, "test_acc").assign(panel="accuracy", mark="observed"),
@@ -180,7 +183,7 @@ def draw_auto_against_constants(data: pd.DataFrame) -> Figure:
             draw_curves(ax, rows[rows["series"] == AUTO], "seed", lambda _: AUTO_LOOK, **further | AUTO_LOOK)
             keys(ax, "λ", lams, {AUTO: AUTO_LOOK} | ({"λ = 0": LAM_ZERO} if (rows["lam"] == 0).any() else {}))
         _epochs(left, "test accuracy")
-        log_y(right, numbers(panel(data, "lam_t"), "y"), "λₜ (weight decay)")
+        log_y(right, numbers(panel(data, "lam_t"), "y"), "λₜ")
         _epochs(right, right.get_ylabel())
     return figure
 

@@ -23,12 +23,14 @@ class Statement:
         paper: the paper's number or words for it, short.
         grids: stems of the grids that it is judged on; all of the figure's if empty.
         holds: False where the paper says that the claim does not hold here.
+        small: whether the small siblings can speak of it.
     """
 
     claim: str
     paper: str
     grids: tuple[str, ...] = ()
     holds: bool = True
+    small: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +58,13 @@ class Number:
         name: what it is, with its unit.
         paper: the paper's, with the set-up it belongs to; empty where it prints none.
         read: from the table of what the figure shows to the number and a remark; NaN where it is not there.
+        most: what it may be at most as the paper has it; None where it is only shown.
     """
 
     name: str
     paper: str
     read: Callable[[pd.DataFrame], tuple[float, str]]
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Exhibit:
         prints: the numbers that the paper prints with it; empty if it prints none.
         layout: name in ``results.paper.catalog.FIGURES``.
         grids: stems of the files in ``grids/paper`` (small siblings: ``grids/small``) that it is drawn from.
+        eta: that of the paper's panels that show only one, at the paper's scale; None lets the layout choose.
     """
 
     label: str
@@ -87,6 +92,7 @@ class Exhibit:
     statements: tuple[Statement, ...] = ()
     contests: tuple[Contest, ...] = ()
     numbers: Sequence[Number] = field(default=())
+    eta: float | None = None
 
 
 def _means(data: pd.DataFrame, panel: str) -> pd.DataFrame:
@@ -124,14 +130,18 @@ def _c(data: pd.DataFrame) -> tuple[float, str]:
 
 
 def _widest_ratio(data: pd.DataFrame) -> tuple[float, str]:
-    """The largest factor between the predicted and the tuned λ, at budgets whose tuned λ is inside the grid."""
-    part = data[(data["panel"] == "lam") & (data["mark"] != "edge")]
+    """The largest factor between the predicted and the tuned λ; left out is a prediction beyond the grid's end."""
+    part = data[data["panel"] == "lam"]
     table = part.pivot_table(index="x", columns="series", values="y")
     if not {"tuned", "predicted"} <= set(table):
         return np.nan, ""
-    up = (table["tuned"] / table["predicted"]).dropna()
+    table = table.dropna(subset=["tuned", "predicted"])
+    at_edge = table.index.isin(part.loc[part["mark"] == "edge", "x"])
+    low_end = table["tuned"] <= np.sqrt(part["y"].min() * part["y"].max())
+    beyond = at_edge & ((table["predicted"] < table["tuned"]) == low_end)
+    up = (table["tuned"] / table["predicted"])[~beyond]
     if up.empty:
-        return np.nan, "at every budget the tuned λ is at the end of the grid"
+        return np.nan, "at every budget λ_pred and the tuned λ are beyond the end of the grid"
     return _largest(up.where(up > 1, 1 / up))
 
 
@@ -209,7 +219,14 @@ EXHIBITS: Mapping[str, Exhibit] = {
         layout="1b",
         grids=_PROBED,
         statements=(_CLOSE,),
-        numbers=(Number(name="Largest gap in accuracy", paper="0.004 (WRN-28-10, CIFAR-10)", read=_widest_gap),),
+        numbers=(
+            Number(
+                name="Largest gap in accuracy, c from the probe",
+                paper="0.004 (WRN-28-10, CIFAR-10)",
+                read=_widest_gap,
+                most=0.004,
+            ),
+        ),
     ),
     "1c": Exhibit(
         label="1c",
@@ -230,6 +247,7 @@ EXHIBITS: Mapping[str, Exhibit] = {
         grids=("fig2abc",),
         statements=(_SLOPE, _PLATEAU, _ETA, _FIXED),
         numbers=(Number(name="Decades of ηλ", paper="6", read=_decades),),
+        eta=0.15,
     ),
     "2def": Exhibit(
         label="2d–f",
@@ -241,6 +259,7 @@ EXHIBITS: Mapping[str, Exhibit] = {
         grids=("fig2def",),
         statements=(_SLOPE, _PLATEAU, _ETA, _FIXED),
         numbers=(Number(name="Decades of ηλ", paper="6 (with 2a–c)", read=_decades),),
+        eta=0.2,
     ),
     "3": Exhibit(
         label="3a–f",
@@ -264,7 +283,7 @@ EXHIBITS: Mapping[str, Exhibit] = {
         statements=(_ORDER, _CLOSE),
         numbers=(
             Number(name="c = t*·λ (epochs)", paper="0.0066 (WRN-28-10, η = 0.2, μ = 0.9)", read=_c),
-            Number(name="Largest factor between λ_pred and tuned λ", paper="below 10", read=_widest_ratio),
+            Number(name="Largest factor between λ_pred and tuned λ", paper="below 10", read=_widest_ratio, most=10.0),
         ),
     ),
     "5ab": Exhibit(
@@ -379,7 +398,8 @@ EXHIBITS: Mapping[str, Exhibit] = {
         layout="S8",
         grids=("figS8a", "figS8b"),
         statements=(
-            Statement(claim="product_constant", paper="performance constant", grids=("figS8a",)),
+            # The sibling has no batch norm, which makes the scale of the weights immaterial and ηλ what counts.
+            Statement(claim="product_constant", paper="performance constant", grids=("figS8a",), small=False),
             Statement(claim="overparameterized", paper="no", holds=False, grids=("figS8a",)),
         ),
     ),

@@ -264,3 +264,17 @@ def test_saturation_is_found_below_lam_b_only_where_there_is_one():
     power = np.log(0.5) - 0.65 * np.log(eta * lam) + 0.15 * rng.standard_normal(len(lam))
     assert saturation(direct_peaks(eta, lam, power)) is None
     assert saturation(direct_peaks(eta[:3], lam[:3], flat[:3])) is None
+
+
+def test_bounds_at_small_lam_forbid_a_saturation(make_sweep):
+    """Observed t* alone fall with lam below 1e-3; but most points there are bounds, which allow the law as well."""
+    rows, points = make_sweep(etas=(0.1,), lams=tuple(np.geomspace(1e-5, 1e-1, 9)), seeds=(0, 1, 2))
+    peaks = find_peaks(rows, points)
+    low = peaks["lam"] < 1e-3
+    early = low & (peaks["seed"] == 0)
+    factor = np.where(early, np.maximum(peaks["lam"] / 1e-3, 1e-2), 1.0)
+    peaks = peaks.assign(
+        kappa=peaks["kappa"] * factor, t_star_step=peaks["t_star_step"] * factor, censored=low & (peaks["seed"] > 0)
+    )
+    assert saturation(peaks[~peaks["censored"]]) is not None
+    assert saturation(peaks) is None

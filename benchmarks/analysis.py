@@ -30,6 +30,13 @@ KAPPA, SPREAD = 0.5, 0.2  # truth: decay time at t*, and the standard deviation 
 TOP, LIFT, RISE = 0.95, 0.85, 2.0
 STAR = float(np.exp(-RISE * np.sqrt(-2 * np.log1p(-TOLERANCE / LIFT))))  # decay time at t* over that at the maximum
 STEPS_PER_EPOCH = 16
+STARTER = """
+import os, resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], check=False)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(); print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+sys.exit(done.returncode)
+"""
 IMAGES = 10_000  # of the test set: accuracies are multiples of one image
 MIB = 2**20
 
@@ -238,14 +245,14 @@ def decode_here(root):
 def measured(command):
     """Seconds, seconds of the processor, peak MiB and last line of a process; None if it ran out of memory."""
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        out, errors = process.stdout.read(), process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    # Linux counts what a process was before it became another: a small one starts it, not this one.
+    done = subprocess.run([sys.executable, "-c", STARTER, *command], capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
-    if process.returncode:
-        return None if "emory" in errors or process.returncode < 0 else sys.exit(errors)
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MIB, out.strip().splitlines()[-1]
+    if done.returncode:
+        return None if "emory" in done.stderr or done.returncode < 0 else sys.exit(done.stderr)
+    *out, usage = filter(None, done.stdout.splitlines())
+    cpu, peak = map(float, usage.split())
+    return seconds, cpu, peak * 1024 / MIB, out[-1]
 
 
 def show(found):

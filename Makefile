@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := search_spaces trainables results sweeper tests benchmarks
 
-.PHONY: demo test test-slow check format bench docs clean
+.PHONY: demo test test-slow check format bench docs fuzz clean
 
 demo: $(VENV)/.installed  ## install and run the default sweep
 	$(BIN)/sweeper run grids/digits.yaml
@@ -29,6 +29,11 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/overhead.py
 
+SECONDS_OF_FUZZ ?= 120
+fuzz: $(VENV)/.installed-dev  ## texts that break the reading of grids, looked for for SECONDS_OF_FUZZ seconds
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/python fuzz/load_grid.py $(SECONDS_OF_FUZZ)
+
 docs: $(VENV)/.installed  ## docs/grid.md, the reference of the grid file, from its schema
 	$(BIN)/python -c "from pathlib import Path; from search_spaces.grid_page import grid_page; \
 	  Path('docs/grid.md').write_text(grid_page(), encoding='utf-8')"
@@ -43,4 +48,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .fuzz

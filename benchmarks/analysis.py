@@ -92,7 +92,8 @@ def make_sweep(folder, side, part_rows):
 
 def write_pack(directory, number, points, part_rows):
     """The parts of one pack: rows by step, its points side by side, as ``sweeper.pack_writer`` writes them."""
-    from results.store import PointEnd, part_name, write_part
+    from results.part_names import PartName
+    from results.parts import Commit, PointEnd, write_part
     from search_spaces.outcome import Outcome
 
     rng = np.random.default_rng(number)
@@ -105,10 +106,12 @@ def write_pack(directory, number, points, part_rows):
         for p, k in zip(points, kappa.tolist(), strict=True)
     ]
     some = max(1, part_rows // len(points))
-    for sequence, first in enumerate(range(0, MEASUREMENTS, some)):
+    names: list[PartName] = []
+    for first in range(0, MEASUREMENTS, some):
         table = rows_of(directory, pack, points, kappa, steps[first : first + some], rng)
-        done = ends if first + some >= MEASUREMENTS else ()
-        write_part(directory, part_name(pack, 0, sequence), table, done)
+        last_one = first + some >= MEASUREMENTS
+        commit = Commit(ends=tuple(ends) if last_one else (), finished=last_one)
+        names.append(write_part(directory, pack, 0, names, table, commit))
 
 
 def rows_of(directory, pack, points, kappa, steps, rng):
@@ -233,11 +236,13 @@ def decode_here(root):
     """The floor: nothing but decoding the columns that the analysis reads, in two threads."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from results.parts import parts, read_part
     from results.reduction import ROW_COLUMNS
-    from results.store import SweepDir, parts, read_part
+    from results.store import SweepDir
 
+    directory = SweepDir(Path(root))
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(lambda path: read_part(path, list(ROW_COLUMNS)).num_rows, parts(SweepDir(Path(root)))):
+        for _ in pool.map(lambda name: read_part(directory, name, list(ROW_COLUMNS)).num_rows, parts(directory)):
             pass
     print("{}")
 

@@ -15,11 +15,14 @@ from results.costs import devices, training_seconds
 from results.figures import draw_all, law_line
 from results.findings import Findings, ask, find_in
 from results.fits import in_law
+from results.frames import read_points, row_columns
+from results.part_names import PartName
+from results.parts import snapshot
 from results.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.report import render_report
 from results.schema import COLUMNS
 from results.setup import setup_of
-from results.store import SweepDir, read_points, row_columns, write_table, write_text
+from results.store import SweepDir, write_table, write_text
 from results.style import save
 from results.verdicts import Verdict, judge
 from search_spaces.grid import Grid
@@ -59,11 +62,13 @@ def _reduce(directory: SweepDir, asked: Question) -> Iterable[Reduction]:
     """The rows of the points asked about, reduced batch by batch, each read where it is reduced."""
 
     def reduce(batch: RowBatch) -> Reduction:
-        return reduce_rows(batch.read(ROW_COLUMNS), asked)
+        return reduce_rows(batch.read(directory, ROW_COLUMNS), asked)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        batches = row_batches(directory, pool.map)
-        return list(pool.map(reduce, batches)) or [reduce_rows(pd.DataFrame(), asked)]
+    def reduce_all(names: list[PartName]) -> list[Reduction]:
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(reduce, row_batches(directory, names, pool.map)))
+
+    return snapshot(directory, reduce_all) or [reduce_rows(pd.DataFrame(), asked)]
 
 
 def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:

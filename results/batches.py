@@ -1,8 +1,8 @@
 """Rows of a sweep in batches of whole points, so that a sweep of any size is read in the memory of a few packs."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,9 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from results.store import SweepDir, parts, read_part
+from results.part_names import PartName
+from results.parts import read_part
+from results.store import SweepDir
 
 __all__ = ["BATCH_ROWS", "RowBatch", "row_batches"]
 
@@ -22,11 +24,11 @@ class RowBatch:
     """Points whose rows are read together, and the parts that hold them."""
 
     points: frozenset[str]
-    paths: tuple[Path, ...]
+    names: tuple[PartName, ...]
 
-    def read(self, columns: Collection[str]) -> pd.DataFrame:
+    def read(self, directory: SweepDir, columns: Collection[str]) -> pd.DataFrame:
         """All rows of these points, in the order of the parts; ``point``, which must be asked for, as categories."""
-        tables = [self._chosen(read_part(path, list(columns))) for path in self.paths]
+        tables = [self._chosen(read_part(directory, name, list(columns))) for name in self.names]
         rows: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas(split_blocks=True)
         return rows
 
@@ -38,7 +40,9 @@ class RowBatch:
 
 
 def row_batches(
-    directory: SweepDir, each: Callable[[Callable[[Path], pd.Series], Iterable[Path]], Iterable[pd.Series]] = map
+    directory: SweepDir,
+    names: Sequence[PartName],
+    each: Callable[[Callable[[PartName], pd.Series], Iterable[PartName]], Iterable[pd.Series]] = map,
 ) -> list[RowBatch]:
     """Batches of whole points that together hold every row once, each of `BATCH_ROWS` rows or one point's.
 
@@ -47,31 +51,31 @@ def row_batches(
 
     Args:
         directory: the sweep.
+        names: the parts that count.
         each: ``map``, or that of a pool of threads.
 
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    paths = parts(directory)
-    counts = list(each(_count_points, paths))
+    counts = list(each(partial(_count_points, directory), names))
     if not sum(map(len, counts)):
         return []
-    part = np.repeat(np.arange(len(paths)), [len(count) for count in counts])
+    part = np.repeat(np.arange(len(names)), [len(count) for count in counts])
     rows = np.concatenate([count.to_numpy() for count in counts])
     point, points = pd.factorize(np.concatenate([count.index.to_numpy(dtype=object) for count in counts]))
-    share = coo_array((np.ones(len(part)), (part, len(paths) + point)), shape=(len(paths) + len(points),) * 2)
-    group = connected_components(share, directed=False)[1][len(paths) :]
+    share = coo_array((np.ones(len(part)), (part, len(names) + point)), shape=(len(names) + len(points),) * 2)
+    group = connected_components(share, directed=False)[1][len(names) :]
     batch = _batched(group, np.bincount(point, weights=rows))
     table = pd.DataFrame({"batch": batch[point], "part": part, "point": point})
     return [
-        RowBatch(points=frozenset(points[own["point"].unique()]), paths=tuple(paths[k] for k in own["part"].unique()))
+        RowBatch(points=frozenset(points[own["point"].unique()]), names=tuple(names[k] for k in own["part"].unique()))
         for _, own in table.groupby("batch")
     ]
 
 
-def _count_points(path: Path) -> pd.Series:
+def _count_points(directory: SweepDir, name: PartName) -> pd.Series:
     """How many rows each point has in a part."""
-    point = read_part(path, ["point"])["point"].unify_dictionaries().combine_chunks()
+    point = read_part(directory, name, ["point"])["point"].unify_dictionaries().combine_chunks()
     counts = np.bincount(point.indices.to_numpy(), minlength=len(point.dictionary))
     return pd.Series(counts, index=pd.Index(point.dictionary.to_pylist(), dtype=object))
 

@@ -6,12 +6,12 @@ __all__ = ["devices", "training_seconds"]
 
 
 def training_seconds(points: pd.DataFrame) -> float:
-    """Seconds of training summed over workers: of each attempt of each pack, until its last point ended.
+    """Seconds of training summed over workers: of each pack, until its last point ended.
 
     Args:
-        points: one row an ended point: ``pack``, ``attempt``, ``seconds``.
+        points: one row an ended point: ``pack``, ``seconds``.
     """
-    return float(points.groupby(["pack", "attempt"])["seconds"].max().sum()) if len(points) else 0.0
+    return float(points.groupby("pack")["seconds"].max().sum()) if len(points) else 0.0
 
 
 def devices(points: pd.DataFrame) -> list[str]:

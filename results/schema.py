@@ -27,7 +27,9 @@ COLUMNS: tuple[Column, ...] = (
     Column(name="sweep", type=pa.string(), unit="", meaning="name of the sweep"),
     Column(name="point", type=pa.string(), unit="", meaning="id of the point: hash of its canonical content"),
     Column(name="pack", type=pa.string(), unit="", meaning="id of the pack the point was trained in"),
-    Column(name="attempt", type=pa.int32(), unit="", meaning="how many times the pack had been started before"),
+    Column(
+        name="attempt", type=pa.int32(), unit="", meaning="number of the attempt at the pack that measured this, from 0"
+    ),
     Column(name="seed", type=pa.int64(), unit="", meaning="seed of initial weights and batch order"),
     Column(name="eta", type=pa.float64(), unit="", meaning="learning rate η at the start of training"),
     Column(name="lam", type=pa.float64(), unit="", meaning="L2 coefficient λ at the start, in the grid's convention"),
@@ -54,7 +56,12 @@ COLUMNS: tuple[Column, ...] = (
         unit="",
         meaning="η_t/‖w‖² over the weights whose scale the network does not feel (batch norm); NaN without any",
     ),
-    Column(name="seconds", type=pa.float64(), unit="s", meaning="wall time since the attempt of the pack started"),
+    Column(
+        name="seconds",
+        type=pa.float64(),
+        unit="s",
+        meaning="time that the pack had taken until then, all attempts together",
+    ),
 )
 
 

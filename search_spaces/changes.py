@@ -1,6 +1,6 @@
 """May a new grid continue a sweep that was started with an old one?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.grid import Grid
@@ -12,17 +12,18 @@ from search_spaces.yaml_text import dotted, show
 _SHOWN = 5
 
 
-def conflicts(old: Grid, new: Grid) -> list[str]:
+def conflicts(old: Grid, new: Grid, known: Iterable[Point] = ()) -> list[str]:
     """Differences that would alter points which the sweep already holds, one line each; empty if ``new`` continues it.
 
     A point that stands in both grids (the same coordinates) must have the same content: the same trainable,
-    optimizer and measurement, and the same budget.
+    optimizer and measurement, and the same budget. So must one among the ``known`` points, which the sweep has from
+    grids before ``old``, whose axes may have been longer.
     """
     lines = []
     for section in SECTIONS:  # axes may grow and the analysis may change; these may not
         before, after = (without_place(getattr(grid, section).model_dump()) for grid in (old, new))
         lines += _differences((section,), before, after)
-    return lines or _budget_conflicts(old, new)
+    return lines or _budget_conflicts(old, new, known)
 
 
 def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
@@ -36,10 +37,10 @@ def _said(value: object) -> str:
     return value if isinstance(value, str) else show(value)
 
 
-def _budget_conflicts(old: Grid, new: Grid) -> list[str]:
+def _budget_conflicts(old: Grid, new: Grid, known: Iterable[Point]) -> list[str]:
     # An axis that only one grid has is a key of a section, equal in both, whose value the other's points share.
     names = [name for name in {**old.axes, **new.axes} if name not in NAMED_AXES]
-    before = {_coordinates(p, old, names): p.budget for p in make_points(old)}
+    before = {_coordinates(p, old, names): p.budget for p in (*known, *make_points(old))}
     changed = []
     for point in make_points(new):
         budget = before.get(_coordinates(point, new, names), point.budget)

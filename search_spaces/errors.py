@@ -21,6 +21,16 @@ class InputError(Exception):
     """
 
 
+def reason(error: Exception, source: str) -> str:
+    """What an error says of a file, without its name and the remedy, on one line.
+
+    >>> reason(InputError("a/plan.json: damaged (no packs). Run the same 'sweeper run' again."), "a/plan.json")
+    'damaged (no packs)'
+    """
+    text = str(error).removeprefix(source).lstrip(":, ").partition("; run 'sweeper")[0].partition(" Run ")[0]
+    return (text.splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None) -> str:
     """Name the nearest known word, and list them all, or ``listed`` in their place.
 

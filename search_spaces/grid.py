@@ -94,6 +94,24 @@ class Resources(Section):
     """Points of a pack at most; ``auto`` lets the planner balance the workers."""
 
 
+class Recovery(Section):
+    """What happens when a machine, a disk or a worker fails; changing it never touches the measurements."""
+
+    retries: Annotated[int, Field(ge=0, le=1000)] = 3
+    """How often a pack is tried again whose worker died or hung. Errors of a point's own code are not tried again."""
+    commit_seconds: NonNegative = 10.0
+    """Time between commits of a worker, and so what a crash repeats at most. It grows to 2 % of the time that its pack
+    has taken, but not beyond ten minutes, and to fifty times what writing takes."""
+    hang_seconds: Positive = 1800.0
+    """A worker that has given no sign of life for so long is killed. Packs give one every few seconds, a training loop
+    of one's own with every measurement."""
+    storage_seconds: NonNegative = 600.0
+    """How long a worker waits for storage that refuses to be written to, a full disk say, before it gives up."""
+    checkpoint_bytes: NonNegative = 20e9
+    """Bytes that the checkpoints of the sweep may take together. What does not fit is left out, and a crash then
+    repeats more."""
+
+
 class Grid(Section):
     """A grid: what is trained, what varies, for how long, when it is measured, and how the results are judged."""
 
@@ -113,3 +131,4 @@ class Grid(Section):
     measure: Measure = Measure(every="epoch")
     analysis: Analysis = Analysis()
     resources: Resources = Resources()
+    recovery: Recovery = Recovery()

@@ -177,6 +177,7 @@ def make_plan(
     workers: int,
     device: str = "cpu",
     pack: int | None = None,
+    continued: Sequence[Pack] = (),
 ) -> Plan:
     """Pack ``points`` and order the packs.
 
@@ -191,10 +192,15 @@ def make_plan(
         workers: packs that run at the same time.
         device: ``cpu`` or ``gpu``, which decides what a pack saves.
         pack: points of a pack at most; None for the best size.
+        continued: packs of an earlier run, which stay as they are: numbers of a pack depend, in their last bits, on who
+            trains together. Those of their points that are not among ``points`` cost nothing.
     """
     costs = {p.id: point_cost(p, profiles[p.variant], measure) for p in points}
     shared = {variant: PACK_OVERHEAD[device] + profile.pack_flops for variant, profile in profiles.items()}
-    groups = [_Group(members, costs, device, shared[members[0].variant]) for members in _groups(points, costs)]
+    planned = {p.id: p for p in points}  # whose variant names an axis that the grid has gained since
+    packed = {p.id for pack_ in continued for p in pack_.points}
+    loose = [p for p in points if p.id not in packed]
+    groups = [_Group(members, costs, device, shared[members[0].variant]) for members in _groups(loose, costs)]
     limits = [profiles[group.points[0].variant].pack_limit for group in groups]
     most = min(pack, max(limits, default=1)) if pack else max(limits, default=1)
     sizes = [most] if pack else _candidates(most)
@@ -208,10 +214,16 @@ def make_plan(
 
     best = min(sizes, key=lambda size: (_makespan([d for d, _, _ in chunks_of(size)], workers), size))
     chunks = [(duration, group.points[part]) for duration, group, part in chunks_of(best)]
+    for pack_ in continued:
+        left = tuple(planned[p.id] for p in pack_.points if p.id in planned)
+        group = _Group(left, costs, device, shared[left[0].variant])
+        chunks.append((group.duration(slice(None)), pack_.points))
     chunks.sort(key=lambda chunk: (-chunk[0], chunk[1][0].id))
     durations = [duration for duration, _ in chunks]
     return Plan(
-        packs=tuple(Pack(id=_pack_id(c), points=c, cost=total(costs[p.id] for p in c)) for _, c in chunks),
+        packs=tuple(
+            Pack(id=pack_id(c), points=c, cost=total(costs[p.id] for p in c if p.id in costs)) for _, c in chunks
+        ),
         workers=workers,
         makespan=_makespan(durations, workers),
         bound=_bound(costs.values(), durations, workers, STEP_OVERHEAD[device]),
@@ -265,7 +277,8 @@ def _bound(costs: Iterable[Cost], durations: Sequence[float], workers: int, over
     return max(longest, sum(durations) / workers)
 
 
-def _pack_id(chunk: Sequence[Point]) -> str:
+def pack_id(chunk: Sequence[Point]) -> str:
+    """Id of a pack: hash of the ids of its points."""
     return hashlib.sha256(",".join(sorted(p.id for p in chunk)).encode()).hexdigest()[:12]
 
 

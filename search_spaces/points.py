@@ -3,9 +3,11 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.budget import budget_epochs, kept_cells
@@ -39,6 +41,9 @@ class Point:
         """Coordinates of the point: what the table's axis columns hold."""
         plain = {name: getattr(self, name) for name in NAMED_AXES}
         return plain | dict(self.variant)
+
+
+_POINT = TypeAdapter(Point)
 
 
 def count_points(grid: Grid) -> int:
@@ -95,14 +100,29 @@ class _Content:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def ids_in(grid: Grid, points: Iterable[Point]) -> Iterator[str]:
+    """The id that each of ``points`` has by its content in ``grid``; empty where ``grid`` cannot hold the point."""
+    content = _Content(grid)
+    for point in points:
+        coordinates = {name: getattr(point, name) for name in (*NAMED_AXES, "budget")}
+        try:
+            yield content.hash(coordinates, point.variant)
+        except (KeyError, TypeError, ValueError):  # of recipe_of; of a number that JSON does not have
+            yield ""
+
+
 def point_to_json(point: Point) -> dict[str, object]:
     """The point as JSON values."""
     return asdict(point)
 
 
 def point_from_json(data: Mapping[str, Any]) -> Point:
-    """The inverse of ``point_to_json``."""
-    return Point(**{**data, "variant": tuple((key, value) for key, value in data["variant"])})
+    """The inverse of ``point_to_json``.
+
+    Raises:
+        ValueError: these are not the values of a point.
+    """
+    return _POINT.validate_python(data)
 
 
 def further_axes(points: Iterable[Point]) -> dict[str, bool]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Measure
 from search_spaces.optimizer import L2, Constant, Optimizer, Schedule, Sgd
 from search_spaces.section import AxisValue, Section
@@ -16,6 +17,7 @@ from search_spaces.trainable import (
     TorchvisionImages,
     Trainable,
 )
+from search_spaces.yaml_text import printable
 
 Variant = tuple[tuple[str, AxisValue], ...]
 """Values of the axes that are keys of sections, (key, value) in axis order."""
@@ -115,9 +117,19 @@ def recipe_of(grid: Grid, variant: Variant = ()) -> Recipe:
 
 
 def value_at(grid: Grid, key: str) -> AxisValue:
-    """What the grid says for the axis ``key`` itself: the value of points that do not have it as an axis."""
+    """What the grid says for the axis ``key`` itself: the value of points that do not have it as an axis.
+
+    Raises:
+        InputError: no such key, or one that holds a section.
+    """
     here: Any = grid
     for part in section_path(key):
-        here = here[part] if isinstance(here, Mapping) else getattr(here, part)
+        inner = here if isinstance(here, Mapping) else dict(here) if isinstance(here, Section) else {}
+        here = inner.get(part, inner)
+    if isinstance(here, Mapping | Section):
+        raise InputError(
+            f"{printable(key)}: the points of this sweep have such an axis, but its grid.yaml has no such key. One of "
+            "its files was altered; 'sweeper verify SWEEP_DIR --repair' drops what is."
+        )
     value: AxisValue = here
     return value

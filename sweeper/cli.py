@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -40,6 +41,8 @@ Tracking = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
+# Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
 STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -89,6 +92,7 @@ def run(
 
     chosen = _load(grid, settings, name)
     out = _absolute(out)
+    root = _sweep(out / chosen.name)
     uri = _tracking(tracking_uri, out)
     try:
         account = run_sweep(chosen, out, _opener(backend, address), uri, _stderr())
@@ -96,19 +100,47 @@ def run(
         note = "Interrupted. Points that ended are stored; run the same command again to continue."
         _stderr().print(note, soft_wrap=True)
         sys.exit(STATUS_INTERRUPTED)
-    show_account(account, out / chosen.name, Console(), tracked=tracking_uri is None)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        note = (
+            f"{out / chosen.name}: storage refuses ({error.strerror}). What was committed is kept; make room or mend "
+        )
+        note += "it, then run the same command again to continue."
+        _stderr().print(f"[red bold]error:[/] {_escape(note)}", soft_wrap=True, highlight=False)
+        sys.exit(STATUS_FAILED)
+    show_account(account, root, Console(), tracked=tracking_uri is None)
     sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
 
 
 @app.command()
 def status(sweep_dir: SweepFolder, json_: Json = False) -> None:
-    """Show how far a sweep is: done, failed, missing.
+    """Show how far a sweep is: done, failed, missing; what it takes on the disk, and who runs it.
 
     Example: [cyan]sweeper status runs/digits[/]
     """
     from sweeper.show import show_status
 
-    show_status(_absolute(sweep_dir), Console(), as_json=json_)
+    show_status(_sweep(sweep_dir), Console(), as_json=json_)
+
+
+@app.command()
+def verify(
+    sweep_dir: SweepFolder,
+    repair: Annotated[bool, typer.Option("--repair", help="Drop what is damaged; run again to train it anew.")] = False,
+    json_: Json = False,
+) -> None:
+    """Check every file of a sweep: digests, names, rows and ends, plan and tables. Status 0 if sound, 1 if not.
+
+    Example: [cyan]sweeper verify runs/digits --repair[/]
+    """
+    from results.store import SweepDir
+    from sweeper.inspection import show_inspection
+    from sweeper.verify import verify as verify_sweep
+
+    found, repaired = verify_sweep(SweepDir(_sweep(sweep_dir)), repair=repair)
+    show_inspection(found, repaired, Console(), as_json=json_)
+    sys.exit(STATUS_FAILED if found.damage else STATUS_DONE)
 
 
 @app.command()
@@ -121,7 +153,7 @@ def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
     from sweeper.conclude import conclude
     from sweeper.show import show_account
 
-    root = _absolute(sweep_dir)
+    root = _sweep(sweep_dir)
     show_account(conclude(SweepDir(root)), root, Console(), as_json=json_)
 
 
@@ -153,7 +185,7 @@ def figure(
     if name is None:
         raise InputError("sweeper figure: give a NAME and a SWEEP_DIR; 'sweeper figure --list' shows the names.")
     pairs = dict(_pair(text) for text in only or ())
-    roots = [_absolute(path) for path in sweep_dirs or ()]
+    roots = [_sweep(path) for path in sweep_dirs or ()]
     caption, paths = paper_figure(name, roots, None if out is None else _absolute(out), pairs, eta)
     _stderr().print(_escape(caption), highlight=False, soft_wrap=True)
     for path in paths:
@@ -202,7 +234,7 @@ def compare(
 
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
-    roots = _absolute(first), _absolute(second)
+    roots = _sweep(first), _sweep(second)
     comparison = compare_sweeps(*roots, accuracy, None if out is None else _absolute(out))
     show_comparison(comparison, Console(), as_json=json_)
 
@@ -217,7 +249,7 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     from sweeper.plan_file import read_plan
     from sweeper.tracking.mirror import TrackingError, mirror
 
-    directory = SweepDir(_absolute(sweep_dir))
+    directory = SweepDir(_sweep(sweep_dir))
     read_plan(directory)
     uri = _tracking(tracking_uri, directory.root.parent)
     if uri is None:
@@ -318,6 +350,16 @@ def _tracking(uri: str | None, out: Path) -> str | None:
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user means
+
+
+def _sweep(path: Path) -> Path:
+    """The folder of a sweep, which others may have made: there must be no way out of it."""
+    from results.store import SweepDir, files_of
+
+    root = _absolute(path)
+    for _ in files_of(SweepDir(root)):
+        pass
+    return root
 
 
 def _stderr() -> Console:

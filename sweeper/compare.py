@@ -11,9 +11,10 @@ from rich.table import Table
 
 from results.comparison import INCONCLUSIVE, Contest, Side, compare
 from results.comparison_figure import draw_comparison
+from results.frames import read_points, read_rows, row_columns
 from results.peaks import find_peaks
 from results.schema import COLUMNS
-from results.store import SweepDir, read_points, read_rows, row_columns, write_text
+from results.store import SweepDir, write_text
 from results.style import save
 from search_spaces.errors import InputError
 from sweeper.plan_file import read_grid, read_plan

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from results.store import PointEnd, SweepDir, read_ends, write_points
+from results.frames import write_points
+from results.parts import PointEnd
+from results.store import SweepDir
 from search_spaces.outcome import Outcome
 from search_spaces.points import axis_text, further_axes, make_points, values_elsewhere
+from sweeper.ledger import read_ledger
 from sweeper.plan_file import read_grid, read_plan
 
 if TYPE_CHECKING:
@@ -38,7 +41,8 @@ class Account:
 
 def conclude(directory: SweepDir) -> Account:
     """Account for every planned point, then analyze what there is."""
-    file, ends = read_plan(directory), read_ends(directory)
+    file = read_plan(directory)
+    ends = read_ledger(directory, file.pack_points)
     text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
     grid = read_grid(directory)
     elsewhere = values_elsewhere(grid, file.points.values())
@@ -48,6 +52,6 @@ def conclude(directory: SweepDir) -> Account:
         | {"budget": p.budget}
         for id_, p in file.points.items()
     }
-    write_points(directory, axes)
+    write_points(directory, axes, ends)
     missing = sum(p.id not in ends for p in make_points(grid))
     return Account(ends=ends, missing=missing, analysis=import_module(ANALYSIS).analyze(directory, grid))

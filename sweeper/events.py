@@ -1,9 +1,10 @@
-"""What the driver hears from its workers."""
+"""What the driver hears from its workers, and they from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from results.store import PointEnd
+from results.parts import PointEnd
+from results.store import SweepDir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,13 +14,20 @@ class Progress:
     Attributes:
         steps: steps of points taken since the last summary.
         ends: points that ended since then.
-        finished: whether the pack is done.
+        finished: whether the worker has left the pack.
+        waiting: what the worker is waiting for, empty if for nothing.
     """
 
     pack: str
     steps: int = 0
     ends: tuple[PointEnd, ...] = ()
     finished: bool = False
+    waiting: str = ""
 
 
 Notify = Callable[[Progress], None]
+
+
+def stop_requested(directory: SweepDir) -> bool:
+    """Whether workers are to commit what they have and leave."""
+    return directory.stop.exists()

@@ -18,13 +18,14 @@ from rich.markup import escape
 
 from results.comparison import INCONCLUSIVE, compare
 from results.costs import devices, training_seconds
+from results.frames import read_points
 from results.gallery import FOLDER, SCALES, Finding, Mark, Record, Scale, SweepUsed, read_records, write_record
 from results.gallery_pages import render_html, render_markdown
 from results.paper.catalog import FIGURES, draw_figure
 from results.paper.exhibits import EXHIBITS, Contest, Exhibit, Statement
 from results.paper.tables import NO_SWEEPS, read_tables
 from results.report import CLAIMS
-from results.store import SweepDir, read_points, write_text
+from results.store import SweepDir, write_text
 from results.style import Drawing, render
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid

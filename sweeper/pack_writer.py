@@ -1,184 +1,272 @@
-"""Rows of a pack on their way to the disk: buffered, committed as part files, summarized for the driver."""
+"""Rows of a pack on their way to the disk: buffered, committed with a checkpoint, summarized for the driver."""
 
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
-from results.schema import row_schema
-from results.store import PointEnd, SweepDir, part_name, read_ends, tidy, write_part, write_text
+from results.attempts import claim_next, refuse_if_overtaken
+from results.parts import Commit, PointEnd, all_parts, compact, remove, write_part
+from results.store import SweepDir, write_text
+from search_spaces.grid import Grid, Recovery
 from search_spaces.outcome import Outcome
-from search_spaces.points import Point, axis_text, further_axes
-from search_spaces.section import AxisValue
-from sweeper.events import Notify, Progress
+from search_spaces.points import Point
+from sweeper.checkpoints import Checkpoint, Restart, checkpoint_files, save_checkpoint
+from sweeper.events import Notify, Progress, stop_requested
+from sweeper.row_buffer import RowBuffer
 from trainables.measured import Measurement
 from trainables.task import cause_of
+from trainables.train import Training
 
-FLUSH_SECONDS = 10.0  # a part file costs about 1 ms; a crash repeats at most the points of these seconds
+COMMIT_SHARE = 0.02  # of the time that a pack has taken: a month of commits is then some thousand files
+MOST_COMMIT_SECONDS = 600.0  # what a crash may cost at most
+COST_SHARE = 0.02  # of the time goes into writing
+MANY_PARTS = 16  # more are put into one when the pack is done: reading a file costs as much as 10,000 rows
 REPORT_SECONDS = 1.0
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts to write while storage refuses
+_Result = TypeVar("_Result")
 
 
-def table_schema(points: Iterable[Point]) -> pa.Schema:
-    """Schema of the rows of ``points``: every further axis is a column, of text or of float64."""
-    return row_schema({name: pa.string() if text else pa.float64() for name, text in further_axes(points).items()})
+def patiently(
+    action: Callable[[], _Result], directory: SweepDir, pack: str, recovery: Recovery, notify: Notify
+) -> _Result:
+    """Do what writes to the disk, and do it again while storage refuses: full, read-only or away for a while.
+
+    Raises:
+        OSError: it still refuses when the grid's patience is over, or the run is to stop.
+    """
+    deadline, wait = time.monotonic() + recovery.storage_seconds, FIRST_WAIT
+    while True:
+        try:
+            return action()
+        except OSError as error:
+            if time.monotonic() + wait > deadline or stop_requested(directory):
+                raise
+            notify(Progress(pack=pack, waiting=f"storage refuses: {error}"))
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
 
 
 class PackWriter:
-    """Collects events, commits them as part files and tells the driver."""
+    """Collects measurements, commits them as part files and tells the driver."""
 
     def __init__(  # noqa: PLR0913 - what a worker knows, each thing once
         self,
         directory: SweepDir,
         pack: str,
         attempt: int,
+        restart: Restart,
         *,
-        schema: pa.Schema,
-        elsewhere: Mapping[str, AxisValue],
-        notify: Notify,
-        tolerance: float,
+        rows: RowBuffer,
+        grid: Grid,
         device: str,
+        notify: Notify,
     ) -> None:
-        """Write parts of ``schema``.
+        """Go on behind a restart.
 
         Args:
             directory: the sweep.
-            pack: id of the pack.
-            attempt: how many times it was started before.
-            schema: of ``table_schema``.
-            elsewhere: values of axes that the points of this grid do not have.
-            notify: called about once a second and at the end.
-            tolerance: that of t*.
+            pack: whose rows these are.
+            attempt: number of this attempt.
+            restart: the parts that this attempt builds on, and the state behind them.
+            rows: empty, of the columns of the table.
             device: name of what the points train on.
+            grid: for the tolerance of t* and the limits of recovery.
+            notify: called about once a second and at the end.
         """
-        self._elsewhere = dict(elsewhere)
+        self.ended = set(restart.ended)
+        self.alone = restart.checkpoint.alone
         self._directory, self._pack, self._attempt = directory, pack, attempt
-        self._schema, self._notify, self._tolerance, self._device = schema, notify, tolerance, device
-        self._sequence = 0
-        self._started = self._flushed = self._reported = time.monotonic()
+        self._rows, self._device, self._notify = rows, device, notify
+        self._recovery, self._tolerance = grid.recovery, grid.analysis.tolerance
+        self._names, self._built_on = list(restart.names), len(restart.names)
+        self._before = restart.checkpoint.seconds
+        self._records = {id_: [(acc, s) for acc, s in kept] for id_, kept in restart.checkpoint.records.items()}
+        self._started = self._committed = self._reported = time.monotonic()
+        self._commit_cost = 0.0
+        self._finished = False
+        self._checkpoints: tuple[str, ...] = ()  # the two latest
+        self._useless = False  # whether parts of earlier attempts, behind those built on, are still there
         self._points: Sequence[Point] = ()
-        self._rows: list[tuple[float, Measurement]] = []
+        self._training: Training | None = None
         self._ends: list[PointEnd] = []
         self._unreported: list[PointEnd] = []
-        self._curves: dict[str, list[tuple[float, float]]] = {}
-        self._open: dict[str, Point] = {}
         self._step = self._reported_steps = self._steps = 0
 
-    def start(self, points: Sequence[Point]) -> None:
-        """Begin to train ``points``; the members of later events are positions in it."""
-        self._flush()
-        self._points = points
-        self._open = {p.id: p for p in points}
-        self._curves = {p.id: [] for p in points}
-        self._step = 0
+    def begin(self, points: Sequence[Point]) -> None:
+        """What comes is of ``points``, at their start."""
+        self._rows.begin(points)
+        self._points, self._training, self._step = points, None, 0
+        self._records = {p.id: self._records.get(p.id, []) for p in points}
+
+    def follow(self, training: Training, step: int) -> None:
+        """Their measurements come from ``training``, which has taken ``step`` steps."""
+        self._training, self._step = training, step
 
     def add(self, measurement: Measurement) -> None:
-        """Take what the training loop yields."""
+        """Take what the training yields; a measurement of no point is a sign of life."""
         now = time.monotonic()
-        self._advance(measurement.step)
-        self._rows.append((now - self._started, measurement))
-        values = measurement.values
-        for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
-            self._curves[self._points[m].id].append((acc, s))
+        open_points = sum(p.id not in self.ended for p in self._points)
+        self._steps += (measurement.step - self._step) * open_points
+        self._step = measurement.step
+        if measurement.members:
+            self._take(measurement)
         for end in measurement.ends:
-            self._end(self._points[end.member], measurement.step, end.outcome, end.why)
-        if now - self._flushed > FLUSH_SECONDS:
-            self._flush()
+            self._end(self._points[end.member], end.outcome, end.why)
+        if now - self._committed > self._interval():
+            self.commit()
         if now - self._reported > REPORT_SECONDS:
             self._report()
 
-    def unfinished(self) -> list[Point]:
-        """Points of the last ``start`` that have not ended; their rows so far are dropped."""
-        self._flush()
-        ended = read_ends(self._directory, self._pack).keys()
-        tidy(self._directory, self._schema, ended, pack=self._pack)
-        return list(self._open.values())
-
     def fail(self, point: Point, error: BaseException) -> None:
-        """Record that the code of ``point`` raised ``error``; the traceback goes to its log."""
+        """Record that the code of ``point``, which trained alone, raised ``error``; the traceback goes to its log."""
         trace = "".join(traceback.format_exception(error))
-        log = self._directory.logs / f"{point.id}.txt"
-        write_text(log, trace)
-        self._end(point, self._step, Outcome.FAILED, cause_of(error))
-        self._flush()
+        self._write(lambda: write_text(self._directory.logs / f"{point.id}.txt", trace))
+        self._end(point, Outcome.FAILED, cause_of(error))
+        self.commit()
 
-    def finish(self) -> None:
-        """Commit and report what is left."""
-        self._flush()
+    def train_alone(self) -> None:
+        """From here on each point trains alone, from its start: one of them raised an error, nobody knows which."""
+        self._training = None  # its state may be that of half a step
+        self.commit()
+        self.alone, self._points, self._records = True, (), {}
+        if self._names:
+            self._write(self._keep_ended)
+        else:
+            self.commit()
+
+    def pause(self) -> None:
+        """Leave in the middle: commit and report, for a later attempt to go on."""
+        self.commit()
         self._report(finished=True)
 
-    def _advance(self, step: int) -> None:
-        self._steps += (step - self._step) * len(self._open)
-        self._step = step
+    def finish(self) -> None:
+        """The pack is done: commit and report what is left; a finished pack needs no checkpoint."""
+        self._training, self._finished = None, True
+        self.commit()
+        if len(self._names) > MANY_PARTS:
+            self._write(self._keep_ended)
+        self._report(finished=True)
 
-    def _end(self, point: Point, step: int, outcome: Outcome, why: str) -> None:
-        best, kappa = _peak(self._curves[point.id], self._tolerance)
+    def commit(self) -> None:
+        """Make durable what there is, together with the state of training."""
+        began = time.monotonic()
+        self._write(self._commit)
+        self._write(self._clean_up)
+        self._committed = time.monotonic()
+        self._commit_cost = self._committed - began
+
+    def _commit(self) -> None:
+        checkpoint = self._save_state()
+        if not self._rows and not self._ends and checkpoint is None and not self._finished:
+            return
+        self._refuse_if_overtaken()
+        commit = Commit(ends=tuple(self._ends), checkpoint=checkpoint, finished=self._finished)
+        name = write_part(self._directory, self._pack, self._attempt, self._names, self._rows.table(), commit)
+        self._useless = len(self._names) == self._built_on
+        self._names.append(name)
+        self._rows.clear()
+        self._ends = []
+        if checkpoint is not None:
+            self._checkpoints = (*self._checkpoints[-1:], checkpoint)
+
+    def _clean_up(self) -> None:
+        """Delete what the commit has replaced; the checkpoint before the latest stays, in case the disk lies.
+
+        What goes is listed before asking whether this attempt still has the pack. So nothing of a later one, or that a
+        later one may build on, is ever in the list, however long this process sleeps in between.
+        """
+        keep = () if self._finished else self._checkpoints
+        checkpoints = checkpoint_files(self._directory, self._pack) if keep or self._finished else []
+        others = set(all_parts(self._directory, self._pack)) - set(self._names) if self._useless else set()
+        self._refuse_if_overtaken()
+        for path in checkpoints:
+            if path.name not in keep:
+                path.unlink(missing_ok=True)
+        remove(self._directory, others)
+        self._useless = False
+
+    def _save_state(self) -> str | None:
+        """Write a checkpoint of the present state; None if there is none to go on from, or no room for it."""
+        open_points = [p for p in self._points if p.id not in self.ended]
+        state = self._training.state_dict() if self._training is not None and open_points else None
+        if self._finished or (state is None and not (self.alone and not open_points)):
+            return None
+        checkpoint = Checkpoint(
+            points=[p.id for p in self._points] if state is not None else [],
+            step=self._step if state is not None else 0,
+            alone=self.alone,
+            seconds=self._seconds(),
+            records={p.id: self._records[p.id] for p in open_points},
+            training=state,
+        )
+        return save_checkpoint(self._directory, self._pack, checkpoint, self._recovery.checkpoint_bytes)
+
+    def _keep_ended(self) -> None:
+        """Put the parts into one, with the rows of points that have ended, in the name of a new attempt."""
+        self._attempt = claim_next(self._directory, self._pack, self._attempt)
+        checkpoint = None if self._finished else self._save_state()
+        commit = Commit(checkpoint=checkpoint, finished=self._finished)
+        part = compact(self._directory, self._names, self._attempt, self._rows.schema, keep=self.ended, commit=commit)
+        self._names, self._useless = [part], True
+        self._checkpoints = (checkpoint,) if checkpoint is not None else ()
+        self._clean_up()
+
+    def _refuse_if_overtaken(self) -> None:
+        refuse_if_overtaken(self._directory, self._pack, self._attempt)
+
+    def _write(self, action: Callable[[], None]) -> None:
+        patiently(action, self._directory, self._pack, self._recovery, self._notify)
+
+    def _interval(self) -> float:
+        """Seconds between commits."""
+        share = max(self._recovery.commit_seconds, min(COMMIT_SHARE * self._seconds(), MOST_COMMIT_SECONDS))
+        return max(share, self._commit_cost / COST_SHARE)
+
+    def _seconds(self) -> float:
+        return self._before + time.monotonic() - self._started
+
+    def _take(self, measurement: Measurement) -> None:
+        self._rows.add(self._seconds(), measurement)
+        values = measurement.values
+        for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
+            record = self._records[self._points[m].id]
+            if (not record and np.isfinite(acc)) or (record and acc > record[-1][0]):
+                record.append((float(acc), float(s)))
+
+    def _end(self, point: Point, outcome: Outcome, why: str) -> None:
+        best, kappa = _peak(self._records.get(point.id, ()), self._tolerance)
         end = PointEnd(
             point=point.id,
             pack=self._pack,
             attempt=self._attempt,
             outcome=outcome,
-            steps=step,
-            seconds=time.monotonic() - self._started,
+            steps=self._step,
+            seconds=self._seconds(),
             why=why,
             best_test_acc=best,
             kappa=kappa if point.lam > 0 else None,
             device=self._device,
         )
-        del self._open[point.id]
+        self.ended.add(point.id)
         self._ends.append(end)
         self._unreported.append(end)
 
-    def _flush(self) -> None:
-        self._flushed = time.monotonic()
-        if self._rows or self._ends:
-            name = part_name(self._pack, self._attempt, self._sequence)
-            write_part(self._directory, name, self._table(), self._ends)
-            self._sequence += 1
-        self._rows, self._ends = [], []
-
     def _report(self, finished: bool = False) -> None:
         self._reported = time.monotonic()
-        if self._unreported:
-            self._flush()  # what the driver calls ended is on the disk
         steps, self._reported_steps = self._steps - self._reported_steps, self._steps
         self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), finished=finished))
         self._unreported = []
 
-    def _table(self) -> pa.Table:
-        """The rows collected so far as a table of the schema."""
-        if not self._rows:
-            return self._schema.empty_table()
-        member = np.concatenate([np.array(m.members) for _, m in self._rows])
-        counts = [len(m.members) for _, m in self._rows]
-        columns: dict[str, NDArray[np.float64] | pa.Array] = {
-            name: np.concatenate([m.values[name] for _, m in self._rows]) for name in self._rows[0][1].values
-        }
-        columns["step"] = np.repeat([m.step for _, m in self._rows], counts)
-        columns["seconds"] = np.repeat([seconds for seconds, _ in self._rows], counts)
-        for name, values in self._constants().items():
-            columns[name] = pa.array(values).take(pa.array(member))
-        return pa.table([pa.array(columns[f.name]).cast(f.type) for f in self._schema], schema=self._schema)
 
-    def _constants(self) -> dict[str, list[object]]:
-        """Columns that do not change along a point, one value a member."""
-        table: dict[str, list[object]] = {"point": [p.id for p in self._points]}
-        for name in self._schema.names:
-            known = [(self._elsewhere | p.axes() | {"budget": p.budget}).get(name) for p in self._points]
-            if None in known:
-                continue
-            text = self._schema.field(name).type == pa.string()
-            table[name] = [axis_text(v) if text else v for v in known if v is not None]
-        fixed = {"sweep": self._directory.name, "pack": self._pack, "attempt": self._attempt}
-        return table | {name: [value] * len(self._points) for name, value in fixed.items()}
+def _peak(record: Sequence[tuple[float, float]], tolerance: float) -> tuple[float | None, float | None]:
+    """(maximum test accuracy, decay time at t*) from the measurements that were better than all before.
 
-
-def _peak(curve: Sequence[tuple[float, float]], tolerance: float) -> tuple[float | None, float | None]:
-    """(maximum test accuracy, decay time at t*) of (accuracy, decay time) measurements; None where there is none."""
-    accuracies, times = np.array(curve).reshape(-1, 2).T
-    if not np.isfinite(accuracies).any():
+    t* is the earliest within ``tolerance`` of the maximum, and so better than all before it, or one of those would be.
+    """
+    if not record:
         return None, None
-    best = float(np.nanmax(accuracies))
-    return best, float(times[np.argmax(accuracies >= best - tolerance)])
+    best = record[-1][0]
+    return best, next(s for acc, s in record if acc >= best - tolerance)

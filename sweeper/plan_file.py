@@ -1,17 +1,26 @@
 """``plan.json``: what a sweep holds and what its latest run trains, as workers and other commands read it."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
-from results.store import SweepDir, write_text
+from pydantic import TypeAdapter
+
+from results.attempts import packs_begun
+from results.store import SweepDir, read_limited, write_text
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
+from search_spaces.grid import Grid, Resources
 from search_spaces.load import load_grid
 from search_spaces.plan import Cost, Pack, Plan
 from search_spaces.points import Point, point_from_json, point_to_json
+from search_spaces.yaml_text import MAX_CHARACTERS, printable
+
+MOST_BYTES = 2 * 10**9  # of plan.json; a million points of five axes and packs of one are 0.6 GB
+_COST = TypeAdapter(Cost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +30,8 @@ class PlanFile:
     Attributes:
         created: when the sweep was first run, ISO 8601.
         points: every point the sweep has ever planned, by id.
-        packs: those of the latest run, in launch order.
+        packs: every pack that it has planned and may have begun, those of the latest run first, in launch order.
+        resources: what a pack of the latest run gets.
         device: a torch device.
     """
 
@@ -30,24 +40,37 @@ class PlanFile:
     packs: tuple[Pack, ...]
     workers: int
     device: str
+    resources: Resources
+
+    @property
+    def pack_points(self) -> dict[str, list[str]]:
+        """Pack id to the ids of its points."""
+        return {pack.id: [p.id for p in pack.points] for pack in self.packs}
 
 
-def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device: str) -> PlanFile:
-    """Write the plan of a run; points and the creation time of earlier runs are kept."""
-    try:
-        earlier = read_plan(directory)
-    except InputError:  # none yet, or a damaged one: the ledger says what is done
-        earlier = None
+def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device: str, resources: Resources) -> PlanFile:
+    """Write the plan of a run; points and packs of earlier runs and the creation time are kept."""
+    earlier, begun = earlier_plan(directory), packs_begun(directory)
     known = (earlier.points if earlier else {}) | {p.id: p for p in points}
+    packs = {p.id: p for p in plan.packs}
     file = PlanFile(
         created=earlier.created if earlier else datetime.now(UTC).isoformat(timespec="seconds"),
         points={p.id: p for p in points} | known,
-        packs=plan.packs,
+        packs=(*plan.packs, *(p for p in (earlier.packs if earlier else ()) if p.id in begun and p.id not in packs)),
         workers=plan.workers,
         device=device,
+        resources=resources,
     )
     write_text(directory.plan, json.dumps(_to_json(file), indent=1))
     return file
+
+
+def earlier_plan(directory: SweepDir) -> PlanFile | None:
+    """The plan of an earlier run; None if there is none, or a damaged one: the ledger says what is done."""
+    try:
+        return read_plan(directory)
+    except InputError:
+        return None
 
 
 def read_plan(directory: SweepDir) -> PlanFile:
@@ -59,17 +82,28 @@ def read_plan(directory: SweepDir) -> PlanFile:
     if not directory.plan.is_file():
         raise InputError(f"{directory.root}: no sweep here (no plan.json). Give the folder that 'sweeper run' made.")
     try:
-        return _from_json(json.loads(directory.plan.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError) as error:
+        return _from_json(json.loads(read_limited(directory.plan, MOST_BYTES)))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
-            f"{directory.plan}: damaged ({error}). Run the same 'sweeper run' again: it writes the plan anew and "
-            "trains what is missing."
+            f"{directory.plan}: damaged ({printable(str(error))}). Run the same 'sweeper run' again: it writes the "
+            "plan anew and trains what is missing."
         ) from None
 
 
 def read_grid(directory: SweepDir) -> Grid:
     """The grid of the latest run, as resolved."""
-    return load_grid(directory.grid.read_text(encoding="utf-8"), str(directory.grid))
+    content = read_limited(directory.grid, 4 * MAX_CHARACTERS)  # of UTF-8, which has at most 4 bytes a character
+    try:
+        return load_grid(content.decode(), str(directory.grid))
+    except UnicodeDecodeError:
+        raise InputError(f"{directory.grid}: not a text file (UTF-8); a grid is YAML.") from None
+
+
+def _checked_id(id_: str) -> str:
+    """Ids become names of files, and must not lead out of the folder."""
+    if not re.fullmatch(r"[0-9a-z]{1,64}", id_):
+        raise ValueError(f"{id_!r} is no id")
+    return id_
 
 
 @lru_cache(maxsize=4)
@@ -85,6 +119,7 @@ def _to_json(file: PlanFile) -> dict[str, object]:
         "created": file.created,
         "workers": file.workers,
         "device": file.device,
+        "resources": file.resources.model_dump(mode="json"),
         "packs": packs,
         "points": [point_to_json(p) for p in file.points.values()],
     }
@@ -94,16 +129,21 @@ def _cost_to_json(cost: Cost) -> dict[str, float]:
     return {name: getattr(cost, name) for name in cost.__dataclass_fields__}
 
 
-def _from_json(data: dict[str, object]) -> PlanFile:
-    points = {p.id: p for p in map(point_from_json, data["points"])}  # type: ignore[call-overload]
+def _from_json(data: dict[str, Any]) -> PlanFile:
+    points = {_checked_id(p.id): p for p in map(point_from_json, data["points"])}
     packs = tuple(
-        Pack(id=p["id"], points=tuple(points[i] for i in p["points"]), cost=Cost(**p["cost"]))
-        for p in data["packs"]  # type: ignore[attr-defined]
+        Pack(
+            id=_checked_id(p["id"]),
+            points=tuple(points[i] for i in p["points"]),
+            cost=_COST.validate_python(p["cost"]),
+        )
+        for p in data["packs"]
     )
     return PlanFile(
         created=str(data["created"]),
         points=points,
         packs=packs,
-        workers=int(data["workers"]),  # type: ignore[call-overload]
+        workers=int(data["workers"]),
         device=str(data["device"]),
+        resources=Resources.model_validate(data["resources"]),
     )

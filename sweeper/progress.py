@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from results.store import PointEnd
+from results.parts import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
 from sweeper.events import Progress
@@ -28,6 +28,7 @@ class Tally:
     Attributes:
         total: points to train. steps_total: steps of points they need.
         done_before: points that the sweep held already.
+        waiting: pack to what it waits for.
     """
 
     total: int
@@ -37,6 +38,7 @@ class Tally:
     ends: dict[str, PointEnd] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     first_report: float | None = None
+    waiting: dict[str, str] = field(default_factory=dict)
 
     def add(self, progress: Progress, now: float) -> None:
         """Take in a summary that arrived at time ``now``, in seconds."""
@@ -45,6 +47,9 @@ class Tally:
         self.steps += progress.steps
         self.ends |= {end.point: end for end in progress.ends}  # a pack that is tried again may repeat some
         (self.active.discard if progress.finished else self.active.add)(progress.pack)
+        self.waiting.pop(progress.pack, None)
+        if progress.waiting:
+            self.waiting[progress.pack] = progress.waiting
 
     def rate(self, now: float) -> float:
         """Steps of points a second since training began."""
@@ -73,10 +78,10 @@ class Tally:
 class Display:
     """Shows a ``Tally`` while a run goes on; a context manager whose ``notify`` takes the workers' summaries."""
 
-    def __init__(self, console: Console, title: str, plan: Plan, done_before: int) -> None:
+    def __init__(self, console: Console, title: str, plan: Plan, total: int, done_before: int) -> None:
         self._console, self._title, self._plan = console, title, plan
         self._lock = threading.Lock()
-        self.tally = Tally(total=len(plan.points), steps_total=plan.cost.steps, done_before=done_before)
+        self.tally = Tally(total=total, steps_total=plan.cost.steps, done_before=done_before)
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
         self._last_line = time.monotonic()
 
@@ -136,7 +141,9 @@ class Display:
             parts.append(f"κ ≈ {kappa[0]:.2f} ({_count(kappa[1], 'point')})")
         if rate := tally.rate(time.monotonic()):
             parts.append(f"{rate:,.0f} steps/s")
-        return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] else "")
+        for why, packs in Counter(tally.waiting.values()).items():
+            parts.append(f"{_count(packs, 'pack')} waiting: {why}")
+        return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] or tally.waiting else "")
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,20 +9,23 @@ from threading import Thread
 import yaml
 from rich.console import Console
 
-from results.store import SweepDir, read_ends, tidy, write_text
+from results.attempts import packs_begun
+from results.parts import read_ends
+from results.store import SweepDir, write_text
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
-from search_spaces.outcome import Outcome
-from search_spaces.plan import Plan, Profile, make_plan, variants
-from search_spaces.points import Point, make_points, values_elsewhere
+from search_spaces.plan import Pack, Plan, Profile, make_plan, variants
+from search_spaces.points import Point, make_points
 from search_spaces.recipe import Variant, recipe_of
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
 from sweeper.conclude import ANALYSIS, Account, conclude
-from sweeper.pack_writer import table_schema
-from sweeper.plan_file import read_grid, write_plan
+from sweeper.lock import locked
+from sweeper.plan_file import earlier_plan, read_grid, write_plan
 from sweeper.progress import Display
+from sweeper.recovery import put_in_order, tidy
+from sweeper.stopping import stop_on_signals
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profile
 
@@ -49,15 +52,20 @@ def run_sweep(
     refuse_conflicts(directory, grid)
     points = make_points(grid)
     profiles = profiles_of(grid, points)
-    missing = missing_points(directory, points)
-    with LiveMirror(directory, tracking_uri, console) as mirror:
+    with locked(directory), LiveMirror(directory, tracking_uri, console) as mirror:
+        put_in_order(directory, grid, points, console)
+        missing = missing_points(directory, points)
         if missing:
             with closing(open_backend()) as backend:
-                plan = plan_for(grid, missing, profiles, backend.workers(grid.resources))
+                plan = continued_plan(directory, grid, missing, profiles, backend.workers(grid.resources))
                 prepare(directory, grid, points, plan)
                 Thread(target=import_module, args=(ANALYSIS,), daemon=True).start()
-                with Display(console, grid.name, plan, len(points) - len(missing)) as display:
-                    backend.run(directory, plan, grid.resources, display.notify)
+                with (
+                    Display(console, grid.name, plan, len(missing), len(points) - len(missing)) as display,
+                    stop_on_signals(directory, console),
+                ):
+                    backend.run(directory, plan, grid, display.notify)
+            tidy(directory)
         else:
             console.print(f"[bold]{grid.name}[/]: nothing to train, all {len(points):,} points have ended")
             prepare(directory, grid, points, Plan(packs=(), workers=0, makespan=0.0, bound=0.0))
@@ -72,7 +80,8 @@ def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
         raise InputError(f"name: {grid.name} is where MLflow keeps its own files; give the sweep another name.")
     if not directory.grid.is_file():
         return
-    if lines := conflicts(read_grid(directory), grid):
+    earlier = earlier_plan(directory)
+    if lines := conflicts(read_grid(directory), grid, earlier.points.values() if earlier else ()):
         raise InputError(
             f"{directory.root}: this sweep was made with another grid, and this one would alter its points:\n  "
             + "\n  ".join(lines)
@@ -92,12 +101,35 @@ def device_of(grid: Grid) -> str:
 
 
 def missing_points(directory: SweepDir, points: Sequence[Point]) -> list[Point]:
-    """Points to train: those that have not ended, and those that failed, since their code may be mended by now."""
-    done = _done(directory)
-    return [p for p in points if p.id not in done]
+    """Points to train: those that have not ended, after ``put_in_order`` has taken out those that failed."""
+    ended = read_ends(directory).keys()
+    return [p for p in points if p.id not in ended]
 
 
-def plan_for(grid: Grid, points: Sequence[Point], profiles: Mapping[Variant, Profile], workers: int) -> Plan:
+def continued_plan(
+    directory: SweepDir, grid: Grid, missing: Sequence[Point], profiles: Mapping[Variant, Profile], workers: int
+) -> Plan:
+    """The plan for what is missing: packs that have begun stay as they are, and all do where nothing has changed."""
+    earlier = earlier_plan(directory)
+    if earlier is None:
+        return plan_for(grid, missing, profiles, workers)
+    ids, begun = {p.id for p in missing}, packs_begun(directory)
+    same = (earlier.workers, earlier.resources) == (workers, grid.resources)
+    kept = []
+    for pack in earlier.packs:
+        left = sum(p.id in ids for p in pack.points)
+        if left and (pack.id in begun or (same and left == len(pack.points))):
+            kept.append(pack)
+    return plan_for(grid, missing, profiles, workers, kept)
+
+
+def plan_for(
+    grid: Grid,
+    points: Sequence[Point],
+    profiles: Mapping[Variant, Profile],
+    workers: int,
+    continued: Sequence[Pack] = (),
+) -> Plan:
     """The plan of a run on so many workers."""
     size = grid.resources.pack
     return make_plan(
@@ -107,15 +139,15 @@ def plan_for(grid: Grid, points: Sequence[Point], profiles: Mapping[Variant, Pro
         workers=workers,
         device="gpu" if grid.resources.gpus_per_pack > 0 else "cpu",
         pack=None if size == "auto" else size,
+        continued=continued,
     )
 
 
 def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan) -> None:
-    """Write grid and plan, and drop the rows of points that will be trained again."""
+    """Write grid and plan."""
     write_text(directory.grid, to_yaml(grid))
-    file = write_plan(directory, points, plan, device_of(grid))
+    write_plan(directory, points, plan, device_of(grid), grid.resources)
     directory.rows.mkdir(exist_ok=True)
-    tidy(directory, table_schema(file.points.values()), _done(directory), values_elsewhere(grid, file.points.values()))
 
 
 def to_yaml(grid: Grid) -> str:
@@ -138,7 +170,3 @@ _Quoting.add_representer(
     str,
     lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, '"' if scalar(text) != text else None),
 )
-
-
-def _done(directory: SweepDir) -> set[str]:
-    return {id_ for id_, end in read_ends(directory).items() if end.outcome is not Outcome.FAILED}

@@ -4,13 +4,18 @@ import json
 import math
 import os
 from collections import Counter, defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from results.store import PointEnd, SweepDir, read_ends
+from results.part_names import holes, standing
+from results.parts import PointEnd, all_parts, read_commit
+from results.store import SweepDir, files_of
+from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
@@ -20,6 +25,9 @@ from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop
 from sweeper.backends import available_cpus
 from sweeper.conclude import Account
+from sweeper.inspection import plain
+from sweeper.ledger import given_up
+from sweeper.lock import holder
 from sweeper.plan_file import read_plan
 from sweeper.progress import duration
 
@@ -163,9 +171,11 @@ def _show_failures(account: Account, directory: SweepDir, console: Console) -> N
 
 
 def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
-    """How far a sweep is, from its plan and its ledger alone."""
+    """How far a sweep is and what it takes, from its plan, names and footers alone."""
     directory = SweepDir(root)
-    file, ends = read_plan(directory), read_ends(directory)
+    file = read_plan(directory)
+    ends, damaged = _readable_ends(directory)
+    given_up_, runner = given_up(directory), holder(directory)
     outcomes = Counter(end.outcome for end in ends.values())
     left = [p for p in file.points if p not in ends]
     planned = {p.id: pack for pack in file.packs for p in pack.points}
@@ -179,6 +189,10 @@ def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
         "outcomes": dict(outcomes),
         "missing": len(left),
         "eta_seconds": None if math.isnan(eta) else round(eta, 1),
+        "running": runner,
+        "given_up": given_up_,
+        "damaged": damaged,
+        "bytes": _bytes(directory),
     }
     if as_json:
         console.print_json(json.dumps(content))
@@ -189,6 +203,42 @@ def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
     console.print(
         f"  {len(left):>7,} missing" + (f", about {duration(eta)} of training" if not math.isnan(eta) else "")
     )
+    sizes = ", ".join(f"{name} {decimal(size)}" for name, size in _bytes(directory).items())
+    console.print(f"[bold]disk[/]     {sizes}", highlight=False)
+    console.print(f"[bold]running[/]  {escape(runner or 'no')}", highlight=False, soft_wrap=True)
+    for pack, why in given_up_.items():
+        console.print(f"[red]given up:[/] pack {escape(pack)}: {plain(why)}", highlight=False, soft_wrap=True)
+    for part, why in damaged.items():
+        console.print(f"[red]damaged:[/] {escape(part)}: {plain(why)}", highlight=False, soft_wrap=True)
+    if damaged:
+        console.print(f"'sweeper verify {escape(_short(root))}' says more", highlight=False, soft_wrap=True)
+
+
+def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, str]]:
+    """The ledger without what cannot be read, and of that each file with what is wrong, by names and footers."""
+    names = all_parts(directory)
+    ends: dict[str, PointEnd] = {}
+    damaged = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in holes(names)}
+    for name in standing(names):
+        try:
+            ends |= {end.point: end for end in read_commit(directory, name).ends}
+        except FileNotFoundError:
+            return _readable_ends(directory)  # replaced since it was listed
+        except InputError as error:
+            damaged[name.file] = reason(error, str(directory.rows / name.file))
+    return ends, damaged
+
+
+def _bytes(directory: SweepDir) -> dict[str, int]:
+    """Sizes of the parts, the checkpoints and the whole folder."""
+    sizes = {"rows": 0, "checkpoints": 0, "in all": 0}
+    for path in files_of(directory):
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            sizes["in all"] += size
+            if path.parent.name in sizes:
+                sizes[path.parent.name] += size
+    return sizes
 
 
 def _steps_per_second(ends: list[PointEnd]) -> float:

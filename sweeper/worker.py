@@ -2,20 +2,25 @@
 
 import platform
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from results.store import SweepDir, next_attempt, read_ends, tidy
-from search_spaces.grid import Grid
+from results.attempts import OvertakenError, claim
+from results.store import SweepDir
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
-from sweeper.events import Notify
-from sweeper.pack_writer import PackWriter, table_schema
+from sweeper.checkpoints import AFRESH, restart_of
+from sweeper.events import Notify, stop_requested
+from sweeper.pack_writer import PackWriter, patiently
 from sweeper.plan_file import cached_plan
+from sweeper.row_buffer import RowBuffer, table_schema
 from trainables.memory import keep_freed_memory
-from trainables.train import train_pack
+from trainables.train import Training, start_training
+
+PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
 
 
 def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
@@ -27,31 +32,15 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         notify: called about once a second and at the end.
         threads: CPU threads of this process.
     """
+    directory = SweepDir(Path(root))
     keep_freed_memory()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
-    directory = SweepDir(Path(root))
-    grid, plan, packs = cached_plan(directory, directory.plan.stat().st_mtime_ns)
-    attempt = next_attempt(directory, pack_id)
-    ended = read_ends(directory, pack_id).keys()
-    schema = table_schema(plan.points.values())
-    tidy(directory, schema, ended, pack=pack_id)
-    points = [p for p in packs[pack_id].points if p.id not in ended]
-    elsewhere = values_elsewhere(grid, plan.points.values())
-    writer = PackWriter(
-        directory,
-        pack_id,
-        attempt,
-        schema=schema,
-        elsewhere=elsewhere,
-        notify=notify,
-        tolerance=grid.analysis.tolerance,
-        device=device_name(plan.device),
-    )
     try:
-        _train(points, grid, plan.device, writer)
+        _PackRun(directory, pack_id, notify).run()
+    except OvertakenError:
+        pass  # another worker has this pack by now
     finally:
-        writer.finish()  # on an interrupt too: what has ended stays
         torch.set_flush_denormal(False)  # the process may be somebody's notebook
 
 
@@ -65,22 +54,82 @@ def device_name(device: str) -> str:
     return f"{model[1].strip() if model else platform.processor() or platform.machine()} (cpu)"
 
 
-def _train(points: Sequence[Point], grid: Grid, device: str, writer: PackWriter) -> None:
-    """Train points together; if that raises, each alone, so that an error stays with the point it belongs to."""
-    if not points:
-        return
-    writer.start(points)
-    measurements = train_pack(points, recipe_of(grid, points[0].variant), device)
-    while True:
-        try:
-            measurement = next(measurements)
-        except StopIteration:
-            return
-        except (Exception, SystemExit) as error:  # a point's own outcome, not the end of the sweep
-            if len(points) == 1:
-                writer.fail(points[0], error)
+class _PackRun:
+    """One attempt at a pack."""
+
+    def __init__(self, directory: SweepDir, pack_id: str, notify: Notify) -> None:
+        grid, plan, packs = cached_plan(directory, directory.plan.stat().st_mtime_ns)
+        attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, grid.recovery, notify)
+        restart = restart_of(directory, pack_id)
+        rows = RowBuffer(
+            table_schema(plan.points.values()),
+            values_elsewhere(grid, plan.points.values()),
+            {"sweep": directory.name, "pack": pack_id, "attempt": attempt},
+        )
+        self._directory, self._grid, self._device = directory, grid, plan.device
+        self._pack, self._checkpoint, self._asked = packs[pack_id], restart.checkpoint, time.monotonic()
+        self._writer = PackWriter(
+            directory, pack_id, attempt, restart, rows=rows, grid=grid, device=device_name(plan.device), notify=notify
+        )
+
+    def run(self) -> None:
+        """Train until every point has ended, or the run is to stop."""
+        while points := self._next():
+            if not self._train(points):
+                self._writer.pause()
                 return
-            for point in writer.unfinished():
-                _train([point], grid, device, writer)
-            return
-        writer.add(measurement)  # its own errors, a full disk say, are the worker's: the backend tries the pack again
+        self._writer.finish()
+
+    def _next(self) -> Sequence[Point]:
+        """The points to train together next: all of the pack, or one that has not ended if each trains alone."""
+        left = [p for p in self._pack.points if p.id not in self._writer.ended]
+        if not left or not self._writer.alone:
+            return self._pack.points if left else ()
+        under_way = [p for p in left if p.id in self._checkpoint.points]
+        return (under_way or left)[:1]
+
+    def _train(self, points: Sequence[Point]) -> bool:
+        """Train ``points`` together to their ends; False if the run is to stop before.
+
+        If that raises, each trains alone from its start, so that the error stays with the point it belongs to.
+        """
+        self._writer.begin(points)
+        try:
+            training = start_training(points, recipe_of(self._grid, points[0].variant), self._device)
+            self._writer.follow(training, self._resume(training, points))
+            measurements = training.measurements(PULSE_SECONDS)
+        except (Exception, SystemExit) as error:
+            self._failed(points, error)
+            return True
+        while True:
+            try:
+                measurement = next(measurements)
+            except StopIteration:
+                return True
+            except (Exception, SystemExit) as error:  # a point's own outcome, not the end of the sweep
+                self._failed(points, error)
+                return True
+            self._writer.add(measurement)  # its own errors, storage that is gone say, are the worker's: it dies of them
+            if self._to_stop():
+                return False
+
+    def _resume(self, training: Training, points: Sequence[Point]) -> int:
+        """Load the checkpoint if it is of these points, once; the number of steps they have taken."""
+        checkpoint, self._checkpoint = self._checkpoint, AFRESH
+        if checkpoint.training is None or list(checkpoint.points) != [p.id for p in points]:
+            return 0
+        training.load_state_dict(checkpoint.training)
+        return checkpoint.step
+
+    def _failed(self, points: Sequence[Point], error: BaseException) -> None:
+        if len(points) == 1:
+            self._writer.fail(points[0], error)
+        else:
+            self._writer.train_alone()
+
+    def _to_stop(self) -> bool:
+        """Whether the run is to stop; asks the disk about once a second."""
+        if time.monotonic() - self._asked < PULSE_SECONDS:
+            return False
+        self._asked = time.monotonic()
+        return stop_requested(self._directory)

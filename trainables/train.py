@@ -1,11 +1,13 @@
-"""Training of one pack: the loop that every number of a sweep comes from.
+"""Training of one pack: the loop that every number of a sweep comes from, and what is kept of it to go on later.
 
 Axis letters: P pack (the points still training), B batch, C classes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -32,23 +34,66 @@ COMPILED_FORMS = 128  # torch's limit is 8; a network takes some four: in traini
 EVALUATION_BATCH = 1024  # samples of one evaluation pass: bounds its memory; the paper's batch of WRN
 
 
-def train_pack(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Iterator[Measurement]:
-    """Train ``points`` together, each with its own η, λ, seed, initialization scale and budget.
+class Training(Protocol):
+    """Points in training, whatever trains them."""
+
+    def measurements(self, pulse: float = math.inf) -> Iterator[Measurement]:
+        """Train to the end of the last point.
+
+        Args:
+            pulse: seconds after which a measurement of no point is yielded, as a sign of life.
+
+        Yields:
+            The measurements of each step that has some, with the ends of the points that ended there.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any] | None:
+        """All that the next step depends on; None if it must start anew to go on."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state_dict`` of an equal training was taken."""
+        ...
+
+
+def start_training(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Training:
+    """``points`` at their start, each with its own η, λ, seed, initialization scale and budget.
 
     Args:
         points: of one pack: they differ in packable axes only.
         recipe: the grid's, with the points' variant applied.
         device: a torch device.
-
-    Yields:
-        The measurements of each step that has some, with the ends of the points that ended there.
     """
     if isinstance(recipe.trainable, OwnLoop):
-        yield from run_own_loop(points[0], recipe.trainable, device)
-    elif isinstance(recipe.trainable, KernelTrainable):
-        yield from run_kernel(points, recipe, recipe.trainable, device)
-    else:
-        yield from PackTraining(points, recipe, device).measurements()
+        return Unresumable(partial(run_own_loop, points[0], recipe.trainable, device))
+    if isinstance(recipe.trainable, KernelTrainable):
+        return Unresumable(partial(run_kernel, points, recipe, recipe.trainable, device))
+    return PackTraining(points, recipe, device)
+
+
+def train_pack(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Iterator[Measurement]:
+    """The measurements of ``start_training`` alone."""
+    return start_training(points, recipe, device).measurements()
+
+
+class Unresumable:
+    """A training that can only start anew: a loop of one's own, whose state is its own, and theory, which is cheap."""
+
+    def __init__(self, run: Callable[[], Iterator[Measurement]]) -> None:
+        """``run`` yields the measurements."""
+        self._run = run
+
+    def measurements(self, pulse: float = math.inf) -> Iterator[Measurement]:
+        """See ``Training``; only measurements are signs of life."""
+        return self._run()
+
+    def state_dict(self) -> None:
+        """Nothing is kept."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Never called, for there is no state."""
+        raise NotImplementedError
 
 
 class PackTraining:
@@ -110,17 +155,22 @@ class PackTraining:
                     tensor.copy_(saved[name])
         self._optimizer.load_state_dict(state["optimizer"])
 
-    def measurements(self) -> Iterator[Measurement]:
-        """Train to the end of the last point."""
+    def measurements(self, pulse: float = math.inf) -> Iterator[Measurement]:
+        """Train to the end of the last point; see ``Training``."""
         _set_precision(self._numerics.precision)
+        last = time.monotonic()
         while self._members:
             outputs = self._whole_outputs() if self._whole else None
             if self._step == min(self._upcoming.values()):
                 measurement = self._measure(outputs)
                 self._drop({end.member for end in measurement.ends})
                 yield measurement
+                last = time.monotonic()
                 if measurement.ends:
                     continue
+            elif time.monotonic() - last > pulse:
+                yield Measurement(step=self._step, members=(), values={})
+                last = time.monotonic()
             self._train_step(outputs)
 
     def _whole_outputs(self) -> Tensor:

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from results.fits import in_law
+from results.frames import read_points, read_rows, row_columns
 from results.peaks import find_peaks
 from results.schema import COLUMNS
 from results.segments import extra_axes
-from results.store import SweepDir, read_points, read_rows, row_columns
+from results.store import SweepDir
 from results.tables import within_budget
 from search_spaces.errors import InputError, suggest
 from search_spaces.grid import Grid

@@ -4,7 +4,7 @@ import os
 from typing import Protocol
 
 from results.store import SweepDir
-from search_spaces.grid import Resources
+from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
 from sweeper.events import Notify
 
@@ -17,8 +17,9 @@ def available_cpus() -> int:
 class Backend(Protocol):
     """Runs the packs of a plan.
 
-    A backend starts packs in the order of the plan, calls ``run_pack`` once for each (again after a worker died), and
-    returns when none is left or the user interrupted. It never looks at rows: what is done stands in the store.
+    A backend starts packs in the order of the plan, calls ``run_pack`` once for each (again after a worker died, so
+    often as ``recovery.retries`` says, then it gives the pack up), and returns when none is left or the run is to stop.
+    It never looks at rows: what is done stands in the store.
     """
 
     name: str
@@ -31,11 +32,11 @@ class Backend(Protocol):
         """
         ...
 
-    def run(self, directory: SweepDir, plan: Plan, resources: Resources, notify: Notify) -> None:
-        """Train all packs of ``plan``.
+    def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
+        """Train all packs of ``plan`` with the resources and limits of ``grid``.
 
         Raises:
-            KeyboardInterrupt: the user interrupted; what was committed until then stays.
+            KeyboardInterrupt: stopped at once; what was committed until then stays.
         """
         ...
 

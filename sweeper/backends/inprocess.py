@@ -4,9 +4,10 @@ import torch
 
 from results.store import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.grid import Resources
+from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
-from sweeper.events import Notify
+from sweeper.events import Notify, stop_requested
+from sweeper.ledger import give_up, refusal
 from sweeper.worker import run_pack
 
 
@@ -28,10 +29,16 @@ class InProcessBackend:
             )
         return 1
 
-    def run(self, directory: SweepDir, plan: Plan, resources: Resources, notify: Notify) -> None:
-        """Train all packs of ``plan`` in its order."""
+    def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
+        """Train all packs of ``plan`` in its order. A pack that storage refuses is given up: it has waited long."""
+        threads = max(1, int(grid.resources.cpus_per_pack))
         for pack in plan.packs:
-            run_pack(str(directory.root), pack.id, notify, threads=max(1, int(resources.cpus_per_pack)))
+            if stop_requested(directory):
+                return
+            try:
+                run_pack(str(directory.root), pack.id, notify, threads)
+            except OSError as error:
+                give_up(directory, pack.id, refusal(str(error), grid.recovery))
 
     def close(self) -> None:
         """Nothing is held."""

@@ -5,10 +5,19 @@ driver gets a summary a second. Ray's own experiment state is thrown away: what 
 """
 
 import logging
+import math
 import os
 import secrets
-import shutil
-from typing import Any
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 # Read by Ray when it is imported or started, so they must be set before. What the user has set stays.
 _ENVIRONMENT = {
@@ -27,16 +36,24 @@ for _name, _value in _ENVIRONMENT.items():
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray._private import worker as ray_worker  # noqa: E402
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
+from results.parts import all_parts, read_ends  # noqa: E402
 from results.store import SweepDir, write_text  # noqa: E402
 from search_spaces.errors import InputError  # noqa: E402
-from search_spaces.grid import Resources  # noqa: E402
+from search_spaces.grid import Grid, Recovery, Resources  # noqa: E402
 from search_spaces.plan import Plan  # noqa: E402
 from sweeper.backends import available_cpus  # noqa: E402
-from sweeper.events import Notify, Progress  # noqa: E402
+from sweeper.events import Notify, Progress, stop_requested  # noqa: E402
+from sweeper.ledger import give_up, refusal  # noqa: E402
 from sweeper.worker import run_pack  # noqa: E402
 
-MAX_RETRIES = 3  # of a pack whose worker or node died; errors of the pack's own code never reach Ray
+MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
+LOOK_SECONDS = 1.0  # between looks at what may have died
+PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
+STUCK_SECONDS = 15.0  # without a tick of Tune, which has ten a second
+GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
+_VITAL = ("gcs_server", "raylet")  # without them the driver would wait for ever
 
 
 class RayBackend:
@@ -58,13 +75,21 @@ class RayBackend:
         # Ray has no public switch for "(raylet) A worker died …", printed on stdout whatever log_to_driver says;
         # the pack is tried again, and a pack that stays unfinished is in the account.
         ray_worker._worker_logs_enabled = False
+        self._address, self._options = address, options
+        self._start()
+
+    def _start(self) -> None:
+        handler = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(address=address, **options)
+            ray.init(address=self._address, **self._options)
         except ConnectionError as error:
             raise InputError(
-                f"--address {address}: no Ray cluster answers there ({error}). Start one with 'ray start --head', or "
-                "leave --address out to use this machine."
+                f"--address {self._address}: no Ray cluster answers there ({error}). Start one with "
+                "'ray start --head', or leave --address out to use this machine."
             ) from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray's own would exit without letting workers commit
+        self._lost = _own_loss() if self._address == "local" else _cluster_loss()
 
     def workers(self, resources: Resources) -> int:
         """As many packs as the CPUs and GPUs of the cluster can hold, node by node."""
@@ -78,34 +103,77 @@ class RayBackend:
             )
         return count
 
-    def run(self, directory: SweepDir, plan: Plan, resources: Resources, notify: Notify) -> None:
-        """Train all packs of ``plan`` as Ray trials, in its order."""
+    def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
+        """Train all packs of ``plan`` as Ray trials, in its order; a Ray of our own that dies is started again."""
+        with _guarded(directory, self._failure, lambda: self._lost(PATIENCE_SECONDS)) as tick:
+            self._run_on(directory, plan, grid, notify, tick)
+
+    def _run_on(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify, tick: Callable[[], None]) -> None:
+        restarts, committed = 0, set(all_parts(directory))
+        while True:
+            ended = read_ends(directory).keys()
+            left = [pack.id for pack in plan.packs if any(p.id not in ended for p in pack.points)]
+            try:
+                return self._run(directory, left, plan.workers, grid, notify, tick)
+            except _RayLost as lost:
+                if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
+                    raise KeyboardInterrupt from None
+                before, committed = committed, set(all_parts(directory))
+                restarts = restarts + 1 if committed == before else 1
+                if self._address != "local" or restarts > MOST_RESTARTS:
+                    raise InputError(self._failure(str(lost))) from None
+                notify(Progress(pack="", waiting=f"Ray's {lost} died; starting Ray again"))
+                self._lost = lambda patience: ""  # the new one may take its time
+                ray.shutdown()
+                self._start()
+                tick()
+                notify(Progress(pack="", finished=True))
+
+    def _failure(self, lost: str) -> str:
+        """What the user is told if it cannot go on."""
+        where = "" if self._address == "local" else f"--address {self._address}: "
+        return f"{where}Ray's {lost} died; run the same command again to go on."
+
+    def _run(
+        self,
+        directory: SweepDir,
+        packs: Sequence[str],
+        workers: int,
+        grid: Grid,
+        notify: Notify,
+        tick: Callable[[], None],
+    ) -> None:
+        """Train ``packs``, those given up apart."""
         # Only so many wait: with Ray's default of 200 pending trials reused actors pick them in any order.
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(plan.workers + 1)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
+        resources = grid.resources
         trainable = tune.with_resources(
             tune.with_parameters(_train_pack, root=str(directory.root), threads=max(1, int(resources.cpus_per_pack))),
             {"cpu": resources.cpus_per_pack, "gpu": resources.gpus_per_pack},
         )
-        state = directory.root / ".ray"
-        tuner = tune.Tuner(
-            trainable,
-            param_space={"pack": tune.grid_search([pack.id for pack in plan.packs])},
-            tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id),
-            run_config=tune.RunConfig(
-                storage_path=str(state),
-                name=secrets.token_hex(4),
-                verbose=0,
-                callbacks=[_Forward(notify)],
-                failure_config=tune.FailureConfig(max_failures=MAX_RETRIES),
-            ),
-        )
-        try:
-            for result in tuner.fit():
-                if result.error is not None:  # its worker or node died once more than it is tried again
-                    pack = (result.config or {}).get("pack", "worker")  # none if it died before its first summary
-                    write_text(directory.logs / f"{pack}.txt", str(result.error))
-        finally:
-            shutil.rmtree(state, ignore_errors=True)
+        watch = _Watch(directory, grid.recovery, notify, self._lost, tick)
+        with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
+            tuner = tune.Tuner(
+                trainable,
+                param_space={"pack": tune.grid_search(list(packs))},
+                tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id),
+                run_config=tune.RunConfig(
+                    storage_path=state,
+                    name=secrets.token_hex(4),
+                    verbose=0,
+                    callbacks=[watch],
+                    failure_config=tune.FailureConfig(max_failures=grid.recovery.retries),
+                ),
+            )
+            try:
+                tuner.fit()
+            except _StorageGone as gone:
+                raise gone.error from None
+            except Exception:  # of Tune, whose calls fail one way or another when Ray dies
+                time.sleep(LOOK_SECONDS)
+                if lost := self._lost(0.0):
+                    raise _RayLost(lost) from None
+                raise
 
     def close(self) -> None:
         """Stop the Ray that this process started, or leave the cluster."""
@@ -120,23 +188,200 @@ def _fits(node: dict[str, float], resources: Resources) -> int:
     return min(counts)
 
 
+class _Loss(Protocol):
+    """Says what vital part of Ray is gone, or has not answered for ``patience`` seconds; empty if nothing."""
+
+    def __call__(self, patience: float) -> str: ...
+
+
+def _own_loss() -> _Loss:
+    """Of a Ray of our own, whose processes are ours."""
+    every = ray_worker.global_worker.node.all_processes
+    processes = [(name, info.process) for name in _VITAL for info in every.get(name, ())]
+    return lambda patience: next((name for name, process in processes if process.poll() is not None), "")
+
+
+def _cluster_loss() -> _Loss:
+    """Of a joined cluster: its head, or the raylet of this machine."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    raylet = ray_worker.global_worker.node.raylet_socket_name
+    answered = time.monotonic()
+
+    def silent() -> str:
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=LOOK_SECONDS):
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(LOOK_SECONDS)
+                probe.connect(raylet)
+                return ""
+            return "raylet of this machine"
+        return "head"
+
+    def lost(patience: float) -> str:
+        nonlocal answered
+        what = silent()
+        if not what:
+            answered = time.monotonic()
+        return what if time.monotonic() - answered >= patience else ""
+
+    return lost
+
+
+@contextmanager
+def _guarded(
+    directory: SweepDir, failure: Callable[[str], str], lost: Callable[[], str]
+) -> Iterator[Callable[[], None]]:
+    """End this process if Ray dies under a call that then waits for it for ever, and that no exception gets out of.
+
+    Removing the placement group of a dead worker is such a call, when GCS is going too. Nothing is lost: what is done
+    stands in the store. While the block runs it calls what it is given, at least every ``STUCK_SECONDS``.
+    """
+    ticked, done = time.monotonic(), threading.Event()
+
+    def tick() -> None:
+        nonlocal ticked
+        ticked = time.monotonic()
+
+    def guard() -> None:
+        while not done.wait(LOOK_SECONDS):
+            if time.monotonic() - ticked > STUCK_SECONDS and (what := lost()):
+                stopped = stop_requested(directory)
+                directory.stop.unlink(missing_ok=True)
+                sys.stderr.write(f"error: {failure(what)}\n")
+                sys.stderr.flush()
+                os._exit(130 if stopped else 2)
+
+    threading.Thread(target=guard, name="guard of Ray", daemon=True).start()
+    try:
+        yield tick
+    finally:
+        done.set()
+
+
 def _train_pack(config: dict[str, Any], root: str, threads: int) -> None:
     """The Ray trial of one pack."""
-    run_pack(root, config["pack"], lambda progress: tune.report({"progress": progress}), threads)
+    if stop_requested(SweepDir(Path(root))):
+        return
+    place = ray.get_runtime_context().get_node_id(), os.getpid()
+
+    def notify(progress: Progress) -> None:
+        tune.report({"progress": progress, "place": place})
+
+    notify(Progress(pack=config["pack"]))  # so that a worker that hangs from the start can be found
+    try:
+        run_pack(root, config["pack"], notify, threads)
+    except OSError as error:  # it has waited long: not to be tried again at once
+        tune.report({"refused": str(error)})
 
 
-class _Forward(tune.Callback):  # type: ignore[misc]
-    """Hands summaries to the driver's display. Ray pickles its callbacks; what this one calls stays out of that."""
+@ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
+def _kill(pid: int) -> None:
+    """End a worker of the node that this runs on, which may hang or be stopped."""
+    title = Path(f"/proc/{pid}/cmdline")
+    if not title.exists() or title.read_bytes().startswith(b"ray::"):  # its number may be another's by now
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
-    def __init__(self, notify: Notify | None) -> None:
-        self._notify = notify
+
+class _RayLost(BaseException):
+    """A vital part of Ray is gone. Not an Exception: Tune would wrap it."""
+
+
+class _StorageGone(BaseException):
+    """Even this process cannot write to the sweep directory. Not an Exception, as above."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Watch(tune.Callback):  # type: ignore[misc]
+    """What the driver does while Tune runs: hands on summaries, kills workers that hang, notes packs given up, leaves.
+
+    Ray pickles its callbacks into a file that nobody reads; this one stays out of that.
+    """
+
+    def __init__(
+        self, directory: SweepDir, recovery: Recovery, notify: Notify, lost: _Loss, tick: Callable[[], None]
+    ) -> None:
+        self._directory, self._recovery, self._notify, self._lost, self._tick = directory, recovery, notify, lost, tick
+        self._awake = 0.0  # seconds that this process has run: one that was stopped must not take workers for hung
+        self._heard: dict[str, float] = {}  # trial id to the time, awake, of its latest sign of life
+        self._places: dict[str, tuple[str, int]] = {}
+        self._hung: set[str] = set()
+        self._active: set[str] = set()
+        self._looked, self._stopping = time.monotonic(), math.inf
 
     def __getstate__(self) -> dict[str, None]:
-        return {"_notify": None}
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._heard[trial.trial_id] = self._awake
+        self._hung.discard(trial.trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        self._heard[trial.trial_id] = self._awake
         progress = result.get("progress")
-        if self._notify and isinstance(progress, Progress):
+        if isinstance(progress, Progress):
+            self._places[trial.trial_id] = tuple(result["place"])
+            (self._active.discard if progress.finished else self._active.add)(trial.trial_id)
             self._notify(progress)
+        elif refused := result.get("refused"):
+            self._give_up(trial, refusal(refused, self._recovery), refused)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._forget(trial)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._forget(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its worker or node died once more than it is tried again."""
+        self._forget(trial)
+        error = str(trial.get_error() or "its worker died")
+        self._give_up(trial, _cause(error, self._recovery, hung=trial.trial_id in self._hung), error)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Called some ten times a second."""
+        self._tick()
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._awake += min(now - self._looked, 2 * LOOK_SECONDS)
+        self._looked = now
+        if lost := self._lost(PATIENCE_SECONDS):
+            raise _RayLost(lost)
+        if stop_requested(self._directory):
+            self._stopping = min(self._stopping, now)
+            if not self._active or now - self._stopping > GRACE_SECONDS:
+                raise KeyboardInterrupt
+        for trial_id, (node, pid) in self._places.items():
+            if self._awake - self._heard[trial_id] > self._recovery.hang_seconds:
+                self._heard[trial_id] = self._awake  # for a second try if the first does not reach it
+                self._hung.add(trial_id)
+                _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
+
+    def _give_up(self, trial: Any, why: str, log: str) -> None:
+        pack = trial.config["pack"]
+        try:
+            give_up(self._directory, pack, why)
+            write_text(self._directory.logs / f"{pack}.txt", log)
+        except OSError as error:
+            raise _StorageGone(error) from None
+
+    def _forget(self, trial: Any) -> None:
+        self._active.discard(trial.trial_id)
+        self._heard.pop(trial.trial_id, None)
+        self._places.pop(trial.trial_id, None)
+
+
+def _cause(error: str, recovery: Recovery, *, hung: bool) -> str:
+    """Why a pack was given up, in a line."""
+    times = f"{recovery.retries + 1} time" + "s" * (recovery.retries > 0)
+    if hung:
+        return f"its worker was lost {times}; the last one gave no sign of life for {recovery.hang_seconds:g} s"
+    if "OutOfMemory" in error:
+        return f"its worker ran out of memory {times}"
+    last = [line for line in error.splitlines() if line.strip()][-1:]
+    return f"its worker died {times}" + (f": {last[0].strip()[:300]}" if last else "")

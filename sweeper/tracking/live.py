@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sweeper.tracking.mirror import Mirror
 
 PERIOD_SECONDS = 5.0
+LEAVE_SECONDS = 3.0  # that a run which is interrupted waits for a tracker that may be away
 
 
 class LiveMirror:
@@ -47,7 +48,7 @@ class LiveMirror:
         """Stop following."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(None if kind is None else LEAVE_SECONDS)
 
     def finish(self, complete: bool) -> None:
         """Send what is left; ``complete`` if every planned point has ended."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.store import PointEnd, SweepDir, parts, read_ends
+from results.parts import PointEnd, parts, settled_ends
+from results.store import SweepDir
 from search_spaces.errors import InputError
 from sweeper.tracking.address import ENVIRONMENT, artifact_folder, mask, without_secrets
 from sweeper.tracking.projection import PointRecord, Summary, SweepRecord, point_records, summaries, sweep_record
@@ -25,7 +26,8 @@ __all__ = ["Mirror", "MirrorReport", "TrackingError", "mirror"]
 _SQLITE = "sqlite:///"
 _TALKATIVE = ("alembic", "mlflow.store.db.utils")  # they announce each table that they make
 _PAGE = 1000  # runs a page of a search
-_SENT = "sweeper.digest"  # on a child: its curves have arrived whole, and they are these
+_BEGUN = "sweeper.begun"  # on a child, from its start: digest of the training whose curves it is made for
+_SENT = "sweeper.digest"  # on a child: those curves have arrived whole
 
 
 class TrackingError(Exception):
@@ -71,7 +73,7 @@ class Mirror:
         self._directory = directory
         self._uri = uri
         self._held: _Held | None = None
-        self._parts: list[tuple[str, int, int]] = []
+        self._parts: list[str] = []
         self._ends: dict[str, PointEnd] = {}
 
     def sync(self) -> int:
@@ -86,7 +88,7 @@ class Mirror:
             listing = self._listing()
             if self._held is not None and listing == self._parts:
                 return 0
-            sweep, ends = sweep_record(self._directory), read_ends(self._directory)
+            sweep, ends = sweep_record(self._directory), settled_ends(self._directory)
             held = self._connected(sweep)
             sent = self._send_points(held, sweep, ends)
             if sent and held.parent.status != "RUNNING":
@@ -106,7 +108,7 @@ class Mirror:
         """
         with self._errors():
             listing = self._listing()
-            sweep, ends = sweep_record(self._directory), read_ends(self._directory)
+            sweep, ends = sweep_record(self._directory), settled_ends(self._directory)
             held = self._connected(sweep)
             self._ends = {}  # a point may have got its params from the analysis
             sent = self._send_points(held, sweep, ends)
@@ -129,9 +131,8 @@ class Mirror:
                 sent=sent,
             )
 
-    def _listing(self) -> list[tuple[str, int, int]]:
-        stats = [(path.name, path.stat()) for path in parts(self._directory)]
-        return [(name, stat.st_mtime_ns, stat.st_size) for name, stat in stats]
+    def _listing(self) -> list[str]:
+        return [name.file for name in parts(self._directory)]
 
     def _connected(self, sweep: SweepRecord) -> _Held:
         if self._held is None:
@@ -241,12 +242,13 @@ def _send_point(held: _Held, sweep: SweepRecord, record: PointRecord, summary: S
     """Make the child run of a point what its record says; whether that took any change."""
     tags = {"sweeper.id": sweep.id, "sweeper.point": record.point, "mlflow.parentRunId": held.parent.id} | record.tags
     run = held.children.get(record.point)
-    if run is not None and run.tags.get(_SENT, record.digest) != record.digest:
-        # The point was trained again. MLflow cannot remove measurements, so the old run goes as a whole.
+    if run is not None and {run.tags.get(_BEGUN), run.tags.get(_SENT)} - {None, record.digest}:
+        # The point was trained again: curves that arrived, even in part, would lie beside others of other times. MLflow
+        # cannot remove measurements, so the old run goes as a whole.
         held.tracker.client.delete_run(run.id)
         run = None
     if run is None:
-        run = create(held.tracker, held.experiment, sweep.start, record.name, tags)
+        run = create(held.tracker, held.experiment, sweep.start, record.name, tags | {_BEGUN: record.digest})
         held.children[record.point] = run
     curves = () if _SENT in run.tags else record.curves
     changed = update(

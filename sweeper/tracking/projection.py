@@ -20,8 +20,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from results.parts import PointEnd, read_part, snapshot
 from results.schema import COLUMNS, SCHEMA_VERSION
-from results.store import PointEnd, SweepDir, parts
+from results.store import SweepDir
 from search_spaces.outcome import Outcome
 from search_spaces.recipe import SECTIONS
 from search_spaces.yaml_text import read_yaml
@@ -121,12 +122,9 @@ def point_records(directory: SweepDir, ends: Mapping[str, PointEnd], start: int)
     packs: defaultdict[str, list[PointEnd]] = defaultdict(list)
     for end in ends.values():
         packs[end.pack].append(end)
-    files: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in parts(directory):
-        files[path.name.split("-")[0]].append(path)
     axes = _stored_axes(directory)
     for pack, wanted in packs.items():
-        tables = [_read(path) for path in files[pack]]
+        tables = snapshot(directory, lambda names: [read_part(directory, name) for name in names], pack)
         rows = pa.concat_tables(tables, promote_options="default").to_pandas() if tables else pd.DataFrame()
         of_point = dict(iter(rows.sort_values("step", kind="stable").groupby("point"))) if len(rows) else {}
         for end in wanted:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from results.store import PointEnd, SweepDir
+from results.parts import PointEnd
+from results.store import SweepDir
 from search_spaces.outcome import Outcome
 from sweeper.tracking.projection import Summary
 from sweeper.tracking.wording import finite, key_of, show

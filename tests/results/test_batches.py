@@ -1,5 +1,7 @@
 """Rows reduced in batches give what the whole table gives, however points lie in parts and parts in batches."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 from results import batches
 from results.batches import row_batches
 from results.findings import ask, find, find_in
+from results.parts import Commit, parts, write_part
 from results.reduction import ROW_COLUMNS, reduce_rows
 from results.schema import COLUMNS, row_schema
 from results.setup import Setup
-from results.store import SweepDir, write_part
+from results.store import SweepDir
 from results.tables import collapse, within_budget
 from search_spaces.optimizer import Piecewise
 
@@ -69,12 +72,13 @@ def test_any_distribution_over_parts_gives_the_whole(sweep, data, most, tmp_path
     part = np.array([rng.choice(place[point]) for point in rows["point"]])
     order = rng.permutation(len(rows))
     directory = SweepDir(tmp_path_factory.mktemp("sweep"))
+    monkeypatch.setattr(os, "fsync", lambda _file: None)  # nothing here is about the disk
     for number in range(5):
         own = rows.iloc[order][part[order] == number]
-        write_part(directory, f"pack{number}-000-00000.parquet", _table(own), [])
+        write_part(directory, f"pack{number}", 0, (), _table(own), Commit())
     monkeypatch.setattr(batches, "BATCH_ROWS", most)
     asked = ask(points, [], 0.005, BUDGETS, Setup())
-    read = [batch.read(ROW_COLUMNS) for batch in row_batches(directory)]
+    read = [batch.read(directory, ROW_COLUMNS) for batch in row_batches(directory, parts(directory))]
     assert sum(map(len, read)) == len(rows)
     assert sum(rows_["point"].nunique() for rows_ in read) == len(points)
     largest = rows.groupby("point").size().max()
@@ -92,6 +96,15 @@ def test_findings_are_those_of_the_tables_one_by_one(sweep):
 
 def test_no_part_is_no_batch(tmp_path):
     directory = SweepDir(tmp_path)
-    assert row_batches(directory) == []
-    write_part(directory, "p-000-00000.parquet", row_schema().empty_table(), [])
-    assert row_batches(directory) == []
+    assert row_batches(directory, parts(directory)) == []
+    write_part(directory, "k", 0, (), row_schema().empty_table(), Commit())
+    assert row_batches(directory, parts(directory)) == []
+
+
+def test_of_all_parts_only_those_given_are_read(sweep, tmp_path):
+    rows, _ = sweep
+    directory = SweepDir(tmp_path)
+    names = [write_part(directory, "k", attempt, (), _table(rows), Commit()) for attempt in range(2)]
+    (batch,) = row_batches(directory, parts(directory))
+    assert batch.names == (names[1],)
+    assert len(batch.read(directory, ROW_COLUMNS)) == len(rows)

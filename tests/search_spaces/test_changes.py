@@ -1,6 +1,7 @@
 import pytest
 
 from search_spaces.changes import conflicts
+from search_spaces.points import make_points
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,13 @@ def test_arguments_of_ones_own_code_may_not_change(digits):
     function = "trainable={function: 'a:b', arguments: {x: %s}}"
     assert conflicts(digits(function % 1), digits(function % 2)) == ["trainable.arguments.x: 1 → 2"]
     assert conflicts(digits(function % 1), digits(function % 1, "axes.arguments.x=[1, 2]")) == []
+
+
+def test_points_of_grids_before_the_last_must_keep_their_budgets_too(digits):
+    """eta 3 was dropped from the axis, then comes back with another budget."""
+    first, second = digits("axes.eta=[1, 3]"), digits("axes.eta=[1]")
+    third = digits("axes.eta=[3]", "budget.constant=3")
+    assert conflicts(second, third) == []
+    lines = conflicts(second, third, make_points(first))
+    assert lines[0].startswith("budget of eta 3, lam")
+    assert conflicts(second, first, make_points(first)) == []

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
@@ -127,6 +127,23 @@ def test_costs_add_up(points, how):
     alone = total(point_cost(p, PROFILE, LOG) for p in points)
     assert (plan.cost.steps, plan.cost.measurements) == (alone.steps, alone.measurements)
     assert plan.cost.flops == pytest.approx(alone.flops)
+
+
+@given(st.data(), point_sets(), options, options)
+def test_packs_that_are_continued_stay_as_they_are_and_cost_what_is_left(data, points, how, then):
+    """The run before had fewer points, some of which have ended since; the names of axes may have grown."""
+    before = make_plan(points[::2], profiles_of(points), LOG, **how)
+    ended = set(data.draw(st.lists(st.sampled_from(points[::2]))))
+    grown = [replace(p, variant=(*p.variant, ("loss.scale", "mean"))) for p in points if p not in ended]
+    left = {p.id for p in grown}
+    kept = [pack for pack in before.packs if data.draw(st.booleans()) and any(p.id in left for p in pack.points)]
+    assume(grown)
+    plan = make_plan(grown, profiles_of(grown), LOG, **then, continued=kept)
+    members = {pack.id: [p.id for p in pack.points] for pack in plan.packs}
+    assert {pack.id: [p.id for p in pack.points] for pack in kept}.items() <= members.items()
+    assert left <= {p for ids in members.values() for p in ids}
+    assert max(Counter(p for ids in members.values() for p in ids).values()) == 1
+    assert plan.cost.steps == total(point_cost(p, PROFILE, LOG) for p in grown).steps
 
 
 def test_the_best_size_is_no_worse_than_any_given_one(digits):

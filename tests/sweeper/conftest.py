@@ -10,7 +10,8 @@ from results.store import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.run import missing_points, plan_for, prepare, profiles_of, run_sweep
+from sweeper.recovery import put_in_order
+from sweeper.run import continued_plan, missing_points, prepare, profiles_of, run_sweep
 
 
 @pytest.fixture
@@ -37,16 +38,17 @@ def sweep(tmp_path, quiet):
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(tmp_path, quiet):
     """Trains what a grid lacks under ``tmp_path``, without analysis; gives directory, plan and what was heard."""
 
     def run(grid, open_backend=InProcessBackend):
         directory, backend, heard = SweepDir(tmp_path / grid.name), open_backend(), []
         points = make_points(grid)
+        put_in_order(directory, grid, points, quiet)
         missing = missing_points(directory, points)
-        plan = plan_for(grid, missing, profiles_of(grid, points), backend.workers(grid.resources))
+        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.workers(grid.resources))
         prepare(directory, grid, points, plan)
-        backend.run(directory, plan, grid.resources, heard.append)
+        backend.run(directory, plan, grid, heard.append)
         return directory, plan, heard
 
     return run

@@ -5,7 +5,8 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from results.store import read_ends, read_rows
+from results.frames import read_rows
+from results.parts import read_ends
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points

@@ -42,7 +42,7 @@ def test_run_status_analyze_and_run_again(sweeper, tmp_path):
     assert "6 completed" in first.stdout
     root = tmp_path / "runs/small"
     assert {p.name for p in root.iterdir()} == {
-        "grid.yaml", "plan.json", "rows", "points.parquet", "analysis", "report.html",
+        "grid.yaml", "plan.json", "rows", "attempts", "lock", "points.parquet", "analysis", "report.html",
     }  # fmt: skip
     rows = pd.read_parquet(root / "rows")
     assert rows.groupby("point").ngroups == 6
@@ -172,7 +172,19 @@ def test_compare_refuses_what_is_no_sweep_and_no_accuracy(sweeper):
 
 def test_every_command_has_help_with_an_example(sweeper):
     commands = re.findall(r"│ (\w+) ", sweeper("--help").stdout.split("Commands")[1])
-    assert commands == ["plan", "run", "status", "analyze", "figure", "gallery", "compare", "track", "ui", "schema"]
+    assert commands == [
+        "plan",
+        "run",
+        "status",
+        "verify",
+        "analyze",
+        "figure",
+        "gallery",
+        "compare",
+        "track",
+        "ui",
+        "schema",
+    ]
     for command in commands:
         assert f"Example: sweeper {command}" in sweeper(command, "--help").stdout
 

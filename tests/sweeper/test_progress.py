@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from results.store import PointEnd
+from results.parts import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.events import Progress
@@ -33,11 +33,32 @@ def test_the_tally_counts_and_estimates():
     assert tally.active == {"a"}
 
 
+def test_a_pack_that_is_tried_again_counts_its_points_once():
+    tally = Tally(total=2, steps_total=20)
+    tally.add(Progress(pack="a", ends=(_end("1"),)), now=0.0)
+    tally.add(Progress(pack="a", ends=(_end("1"), _end("2"))), now=1.0)
+    assert tally.outcomes() == {Outcome.COMPLETED: 2}
+    assert tally.kappa() == (pytest.approx(0.5), 2)
+
+
+def test_the_line_says_what_packs_wait_for_until_they_go_on(small_grid):
+    grid, out = small_grid(), io.StringIO()
+    points = make_points(grid)
+    plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
+    with Display(Console(file=out, width=200), "small", plan, total=6, done_before=0) as display:
+        for pack in "ab":
+            display.notify(Progress(pack=pack, waiting="storage refuses: no space"))
+        assert str(display._line()).endswith("2 packs waiting: storage refuses: no space")
+        display.notify(Progress(pack="a", steps=1))
+        assert str(display._line()).endswith("1 pack waiting: storage refuses: no space")
+    assert "1 pack waiting" in out.getvalue().splitlines()[-1]
+
+
 def test_lines_replace_the_bar_where_there_is_no_terminal(small_grid):
     grid, out = small_grid(), io.StringIO()
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
-    with Display(Console(file=out, width=200), "small", plan, done_before=3) as display:
+    with Display(Console(file=out, width=200), "small", plan, total=6, done_before=3) as display:
         display.notify(Progress(pack="a", steps=5, ends=(_end("1"),)))
     first, last = out.getvalue().splitlines()
     assert first.startswith("small: 6 points (3 done before) in ")
@@ -48,7 +69,7 @@ def test_a_terminal_shows_a_bar_and_the_time_left(small_grid):
     grid, out = small_grid(), io.StringIO()
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
-    with Display(Console(file=out, width=120, force_terminal=True), "small", plan, done_before=0) as display:
+    with Display(Console(file=out, width=120, force_terminal=True), "small", plan, total=6, done_before=0) as display:
         display.notify(Progress(pack="a"))
         display.tally.first_report -= 2.0  # as if it had come two seconds ago
         display.notify(Progress(pack="a", steps=plan.cost.steps // 2))

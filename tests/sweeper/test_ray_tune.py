@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from tests_support import SMALL
 
-from results.store import read_ends, read_rows
+from results.frames import read_rows
+from results.parts import read_ends
 
 pytestmark = pytest.mark.ray
 
@@ -83,20 +84,21 @@ def _training_workers():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_worker_costs_no_row_and_gives_none_twice(train, small_grid, ray_backend, capfd):
-    long = ("budget={rule: fixed, constant: 4000}", "axes={eta: [0.1], lam: [0.001, 0.01]}", "resources.pack=1")
+    long = ("budget={rule: fixed, constant: 8000}", "axes={eta: [0.1], lam: [0.001, 0.01]}", "resources.pack=1")
 
-    class Killing(type(ray_backend)):
+    class Killing:
         def __init__(self):
-            self.killed = []
+            self.killed, self.workers = [], ray_backend.workers
 
-        def run(self, directory, plan, resources, notify):
+        def run(self, directory, plan, grid, notify):
             def kill_once(progress):
                 if progress.steps and not self.killed:
-                    self.killed = _training_workers()[:1]
-                    os.kill(self.killed[0], signal.SIGKILL)
+                    self.killed = _training_workers()[:1]  # none while they wait to be heard
+                    for pid in self.killed:
+                        os.kill(pid, signal.SIGKILL)
                 notify(progress)
 
-            super().run(directory, plan, resources, kill_once)
+            ray_backend.run(directory, plan, grid, kill_once)
 
     backend = Killing()
     directory, _, _ = train(small_grid(*long, "name=killed"), lambda: backend)

@@ -2,12 +2,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from results.frames import read_points, read_rows
+from results.parts import read_ends
 from results.segments import extra_axes
-from results.store import read_ends, read_points, read_rows
+from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
+from sweeper.plan_file import read_plan
 from sweeper.run import to_yaml
 from sweeper.worker import device_name
 
@@ -15,13 +18,13 @@ from sweeper.worker import device_name
 class _Interrupted(InProcessBackend):
     """Stops after the first pack, as a user's Ctrl-C would between two packs."""
 
-    def run(self, directory, plan, resources, notify):
+    def run(self, directory, plan, grid, notify):
         def count(progress):
             notify(progress)
             if progress.finished:
                 raise KeyboardInterrupt
 
-        super().run(directory, plan, resources, count)
+        super().run(directory, plan, grid, count)
 
 
 def _measured(directory):
@@ -31,41 +34,31 @@ def _measured(directory):
 def test_an_interrupted_sweep_continues_to_the_same_table(sweep, small_grid):
     with pytest.raises(KeyboardInterrupt):
         sweep(small_grid("resources.pack=2"), _Interrupted)
-    account, directory = sweep(small_grid("resources.pack=4"))  # packed anew
+    account, directory = sweep(small_grid("resources.pack=4"))  # what has not begun is packed anew
     _, reference = sweep(small_grid("name=reference"))
     assert account.missing == 0
     pd.testing.assert_frame_equal(_measured(directory), _measured(reference))  # bit for bit
 
 
-def test_rows_of_a_point_that_did_not_end_are_dropped(train, small_grid, monkeypatch):
-    monkeypatch.setattr("sweeper.pack_writer.FLUSH_SECONDS", 0.0)  # a part a measurement
-    grid = small_grid("resources.pack=1")
+def test_packs_that_have_begun_keep_their_points_and_the_others_are_packed_anew(sweep, small_grid, tmp_path):
+    """The numbers of a pack depend, in their last bits, on who trains together."""
+    with pytest.raises(KeyboardInterrupt):
+        sweep(small_grid("resources.pack=2"), _Interrupted)
+    before = read_plan(SweepDir(tmp_path / "small"))
+    sweep(small_grid("resources.pack=4"))
+    after = read_plan(SweepDir(tmp_path / "small"))
+    begun, others = before.packs[0], before.packs[1:]
+    assert begun in after.packs
+    assert sorted(len(p.points) for p in after.packs) == [2, 4]
+    assert not {p.id for p in others} & {p.id for p in after.packs}
 
-    class Killed(InProcessBackend):
-        def run(self, directory, plan, resources, notify):
-            from sweeper.pack_writer import PackWriter
 
-            add = PackWriter.add
-            seen = []
-
-            def some(self, event):
-                seen.append(event)
-                if len(seen) == 7:
-                    raise SystemExit
-                add(self, event)
-
-            with monkeypatch.context() as patch:
-                patch.setattr(PackWriter, "add", some)
-                super().run(directory, plan, resources, notify)
-
-    with pytest.raises(SystemExit):
-        train(grid, Killed)
-    directory, _, _ = train(grid)
-    rows = read_rows(directory)
-    assert not rows.duplicated(["point", "step"]).any()
-    assert len(read_ends(directory)) == 6
-    reference, _, _ = train(small_grid("name=reference"))
-    pd.testing.assert_frame_equal(_measured(directory), _measured(reference))
+def test_where_nothing_has_changed_all_packs_stay(sweep, small_grid, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        sweep(small_grid("resources.pack=2"), _Interrupted)
+    before = read_plan(SweepDir(tmp_path / "small"))
+    _, directory = sweep(small_grid("resources.pack=2"))
+    assert read_plan(directory).pack_points == before.pack_points
 
 
 def test_failed_points_are_tried_again(train, small_grid, monkeypatch):
@@ -73,12 +66,12 @@ def test_failed_points_are_tried_again(train, small_grid, monkeypatch):
 
     def broken(*_args, **_kwargs):
         raise RuntimeError("no such layer")
-        yield  # a generator, as the training loop is
 
     with monkeypatch.context() as patch:
-        patch.setattr("sweeper.worker.train_pack", broken)
+        patch.setattr("sweeper.worker.start_training", broken)
         directory, _, _ = train(grid)
     assert {e.outcome for e in read_ends(directory).values()} == {Outcome.FAILED}
+    assert {e.why.partition(" (")[0] for e in read_ends(directory).values()} == {"RuntimeError: no such layer"}
     train(grid)
     assert {e.outcome for e in read_ends(directory).values()} == {Outcome.COMPLETED}
 
@@ -156,7 +149,6 @@ def test_a_smaller_grid_is_complete_when_its_own_points_are(sweep, small_grid):
 
 
 def test_a_sweep_without_an_end_can_be_analyzed(small_grid, tmp_path):
-    from results.store import SweepDir
     from search_spaces.points import make_points
     from sweeper.conclude import conclude
     from sweeper.run import plan_for, prepare, profiles_of

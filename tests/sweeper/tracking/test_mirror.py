@@ -17,8 +17,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
+from results.parts import Commit, PointEnd, write_part
 from results.schema import COLUMNS, row_schema
-from results.store import PointEnd, SweepDir, part_name, write_part, write_table, write_text
+from results.store import SweepDir, write_table, write_text
 from search_spaces.outcome import Outcome
 from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, mask, serve_ui
@@ -56,8 +57,8 @@ def add(directory: SweepDir, names: list[str], n: int = 200, extra=None, **end) 
     for name in names:
         pack = f"pack{name}"
         rows = make_rows(directory, name, pack, 1.0, 0.001 * (1 + len(names)), n, extra)
-        ends = [end_of(name, pack, **end)]
-        write_part(directory, part_name(pack, end.get("attempt", 0), 0), rows, ends)
+        commit = Commit(ends=(end_of(name, pack, **end),), finished=True)
+        write_part(directory, pack, end.get("attempt", 0), (), rows, commit)
 
 
 @pytest.fixture(scope="session")
@@ -211,7 +212,7 @@ def test_infinite_and_missing_values_are_left_out_and_counted(sweep):
     rows["train_acc"] = math.nan
     table = pa.Table.from_pandas(rows, schema=row_schema(), preserve_index=False)
     end = end_of("a", "packa", Outcome.DIVERGED, why="loss is inf at step 190", kappa=math.nan)
-    write_part(sweep, part_name("packa", 0, 0), table, [end])
+    write_part(sweep, "packa", 0, (), table, Commit(ends=(end,), finished=True))
     mirror(sweep, uri_of(sweep))
     run = by_point(uri_of(sweep))["a"]
     assert run["info"][1] == "FINISHED"
@@ -226,7 +227,7 @@ def test_infinite_and_missing_values_are_left_out_and_counted(sweep):
 
 def test_a_failed_point_without_rows_is_a_failed_run_and_gets_its_params_from_the_table_of_points(sweep):
     end = end_of("f", "packf", Outcome.FAILED, why="RuntimeError: out of memory", best_test_acc=None, kappa=None)
-    write_part(sweep, part_name("packf", 0, 0), row_schema().empty_table(), [end])
+    write_part(sweep, "packf", 0, (), row_schema().empty_table(), Commit(ends=(end,), finished=True))
     mirror(sweep, uri_of(sweep))
     run = by_point(uri_of(sweep))["f"]
     assert (run["info"][0], run["info"][1], run["params"], run["metrics"]) == ("f", "FAILED", {}, {})
@@ -247,6 +248,16 @@ def test_a_point_trained_again_replaces_its_run(sweep):
     run = by_point(uri_of(sweep))["a"]
     assert old not in dump(uri_of(sweep))
     assert (run["info"][1], run["tags"]["sweeper.attempt"], "sweeper.why" in run["tags"]) == ("FINISHED", "1", False)
+
+
+def test_an_end_that_a_crash_may_take_back_is_not_sent(sweep):
+    """Its pack has no checkpoint behind it: the point may be trained again, and its numbers be written anew."""
+    rows = make_rows(sweep, "a", "packa", 1.0, 0.001, 20)
+    first = write_part(sweep, "packa", 0, (), rows, Commit(ends=(end_of("a", "packa"),)))
+    mirror_ = Mirror(sweep, uri_of(sweep))
+    assert mirror_.sync() == 0
+    write_part(sweep, "packa", 0, [first], rows.slice(0, 0), Commit(checkpoint="packa-0.pt"))
+    assert mirror_.sync() == 1
 
 
 def write_peaks(directory: SweepDir, **values) -> None:
@@ -398,7 +409,7 @@ def test_nothing_new_costs_no_request(sweep, monkeypatch):
     mirror_ = Mirror(sweep, uri_of(sweep))
     mirror_.sync()
     monkeypatch.setattr(tracked_run, "update", None)
-    monkeypatch.setattr("sweeper.tracking.mirror.read_ends", None)
+    monkeypatch.setattr("sweeper.tracking.mirror.settled_ends", None)
     assert mirror_.sync() == 0
 
 

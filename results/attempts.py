@@ -1,0 +1,66 @@
+"""Numbers of attempts at packs: each is given once, and a later one takes the pack over. See docs/durability.md."""
+
+import re
+from collections.abc import Iterator
+
+from results.parts import all_parts
+from results.store import SweepDir
+
+_ATTEMPT = re.compile(r"([0-9a-z]+)-(\d{3,})")
+
+
+class OvertakenError(Exception):
+    """A later attempt at the same pack has begun: this one is not to write any more."""
+
+
+def claim(directory: SweepDir, pack: str) -> int:
+    """A number for an attempt at a pack that no other attempt has or will have."""
+    taken = [name.attempt for name in all_parts(directory, pack)]
+    taken += [attempt for _, attempt in _attempts(directory, f"{pack}-*")]
+    directory.attempts.mkdir(parents=True, exist_ok=True)
+    attempt = max(taken, default=-1) + 1
+    while True:
+        try:
+            (directory.attempts / f"{pack}-{attempt:03d}").touch(exist_ok=False)
+        except FileExistsError:
+            attempt += 1
+        else:
+            return attempt
+
+
+def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:
+    """The number behind ``attempt``, for the same worker.
+
+    Raises:
+        OvertakenError: a later attempt has it.
+    """
+    try:
+        (directory.attempts / f"{pack}-{attempt + 1:03d}").touch(exist_ok=False)
+    except FileExistsError:
+        raise _overtaken(pack, attempt) from None
+    return attempt + 1
+
+
+def refuse_if_overtaken(directory: SweepDir, pack: str, attempt: int) -> None:
+    """Ask whether this attempt may still write.
+
+    Raises:
+        OvertakenError: a later one has begun.
+    """
+    if (directory.attempts / f"{pack}-{attempt + 1:03d}").exists():  # numbers are given without a gap
+        raise _overtaken(pack, attempt)
+
+
+def _overtaken(pack: str, attempt: int) -> OvertakenError:
+    return OvertakenError(f"pack {pack}: attempt {attempt} has been taken over from")
+
+
+def packs_begun(directory: SweepDir) -> set[str]:
+    """Ids of the packs that some attempt was made at."""
+    return {pack for pack, _ in _attempts(directory, "*-*")} | {name.pack for name in all_parts(directory)}
+
+
+def _attempts(directory: SweepDir, pattern: str) -> Iterator[tuple[str, int]]:
+    """Pack and number of the attempts that were made."""
+    matches = (_ATTEMPT.fullmatch(path.name) for path in directory.attempts.glob(pattern))
+    return ((match[1], int(match[2])) for match in matches if match)

@@ -1,0 +1,115 @@
+"""The tables of a sweep as pandas frames."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, fields
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from results.part_names import PartName
+from results.parts import PointEnd, checked_schema, snapshot
+from results.schema import row_schema
+from results.store import SweepDir, write_table
+from search_spaces.errors import InputError
+
+_TEXT_COLUMNS = ["sweep", "point", "pack"]
+
+
+def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
+    """The table of rows, ordered by point and step.
+
+    Args:
+        directory: the sweep.
+        columns: those wanted; all if None. ``sweep``, ``point`` and ``pack`` come as categories.
+
+    Raises:
+        InputError: a file among the parts is damaged or not of this program.
+    """
+    table = snapshot(directory, lambda names: _read(directory, names, columns))
+    rows: pd.DataFrame = table.to_pandas()
+    for name in set(_TEXT_COLUMNS) & set(rows):
+        rows[name] = rows[name].cat.reorder_categories(sorted(rows[name].cat.categories))  # else in order of arrival
+    keys = [key for key in ("point", "step") if key in rows]
+    return rows.sort_values(keys, ignore_index=True, kind="stable") if keys else rows
+
+
+def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] | None) -> pa.Table:
+    options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
+    dataset = ds.dataset(
+        [str(directory.rows / name.file) for name in names],
+        schema=_dictionaries(_schema_of(directory, names)),
+        format=ds.ParquetFileFormat(read_options=options),
+    )
+    return dataset.to_table(columns=list(columns) if columns is not None else None).unify_dictionaries()
+
+
+def row_columns(directory: SweepDir) -> list[str]:
+    """Columns of the table of rows: those of ``results.schema``, then the further axes."""
+    return snapshot(directory, lambda names: [str(name) for name in _schema_of(directory, names).names])
+
+
+def _schema_of(directory: SweepDir, names: list[PartName]) -> pa.Schema:
+    """Columns of all these parts together."""
+    schemas = [checked_schema(directory.rows / name.file).remove_metadata() for name in names]
+    return pa.unify_schemas([row_schema(), *schemas])
+
+
+def _dictionaries(schema: pa.Schema) -> pa.Schema:
+    """``schema`` with the ids as dictionaries: a name of 16 letters a row would be most of the table's memory."""
+    names = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([pa.field(f.name, names) if f.name in _TEXT_COLUMNS else f for f in schema])
+
+
+def read_points(directory: SweepDir) -> pd.DataFrame:
+    """The table of ended points (``points.parquet``).
+
+    Raises:
+        InputError: the directory holds no sweep that has been analyzed, or its table is damaged.
+    """
+    remedy = f"Run 'sweeper analyze {directory.root}' first."
+    if not directory.points.is_file():
+        raise InputError(f"{directory.root}: no points.parquet here. {remedy}")
+    try:
+        with pq.ParquetFile(directory.points) as file:
+            points: pd.DataFrame = file.read().to_pandas(ignore_metadata=True)
+    except (pa.ArrowException, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"{directory.points}: not a whole Parquet file ({why}). {remedy}") from None
+    if wrong := _wrong_columns(points):
+        raise InputError(f"{directory.points}: not the columns of a table of points ({', '.join(wrong)}). {remedy}")
+    if twice := [point for point, own in points["point"].value_counts().items() if own > 1]:
+        raise InputError(f"{directory.points}: point {twice[0]} stands in it twice. {remedy}")
+    return points
+
+
+def _wrong_columns(points: pd.DataFrame) -> list[str]:
+    """Columns of a table of points that are missing, there twice, or text where numbers must stand."""
+    numbers = ["eta", "lam", "mu", "seed", "budget", "attempt", "steps", "seconds"]
+    names = ["sweep", *numbers, *(f.name for f in fields(PointEnd))]
+    counts = points.columns.value_counts()
+    wrong = [name for name in dict.fromkeys(names) if counts.get(name, 0) != 1]
+    if wrong or points.empty:  # no value, no type
+        return wrong
+    return [name for name in numbers if not pd.api.types.is_numeric_dtype(points[name])]
+
+
+def write_points(
+    directory: SweepDir, axes: Mapping[str, Mapping[str, object]], ends: Mapping[str, PointEnd]
+) -> pd.DataFrame:
+    """Write ``points.parquet`` and return it.
+
+    Args:
+        directory: the sweep.
+        axes: for every planned point its axis values and budget, in plan order; points not in it come last.
+        ends: the ledger: point id to its end.
+    """
+    order = [*[p for p in axes if p in ends], *sorted(ends.keys() - axes.keys())]
+    records = [{"sweep": directory.name, **axes.get(p, {}), **asdict(ends[p])} for p in order]
+    names = dict.fromkeys(
+        ["sweep", *(n for values in axes.values() for n in values), *(f.name for f in fields(PointEnd))]
+    )
+    points = pd.DataFrame.from_records(records, columns=list(names))
+    write_table(directory.points, pa.Table.from_pandas(points, preserve_index=False))
+    return points

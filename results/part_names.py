@@ -1,0 +1,97 @@
+"""Names of parts, which alone say what counts. See docs/durability.md.
+
+A part is written once, under a name that says whose it is and what is in it:
+
+    PACK-ATTEMPT-SEQUENCE-BEFORE-DIGEST.parquet
+
+An attempt that takes a pack up again names the part that it builds on. So it is plain which parts count (``standing``),
+whoever else still writes, and nothing must be deleted in time.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+DIGEST_LENGTH = 12  # hexadecimal digits of SHA-256: 48 bits find every flip of a bit, they need not withstand forgery
+NOTHING = "0" * DIGEST_LENGTH  # what the first part of a pack was built on
+_HEX = rf"([0-9a-f]{{{DIGEST_LENGTH}}})"
+_NAME = re.compile(rf"([0-9a-z]+)-(\d{{3,}})-(\d{{5,}})-{_HEX}-{_HEX}\.parquet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class PartName:
+    """The name of a part.
+
+    Attributes:
+        attempt: at the pack, from 0; no two attempts share a number.
+        sequence: place among the parts of the pack, from 0.
+        before: digest of the part that it was built on.
+        digest: of the content of the file.
+    """
+
+    pack: str
+    attempt: int
+    sequence: int
+    before: str
+    digest: str
+
+    @property
+    def file(self) -> str:
+        """As a file name."""
+        return f"{self.pack}-{self.attempt:03d}-{self.sequence:05d}-{self.before}-{self.digest}.parquet"
+
+
+def parse_name(file: str) -> PartName | None:
+    """The parts of a file name; None if it is none of ours."""
+    if not (match := _NAME.fullmatch(file)):
+        return None
+    pack, attempt, sequence, before, digest = match.groups()
+    name = PartName(pack=pack, attempt=int(attempt), sequence=int(sequence), before=before, digest=digest)
+    return name if name.file == file else None  # 0000 and ٠٠٠ are numbers too, but not as we write them
+
+
+def digest_of(content: bytes) -> str:
+    """What a file with this ``content`` has in its name."""
+    return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
+
+
+def standing(names: Iterable[PartName]) -> list[PartName]:
+    """The parts that count, in the order of pack and sequence.
+
+    Each part names the one that it was built on. Of all lines that reach back to the pack's start, that of the latest
+    attempt counts: parts of two histories never stand together, whoever writes late and whatever is missing.
+    """
+    return [name for _, line, _ in _lines(names) for name in line]
+
+
+def holes(names: Iterable[PartName]) -> list[tuple[str, int]]:
+    """Pack and number of the parts that are missing before others, which for that do not count."""
+    return [(pack, missing) for pack, _, missing in _lines(names) if missing is not None]
+
+
+def _lines(names: Iterable[PartName]) -> Iterator[tuple[str, list[PartName], int | None]]:
+    """Of each pack the parts that count, and the number of what is missing behind them, if something is."""
+    by_pack: defaultdict[str, list[PartName]] = defaultdict(list)
+    for name in names:
+        by_pack[name.pack].append(name)
+    for pack, own in sorted(by_pack.items()):
+        known = {(name.sequence, name.digest): name for name in sorted(own)}
+        missing = None
+        for last in sorted(own, reverse=True):
+            line = _line(last, known)
+            if line[0].sequence == 0:
+                yield pack, line, missing
+                break
+            missing = line[0].sequence - 1 if missing is None else missing
+        else:
+            yield pack, [], missing
+
+
+def _line(last: PartName, known: Mapping[tuple[int, str], PartName]) -> list[PartName]:
+    """``last`` and what it was built on, as far back as it is ``known``."""
+    line = [last]
+    while before := known.get((line[-1].sequence - 1, line[-1].before)):
+        line.append(before)
+    return line[::-1]

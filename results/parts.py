@@ -1,0 +1,290 @@
+"""Part files: what the packs of a sweep have committed. See docs/durability.md.
+
+The rows of a part and, in its footer, the ends of the points that ended with them are committed together by one rename.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+
+from results.part_names import NOTHING, PartName, digest_of, parse_name, standing
+from results.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY
+from results.store import SweepDir, table_bytes, write_bytes
+from search_spaces.errors import InputError
+from search_spaces.outcome import Outcome
+
+COMMIT_KEY = b"sweeper.commit"
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointEnd:
+    """The end of one point.
+
+    Attributes:
+        steps: optimizer steps taken.
+        seconds: wall time of its pack until then.
+        why: cause of a divergence or failure, empty otherwise.
+        best_test_acc: maximum test accuracy (None if never measured).
+        kappa: decay time at t*, for progress displays; the analysis recomputes it (None for λ = 0).
+        device: what it trained on, as ``NVIDIA H200``.
+    """
+
+    point: str
+    pack: str
+    attempt: int
+    outcome: Outcome
+    steps: int
+    seconds: float
+    why: str = ""
+    best_test_acc: float | None = None
+    kappa: float | None = None
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What a part says beside its rows.
+
+    Attributes:
+        ends: of the points that ended with these rows.
+        checkpoint: file name of the state of training after these rows; None if training cannot go on from here.
+        finished: whether every point of the pack has ended.
+    """
+
+    ends: tuple[PointEnd, ...] = ()
+    checkpoint: str | None = None
+    finished: bool = False
+
+
+def all_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
+    """Every part on the disk, of one pack or of all, whether it counts or not.
+
+    Raises:
+        InputError: a Parquet file among the parts that has no name of a part.
+    """
+    names = []
+    for path in directory.rows.glob("*.parquet"):
+        if path.name.startswith("."):
+            continue
+        name = parse_name(path.name)
+        if name is None:
+            raise InputError(f"{path}: this Parquet file was not written by sweeper; move it out of the rows folder.")
+        if pack is None or name.pack == pack:
+            names.append(name)
+    return names
+
+
+def parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
+    """The parts that count, of one pack or of all."""
+    return standing(all_parts(directory, pack))
+
+
+def parts_behind(directory: SweepDir, pack: str | None = None) -> list[PartName]:
+    """The parts that do not count: of attempts that others have taken over from, or behind one that is missing."""
+    every = all_parts(directory, pack)
+    return sorted(set(every) - set(standing(every)))
+
+
+def remove(directory: SweepDir, names: Iterable[PartName]) -> None:
+    """Delete parts; it is no error if one is gone already."""
+    for name in names:
+        (directory.rows / name.file).unlink(missing_ok=True)
+
+
+def write_part(
+    directory: SweepDir, pack: str, attempt: int, names: Sequence[PartName], rows: pa.Table, commit: Commit
+) -> PartName:
+    """Commit rows, ends and checkpoint together; the file appears whole or not at all.
+
+    Args:
+        directory: the sweep.
+        pack: whose.
+        attempt: the caller's own number, from ``claim``.
+        names: the parts before, from the first on.
+        rows: a table of ``row_schema``; may be empty.
+        commit: goes into the footer.
+    """
+    metadata = dict(rows.schema.metadata or {}) | {COMMIT_KEY: json.dumps(asdict(commit)).encode()}
+    content = table_bytes(rows.replace_schema_metadata(metadata))
+    before = names[-1].digest if names else NOTHING
+    name = PartName(pack=pack, attempt=attempt, sequence=len(names), before=before, digest=digest_of(content))
+    write_bytes(directory.rows / name.file, content)
+    return name
+
+
+def is_whole(directory: SweepDir, name: PartName) -> bool:
+    """Whether a part's content is what its name says."""
+    return digest_of((directory.rows / name.file).read_bytes()) == name.digest
+
+
+def read_commit(directory: SweepDir, name: PartName) -> Commit:
+    """What a part says in its footer.
+
+    Raises:
+        InputError: the file is damaged, or of another version of this program.
+        FileNotFoundError: it has been replaced since it was listed.
+    """
+    path = directory.rows / name.file
+    schema = checked_schema(path)
+    try:
+        return _COMMIT.validate_json(schema.metadata[COMMIT_KEY])
+    except (ValueError, KeyError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"{path}: what it says of ended points is damaged ({first}); {_REMEDY}") from None
+
+
+_COMMIT = TypeAdapter(Commit)
+_REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: what the file held is trained anew."
+
+
+def checked_schema(path: Path) -> pa.Schema:
+    """Schema of a part that is whole, ours, and of this version.
+
+    Raises:
+        InputError: it is not.
+        FileNotFoundError: it has been replaced since it was listed.
+    """
+    schema = _schema(path)
+    if (version := _version(schema)) != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: written with version {version or '?'} of the row schema, but this "
+            f"program has version {SCHEMA_VERSION}; read it with the sweeper that wrote it, or run the grid under "
+            "another --name."
+        )
+    if wrong := _wrong_columns(schema):
+        raise InputError(f"{path}: not the columns of a table of rows ({', '.join(wrong)}); {_REMEDY}")
+    return schema
+
+
+def is_ours(directory: SweepDir, name: PartName) -> bool:
+    """Whether a part is of this version of the program. Errors as of ``checked_schema``."""
+    version = _version(_schema(directory.rows / name.file))
+    return version is None or version == SCHEMA_VERSION
+
+
+def _schema(path: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); {_REMEDY}") from None
+
+
+def _version(schema: pa.Schema) -> int | None:
+    """Version of the row schema; None if the file does not say it."""
+    text = (schema.metadata or {}).get(VERSION_KEY, b"").decode(errors="replace")
+    return int(text) if re.fullmatch(r"\d{1,9}", text) else None
+
+
+def _wrong_columns(schema: pa.Schema) -> list[str]:
+    """Columns that are missing, there twice, or of another type than ``results.schema`` says."""
+    types: defaultdict[str, list[pa.DataType]] = defaultdict(list)
+    for field in schema:
+        types[field.name].append(field.type)
+    return [column.name for column in COLUMNS if types[column.name] != [column.type]]
+
+
+def snapshot(directory: SweepDir, read: Callable[[list[PartName]], _Result], pack: str | None = None) -> _Result:
+    """``read`` of the parts that count, again if some are replaced meanwhile, as happens while a sweep runs."""
+    for _ in range(100):
+        try:
+            return read(parts(directory, pack))
+        except FileNotFoundError:
+            continue
+    return read(parts(directory, pack))
+
+
+def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEnd]:
+    """The ledger: point id to its end, of one pack's parts or of all. Reads footers only.
+
+    Raises:
+        InputError: a file among the parts is damaged or not of this program.
+    """
+    commits = snapshot(directory, lambda names: [read_commit(directory, name) for name in names], pack)
+    return {end.point: end for commit in commits for end in commit.ends}
+
+
+def settled_ends(directory: SweepDir) -> dict[str, PointEnd]:
+    """The ends that no crash takes back: what is behind the last checkpoint of a pack may be trained again."""
+    ends: dict[str, PointEnd] = {}
+    waiting: defaultdict[str, list[PointEnd]] = defaultdict(list)
+
+    def commits(names: list[PartName]) -> list[tuple[str, Commit]]:
+        return [(name.pack, read_commit(directory, name)) for name in names]
+
+    for pack, commit in snapshot(directory, commits):
+        waiting[pack] += commit.ends
+        if commit.checkpoint is not None or commit.finished:
+            ends |= {end.point: end for end in waiting.pop(pack)}
+    return ends
+
+
+def compact(
+    directory: SweepDir,
+    names: Sequence[PartName],
+    attempt: int,
+    schema: pa.Schema,
+    *,
+    keep: Collection[str],
+    commit: Commit,
+    defaults: Mapping[str, object] | None = None,
+) -> PartName:
+    """Put the first parts of a pack into one, in the name of a new attempt, and nothing else counts any more.
+
+    Args:
+        directory: the sweep.
+        names: the parts to keep, from the first on. The caller deletes them (``parts_behind``).
+        attempt: the caller's own number, from ``claim``.
+        schema: of the table to come; a grid may have gained an axis.
+        keep: ids of the points whose rows and ends stay.
+        commit: what the new part says, but for the ends.
+        defaults: for an axis gained, the value that the points had before it was one.
+    """
+    tables = [_conform(read_part(directory, name), schema, defaults or {}) for name in names]
+    rows = pa.concat_tables([schema.empty_table(), *tables])
+    rows = rows.filter(pc.is_in(rows["point"], pa.array(sorted(keep), pa.string())))
+    ends = tuple(end for name in names for end in read_commit(directory, name).ends if end.point in keep)
+    return write_part(directory, names[0].pack, attempt, (), rows, replace(commit, ends=ends))
+
+
+def _conform(rows: pa.Table, schema: pa.Schema, defaults: Mapping[str, object]) -> pa.Table:
+    """``rows`` with the columns of ``schema``."""
+    columns = [
+        rows[field.name].cast(field.type)
+        if field.name in rows.schema.names
+        else pa.array([defaults.get(field.name)] * len(rows), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def read_part(directory: SweepDir, name: PartName, columns: list[str] | None = None) -> pa.Table:
+    """One part, whole or some of its columns; ``point`` comes as a dictionary.
+
+    Raises:
+        InputError: its rows are damaged.
+        FileNotFoundError: it has been replaced since it was listed.
+    """
+    path = directory.rows / name.file
+    try:
+        # ParquetFile, since read_table would take a folder named a=b for a column; one thread, since parts are small.
+        with pq.ParquetFile(path, read_dictionary=["point"], pre_buffer=False) as file:
+            rows = file.read(columns, use_threads=False)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: its rows cannot be read ({str(error).splitlines()[0]}); {_REMEDY}") from None
+    if any(rows[column].null_count for column in ("point", "step") if column in rows.column_names):
+        raise InputError(f"{path}: a row without a point or a step; {_REMEDY}")
+    return rows

@@ -1,0 +1,132 @@
+"""Checkpoints: states of packs in training, on the disk, and where a pack goes on.
+
+A checkpoint is written once, under a name that has its digest.
+"""
+
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from results.part_names import DIGEST_LENGTH, PartName, digest_of
+from results.parts import parts, read_commit
+from results.store import SweepDir, write_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """All that a worker needs to go on with a pack as if it had never stopped.
+
+    Attributes:
+        points: ids of the points that train together, in the order of the training's members, those that have ended
+            among them; empty if none is under way.
+        step: optimizer steps that ``training`` has taken.
+        alone: whether the points of the pack train one by one, since one of them raised an error.
+        seconds: wall time of the pack so far.
+        records: point id to the (test accuracy, decay time) at which its accuracy was the best so far.
+        training: state of the training of ``points``; None if it has not begun.
+    """
+
+    points: Sequence[str] = ()
+    step: int = 0
+    alone: bool = False
+    seconds: float = 0.0
+    records: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    training: Mapping[str, Any] | None = None
+
+
+_CHECKPOINT = TypeAdapter(Checkpoint)
+_NAME = re.compile(rf"[0-9a-z]+-[0-9a-f]{{{DIGEST_LENGTH}}}\.pt")
+
+
+def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most: float = math.inf) -> str | None:
+    """Write a checkpoint whole or not at all.
+
+    Args:
+        directory: the sweep.
+        pack: whose.
+        checkpoint: the state.
+        most: bytes that the checkpoints of the sweep may take together.
+
+    Returns:
+        The name of its file; None, and nothing is written, if there is no room for it.
+    """
+    buffer = io.BytesIO()
+    torch.save({f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}, buffer)
+    content = buffer.getvalue()
+    if checkpoint_bytes(directory) + len(content) > most:
+        return None
+    name = f"{pack}-{digest_of(content)}.pt"
+    write_bytes(directory.checkpoints / name, content)
+    return name
+
+
+def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
+    """Read a checkpoint; None if it is gone, damaged, or not what a checkpoint holds. Runs nothing it contains."""
+    path = directory.checkpoints / name
+    if path.name != name or not path.is_file():  # a name with a folder in it is none of ours
+        return None
+    content = path.read_bytes()
+    if not name.endswith(f"-{digest_of(content)}.pt"):
+        return None
+    try:
+        return _CHECKPOINT.validate_python(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+    except Exception:  # what torch raises depends on where in the file it finds nonsense
+        return None
+
+
+def checkpoint_files(directory: SweepDir, pack: str | None = None) -> list[Path]:
+    """The checkpoints of one pack or of all, by name."""
+    found = directory.checkpoints.glob("*.pt" if pack is None else f"{pack}-*.pt")
+    return sorted(path for path in found if _NAME.fullmatch(path.name))
+
+
+def checkpoint_bytes(directory: SweepDir) -> int:
+    """Bytes that the checkpoints of a sweep take."""
+    total = 0
+    for path in checkpoint_files(directory):
+        with suppress(FileNotFoundError):  # its worker has a newer one
+            total += path.stat().st_size
+    return total
+
+
+AFRESH = Checkpoint()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """Where training of a pack goes on.
+
+    Attributes:
+        names: the parts that it builds on, from the first on; what lies behind them is trained again.
+        ended: ids of the points that ended in them.
+        checkpoint: the state behind the last of them.
+    """
+
+    names: tuple[PartName, ...] = ()
+    ended: frozenset[str] = frozenset()
+    checkpoint: Checkpoint = AFRESH
+
+
+def restart_of(directory: SweepDir, pack: str) -> Restart:
+    """The last commit of a pack that has finished it or whose checkpoint is whole, or its start."""
+    return restart_behind(directory, parts(directory, pack))
+
+
+def restart_behind(directory: SweepDir, names: Sequence[PartName]) -> Restart:
+    """The same of some parts of a pack, from the first on."""
+    commits = [read_commit(directory, name) for name in names]
+    for last in range(len(names), 0, -1):
+        named = commits[last - 1].checkpoint
+        checkpoint = load_checkpoint(directory, named) if named else None
+        if checkpoint is not None or commits[last - 1].finished:
+            ended = frozenset(end.point for commit in commits[:last] for end in commit.ends)
+            return Restart(names=tuple(names[:last]), ended=ended, checkpoint=checkpoint or AFRESH)
+    return Restart()

@@ -1,0 +1,54 @@
+"""Which points have ended and how, those of packs that were given up among them."""
+
+import json
+from collections.abc import Collection, Mapping
+
+from results.parts import PointEnd, read_ends
+from results.store import SweepDir, read_limited, write_text
+from search_spaces.errors import InputError
+from search_spaces.grid import Recovery
+from search_spaces.outcome import Outcome
+
+MOST_BYTES = 1_000_000  # of the cause of a pack that was given up, a line
+
+
+def give_up(directory: SweepDir, pack: str, why: str) -> None:
+    """Record that this run tries a pack no more; the next one does."""
+    write_text(directory.given_up / f"{pack}.json", json.dumps({"why": why}))
+
+
+def refusal(error: str, recovery: Recovery) -> str:
+    """Why a pack is given up whose worker could not write."""
+    return f"storage refused for {recovery.storage_seconds:g} s: {error}"
+
+
+def read_ledger(directory: SweepDir, packs: Mapping[str, Collection[str]]) -> dict[str, PointEnd]:
+    """Point id to its end; points of packs that were given up count as failed.
+
+    Args:
+        directory: the sweep.
+        packs: pack id to the ids of its points.
+    """
+    ends = read_ends(directory)
+    for pack, why in given_up(directory).items():
+        for point in packs.get(pack, ()):
+            if point not in ends:
+                ends[point] = PointEnd(
+                    point=point, pack=pack, attempt=0, outcome=Outcome.FAILED, steps=0, seconds=0.0, why=why
+                )
+    return ends
+
+
+def given_up(directory: SweepDir) -> dict[str, str]:
+    """Packs that the latest run gave up, each with the cause.
+
+    Raises:
+        InputError: a file among them is damaged.
+    """
+    packs = {}
+    for path in sorted(directory.given_up.glob("[!.]*.json")):
+        try:
+            packs[path.stem] = str(json.loads(read_limited(path, MOST_BYTES))["why"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise InputError(f"{path}: damaged; remove it, or run the sweep again, which does so.") from None
+    return packs

@@ -1,0 +1,75 @@
+"""One run at a time: the lock of a sweep directory."""
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TextIO
+
+from results.store import SweepDir, files_of
+from search_spaces.errors import InputError
+from search_spaces.yaml_text import printable
+
+
+@contextmanager
+def locked(directory: SweepDir) -> Iterator[None]:
+    """Hold the sweep while the block runs.
+
+    The lock belongs to the open file (flock), so that the system gives it back however this process ends.
+
+    Raises:
+        InputError: another process holds it; who, and since when.
+    """
+    directory.root.mkdir(parents=True, exist_ok=True)
+    for _ in files_of(directory):  # refuses what leads out of the folder before anything is written
+        pass
+    with directory.lock.open("a+", encoding="utf-8", errors="replace") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{directory.root}: this sweep is being run already, by {_holder(file)}. Wait for it, stop it "
+                f"(kill -INT PID), or give this run a name of its own (--name {directory.name}-2). "
+                f"'sweeper status {directory.root}' shows how far it is."
+            ) from None
+        file.truncate(0)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+        file.flush()
+        try:
+            yield
+        finally:
+            file.truncate(0)
+            if list(directory.root.iterdir()) == [directory.lock]:  # nothing came of it: leave no trace
+                directory.lock.unlink()
+                directory.root.rmdir()
+
+
+def holder(directory: SweepDir) -> str | None:
+    """Who runs the sweep, in words; None if nobody does."""
+    try:
+        file = directory.lock.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    with file:
+        # The lock is not tried where nobody has signed: for the blink of an eye that would keep a run from starting.
+        if not file.read(1):
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(file)
+    return None  # whoever signed was killed
+
+
+def _holder(file: TextIO) -> str:
+    file.seek(0)
+    try:
+        said = json.loads(file.read(1000))
+        host, since = printable(str(said["host"])), printable(str(said["since"]))
+        return f"process {int(said['pid'])} on {host} since {since}"
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):  # it is just about to write who it is
+        return "another process"

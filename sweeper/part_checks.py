@@ -1,0 +1,161 @@
+"""What ``sweeper verify`` asks of parts and checkpoints: each by itself, then those that count against each other."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from results.part_names import PartName, holes, parse_name, standing
+from results.parts import Commit, is_ours, read_commit, read_part
+from results.store import SweepDir
+from search_spaces.errors import InputError, reason
+from search_spaces.outcome import Outcome
+from sweeper.checkpoints import checkpoint_files, load_checkpoint, restart_behind
+from sweeper.inspection import Fault
+from sweeper.plan_file import PlanFile
+from sweeper.recovery import damaged_parts
+
+
+class PartChecks:
+    """The parts of a sweep.
+
+    Attributes:
+        names: of all parts on the disk.
+        rows: how many count.
+        ends: point to the pack that it ended in.
+    """
+
+    def __init__(self, directory: SweepDir, plan: PlanFile | None) -> None:
+        """Read all parts, a pack's rows in memory at a time; ``plan`` is None if it is lost."""
+        self._directory = directory
+        self._packs = plan.pack_points if plan else {}
+        paths = sorted(directory.rows.glob("[!.]*.parquet"))
+        parsed = {path: parse_name(path.name) for path in paths}
+        self.names = [name for name in parsed.values() if name]
+        self._strangers = [path for path, name in parsed.items() if not name]
+        self._wrong = damaged_parts(directory, self.names)
+        self._foreign = [name for name in self.names if name not in self._wrong and self._is_foreign(name)]
+        self._commits: dict[PartName, Commit] = {}
+        for name in standing(self.names):
+            if name not in self._wrong and name not in self._foreign:
+                with suppress(FileNotFoundError):  # replaced since it was listed
+                    self._commits[name] = read_commit(directory, name)
+        self.rows, self.ends, self._owner = 0, dict[str, str](), dict[str, str]()
+        for pack in sorted({name.pack for name in self._commits}):
+            self._check_pack(pack)
+
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong with parts and checkpoints."""
+        for path in self._strangers:
+            why = "not written by sweeper, and in the way of reading the table; move it out of the folder"
+            yield Fault(file=f"rows/{path.name}", why=why, repairable=False)
+        for name in sorted(self._foreign):
+            why = "of another version of this program; read it with the sweeper that wrote it"
+            yield Fault(file=f"rows/{name.file}", why=why, repairable=False)
+        for name, why in sorted(self._wrong.items()):
+            yield Fault(file=f"rows/{name.file}", why=why, again=self._again(name.pack))
+        for pack, number in holes(self.names):
+            why = "is missing; what was built on it does not count"
+            yield Fault(file=f"rows/{pack}-…-{number:05d}-….parquet", why=why, again=self._again(pack))
+        yield from self._checkpoint_faults()
+
+    def waste(self) -> list[PartName]:
+        """Sound parts that do not count."""
+        return sorted(set(self.names) - set(standing(self.names)) - self._wrong.keys())
+
+    def _checkpoint_faults(self) -> Iterator[Fault]:
+        """Checkpoints that a pack under way, whose parts are sound, goes on from and that are missing or not whole."""
+        ill = {name.pack for name in self._wrong} | {pack for pack, _ in holes(self.names)}
+        last = {name.pack: commit for name, commit in self._commits.items()}
+        files = {path.name for path in checkpoint_files(self._directory)}
+        for pack, commit in sorted(last.items()):
+            name, again = commit.checkpoint, self._again(pack)
+            if pack in ill or commit.finished or name is None or not again:
+                continue
+            file = f"checkpoints/{Path(name).name}"
+            if name not in files:
+                yield Fault(file=file, why="is missing", again=again)
+            elif load_checkpoint(self._directory, name) is None:
+                yield Fault(
+                    file=file, why="its content is not what its name says, or no state of training", again=again
+                )
+
+    def _again(self, pack: str) -> str:
+        """What of a pack the next run trains again once what is damaged is gone."""
+        planned = set(self._packs.get(pack, ()))
+        if not planned:
+            return "its points that have not ended"
+        names = standing(name for name in self.names if name.pack == pack and name not in self._wrong)
+        try:
+            restart = restart_behind(self._directory, names)
+            ended = {end.point for name in names for end in read_commit(self._directory, name).ends}
+        except (InputError, FileNotFoundError):
+            return f"pack {pack}"
+        if ended >= planned:
+            return ""  # what is wrong did not count
+        lost = len(planned - restart.ended)
+        begin = f"step {restart.checkpoint.step:,}" if restart.names else "its start"
+        return f"pack {pack} from {begin}: {lost:,} point{'s' * (lost != 1)}"
+
+    def _is_foreign(self, name: PartName) -> bool:
+        try:
+            return not is_ours(self._directory, name)
+        except (InputError, FileNotFoundError):  # replaced since it was listed
+            return False
+
+    def _check_pack(self, pack: str) -> None:
+        tables: dict[PartName, pa.Table] = {}
+        for name in [name for name in self._commits if name.pack == pack]:
+            try:
+                tables[name] = read_part(self._directory, name, ["point", "pack", "step"])
+            except FileNotFoundError:
+                return  # somebody trains it
+            except InputError as error:
+                self._wrong[name] = reason(error, str(self._directory.rows / name.file))
+        self.rows += sum(map(len, tables.values()))
+        for name, rows in tables.items():
+            self._check_whose(name, rows)
+        for name in _measured_twice(tables):
+            self._wrong.setdefault(name, "a measurement of a point at a step stands in it a second time")
+        measured = {id_ for rows in tables.values() for id_ in pc.unique(rows["point"]).to_pylist()}
+        for name in tables:
+            self._check_ends(name, measured)
+
+    def _check_whose(self, name: PartName, rows: pa.Table) -> None:
+        if rows["pack"].null_count or set(pc.unique(rows["pack"]).to_pylist()) - {name.pack}:
+            self._wrong[name] = "rows of another pack"
+        for id_ in pc.unique(rows["point"]).to_pylist():
+            if self._owner.setdefault(id_, name.pack) != name.pack or not self._known(id_, name.pack):
+                self._wrong[name] = f"rows of point {id_}, which is not of this pack"
+
+    def _check_ends(self, name: PartName, measured: set[str]) -> None:
+        for end in self._commits[name].ends:
+            trained = end.outcome in {Outcome.COMPLETED, Outcome.STOPPED}
+            if end.pack != name.pack or not self._known(end.point, name.pack):
+                self._wrong[name] = f"the end of point {end.point}, which is not of this pack"
+            elif end.point in self.ends:
+                self._wrong[name] = f"the end of point {end.point} stands in it a second time"
+            elif trained and end.point not in measured:
+                self._wrong[name] = f"the end of point {end.point}, which has no rows"
+            self.ends[end.point] = name.pack
+
+    def _known(self, point: str, pack: str) -> bool:
+        """Whether a point may be in a pack; packs that no plan knows, since it was lost, may hold any."""
+        return pack not in self._packs or point in self._packs[pack]
+
+
+def _measured_twice(tables: dict[PartName, pa.Table]) -> Sequence[PartName]:
+    """Parts of a pack with a (point, step) that an earlier row has."""
+    if not any(map(len, tables.values())):
+        return ()
+    names = list(tables)
+    rows = pa.concat_tables([table.select(["point", "step"]) for table in tables.values()]).unify_dictionaries()
+    point = rows["point"].combine_chunks().indices.to_numpy()
+    step = rows["step"].to_numpy()
+    part = np.repeat(np.arange(len(names)), [len(table) for table in tables.values()])
+    order = np.lexsort((part, step, point))
+    again = (np.diff(point[order]) == 0) & (np.diff(step[order]) == 0)
+    return [names[i] for i in np.unique(part[order][1:][again])]

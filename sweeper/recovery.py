@@ -1,0 +1,186 @@
+"""Where a pack goes on, and what is put in order before a run: the reading side of docs/durability.md."""
+
+import re
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+from rich.console import Console
+from rich.markup import escape
+
+from results.attempts import claim
+from results.part_names import PartName
+from results.parts import (
+    Commit,
+    all_parts,
+    checked_schema,
+    compact,
+    is_ours,
+    is_whole,
+    parts,
+    parts_behind,
+    read_commit,
+    read_ends,
+    read_part,
+    remove,
+)
+from results.store import SweepDir, files_of
+from search_spaces.errors import InputError, reason
+from search_spaces.grid import Grid
+from search_spaces.outcome import Outcome
+from search_spaces.points import Point, values_elsewhere
+from sweeper.checkpoints import Restart, checkpoint_files, restart_of, save_checkpoint
+from sweeper.plan_file import earlier_plan
+from sweeper.row_buffer import table_schema
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of results.store
+
+
+def damaged_parts(directory: SweepDir, names: Iterable[PartName]) -> dict[PartName, str]:
+    """Those of ``names`` that are not what their names say, or do not say what a part says, each with what is wrong.
+
+    Every byte is read. Parts of another version of this program are not damaged.
+    """
+    return {name: why for name in names if (why := _damage(directory, name))}
+
+
+def _damage(directory: SweepDir, name: PartName) -> str:
+    try:
+        if not is_whole(directory, name):
+            return "its content is not what its name says"
+        if is_ours(directory, name):
+            read_commit(directory, name)
+    except FileNotFoundError:  # replaced since it was listed
+        return ""
+    except InputError as error:
+        return reason(error, str(directory.rows / name.file))
+    return ""
+
+
+def drop(directory: SweepDir, names: Iterable[PartName]) -> None:
+    """Remove damaged parts, and those that no longer count without them: the next run trains again what they held."""
+    remove(directory, parts_behind(directory))  # first, or what an overtaken worker wrote could take their places
+    remove(directory, names)
+    remove(directory, parts_behind(directory))
+
+
+def roll_back(directory: SweepDir) -> None:
+    """Remove the parts of packs under way that lie behind the last checkpoint that is whole, where that is not theirs.
+
+    A worker trains again what they hold. Parts of packs that no plan knows stay: the next run sorts them.
+    """
+    plan = earlier_plan(directory)
+    for pack, points in (plan.pack_points if plan else {}).items():
+        names = parts(directory, pack)
+        commits = [read_commit(directory, name) for name in names]
+        ended = {end.point for commit in commits for end in commit.ends}
+        if names and commits[-1].checkpoint is not None and not commits[-1].finished and not ended >= set(points):
+            remove(directory, set(names) - set(restart_of(directory, pack).names))
+
+
+def orphans(directory: SweepDir) -> list[Path]:
+    """Checkpoints that no part which counts goes on from: those of finished packs, and of writers that died."""
+    last: dict[str, Commit] = {}
+    named = set()
+    for name in parts(directory):
+        last[name.pack] = read_commit(directory, name)
+        named.add((name.pack, last[name.pack].checkpoint))
+    needed = {file for pack, file in named if not last[pack].finished}
+    return [path for path in checkpoint_files(directory) if path.name not in needed]
+
+
+def leftovers(directory: SweepDir) -> list[Path]:
+    """Files of writers that were killed before their rename, and Ray's state of a run that was killed."""
+    temporary = [path for path in files_of(directory) if _TEMPORARY.fullmatch(path.name)]
+    return sorted(temporary) + [path for path in (directory.root / ".ray",) if path.is_dir()]
+
+
+def tidy(directory: SweepDir) -> None:
+    """Remove what is of no use any more. Called under the lock of the sweep, while nothing of it trains.
+
+    Attempts stay, also those of finished packs: a worker that was believed dead sees by them that others took over.
+    """
+    for path in leftovers(directory):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    remove(directory, parts_behind(directory))
+    for path in orphans(directory):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # not empty, or not there
+        directory.checkpoints.rmdir()
+
+
+def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], console: Console) -> None:
+    """Make the table ready to be continued. Called under the lock of the sweep, before training.
+
+    Damaged parts go, and with them what was built on them. Points that failed are taken out, to be trained again, since
+    their code may be mended by now, each alone. Points of packs that no plan knows stay only if they have ended. Every
+    part gets the columns of all axes.
+
+    Args:
+        directory: the sweep.
+        grid: of the run to come; it may have gained an axis.
+        points: of the grid.
+        console: for a line on what was damaged.
+    """
+    shutil.rmtree(directory.given_up, ignore_errors=True)
+    directory.stop.unlink(missing_ok=True)
+    damaged = damaged_parts(directory, sorted(all_parts(directory)))
+    for name, why in damaged.items():
+        line = f"[yellow]damaged:[/] {name.file} is dropped ({escape(why)}); what it held is trained again"
+        console.print(line, soft_wrap=True)
+    drop(directory, damaged)
+    tidy(directory)
+    earlier = earlier_plan(directory)
+    known = [*points, *(earlier.points.values() if earlier else ())]
+    packs = earlier.pack_points if earlier else {}
+    schema, defaults = table_schema(known), values_elsewhere(grid, known)
+    for pack in sorted({name.pack for name in all_parts(directory)}):
+        _renew(directory, pack, schema, packs.get(pack), defaults)
+
+
+def _renew(
+    directory: SweepDir,
+    pack: str,
+    schema: pa.Schema,
+    planned: Collection[str] | None,
+    defaults: Mapping[str, object],
+) -> None:
+    """Compact the parts of a pack, if they need any change; ``planned`` are its points, None if it is not known."""
+    names, ends = parts(directory, pack), read_ends(directory, pack)
+    failed = {id_ for id_, end in ends.items() if end.outcome is Outcome.FAILED}
+    keep = (ends.keys() if planned is None else set(planned)) - failed
+    if not failed and _conform(directory, names, schema) and (planned is not None or _points(directory, names) <= keep):
+        return
+    finished = planned is None or ends.keys() >= set(planned)
+    restart = Restart(names=tuple(names)) if finished else restart_of(directory, pack)
+    if not restart.names or not keep:
+        remove(directory, all_parts(directory, pack))
+        return
+    checkpoint = read_commit(directory, restart.names[-1]).checkpoint
+    if failed:
+        checkpoint = save_checkpoint(directory, pack, replace(restart.checkpoint, alone=True))
+    attempt = claim(directory, pack)
+    compact(
+        directory,
+        restart.names,
+        attempt,
+        schema,
+        keep=keep,
+        commit=Commit(checkpoint=checkpoint, finished=finished and not failed),
+        defaults=defaults,
+    )
+    remove(directory, parts_behind(directory, pack))
+
+
+def _conform(directory: SweepDir, names: Iterable[PartName], schema: pa.Schema) -> bool:
+    """Whether all parts have the columns of ``schema``."""
+    wanted = schema.remove_metadata()
+    return all(checked_schema(directory.rows / name.file).remove_metadata().equals(wanted) for name in names)
+
+
+def _points(directory: SweepDir, names: Iterable[PartName]) -> set[str]:
+    """Ids of the points that have rows."""
+    return {id_ for name in names for id_ in set(read_part(directory, name, ["point"])["point"].to_pylist())}

@@ -1,0 +1,112 @@
+"""A worker that dies at any change of the disk, and what must be the same whether it died or not."""
+
+import io
+import math
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from results.frames import read_rows
+from results.parts import read_ends
+from results.store import SweepDir
+from search_spaces.load import load_grid
+from search_spaces.points import make_points
+from sweeper import pack_writer
+from sweeper.backends.inprocess import InProcessBackend
+from sweeper.recovery import put_in_order
+from sweeper.run import continued_plan, missing_points, prepare, profiles_of
+
+
+class Killed(BaseException):
+    """The process is gone; like no Exception, nothing may catch it."""
+
+
+@contextmanager
+def dying(directory: SweepDir, at: int | None = None):
+    """Within the block the process dies before change number ``at`` of the sweep's files; gives the count so far.
+
+    Whatever is written becomes visible by a rename and invisible by a removal, so these are all the changes there are.
+    The power stays on, so nothing waits for the disk. Every measurement is committed.
+    """
+    count = [0]
+
+    def counting(change):
+        def changed(path, *arguments, **options):
+            if Path(path).is_relative_to(directory.root):
+                if count[0] == at:
+                    raise Killed
+                count[0] += 1
+            return change(path, *arguments, **options)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", counting(os.replace))
+        patch.setattr(os, "unlink", counting(os.unlink))
+        patch.setattr(os, "fsync", lambda _file: None)
+        commit_always(patch)
+        yield count
+
+
+def commit_always(patch) -> None:
+    """Commit at every measurement, whatever that costs."""
+    patch.setattr(pack_writer, "COST_SHARE", math.inf)
+    patch.setattr(pack_writer, "COMMIT_SHARE", 0.0)
+
+
+def train(grid, out: Path) -> SweepDir:
+    """Train what a grid lacks under ``out``, as ``run_sweep`` does, without analysis."""
+    directory, backend = SweepDir(out / grid.name), InProcessBackend()
+    points = make_points(grid)
+    put_in_order(directory, grid, points, Console(file=io.StringIO()))
+    missing = missing_points(directory, points)
+    if missing:
+        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.workers(grid.resources))
+        prepare(directory, grid, points, plan)
+        backend.run(directory, plan, grid, lambda _progress: None)
+    return directory
+
+
+def train_dying(grid, out: Path, *at: int) -> SweepDir:
+    """Train a grid in processes that die before change number ``at`` of the disk, one after the other, then to its end.
+
+    A process that is done before just ends.
+    """
+    for number in at:
+        with dying(SweepDir(out / grid.name), number), suppress(Killed):
+            train(grid, out)
+    with dying(SweepDir(out / grid.name)):
+        return train(grid, out)
+
+
+def changes(grid, out: Path) -> int:
+    """How often the disk changes while a grid is trained."""
+    with dying(SweepDir(out / grid.name)) as count:
+        train(grid, out)
+    return count[0]
+
+
+def small(*settings: str, text: str):
+    """A grid that commits at every measurement."""
+    return load_grid(text, "grid.yaml", ("recovery.commit_seconds=0", *settings))
+
+
+def assert_same(directory: SweepDir, reference: SweepDir) -> None:
+    """Both hold the same rows and ends, bit for bit, but for times and numbers of attempts."""
+    pd.testing.assert_frame_equal(_rows(directory), _rows(reference), check_exact=True)
+    assert _ends(directory) == _ends(reference)
+
+
+def _rows(directory: SweepDir) -> pd.DataFrame:
+    return read_rows(directory).drop(columns=["sweep", "attempt", "seconds"])
+
+
+def _ends(directory: SweepDir) -> dict[str, tuple]:
+    return {
+        point: (e.pack, e.outcome, e.steps, e.why, e.best_test_acc, e.kappa)
+        for point, e in read_ends(directory).items()
+    }

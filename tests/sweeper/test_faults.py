@@ -1,0 +1,375 @@
+"""Whatever is killed, filled or damaged: the table is that of a sweep in which nothing happened."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from faults_support import (
+    Sweep,
+    assert_no_step_twice,
+    assert_same,
+    fill,
+    flip_a_byte,
+    held_by_mlflow,
+    outcomes,
+    remount,
+    small_disk,
+    training_workers,
+    truncate,
+    wait_for,
+)
+
+from results.parts import parts, read_ends
+from search_spaces.outcome import Outcome
+from sweeper.backends.inprocess import InProcessBackend
+from sweeper.worker import run_pack
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The same sweep, undisturbed."""
+    sweep = Sweep(tmp_path_factory.mktemp("reference"))
+    sweep.run()
+    return sweep.directory
+
+
+class _Disturbed(InProcessBackend):
+    """Calls ``disturb`` once, when so many parts are committed."""
+
+    def __init__(self, disturb, after=4):
+        self._disturb, self._after = disturb, after
+
+    def run(self, directory, plan, grid, notify):
+        from sweeper.pack_writer import PackWriter
+
+        add = PackWriter.add
+
+        def watched(writer, measurement):
+            add(writer, measurement)
+            if self._disturb and len(parts(directory)) >= self._after:
+                disturb, self._disturb = self._disturb, None
+                disturb()
+
+        PackWriter.add = watched
+        try:
+            super().run(directory, plan, grid, notify)
+        finally:
+            PackWriter.add = add
+
+
+def interrupted(sweep, after=4):
+    """Run ``sweep`` until so many parts are committed; what came after them is lost, as at a crash."""
+
+    def crash():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run(lambda: _Disturbed(crash, after))
+
+
+class _Shared:
+    """The Ray of all tests: not closed after each, with something that happens while it runs."""
+
+    name = "ray"
+
+    def __init__(self, backend, disturb):
+        self.workers, self._run, self._disturb = backend.workers, backend.run, disturb
+
+    def run(self, directory, plan, grid, notify):
+        thread = threading.Thread(target=self._disturb, args=(directory,))
+        thread.start()
+        try:
+            self._run(directory, plan, grid, notify)
+        finally:
+            thread.join()
+
+    def close(self):
+        pass
+
+
+def one_training_worker(directory, after=3):
+    """Process id of a worker, once it has committed something."""
+    wait_for(lambda: len(parts(directory)) >= after and training_workers(os.getpid()))
+    return training_workers(os.getpid())[0]
+
+
+@linux
+@pytest.mark.ray
+def test_a_killed_worker_costs_no_row_and_gives_none_twice(tmp_path, reference, ray_backend):
+    sweep = Sweep(tmp_path)
+    account = sweep.run(lambda: _Shared(ray_backend, lambda d: os.kill(one_training_worker(d), signal.SIGKILL)))
+    assert account.missing == 0
+    assert_same(sweep.directory, reference)
+
+
+@linux
+@pytest.mark.ray
+def test_a_worker_that_hangs_is_killed_and_its_pack_tried_again(tmp_path, reference, ray_backend):
+    stopped = []
+
+    def stop(directory):
+        stopped.append(one_training_worker(directory))
+        os.kill(stopped[0], signal.SIGSTOP)
+
+    sweep = Sweep(tmp_path, "recovery.hang_seconds=2")
+    assert sweep.run(lambda: _Shared(ray_backend, stop)).missing == 0
+    assert not Path(f"/proc/{stopped[0]}").exists()
+    assert_same(sweep.directory, reference)
+
+
+LOOPS = """
+import os, signal, time
+from trainables.own_loop import Measured
+
+def steps(point, device, folder, fault, times):
+    mark = os.path.join(folder, f"{point.id}-{fault}")
+    with open(mark, "a") as file:
+        file.write("x")
+    for step in range(1, 6):
+        if step == 3 and point.eta == 0.3 and os.path.getsize(mark) <= times:
+            if fault == "hangs":
+                time.sleep(1e6)
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield Measured(step=step, epoch=step, train_acc=0.5, test_acc=step / 10, train_loss=1 / step, test_loss=1.0)
+"""
+
+
+def own_loop(tmp_path, fault, times, *changes):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/faulty_loop.py").write_text(LOOPS)
+    text = f"""
+name: own
+trainable: {{loop: "faulty_loop:steps", arguments: {{folder: {tmp_path}, fault: {fault}, times: {times}}}}}
+axes: {{eta: [0.1, 0.3], lam: [0.01]}}
+budget: {{rule: fixed, constant: 5}}
+recovery: {{retries: 1, hang_seconds: 2, commit_seconds: 0}}
+"""
+    return Sweep(tmp_path, *changes, text=text)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("fault", "times", "why"),
+    [
+        pytest.param("hangs", 1, "", marks=pytest.mark.slow),
+        ("hangs", 99, r"its worker was lost 2 times; the last one gave no sign of life for 2 s"),
+        ("dies", 99, r"its worker died 2 times"),
+    ],
+)
+def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
+    tmp_path, monkeypatch, ray_backend, fault, times, why
+):
+    sweep = own_loop(tmp_path, fault, times)
+    from sweeper.backends import ray_tune
+
+    monkeypatch.syspath_prepend(tmp_path / "own")
+    monkeypatch.setattr(ray_tune, "_train_pack", _with_path(str(tmp_path / "own"), ray_tune._train_pack))
+    account = sweep.run(lambda: _Shared(ray_backend, lambda _: None))
+    ends = {e.outcome: e for e in account.ends.values()}
+    if not why:
+        assert set(ends) == {Outcome.COMPLETED}
+    else:
+        assert set(ends) == {Outcome.COMPLETED, Outcome.FAILED}
+        assert re.match(why, ends[Outcome.FAILED].why)
+        assert (sweep.directory.given_up / f"{ends[Outcome.FAILED].pack}.json").is_file()
+
+
+def _with_path(folder, train_pack):
+    """The Ray trial of a pack in workers that have one more folder to import from."""
+
+    def train(config, root, threads):
+        sys.path.insert(0, folder)
+        train_pack(config, root, threads)
+
+    return train
+
+
+@linux
+def test_a_stale_worker_that_wakes_up_writes_nothing(tmp_path, reference):
+    sweep = Sweep(tmp_path)
+    interrupted(sweep, after=1)
+    pack = sweep.packs()[0]
+    code = "import sys; from sweeper.worker import run_pack; run_pack(*sys.argv[1:], lambda progress: None)"
+    stale = subprocess.Popen([sys.executable, "-c", code, sweep.directory.root, pack])
+    try:
+        before = len(parts(sweep.directory))
+        wait_for(lambda: len(parts(sweep.directory)) > before + 1, stale)
+        os.kill(stale.pid, signal.SIGSTOP)
+        run_pack(str(sweep.directory.root), pack, lambda progress: None)
+        after = sorted(path.name for path in sweep.directory.rows.iterdir())
+        os.kill(stale.pid, signal.SIGCONT)
+        assert stale.wait(60) == 0
+    finally:
+        stale.kill()
+    assert sorted(path.name for path in sweep.directory.rows.iterdir() if path.suffix == ".parquet") == [
+        name for name in after if name.endswith(".parquet")
+    ]
+    sweep.run()
+    assert_same(sweep.directory, reference)
+
+
+def test_a_killed_run_continues_to_the_same_table(tmp_path, reference):
+    sweep = Sweep(tmp_path)
+    with sweep.running("--backend", "inprocess") as process:
+        sweep.wait_for_parts(3, process)
+        process.kill()
+    assert len(read_ends(sweep.directory)) > 0 or parts(sweep.directory)
+    assert sweep.run().missing == 0
+    assert_same(sweep.directory, reference)
+
+
+def _last_part(directory):
+    return directory.rows / parts(directory)[-1].file
+
+
+def _first_part(directory):
+    return directory.rows / parts(directory)[0].file
+
+
+def _checkpoint(directory):
+    return max(directory.checkpoints.glob("*.pt"), key=lambda path: path.stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    ("damage", "of"),
+    [
+        (truncate, _last_part),
+        (flip_a_byte, _last_part),
+        (flip_a_byte, _first_part),
+        (truncate, _checkpoint),
+        (flip_a_byte, _checkpoint),
+    ],
+    ids=["torn part", "flipped byte of a part", "of the first part", "torn checkpoint", "flipped byte of a checkpoint"],
+)
+def test_what_is_damaged_between_two_runs_is_trained_again(tmp_path, reference, damage, of):
+    sweep = Sweep(tmp_path)
+    interrupted(sweep)
+    path = of(sweep.directory)
+    damage(path)
+    assert sweep.run().missing == 0
+    assert ("damaged:" in sweep.messages.getvalue()) == (path.suffix == ".parquet")
+    assert_same(sweep.directory, reference)
+
+
+def _later(seconds, action):
+    thread = threading.Timer(seconds, action)
+    thread.start()
+
+
+def test_a_disk_that_is_full_for_a_while_only_delays(tmp_path, reference):
+    with small_disk(tmp_path / "disk") as disk:
+        sweep = Sweep(disk)
+        sweep.run(lambda: _Disturbed(lambda: _later(2, fill(disk).unlink)))
+        assert_same(sweep.directory, reference)
+
+
+def test_a_directory_that_is_read_only_for_a_while_only_delays(tmp_path, reference):
+    """Without the lock of a run, which is open for writing, so that nothing could be mounted anew."""
+    with small_disk(tmp_path / "disk") as disk:
+        sweep = Sweep(disk)
+        interrupted(sweep, after=1)
+        waited = []
+
+        def refuse():
+            remount(disk, "ro")
+            _later(1.5, lambda: remount(disk, "rw"))
+
+        def notify(progress):
+            waited.append(progress.waiting)
+            if progress.steps and len([w for w in waited if w]) == 1:
+                refuse()  # once more, in the middle
+
+        refuse()
+        for pack in sweep.packs():
+            run_pack(str(sweep.directory.root), pack, notify)
+        assert len([w for w in waited if "Read-only file system" in w]) >= 2
+        sweep.run()
+        assert_same(sweep.directory, reference)
+
+
+def test_a_disk_that_stays_full_ends_the_run_with_the_reason_and_loses_nothing(tmp_path, reference):
+    with small_disk(tmp_path / "disk") as disk:
+        sweep = Sweep(disk, "recovery.storage_seconds=1")
+        with pytest.raises(OSError, match="No space left on device"):
+            sweep.run(lambda: _Disturbed(lambda: fill(disk)))
+        (disk / "filler").unlink()
+        sweep.run()
+        assert_same(sweep.directory, reference)
+
+
+def test_points_that_diverge_or_need_too_much_memory_leave_the_others_alone(tmp_path):
+    fixed = "budget={rule: fixed, constant: 10}"
+    alone = Sweep(tmp_path / "alone", "axes={eta: [0.1], lam: [0.01], model.width: [16]}", fixed)
+    both = Sweep(tmp_path / "both", "axes={eta: [0.1, 1e6], lam: [0.01], model.width: [16, 1000000]}", fixed)
+    alone.run(), both.run()
+    (good,) = outcomes(alone.directory)
+    ends = read_ends(both.directory)
+    counted = [end.outcome for end in ends.values()]
+    assert (counted.count(Outcome.FAILED), counted.count(Outcome.DIVERGED), ends[good].outcome) == (
+        2,
+        1,
+        Outcome.COMPLETED,
+    )
+    assert all("memory" in end.why for end in ends.values() if end.outcome is Outcome.FAILED)
+
+
+def test_only_clocks_that_never_step_backwards_decide():
+    """The date goes into plan.json, the lock and pages, for people; what waits or expires asks time.monotonic."""
+    root = Path(__file__).parents[2]
+    wall_clock = re.compile(r"\btime\.time\(|\btime_ns\(|datetime\.(now|utcnow|today)\(")
+    found = {
+        str(path.relative_to(root))
+        for folder in ("sweeper", "results", "trainables", "search_spaces")
+        for path in (root / folder).rglob("*.py")
+        if wall_clock.search(path.read_text(encoding="utf-8"))
+    }
+    assert found <= {"sweeper/lock.py", "sweeper/plan_file.py", "sweeper/gallery.py"}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["log_batch", *(pytest.param(name, marks=pytest.mark.slow) for name in ("create_run", "set_terminated"))],
+)
+def test_a_point_trained_again_after_half_of_it_was_sent_is_in_mlflow_once(tmp_path, monkeypatch, operation):
+    """The tracker goes while it takes a point in; then the disk loses that point, which is trained again."""
+    from mlflow import MlflowClient
+
+    from sweeper.tracking.mirror import Mirror, TrackingError, mirror
+
+    sweep, uri = Sweep(tmp_path, "budget.constant=0.2"), f"sqlite:///{tmp_path}/mlflow.db"
+    sweep.run()
+    real, calls = getattr(MlflowClient, operation), []
+
+    def breaks(self, run_id, *args, **kwargs):
+        result = real(self, run_id, *args, **kwargs)
+        calls.append(run_id)
+        if len(calls) == 3:
+            raise ConnectionError("gone after the work was done")
+        return result
+
+    def breaks_before_the_tags(self, run_id, metrics=(), params=(), tags=(), **kwargs):
+        calls.append(run_id)
+        if len(calls) == 3:
+            real(self, run_id, metrics=metrics, params=params, **kwargs)
+            raise ConnectionError("gone in the middle")
+        return real(self, run_id, metrics=metrics, params=params, tags=tags, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, operation, breaks_before_the_tags if operation == "log_batch" else breaks)
+        with pytest.raises(TrackingError):
+            Mirror(sweep.directory, uri).sync()
+    for name in parts(sweep.directory):
+        flip_a_byte(sweep.directory.rows / name.file)
+    sweep.run()
+    mirror(sweep.directory, uri)
+    once = held_by_mlflow(uri, sweep.directory.name)
+    mirror(sweep.directory, uri)
+    assert held_by_mlflow(uri, sweep.directory.name) == once
+    assert_no_step_twice(uri, sweep.directory)

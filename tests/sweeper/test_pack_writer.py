@@ -1,0 +1,304 @@
+"""What the writer of a pack says, keeps, and refuses to write."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from crash_support import commit_always
+
+from results.attempts import OvertakenError, claim
+from results.frames import read_rows
+from results.parts import all_parts, parts, read_commit, read_ends
+from results.store import SweepDir
+from search_spaces.outcome import Outcome
+from search_spaces.points import make_points
+from sweeper import pack_writer
+from sweeper.checkpoints import checkpoint_files, load_checkpoint, restart_of
+from sweeper.pack_writer import PackWriter
+from sweeper.row_buffer import RowBuffer, table_schema
+from trainables.measured import Ended, Measurement
+
+COLUMNS = ("train_acc", "train_loss", "test_loss", "weight_norm", "eta_eff", "epoch", "eta_t", "lam_t")
+
+
+def measured(step, members, acc=(0.5, 0.5), ends=()):
+    values = {name: np.zeros(len(members)) for name in COLUMNS}
+    values |= {"test_acc": np.array(acc[: len(members)]), "decay_time": np.full(len(members), step / 10)}
+    return Measurement(step=step, members=tuple(members), values=values, ends=ends)
+
+
+def raised():
+    """An error as code of a point raises it."""
+    try:
+        raise ValueError("ill")
+    except ValueError as error:
+        return error
+
+
+def ended(member, outcome=Outcome.COMPLETED):
+    return Ended(member=member, outcome=outcome)
+
+
+class Counting:
+    """A training whose state is the step that it was asked at."""
+
+    step = 0
+
+    def state_dict(self):
+        return {"step": self.step}
+
+
+@pytest.fixture
+def make_writer(tmp_path, small_grid, monkeypatch):
+    """A writer of pack ``k1``, of two points, as a new attempt makes it; and what it told the driver."""
+    commit_always(monkeypatch)
+    directory, heard = SweepDir(tmp_path / "demo"), []
+
+    def make(*changes):
+        grid = small_grid("recovery.commit_seconds=0", "axes={eta: [0.1], lam: [0.01, 0.1]}", *changes)
+        points, attempt = make_points(grid), claim(directory, "k1")
+        rows = RowBuffer(table_schema(points), {}, {"sweep": "demo", "pack": "k1", "attempt": attempt})
+        restart = restart_of(directory, "k1")
+        writer = PackWriter(directory, "k1", attempt, restart, rows=rows, grid=grid, device="cpu", notify=heard.append)
+        writer.begin(points)
+        return writer, points
+
+    make.directory, make.heard = directory, heard
+    return make
+
+
+def follow(writer, step=0):
+    training = Counting()
+    writer.follow(training, step)
+    return training
+
+
+def add(writer, training, step, *arguments, **options):
+    training.step = step
+    writer.add(measured(step, *arguments, **options))
+
+
+def test_rows_ends_and_state_are_committed_together(make_writer):
+    writer, points = make_writer()
+    training = follow(writer)
+    add(writer, training, 1, [0, 1])
+    add(writer, training, 5, [0, 1], ends=(ended(1),))
+    *_, last = parts(make_writer.directory)
+    commit = read_commit(make_writer.directory, last)
+    assert [e.point for e in commit.ends] == [points[1].id]
+    state = load_checkpoint(make_writer.directory, commit.checkpoint)
+    assert (state.step, state.training, list(state.points)) == (5, {"step": 5}, [p.id for p in points])
+    assert list(state.records) == [points[0].id]
+    assert sorted(read_rows(make_writer.directory)["step"]) == [1, 1, 5, 5]
+
+
+def test_a_next_attempt_goes_on_there(make_writer):
+    writer, points = make_writer()
+    training = follow(writer)
+    add(writer, training, 1, [0, 1], acc=(0.75, 0.5))
+    add(writer, training, 5, [0, 1], ends=(ended(1),))
+    again, _ = make_writer()
+    assert again.ended == {points[1].id}
+    training = follow(again, 5)
+    add(again, training, 9, [0], acc=(0.5,), ends=(ended(0),))
+    again.finish()
+    ends = read_ends(make_writer.directory)
+    assert (ends[points[0].id].best_test_acc, ends[points[0].id].kappa) == (0.75, 0.1)  # measured by the first attempt
+    assert [ends[p.id].attempt for p in points] == [1, 0]
+    assert [ends[p.id].steps for p in points] == [9, 5]
+    assert read_commit(make_writer.directory, parts(make_writer.directory)[-1]).finished
+    assert checkpoint_files(make_writer.directory) == []
+
+
+def test_the_driver_hears_of_every_step_and_end_once(make_writer, monkeypatch):
+    monkeypatch.setattr(pack_writer, "REPORT_SECONDS", 0.0)
+    writer, points = make_writer()
+    training = follow(writer)
+    add(writer, training, 4, [0, 1])
+    writer.add(Measurement(step=6, members=(), values={}))  # a sign of life
+    add(writer, training, 10, [0, 1], ends=(ended(0),))
+    add(writer, training, 15, [1], ends=(ended(1, Outcome.DIVERGED),))
+    writer.finish()
+    heard = make_writer.heard
+    assert sum(p.steps for p in heard) == 10 + 15
+    assert [e.point for p in heard for e in p.ends] == [p.id for p in points]
+    assert [p.finished for p in heard] == [False] * (len(heard) - 1) + [True]
+
+
+@pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "train_alone"])
+def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
+    writer, points = make_writer()
+    training = follow(writer)
+    add(writer, training, 1, [0, 1])
+    claim(make_writer.directory, "k1")
+    before = all_parts(make_writer.directory), checkpoint_names(make_writer.directory)
+    training.step = 2
+    actions = {
+        "add": lambda: writer.add(measured(2, [0, 1])),
+        "fail": lambda: writer.fail(points[0], raised()),
+        "finish": writer.finish,
+        "pause": writer.pause,
+        "train_alone": writer.train_alone,
+    }
+    with pytest.raises(OvertakenError):
+        actions[again]()
+    assert all_parts(make_writer.directory) == before[0]
+    assert before[1] <= checkpoint_names(make_writer.directory)
+
+
+def checkpoint_names(directory):
+    return {path.name for path in checkpoint_files(directory)}
+
+
+def test_the_checkpoint_before_the_latest_stays_and_no_other(make_writer):
+    writer, _ = make_writer()
+    training = follow(writer)
+    for step in range(1, 6):
+        add(writer, training, step, [0, 1])
+    names = [read_commit(make_writer.directory, n).checkpoint for n in parts(make_writer.directory)]
+    assert checkpoint_names(make_writer.directory) == set(names[-2:])
+
+
+def test_without_room_for_a_checkpoint_rows_are_committed_all_the_same(make_writer):
+    writer, _ = make_writer("recovery.checkpoint_bytes=10")
+    add(writer, follow(writer), 1, [0, 1])
+    (name,) = parts(make_writer.directory)
+    assert read_commit(make_writer.directory, name).checkpoint is None
+    assert restart_of(make_writer.directory, "k1").names == ()
+    again, _ = make_writer("recovery.checkpoint_bytes=10")
+    add(again, follow(again), 1, [0, 1])
+    assert [n.attempt for n in all_parts(make_writer.directory)] == [1]
+    assert not read_rows(make_writer.directory).duplicated(["point", "step"]).any()
+
+
+# ------------------------------------------------------------------------------------------ storage that refuses
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """Makes a function of the writer raise an OSError so many times, before or after it has done its work."""
+    monkeypatch.setattr(pack_writer, "FIRST_WAIT", 0.001)
+
+    def refuse(name, times, after=False):
+        real, left = getattr(pack_writer, name), [times]
+
+        def refused(*arguments, **options):
+            result = real(*arguments, **options) if after or not left[0] else None
+            if left[0]:
+                left[0] -= 1
+                raise OSError(28, "No space left on device")
+            return result
+
+        monkeypatch.setattr(pack_writer, name, refused)
+
+    return refuse
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("name", ["save_checkpoint", "write_part", "checkpoint_files", "remove"])
+def test_storage_that_refuses_for_a_while_costs_no_row_and_gives_none_twice(make_writer, refusing, name, after):
+    writer, points = make_writer()
+    training = follow(writer)
+    for step in (1, 2, 3):
+        add(writer, training, step, [0, 1])
+    lost = read_commit(make_writer.directory, parts(make_writer.directory)[-1]).checkpoint
+    (make_writer.directory.checkpoints / lost).unlink()  # so that the next attempt has something to replace
+    refusing(name, 3, after)
+    writer, _ = make_writer()
+    training = follow(writer, 2)
+    for step in (3, 4):
+        add(writer, training, step, [0, 1])
+    add(writer, training, 5, [0, 1], ends=(ended(0), ended(1)))
+    writer.finish()
+    rows = read_rows(make_writer.directory)
+    assert not rows.duplicated(["point", "step"]).any()
+    assert sorted(set(rows["step"])) == [1, 2, 3, 4, 5]
+    assert read_ends(make_writer.directory).keys() == {p.id for p in points}
+    assert "storage refuses: [Errno 28] No space left on device" in {p.waiting for p in make_writer.heard}
+
+
+def test_patience_has_an_end(make_writer, refusing):
+    refusing("write_part", math.inf)
+    writer, _ = make_writer("recovery.storage_seconds=0.02")
+    began = time.monotonic()
+    with pytest.raises(OSError, match="No space left"):
+        add(writer, follow(writer), 1, [0, 1])
+    assert time.monotonic() - began < 60
+    assert all_parts(make_writer.directory) == []
+
+
+def test_a_run_that_is_to_stop_does_not_wait(make_writer, refusing):
+    refusing("write_part", math.inf)
+    writer, _ = make_writer("recovery.storage_seconds=100000")
+    make_writer.directory.stop.touch()
+    with pytest.raises(OSError, match="No space left"):
+        add(writer, follow(writer), 1, [0, 1])
+
+
+# ------------------------------------------------------------------------------------------ one by one
+
+
+def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_writer):
+    writer, points = make_writer()
+    training = follow(writer)
+    add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
+    add(writer, training, 2, [0, 1], ends=(ended(1),))
+    writer.train_alone()
+    assert set(read_rows(make_writer.directory)["point"]) == {points[1].id}
+    again, _ = make_writer()
+    assert (again.alone, again.ended) == (True, {points[1].id})
+    again.begin(points[:1])
+    training = follow(again)
+    add(again, training, 1, [0], acc=(0.25,))
+    again.fail(points[0], raised())
+    again.finish()
+    end = read_ends(make_writer.directory)[points[0].id]
+    assert (end.outcome, end.best_test_acc) == (Outcome.FAILED, 0.25)
+    assert end.why.startswith("ValueError: ill (")
+    assert (make_writer.directory.logs / f"{points[0].id}.txt").read_text().startswith("Traceback")
+    assert sorted(read_rows(make_writer.directory).groupby("point", observed=True).size()) == [1, 2]
+
+
+def test_an_error_before_anything_was_committed_is_remembered_too(make_writer):
+    writer, _ = make_writer()
+    writer.train_alone()
+    assert restart_of(make_writer.directory, "k1").checkpoint.alone
+    assert len(read_rows(make_writer.directory)) == 0
+
+
+def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_writer):
+    """Else its end would say it, unless a worker died meanwhile: the tables would differ."""
+    writer, points = make_writer()
+    training = follow(writer)
+    add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
+    writer.train_alone()
+    writer.begin(points[:1])
+    training = follow(writer)
+    add(writer, training, 1, [0], acc=(0.5,), ends=(ended(0),))
+    assert read_ends(make_writer.directory)[points[0].id].best_test_acc == 0.5
+
+
+# ------------------------------------------------------------------------------------------ how often
+
+
+@pytest.mark.parametrize(
+    ("commit_seconds", "elapsed", "cost", "interval"),
+    [
+        (10, 0, 0, 10),
+        (10, 400, 0, 10),
+        (10, 5000, 0, 100),
+        (10, 1e7, 0, 600),
+        (0, 100, 0, 2),
+        (10, 0, 1, 50),
+        (1e6, 1e7, 0, 1e6),
+    ],
+)
+def test_the_time_between_commits(tmp_path, small_grid, commit_seconds, elapsed, cost, interval):
+    grid, directory = small_grid(f"recovery.commit_seconds={commit_seconds}"), SweepDir(tmp_path)
+    rows = RowBuffer(table_schema(make_points(grid)), {}, {})
+    writer = PackWriter(
+        directory, "k1", 0, restart_of(directory, "k1"), rows=rows, grid=grid, device="", notify=lambda _: None
+    )
+    writer._before, writer._commit_cost = elapsed, cost
+    assert writer._interval() == pytest.approx(interval, rel=0.01, abs=0.1)

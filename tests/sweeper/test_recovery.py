@@ -1,0 +1,252 @@
+"""What is put in order before a run: whatever happened to the files, the table becomes that of an undisturbed sweep."""
+
+import pandas as pd
+import pytest
+from crash_support import Killed, assert_same, changes, dying, small, train
+from tests_support import SMALL
+
+from results.attempts import claim
+from results.frames import read_rows
+from results.part_names import holes
+from results.parts import all_parts, parts, parts_behind, read_commit, read_ends, read_part, write_part
+from results.store import SweepDir
+from search_spaces.outcome import Outcome
+from search_spaces.points import make_points
+from sweeper import worker
+from sweeper.checkpoints import checkpoint_files, restart_of
+from sweeper.ledger import give_up, read_ledger
+from sweeper.plan_file import read_plan
+from sweeper.recovery import put_in_order
+from trainables.train import start_training
+
+GRID = small("resources.pack=3", text=SMALL)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The undisturbed sweep, and how often the disk changed for it."""
+    out = tmp_path_factory.mktemp("reference")
+    number = changes(GRID, out)
+    return SweepDir(out / GRID.name), number
+
+
+@pytest.fixture
+def interrupted(reference, tmp_path):
+    """A sweep whose process died in the middle: one pack has finished, the other is under way."""
+    directory = SweepDir(tmp_path / GRID.name)
+    with dying(directory, reference[1] * 5 // 6), pytest.raises(Killed):
+        train(GRID, tmp_path)
+    under_way = {n.pack for n in parts(directory) if not read_commit(directory, parts(directory, n.pack)[-1]).finished}
+    assert len(under_way) == 1
+    assert len({n.pack for n in parts(directory)}) == 2
+    assert len(parts(directory, *under_way)) > 5
+    return directory
+
+
+def put(directory, console, grid=GRID):
+    with dying(directory):
+        put_in_order(directory, grid, make_points(grid), console)
+
+
+def complete(directory, grid=GRID):
+    with dying(directory):
+        train(grid, directory.root.parent)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def unlink(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [flip, cut, unlink])
+@pytest.mark.parametrize("which", [0, 0.3, 0.6, 1])
+def test_a_damaged_part_is_trained_again_to_the_same_table(interrupted, reference, quiet, damage, which):
+    names = parts(interrupted)
+    name = names[round(which * (len(names) - 1))]
+    damage(interrupted.rows / name.file)
+    put(interrupted, quiet)
+    said = f"damaged: {name.file} is dropped (its content is not what its name says); what it held is trained again"
+    assert (said in quiet.file.getvalue()) == (damage is not unlink)
+    assert name not in all_parts(interrupted)
+    assert parts_behind(interrupted) == []
+    assert holes(all_parts(interrupted)) == []
+    complete(interrupted)
+    assert_same(interrupted, reference[0])
+
+
+def test_every_part_and_checkpoint_at_once_may_be_damaged(interrupted, reference, quiet):
+    for path in [*interrupted.rows.iterdir(), *checkpoint_files(interrupted)]:
+        flip(path)
+    put(interrupted, quiet)
+    assert all_parts(interrupted) == []
+    complete(interrupted)
+    assert_same(interrupted, reference[0])
+
+
+def test_a_damaged_checkpoint_costs_the_time_since_the_one_before(interrupted, reference):
+    (pack,) = {path.name.partition("-")[0] for path in checkpoint_files(interrupted)}
+    last = restart_of(interrupted, pack)
+    flip(interrupted.checkpoints / read_commit(interrupted, last.names[-1]).checkpoint)
+    before = restart_of(interrupted, pack)
+    assert before.names == last.names[:-1]
+    complete(interrupted)
+    assert_same(interrupted, reference[0])
+
+
+def test_a_finished_sweep_with_a_damaged_part_trains_its_pack_again_and_no_other(interrupted, reference, quiet):
+    complete(interrupted)
+    name = parts(interrupted)[0]
+    others = {p: e for p, e in read_ends(interrupted).items() if e.pack != name.pack}
+    flip(interrupted.rows / name.file)
+    complete(interrupted)
+    assert_same(interrupted, reference[0])
+    assert others.items() <= read_ends(interrupted).items()
+
+
+def test_what_an_overtaken_worker_wrote_does_not_take_the_place_of_a_damaged_part(interrupted, reference, quiet):
+    """Else the rows of two histories would stand together: those of the one before the damage, of the other behind."""
+    (pack,) = {path.name.partition("-")[0] for path in checkpoint_files(interrupted)}
+    restart = restart_of(interrupted, pack)
+    rows, commit = read_part(interrupted, restart.names[-1]), read_commit(interrupted, restart.names[-1])
+    stale, latest = restart.names[-1].attempt, claim(interrupted, pack)
+    first = write_part(interrupted, pack, latest, restart.names, rows, commit)
+    write_part(interrupted, pack, latest, [*restart.names, first], rows, commit)
+    late = write_part(interrupted, pack, stale, restart.names, rows, commit)
+    assert late not in parts(interrupted)
+    flip(interrupted.rows / first.file)
+    put(interrupted, quiet)
+    assert set(all_parts(interrupted, pack)) == set(restart.names)
+    complete(interrupted)
+    assert_same(interrupted, reference[0])
+
+
+def test_nothing_is_touched_that_needs_no_change(interrupted, quiet):
+    put(interrupted, quiet)
+    before = {path: path.stat().st_mtime_ns for path in interrupted.root.rglob("*") if path.is_file()}
+    put(interrupted, quiet)
+    assert {path: path.stat().st_mtime_ns for path in interrupted.root.rglob("*") if path.is_file()} == before
+    assert quiet.file.getvalue() == ""
+
+
+def test_files_of_killed_writers_are_removed(interrupted, reference, quiet):
+    for folder in ("rows", "checkpoints"):
+        (interrupted.root / folder / ".x-000-00000-000000000000.parquet.123.tmp").write_bytes(b"half")
+    put(interrupted, quiet)
+    assert not list(interrupted.root.rglob("*.tmp"))
+    complete(interrupted)
+    assert_same(interrupted, reference[0])
+
+
+def test_a_stop_that_was_asked_for_before_is_forgotten(interrupted, reference):
+    interrupted.stop.touch()
+    complete(interrupted)
+    assert_same(interrupted, reference[0])
+
+
+# --------------------------------------------------------------------------------------------------- grids that grow
+
+
+def test_an_axis_gained_in_the_middle_changes_no_number(interrupted, reference, quiet):
+    """The packs under way go on as they were; all rows say what the axis was."""
+    grown = small("resources.pack=3", "axes.model.width=[16, 8]", text=SMALL)
+    put(interrupted, quiet, grown)
+    assert set(read_rows(interrupted)["model.width"]) == {16.0}
+    before = read_rows(interrupted)
+    complete(interrupted, grown)
+    rows = read_rows(interrupted)
+    assert rows.groupby("point", observed=True)["model.width"].nunique().eq(1).all()
+    old = rows[rows["model.width"] == 16].drop(columns="model.width")
+    wanted = read_rows(reference[0])
+    columns = [c for c in wanted if c not in {"sweep", "attempt", "seconds"}]
+    text = dict.fromkeys(("point", "pack"), "str")
+    pd.testing.assert_frame_equal(
+        old[columns].astype(text).reset_index(drop=True), wanted[columns].astype(text), check_exact=True
+    )
+    assert len(rows) > len(old) >= len(before)
+
+
+def test_a_grid_that_loses_points_keeps_their_rows(interrupted, quiet):
+    smaller = small("resources.pack=3", "axes.eta=[0.1]", text=SMALL)
+    ends, rows = read_ends(interrupted), read_rows(interrupted)
+    put(interrupted, quiet, smaller)
+    assert read_ends(interrupted) == ends
+    assert len(read_rows(interrupted)) == len(rows)
+
+
+# --------------------------------------------------------------------------------------------------- lost plans
+
+
+def test_without_its_plan_what_has_ended_stays_and_the_rest_is_trained_anew(tmp_path, quiet):
+    grid = small("resources.pack=1", text=SMALL)
+    number = changes(grid, tmp_path / "reference")
+    reference = SweepDir(tmp_path / "reference" / grid.name)
+    directory = SweepDir(tmp_path / grid.name)
+    with dying(directory, number * 3 // 5), pytest.raises(Killed):
+        train(grid, tmp_path)
+    ends = read_ends(directory)
+    assert 0 < len(ends) < len(read_rows(directory)["point"].unique())
+    directory.plan.write_text("{")
+    put(directory, quiet, grid)
+    assert read_ends(directory) == ends
+    assert set(read_rows(directory)["point"]) == ends.keys()
+    complete(directory, grid)
+    assert_same(directory, reference)
+
+
+def test_points_that_failed_are_taken_out_and_nothing_else(tmp_path, quiet, monkeypatch):
+    def ill(points, recipe, device):
+        if any(p.eta == 0.3 for p in points):
+            raise ValueError("ill")
+        return start_training(points, recipe, device)
+
+    monkeypatch.setattr(worker, "start_training", ill)
+    with dying(SweepDir(tmp_path / GRID.name)):
+        directory = train(GRID, tmp_path)
+    ends, rows = read_ends(directory), read_rows(directory)
+    failed = {p for p, e in ends.items() if e.outcome is Outcome.FAILED}
+    assert len(failed) == 3
+    for _ in range(2):
+        put(directory, quiet)
+        assert read_ends(directory) == {p: e for p, e in ends.items() if p not in failed}
+        assert len(read_rows(directory)) == len(rows)
+    complete(directory)
+    assert {p for p, e in read_ends(directory).items() if e.outcome is Outcome.FAILED} == failed
+
+
+# --------------------------------------------------------------------------------------------------- packs given up
+
+
+def test_a_pack_given_up_counts_as_failed_until_the_next_run_which_goes_on(interrupted, reference):
+    packs = read_plan(interrupted).pack_points
+    (pack,) = {path.name.partition("-")[0] for path in checkpoint_files(interrupted)}
+    ended = read_ends(interrupted)
+    give_up(interrupted, pack, "its worker died 4 times: killed")
+    ledger = read_ledger(interrupted, packs)
+    lost = set(packs[pack]) - ended.keys()
+    assert lost
+    assert {p for p, e in ledger.items() if e.outcome is Outcome.FAILED} == lost
+    assert {ledger[p].why for p in lost} == {"its worker died 4 times: killed"}
+    assert ended.items() <= ledger.items()
+    kept = restart_of(interrupted, pack)
+    complete(interrupted)
+    assert not interrupted.given_up.exists()
+    assert read_ledger(interrupted, packs) == read_ends(interrupted)
+    rows = read_rows(interrupted)
+    attempts = rows[rows["pack"] == pack].groupby("step")["attempt"].max()
+    assert attempts.loc[: kept.checkpoint.step].max() == 0  # nothing before its checkpoint was trained again
+    assert attempts.loc[kept.checkpoint.step + 1 :].min() > 0
+    assert_same(interrupted, reference[0])
+
+
+def test_a_pack_given_up_that_the_plan_does_not_know_fails_no_point(interrupted):
+    give_up(interrupted, "0123456789ab", "gone")
+    assert read_ledger(interrupted, read_plan(interrupted).pack_points) == read_ends(interrupted)

@@ -255,7 +255,7 @@ def unfinished(sweep):
 
 def attempts(sweep):
     """Packs and attempts that have committed something."""
-    return {file.rsplit("-", 2)[0] for file in names(sweep)}
+    return {file.rsplit("-", 3)[0] for file in names(sweep)}
 
 
 def strike(process, sweep, fault, tally):
@@ -266,7 +266,7 @@ def strike(process, sweep, fault, tally):
         victims = training_workers(process.pid)[:1]
     else:
         victims = [ray_process(process.pid, fault.split()[0])]
-    if not victims:
+    if not victims or victims[0] is None:
         return None
     os.kill(victims[0], signal.SIGKILL)
     now = time.time()

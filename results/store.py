@@ -50,6 +50,11 @@ class SweepDir:
         return self.root / "checkpoints"
 
     @property
+    def weights(self) -> Path:
+        """Weights of points at their ends, if the grid asks for them."""
+        return self.root / "weights"
+
+    @property
     def attempts(self) -> Path:
         """An empty file for every attempt at a pack: its number is taken."""
         return self.root / "attempts"

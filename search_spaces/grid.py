@@ -132,3 +132,7 @@ class Grid(Section):
     analysis: Analysis = Analysis()
     resources: Resources = Resources()
     recovery: Recovery = Recovery()
+    keep_weights: bool = False
+    """Whether the weights of every point that was trained to its end stay, in ``weights/POINT.pt``: parameters and
+    buffers by name, for ``model.load_state_dict``. A training loop of one's own, and theory, have none. Points that
+    have ended before are not trained again for it."""

@@ -107,11 +107,13 @@ class Restart:
     Attributes:
         names: the parts that it builds on, from the first on; what lies behind them is trained again.
         ended: ids of the points that ended in them.
+        steps: optimizer steps that those have taken.
         checkpoint: the state behind the last of them.
     """
 
     names: tuple[PartName, ...] = ()
     ended: frozenset[str] = frozenset()
+    steps: int = 0
     checkpoint: Checkpoint = AFRESH
 
 
@@ -127,6 +129,11 @@ def restart_behind(directory: SweepDir, names: Sequence[PartName]) -> Restart:
         named = commits[last - 1].checkpoint
         checkpoint = load_checkpoint(directory, named) if named else None
         if checkpoint is not None or commits[last - 1].finished:
-            ended = frozenset(end.point for commit in commits[:last] for end in commit.ends)
-            return Restart(names=tuple(names[:last]), ended=ended, checkpoint=checkpoint or AFRESH)
+            ends = [end for commit in commits[:last] for end in commit.ends]
+            return Restart(
+                names=tuple(names[:last]),
+                ended=frozenset(end.point for end in ends),
+                steps=sum(end.steps for end in ends),
+                checkpoint=checkpoint or AFRESH,
+            )
     return Restart()

@@ -12,14 +12,14 @@ class Progress:
     """What the driver hears of a pack: a summary, never rows.
 
     Attributes:
-        steps: steps of points taken since the last summary.
+        steps: steps of its points that the pack has behind it, those of earlier runs among them; None if not known.
         ends: points that ended since then.
         finished: whether the worker has left the pack.
         waiting: what the worker is waiting for, empty if for nothing.
     """
 
     pack: str
-    steps: int = 0
+    steps: int | None = None
     ends: tuple[PointEnd, ...] = ()
     finished: bool = False
     waiting: str = ""

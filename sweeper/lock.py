@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -23,18 +23,9 @@ def locked(directory: SweepDir) -> Iterator[None]:
     Raises:
         InputError: another process holds it; who, and since when.
     """
-    directory.root.mkdir(parents=True, exist_ok=True)
     for _ in files_of(directory):  # refuses what leads out of the folder before anything is written
         pass
-    with directory.lock.open("a+", encoding="utf-8", errors="replace") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"{directory.root}: this sweep is being run already, by {_holder(file)}. Wait for it, stop it "
-                f"(kill -INT PID), or give this run a name of its own (--name {directory.name}-2). "
-                f"'sweeper status {directory.root}' shows how far it is."
-            ) from None
+    with _held(directory) as file:
         file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
@@ -46,6 +37,26 @@ def locked(directory: SweepDir) -> Iterator[None]:
             if list(directory.root.iterdir()) == [directory.lock]:  # nothing came of it: leave no trace
                 directory.lock.unlink()
                 directory.root.rmdir()
+
+
+def _held(directory: SweepDir) -> TextIO:
+    """The lock file, open and locked."""
+    while True:
+        directory.root.mkdir(parents=True, exist_ok=True)
+        file = directory.lock.open("a+", encoding="utf-8", errors="replace")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with file:
+                raise InputError(
+                    f"{directory.root}: this sweep is being run already, by {_holder(file)}. Wait for it, stop it "
+                    f"(kill -INT PID), or give this run a name of its own (--name {directory.name}-2). "
+                    f"'sweeper status {directory.root}' shows how far it is."
+                ) from None
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), directory.lock.stat()):
+                return file
+        file.close()  # whoever held it has removed it since it was opened: a lock on it would keep nobody out
 
 
 def holder(directory: SweepDir) -> str | None:

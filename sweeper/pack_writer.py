@@ -16,6 +16,7 @@ from search_spaces.points import Point
 from sweeper.checkpoints import Checkpoint, Restart, checkpoint_files, save_checkpoint
 from sweeper.events import Notify, Progress, stop_requested
 from sweeper.row_buffer import RowBuffer
+from sweeper.weights import save_weights
 from trainables.measured import Measurement
 from trainables.task import cause_of
 from trainables.train import Training
@@ -81,6 +82,7 @@ class PackWriter:
         self._directory, self._pack, self._attempt = directory, pack, attempt
         self._rows, self._device, self._notify = rows, device, notify
         self._recovery, self._tolerance = grid.recovery, grid.analysis.tolerance
+        self._keep_weights = grid.keep_weights
         self._names, self._built_on = list(restart.names), len(restart.names)
         self._before = restart.checkpoint.seconds
         self._records = {id_: [(acc, s) for acc, s in kept] for id_, kept in restart.checkpoint.records.items()}
@@ -93,7 +95,7 @@ class PackWriter:
         self._training: Training | None = None
         self._ends: list[PointEnd] = []
         self._unreported: list[PointEnd] = []
-        self._step = self._reported_steps = self._steps = 0
+        self._step, self._ended_steps = 0, restart.steps
 
     def begin(self, points: Sequence[Point]) -> None:
         """What comes is of ``points``, at their start."""
@@ -104,16 +106,17 @@ class PackWriter:
     def follow(self, training: Training, step: int) -> None:
         """Their measurements come from ``training``, which has taken ``step`` steps."""
         self._training, self._step = training, step
+        self._report()  # from where it goes on
 
     def add(self, measurement: Measurement) -> None:
         """Take what the training yields; a measurement of no point is a sign of life."""
         now = time.monotonic()
-        open_points = sum(p.id not in self.ended for p in self._points)
-        self._steps += (measurement.step - self._step) * open_points
         self._step = measurement.step
         if measurement.members:
             self._take(measurement)
         for end in measurement.ends:
+            if self._keep_weights and end.outcome is not Outcome.DIVERGED:
+                self._save_weights(end.member)
             self._end(self._points[end.member], end.outcome, end.why)
         if now - self._committed > self._interval():
             self.commit()
@@ -217,6 +220,12 @@ class PackWriter:
     def _refuse_if_overtaken(self) -> None:
         refuse_if_overtaken(self._directory, self._pack, self._attempt)
 
+    def _save_weights(self, member: int) -> None:
+        """Before the end is committed, so that no point that has ended lacks its weights."""
+        weights = self._training.weights(member) if self._training is not None else None
+        if weights is not None:
+            self._write(lambda: save_weights(self._directory, self._points[member].id, weights))
+
     def _write(self, action: Callable[[], None]) -> None:
         patiently(action, self._directory, self._pack, self._recovery, self._notify)
 
@@ -251,12 +260,13 @@ class PackWriter:
             device=self._device,
         )
         self.ended.add(point.id)
+        self._ended_steps += end.steps
         self._ends.append(end)
         self._unreported.append(end)
 
     def _report(self, finished: bool = False) -> None:
         self._reported = time.monotonic()
-        steps, self._reported_steps = self._steps - self._reported_steps, self._steps
+        steps = self._ended_steps + self._step * sum(p.id not in self.ended for p in self._points)
         self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), finished=finished))
         self._unreported = []
 

@@ -26,15 +26,19 @@ class Tally:
     """What a run has done so far; fed with summaries, read by the display.
 
     Attributes:
-        total: points to train. steps_total: steps of points they need.
+        total: points to train.
+        steps_total: steps of points that their packs need, those of earlier runs among them.
         done_before: points that the sweep held already.
+        steps: pack to the steps that it has behind it.
+        trained: steps taken in this run, those that were lost and taken again among them.
         waiting: pack to what it waits for.
     """
 
     total: int
     steps_total: int
     done_before: int = 0
-    steps: int = 0
+    steps: dict[str, int] = field(default_factory=dict)
+    trained: int = 0
     ends: dict[str, PointEnd] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     first_report: float | None = None
@@ -44,7 +48,11 @@ class Tally:
         """Take in a summary that arrived at time ``now``, in seconds."""
         if self.first_report is None:
             self.first_report = now
-        self.steps += progress.steps
+        if progress.steps is not None:
+            # The first summary of an attempt says where it goes on: for one tried again, less far than it had come.
+            before = self.steps.get(progress.pack, progress.steps)
+            self.trained += max(0, progress.steps - before)
+            self.steps[progress.pack] = progress.steps
         self.ends |= {end.point: end for end in progress.ends}  # a pack that is tried again may repeat some
         (self.active.discard if progress.finished else self.active.add)(progress.pack)
         self.waiting.pop(progress.pack, None)
@@ -54,12 +62,16 @@ class Tally:
     def rate(self, now: float) -> float:
         """Steps of points a second since training began."""
         elapsed = now - self.first_report if self.first_report is not None else 0.0
-        return self.steps / elapsed if elapsed >= 1 else 0.0  # summaries come a second apart
+        return self.trained / elapsed if elapsed >= 1 else 0.0  # summaries come a second apart
 
     def remaining_seconds(self, now: float) -> float | None:
         """Expected time until the end, from the steps left; None before there is a rate."""
         rate = self.rate(now)
-        return max(0, self.steps_total - self.steps) / rate if rate > 0 else None
+        return (1 - self.share()) * self.steps_total / rate if rate > 0 else None
+
+    def share(self) -> float:
+        """Of all steps, those that are done: 0 to 1."""
+        return min(1.0, sum(self.steps.values()) / max(1, self.steps_total))
 
     def outcomes(self) -> Counter[Outcome]:
         """Ended points by outcome."""
@@ -117,13 +129,14 @@ class Display:
 
     def _render(self) -> RenderableType:
         with self._lock:
-            bar = ProgressBar(total=max(1, self.tally.steps_total), completed=self.tally.steps, width=40)
+            share = self.tally.share()
             grid = Table.grid(padding=(0, 1))
-            grid.add_row(bar, Text(self._share()), Text(self._eta(), style="cyan"))
+            grid.add_row(
+                ProgressBar(total=1.0, completed=share, width=40),
+                Text(f"{share:4.0%}"),
+                Text(self._eta(), style="cyan"),
+            )
             return Group(grid, self._line())
-
-    def _share(self) -> str:
-        return f"{min(1.0, self.tally.steps / max(1, self.tally.steps_total)):4.0%}"
 
     def _eta(self) -> str:
         left = self.tally.remaining_seconds(time.monotonic())

@@ -98,6 +98,7 @@ def inspect(directory: SweepDir) -> Inspection:
         "grid and plan": ([directory.grid, directory.plan], ""),
         "parts": ([directory.rows / n.file for n in parts.names], f"{parts.rows:,} rows, {len(parts.ends):,} ends"),
         "checkpoints": (checkpoint_files(directory), ""),
+        "weights": (sorted(directory.weights.glob("*.pt")), ""),
         "points.parquet": ([directory.points], ""),
         "analysis": ([p for p in sizes if directory.analysis in p.parents or p == directory.report], ""),
     }

@@ -56,6 +56,10 @@ class Training(Protocol):
         """Go on where ``state_dict`` of an equal training was taken."""
         ...
 
+    def weights(self, member: int) -> dict[str, Tensor] | None:
+        """Parameters and buffers, on the CPU, of a point that ended with the latest measurement; None if unknown."""
+        ...
+
 
 def start_training(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Training:
     """``points`` at their start, each with its own η, λ, seed, initialization scale and budget.
@@ -95,6 +99,9 @@ class Unresumable:
         """Never called, for there is no state."""
         raise NotImplementedError
 
+    def weights(self, member: int) -> None:
+        """A loop of one's own has its own."""
+
 
 class PackTraining:
     """A pack in training: parameters, optimizer and step of the points that are still in it."""
@@ -118,6 +125,7 @@ class PackTraining:
         last_step = np.array([cost.last_step(p.budget) for p in points])
         self._due = [measured_steps(recipe.measure, int(n), cost.steps_per_epoch) for n in last_step]
         self._members = list(range(len(points)))
+        self._ended: dict[int, dict[str, Tensor]] = {}  # by the measurement just yielded
         self._step = 0
         self._upcoming = {m: self._due_after(m, 0) for m in self._members}
         weights = [initial_weights(trainable, task, p.seed, p.sigma_w) for p in points]
@@ -155,6 +163,10 @@ class PackTraining:
                     tensor.copy_(saved[name])
         self._optimizer.load_state_dict(state["optimizer"])
 
+    def weights(self, member: int) -> dict[str, Tensor]:
+        """See ``Training``."""
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._ended[member].items()}
+
     def measurements(self, pulse: float = math.inf) -> Iterator[Measurement]:
         """Train to the end of the last point; see ``Training``."""
         _set_precision(self._numerics.precision)
@@ -163,8 +175,12 @@ class PackTraining:
             outputs = self._whole_outputs() if self._whole else None
             if self._step == min(self._upcoming.values()):
                 measurement = self._measure(outputs)
+                state = {**self._parameters, **self._buffers}
+                at = {end.member: self._members.index(end.member) for end in measurement.ends}
+                self._ended = {m: {name: t[i] for name, t in state.items()} for m, i in at.items()}
                 self._drop({end.member for end in measurement.ends})
                 yield measurement
+                self._ended = {}  # views of the tensors of the whole pack, which they keep in memory
                 last = time.monotonic()
                 if measurement.ends:
                     continue

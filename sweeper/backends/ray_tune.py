@@ -52,6 +52,7 @@ MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
 LOOK_SECONDS = 1.0  # between looks at what may have died
 PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
 STUCK_SECONDS = 15.0  # without a tick of Tune, which has ten a second
+LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
 GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
 _VITAL = ("gcs_server", "raylet")  # without them the driver would wait for ever
 
@@ -259,18 +260,29 @@ def _guarded(
 
 def _train_pack(config: dict[str, Any], root: str, threads: int) -> None:
     """The Ray trial of one pack."""
-    if stop_requested(SweepDir(Path(root))):
-        return
+    directory = SweepDir(Path(root))
     place = ray.get_runtime_context().get_node_id(), os.getpid()
 
     def notify(progress: Progress) -> None:
         tune.report({"progress": progress, "place": place})
 
     notify(Progress(pack=config["pack"]))  # so that a worker that hangs from the start can be found
+    _wait(config.get("wait", 0.0), directory, config["pack"], notify)
+    if stop_requested(directory):
+        notify(Progress(pack=config["pack"], finished=True))
+        return
     try:
         run_pack(root, config["pack"], notify, threads)
     except OSError as error:  # it has waited long: not to be tried again at once
         tune.report({"refused": str(error)})
+
+
+def _wait(seconds: float, directory: SweepDir, pack: str, notify: Notify) -> None:
+    """Before a pack is tried again: what killed its worker, memory that others fill say, may be over by then."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not stop_requested(directory):
+        notify(Progress(pack=pack, waiting=f"its worker was lost; tried again after {seconds:g} s"))
+        time.sleep(min(LOOK_SECONDS, seconds))
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
@@ -334,7 +346,9 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         self._forget(trial)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its worker or node died; Tune starts it again at once, with this configuration."""
         self._forget(trial)
+        trial.config["wait"] = min(2.0 ** (trial.num_failures - 1), LONGEST_WAIT)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Its worker or node died once more than it is tried again."""

@@ -31,7 +31,7 @@ NAME = (
 )
 RANGE = "a range is written {log: [low, high], num: n} with finite 0 < low < high and 2 <= n <= 10,000"
 AXES = "augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w"
-TOP = "analysis, axes, budget, l2, measure, name, optimizer, recovery, resources, schedule, trainable"
+TOP = "analysis, axes, budget, keep_weights, l2, measure, name, optimizer, recovery, resources, schedule, trainable"
 TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch}, a section {kernel, data, loss, homogeneity, init}, a section {function, arguments, init, augment, numerics, batch} or a section {loop, arguments}"
 ANY_TRAINABLE = "arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, model, numerics"
 MODEL = "a section {name: fc | cnn | wrn | resnet50, …}"

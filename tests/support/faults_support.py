@@ -151,9 +151,8 @@ def training_workers(pid):
 
 
 def ray_process(pid, name):
-    """The ``raylet`` or ``gcs_server`` below ``pid``."""
-    (found,) = [p for p, line in descendants(pid).items() if line.partition(" ")[0].endswith(f"/{name}")]
-    return found
+    """The ``raylet`` or ``gcs_server`` below ``pid``; None while Ray is being started again."""
+    return next((p for p, line in descendants(pid).items() if line.partition(" ")[0].endswith(f"/{name}")), None)
 
 
 def kill_all(process):

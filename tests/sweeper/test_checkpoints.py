@@ -168,7 +168,7 @@ def test_a_pack_goes_on_at_its_last_checkpoint_that_is_whole(sweep):
     committed(sweep, 3, point_end("p2"))
     standing = tuple(parts(sweep))
     assert restart_of(sweep, "k1") == Restart(
-        names=standing[:3], ended=frozenset({"p1"}), checkpoint=Checkpoint(step=6)
+        names=standing[:3], ended=frozenset({"p1"}), steps=4, checkpoint=Checkpoint(step=6)
     )
     path = sweep.checkpoints / names[2]
     path.write_bytes(path.read_bytes()[:-1])
@@ -184,7 +184,7 @@ def test_a_pack_that_has_finished_stays_so(sweep):
     committed(sweep, 0, point_end("p1"))
     committed(sweep, 1, point_end("p2"), finished=True)
     restart = restart_of(sweep, "k1")
-    assert restart == Restart(names=tuple(parts(sweep)), ended=frozenset({"p1", "p2"}))
+    assert restart == Restart(names=tuple(parts(sweep)), ended=frozenset({"p1", "p2"}), steps=8)
 
 
 def test_a_pack_without_a_part_starts_at_its_start(sweep):

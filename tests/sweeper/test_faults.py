@@ -79,14 +79,15 @@ class _Shared:
 
     name = "ray"
 
-    def __init__(self, backend, disturb):
+    def __init__(self, backend, disturb=lambda _: None):
         self.workers, self._run, self._disturb = backend.workers, backend.run, disturb
+        self.heard = []
 
     def run(self, directory, plan, grid, notify):
         thread = threading.Thread(target=self._disturb, args=(directory,))
         thread.start()
         try:
-            self._run(directory, plan, grid, notify)
+            self._run(directory, plan, grid, lambda progress: (self.heard.append(progress), notify(progress)))
         finally:
             thread.join()
 
@@ -102,11 +103,12 @@ def one_training_worker(directory, after=3):
 
 @linux
 @pytest.mark.ray
-def test_a_killed_worker_costs_no_row_and_gives_none_twice(tmp_path, reference, ray_backend):
+def test_a_killed_worker_costs_no_row_and_gives_none_twice(tmp_path, reference, ray_backend, capfd):
     sweep = Sweep(tmp_path)
     account = sweep.run(lambda: _Shared(ray_backend, lambda d: os.kill(one_training_worker(d), signal.SIGKILL)))
     assert account.missing == 0
     assert_same(sweep.directory, reference)
+    assert "raylet" not in capfd.readouterr().out
 
 
 @linux
@@ -171,7 +173,9 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
 
     monkeypatch.syspath_prepend(tmp_path / "own")
     monkeypatch.setattr(ray_tune, "_train_pack", _with_path(str(tmp_path / "own"), ray_tune._train_pack))
-    account = sweep.run(lambda: _Shared(ray_backend, lambda _: None))
+    backend = _Shared(ray_backend)
+    account = sweep.run(lambda: backend)
+    assert "its worker was lost; tried again after 1 s" in {progress.waiting for progress in backend.heard}
     ends = {e.outcome: e for e in account.ends.values()}
     if not why:
         assert set(ends) == {Outcome.COMPLETED}

@@ -421,6 +421,5 @@ def _strike(process, fault):
     elif fault == "worker":
         for pid in training_workers(process.pid)[:1]:
             os.kill(pid, signal.SIGKILL)
-    else:
-        with contextlib.suppress(ValueError):  # it is just being started again
-            os.kill(ray_process(process.pid, fault), signal.SIGKILL)
+    elif victim := ray_process(process.pid, fault):
+        os.kill(victim, signal.SIGKILL)

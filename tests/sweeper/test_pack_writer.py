@@ -121,7 +121,7 @@ def test_the_driver_hears_of_every_step_and_end_once(make_writer, monkeypatch):
     add(writer, training, 15, [1], ends=(ended(1, Outcome.DIVERGED),))
     writer.finish()
     heard = make_writer.heard
-    assert sum(p.steps for p in heard) == 10 + 15
+    assert [p.steps for p in heard] == [0, 8, 12, 10 + 10, 10 + 15, 10 + 15]
     assert [e.point for p in heard for e in p.ends] == [p.id for p in points]
     assert [p.finished for p in heard] == [False] * (len(heard) - 1) + [True]
 

@@ -22,7 +22,9 @@ def test_the_tally_counts_and_estimates():
     assert tally.remaining_seconds(0.0) is None
     assert tally.kappa() is None
     tally.add(Progress(pack="a"), now=10.0)
+    tally.add(Progress(pack="a", steps=0), now=10.0)
     tally.add(Progress(pack="a", steps=100, ends=(_end("1"), _end("2", acc=0.95, kappa=None))), now=12.0)
+    tally.add(Progress(pack="b", steps=0), now=12.0)
     tally.add(Progress(pack="b", steps=100, ends=(_end("3", Outcome.FAILED, None, 2.0),), finished=True), now=14.0)
     assert tally.rate(10.5) == 0.0
     assert tally.rate(14.0) == 50.0
@@ -39,6 +41,23 @@ def test_a_pack_that_is_tried_again_counts_its_points_once():
     tally.add(Progress(pack="a", ends=(_end("1"), _end("2"))), now=1.0)
     assert tally.outcomes() == {Outcome.COMPLETED: 2}
     assert tally.kappa() == (pytest.approx(0.5), 2)
+
+
+def test_what_an_earlier_run_trained_counts_as_done_and_not_as_speed():
+    tally = Tally(total=1, steps_total=1000)
+    tally.add(Progress(pack="a", steps=800), now=0.0)
+    tally.add(Progress(pack="a", steps=900), now=10.0)
+    assert tally.share() == 0.9
+    assert tally.rate(10.0) == 10.0
+    assert tally.remaining_seconds(10.0) == pytest.approx(10.0)
+
+
+def test_what_a_lost_worker_had_trained_counts_once_as_done_and_twice_as_work():
+    tally = Tally(total=1, steps_total=1000)
+    for now, steps in enumerate((0, 400, 300, 400, 1000)):  # its checkpoint was of step 300
+        tally.add(Progress(pack="a", steps=steps, finished=steps == 1000), now=float(now))
+    assert tally.share() == 1.0
+    assert tally.rate(4.0) == 1100 / 4
 
 
 def test_the_line_says_what_packs_wait_for_until_they_go_on(small_grid):
@@ -70,7 +89,7 @@ def test_a_terminal_shows_a_bar_and_the_time_left(small_grid):
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
     with Display(Console(file=out, width=120, force_terminal=True), "small", plan, total=6, done_before=0) as display:
-        display.notify(Progress(pack="a"))
+        display.notify(Progress(pack="a", steps=0))
         display.tally.first_report -= 2.0  # as if it had come two seconds ago
         display.notify(Progress(pack="a", steps=plan.cost.steps // 2))
         display._live.refresh()

@@ -12,7 +12,9 @@ from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.plan_file import read_plan
 from sweeper.run import to_yaml
+from sweeper.weights import load_model
 from sweeper.worker import device_name
+from trainables.task import task_of
 
 
 class _Interrupted(InProcessBackend):
@@ -176,3 +178,30 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(sweep, sm
     with pytest.raises(InputError, match="torch finds no GPU here"):
         sweep(small_grid("resources.gpus_per_pack=1"))
     assert not (tmp_path / "small").exists()
+
+
+def test_weights_that_are_kept_measure_as_the_last_row_says(sweep, small_grid):
+    """Also of points whose pack was interrupted, and of those that ended before the others."""
+    budget = "budget={rule: fixed, constant: 40, exceptions: [{eta: 0.1, lam: 0.1, epochs: 20}]}"
+    axes = "axes={eta: [0.1, 1e6], lam: [0.01, 0.1]}"
+    grid = small_grid("keep_weights=true", budget, axes, "recovery.commit_seconds=0")
+    with pytest.raises(KeyboardInterrupt):
+        sweep(grid, _Interrupted)
+    account, directory = sweep(grid)
+    trained = {id_ for id_, end in account.ends.items() if end.outcome is Outcome.COMPLETED}
+    assert len(trained) == 2
+    assert {path.stem for path in directory.weights.iterdir()} == trained
+    task = task_of(grid.trainable)
+    x, labels = task.data.normalize(task.data.test.x), task.data.test.y
+    last = read_rows(directory).groupby("point", observed=True)["test_acc"].last()
+    for id_ in trained:
+        accuracy = (load_model(directory.root, id_)(x).argmax(1) == labels).float().mean()
+        assert float(accuracy) == pytest.approx(last[id_], abs=1e-6)
+
+
+def test_weights_that_were_not_kept_are_named(sweep, small_grid):
+    account, directory = sweep(small_grid("axes={eta: [0.1], lam: [0.1]}"))
+    with pytest.raises(InputError, match=r"no point nonsense; 'points.parquet' has the ids"):
+        load_model(directory.root, "nonsense")
+    with pytest.raises(InputError, match=r"weights/\w+\.pt: not there\. Weights are kept of points that"):
+        load_model(directory.root, next(iter(account.ends)))

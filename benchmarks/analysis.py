@@ -4,7 +4,7 @@ python benchmarks/analysis.py [--scratch FOLDER] [--rows 1e6 --rows 1e7 --rows 1
 
 Makes sweep directories as workers write them (packs of at most 50 points, 10,000 measurements a point, parts of so many
 rows), then measures `sweeper analyze` on each in a process of its own, and a pandas script for t*, slope and κ. The
-largest takes 4 GB of disk under the scratch folder; each is removed before the next is made.
+largest takes 1.5 GB of disk under the scratch folder; each is removed before the next is made.
 """
 
 import argparse
@@ -167,7 +167,7 @@ def rows_of(directory, pack, points, kappa, steps, rng):
 
 PHASES = (  # what is timed, where its name is looked up, and how it is called in the table
     ("sweeper.conclude", "read_plan", "plan"),
-    ("sweeper.conclude", "read_ends", "ledger"),
+    ("sweeper.conclude", "read_ledger", "ledger"),
     ("sweeper.conclude", "write_points", "ledger"),
     ("sweeper.conclude", "make_points", "plan"),
     ("results.analyze", "row_columns", "ledger"),

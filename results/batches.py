@@ -44,7 +44,7 @@ def row_batches(
     names: Sequence[PartName],
     each: Callable[[Callable[[PartName], pd.Series], Iterable[PartName]], Iterable[pd.Series]] = map,
 ) -> list[RowBatch]:
-    """Batches of whole points that together hold every row once, each of `BATCH_ROWS` rows or one point's.
+    """Batches of whole points that together hold every row once: each `BATCH_ROWS` rows and at most a point more.
 
     Parts that share points are read in the same batch where they fit: those of a pack, and of the packs that a point
     went through. Otherwise each of their batches reads them all.

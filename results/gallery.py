@@ -7,11 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
+
+from pydantic import ConfigDict, TypeAdapter
 
 from results.paper.exhibits import EXHIBITS
 from results.store import write_bytes, write_text
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, first_problem
 
 __all__ = ["FOLDER", "SCALES", "Finding", "Mark", "Record", "Scale", "SweepUsed", "read_records", "write_record"]
 
@@ -34,7 +36,6 @@ class SweepUsed:
         outcomes: number of ended points by outcome.
         seconds: of training, summed over workers.
         devices: it trained on; empty if not recorded.
-        workers: of its latest run.
         started: when it was first run, ISO 8601.
     """
 
@@ -46,7 +47,6 @@ class SweepUsed:
     outcomes: Mapping[str, int]
     seconds: float
     devices: Sequence[str]
-    workers: int
     started: str
 
 
@@ -61,7 +61,7 @@ class Finding:
         paper: the paper's number or words; empty if it prints none.
         agrees: whether that is as the paper has it; empty where nothing judges it.
         value: ours.
-        interval: 95 %, or the range seen; None where there is none.
+        interval: 95 %, or the range seen; None where there is none, as is a bound that is infinite.
         why: one sentence.
     """
 
@@ -71,7 +71,7 @@ class Finding:
     paper: str
     agrees: Mark
     value: float | None
-    interval: Sequence[float] | None
+    interval: Sequence[float | None] | None
     why: str
 
 
@@ -88,6 +88,8 @@ class Record:
         sweeps: it was drawn from; none for theory alone.
         findings: in the order to be shown.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     figure: str
     scale: Scale
@@ -106,6 +108,9 @@ class Record:
     def missing(self) -> int:
         """Points of its grids that have not ended."""
         return sum(sweep.missing for sweep in self.sweeps)
+
+
+_RECORD = TypeAdapter(Record)
 
 
 def write_record(folder: Path, record: Record, picture: bytes) -> None:
@@ -127,10 +132,9 @@ def read_records(folder: Path) -> dict[tuple[str, Scale], Record]:
 def _read(path: Path) -> Record:
     remedy = "Remove it and draw the figure again: sweeper gallery SWEEP_DIR --out " + str(path.parent.parent)
     try:
-        record = _from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        kind = type(error).__name__
-        raise InputError(f"{path}: this record of the gallery is damaged ({kind}: {error}). {remedy}") from None
+        record = _from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: this record of the gallery is damaged ({first_problem(error)}). {remedy}") from None
     if record.name != path.stem:
         raise InputError(f"{path}: this record of the gallery is that of {record.name}. {remedy}")
     if not path.with_suffix(".png").is_file():
@@ -138,11 +142,8 @@ def _read(path: Path) -> Record:
     return record
 
 
-def _from_json(data: dict[str, Any]) -> Record:
-    parts = {"sweeps": tuple(SweepUsed(**s) for s in data["sweeps"])}
-    record = Record(**data | parts | {"findings": tuple(Finding(**f) for f in data["findings"])})
-    if record.figure not in EXHIBITS or record.scale not in SCALES:
-        raise ValueError(f"no figure {record.figure} at scale {record.scale}")
-    if unknown := {finding.agrees for finding in record.findings} - set(get_args(Mark)):
-        raise ValueError(f"no verdict {', '.join(map(repr, unknown))}")
+def _from_json(text: str) -> Record:
+    record = _RECORD.validate_json(text)
+    if record.figure not in EXHIBITS:
+        raise ValueError(f"no figure {record.figure}")
     return record

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from pydantic import TypeAdapter
 from results.part_names import NOTHING, PartName, digest_of, parse_name, standing
 from results.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY
 from results.store import SweepDir, table_bytes, write_bytes
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, first_problem
 from search_spaces.outcome import Outcome
 
 COMMIT_KEY = b"sweeper.commit"
@@ -73,20 +74,25 @@ def all_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
         InputError: a Parquet file among the parts that has no name of a part.
     """
     names = []
-    for path in directory.rows.glob("*.parquet"):
-        if path.name.startswith("."):
-            continue
+    for path in directory.rows.glob("[!.]*.parquet" if pack is None else f"{pack}-*.parquet"):
         name = parse_name(path.name)
         if name is None:
             raise InputError(f"{path}: this Parquet file was not written by sweeper; move it out of the rows folder.")
-        if pack is None or name.pack == pack:
-            names.append(name)
+        names.append(name)
     return names
 
 
 def parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
     """The parts that count, of one pack or of all."""
     return standing(all_parts(directory, pack))
+
+
+def parts_by_pack(directory: SweepDir) -> dict[str, list[PartName]]:
+    """The parts that count, of each pack that has some."""
+    by_pack: defaultdict[str, list[PartName]] = defaultdict(list)
+    for name in parts(directory):
+        by_pack[name.pack].append(name)
+    return dict(by_pack)
 
 
 def parts_behind(directory: SweepDir, pack: str | None = None) -> list[PartName]:
@@ -135,11 +141,17 @@ def read_commit(directory: SweepDir, name: PartName) -> Commit:
         FileNotFoundError: it has been replaced since it was listed.
     """
     path = directory.rows / name.file
+    stat = path.stat()
+    return _read_commit(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)  # a part is written once, and opening one takes 0.2 ms: of 10,000 every few seconds, 2 s
+def _read_commit(path: Path, _size: int, _modified: int) -> Commit:
     schema = checked_schema(path)
     try:
         return _COMMIT.validate_json(schema.metadata[COMMIT_KEY])
     except (ValueError, KeyError) as error:
-        first = str(error).splitlines()[0]
+        first = first_problem(error) if isinstance(error, ValueError) else str(error)
         raise InputError(f"{path}: what it says of ended points is damaged ({first}); {_REMEDY}") from None
 
 

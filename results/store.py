@@ -41,7 +41,11 @@ class SweepDir:
 
     @property
     def rows(self) -> Path:
-        """Folder of the part files; ``pandas.read_parquet`` of it is the whole table."""
+        """Folder of the part files.
+
+        While no run is under way ``pandas.read_parquet`` of it is the whole table; else there may be parts that do not
+        count any more, which ``results.frames.read_rows`` leaves out.
+        """
         return self.root / "rows"
 
     @property
@@ -108,7 +112,7 @@ def files_of(directory: SweepDir) -> Iterator[Path]:
             if entry.is_file(follow_symlinks=False):
                 yield Path(entry.path)
             elif entry.is_dir(follow_symlinks=False):
-                folders += [] if entry.name.startswith(".") else [entry.path]  # those are Ray's, while it runs
+                folders.append(entry.path)
             else:
                 raise InputError(
                     f"{entry.path}: neither a file nor a folder, but a link, a pipe or a device. Nothing in the folder "

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from pydantic import ValidationError
+
 # What other libraries call our words.
 _SYNONYMS = {
     "alpha": "eta", "lr": "eta", "learning_rate": "eta",
@@ -29,6 +31,15 @@ def reason(error: Exception, source: str) -> str:
     """
     text = str(error).removeprefix(source).lstrip(":, ").partition("; run 'sweeper")[0].partition(" Run ")[0]
     return (text.splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def first_problem(error: ValueError) -> str:
+    """The first thing that is wrong with data from a file, on one line: where in it, and what."""
+    if not isinstance(error, ValidationError):
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(map(str, problem["loc"]))
+    return f"{where}: {problem['msg']}" if where else problem["msg"]
 
 
 def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None) -> str:

@@ -16,7 +16,7 @@ import torch
 from pydantic import TypeAdapter
 
 from results.part_names import DIGEST_LENGTH, PartName, digest_of
-from results.parts import parts, read_commit
+from results.parts import read_commit, snapshot
 from results.store import SweepDir, write_bytes
 
 
@@ -119,7 +119,7 @@ class Restart:
 
 def restart_of(directory: SweepDir, pack: str) -> Restart:
     """The last commit of a pack that has finished it or whose checkpoint is whole, or its start."""
-    return restart_behind(directory, parts(directory, pack))
+    return snapshot(directory, lambda names: restart_behind(directory, names), pack)
 
 
 def restart_behind(directory: SweepDir, names: Sequence[PartName]) -> Restart:

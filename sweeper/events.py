@@ -1,5 +1,6 @@
 """What the driver hears from its workers, and they from it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,20 +13,29 @@ class Progress:
     """What the driver hears of a pack: a summary, never rows.
 
     Attributes:
+        pack: None if it is of no pack.
         steps: steps of its points that the pack has behind it, those of earlier runs among them; None if not known.
         ends: points that ended since then.
-        finished: whether the worker has left the pack.
+        left: whether the worker has left the pack, done or not.
         waiting: what the worker is waiting for, empty if for nothing.
     """
 
-    pack: str
+    pack: str | None
     steps: int | None = None
     ends: tuple[PointEnd, ...] = ()
-    finished: bool = False
+    left: bool = False
     waiting: str = ""
 
 
 Notify = Callable[[Progress], None]
+
+
+def wait_for_it(seconds: float, directory: SweepDir, why: Progress, notify: Notify) -> None:
+    """Wait, unless the run is to stop; every second the driver hears ``why``, a sign of life."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not stop_requested(directory):
+        notify(why)
+        time.sleep(min(left, 1.0))
 
 
 def stop_requested(directory: SweepDir) -> bool:

@@ -1,18 +1,17 @@
 """The gallery: every figure of the paper from the sweeps at hand, as records, pictures and two pages."""
 
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.markup import escape
 
@@ -21,13 +20,14 @@ from results.costs import devices, training_seconds
 from results.frames import read_points
 from results.gallery import FOLDER, SCALES, Finding, Mark, Record, Scale, SweepUsed, read_records, write_record
 from results.gallery_pages import render_html, render_markdown
+from results.judgement import Ruling
 from results.paper.catalog import FIGURES, draw_figure
-from results.paper.exhibits import EXHIBITS, Contest, Exhibit, Statement
+from results.paper.exhibits import EXHIBITS, Exhibit, Expectation, Statement
 from results.paper.tables import NO_SWEEPS, read_tables
 from results.report import CLAIMS
 from results.store import SweepDir, write_text
 from results.style import Drawing, render
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, first_problem
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
@@ -36,7 +36,7 @@ from sweeper.plan_file import read_grid, read_plan
 
 PICTURE_DPI = 144  # 1.5 pixels a point of a printed panel: sharp on a page, and half the bytes of 200
 COLORS = 128  # of a picture: lines and text in few colours, a third of the bytes of all colours
-_CONTESTS = {
+_IN_WORDS = {
     "best_accuracy": "Best test accuracy, difference",
     "time_epochs": "Epochs to the same accuracy, ratio",
 }
@@ -71,16 +71,36 @@ class _Sweep:
     used: SweepUsed
 
     @cached_property
-    def verdicts(self) -> dict[str, dict[str, Any]]:
+    def verdicts(self) -> dict[str, "_Judged"]:
         """Content of ``verdicts.json`` by claim."""
         path = self.directory.analysis / "verdicts.json"
         try:
-            return {verdict["claim"]: verdict for verdict in json.loads(path.read_text(encoding="utf-8"))["verdicts"]}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return {judged.claim: judged for judged in _VERDICTS.validate_json(path.read_bytes()).verdicts}
+        except (OSError, ValueError) as error:
+            first = first_problem(error) if isinstance(error, ValueError) else str(error)
             raise InputError(
-                f"{path}: the verdicts of this sweep cannot be read ({error}). Run 'sweeper analyze "
+                f"{path}: the verdicts of this sweep cannot be read ({first}). Run 'sweeper analyze "
                 f"{self.directory.root}' first."
             ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What the gallery reads of a verdict in ``verdicts.json``."""
+
+    claim: str
+    value: float | None
+    interval: Sequence[float | None] | None
+    verdict: Ruling
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Verdicts:
+    verdicts: Sequence[_Judged]
+
+
+_VERDICTS = TypeAdapter(_Verdicts)
 
 
 def make_gallery(roots: Sequence[Path], out: Path, grids: Path, console: Console) -> tuple[Path, Path]:
@@ -205,7 +225,6 @@ def _recognize(directory: SweepDir, shipped: Mapping[str, _Shipped]) -> _Sweep:
         outcomes=dict(sorted(Counter(map(str, points["outcome"])).items())),
         seconds=round(training_seconds(points), 1),
         devices=devices(points),
-        workers=plan.workers,
         started=plan.created,
     )
     return _Sweep(directory=directory, shipped=known, grid=grid, points=points, used=used)
@@ -254,17 +273,17 @@ def _draw(exhibit: Exhibit, sweeps: Sequence[_Sweep]) -> Drawing:
 def _record(figure: str, scale: Scale, sweeps: Sequence[_Sweep], drawing: Drawing) -> Record:
     exhibit = EXHIBITS[figure]
     by_stem = {sweep.used.grid: sweep for sweep in sweeps}
-    contests = [c for c in exhibit.contests if {c.better, c.other} <= by_stem.keys()]
+    expectations = [c for c in exhibit.expectations if {c.better, c.other} <= by_stem.keys()]
     return Record(
         figure=figure,
         scale=scale,
         drawn=datetime.now(UTC).date().isoformat(),
         caption=drawing.caption,
-        commands=tuple(_commands(exhibit, sweeps, contests)),
+        commands=tuple(_commands(exhibit, sweeps, expectations)),
         sweeps=tuple(sweep.used for sweep in sweeps),
         findings=(
             *(f for s in exhibit.statements for f in _judged(s, sweeps)),
-            *(_contested(c, by_stem) for c in contests),
+            *(_contested(c, by_stem) for c in expectations),
             *_numbers(exhibit, sweeps, drawing.data),
         ),
     )
@@ -278,30 +297,30 @@ def _judged(statement: Statement, sweeps: Sequence[_Sweep]) -> Iterable[Finding]
         verdict = sweep.verdicts.get(statement.claim)
         if verdict is None:
             continue
-        ruling = verdict["verdict"]
+        ruling = verdict.verdict
         yield Finding(
             what=CLAIMS[statement.claim],
             claim=statement.claim,
             of=sweep.used.grid,
             paper=statement.paper,
             agrees=ruling if statement.holds else _OPPOSITE.get(ruling, ruling),
-            value=verdict["value"],
-            interval=verdict["interval"],
-            why=verdict["why"],
+            value=verdict.value,
+            interval=verdict.interval,
+            why=verdict.why,
         )
 
 
-def _contested(contest: Contest, sweeps: Mapping[str, _Sweep]) -> Finding:
+def _contested(expected: Expectation, sweeps: Mapping[str, _Sweep]) -> Finding:
     """What two sweeps side by side show of the paper's statement: better - other, or better/other for a time."""
-    other, better = (read_side(sweeps[stem].directory.root, stem) for stem in (contest.other, contest.better))
-    found = next(c for c in compare(other, better) if c.claim == contest.claim)
+    other, better = (read_side(sweeps[stem].directory.root, stem) for stem in (expected.other, expected.better))
+    found = next(c for c in compare(other, better) if c.claim == expected.claim)
     agrees: Mark = "inconclusive" if found.winner == INCONCLUSIVE else "fail"
     return Finding(
-        what=_CONTESTS[contest.claim],
-        claim=contest.claim,
-        of=f"{contest.better}, {contest.other}",
-        paper=contest.words,
-        agrees="pass" if found.winner == contest.better else agrees,
+        what=_IN_WORDS[expected.claim],
+        claim=expected.claim,
+        of=f"{expected.better}, {expected.other}",
+        paper=expected.words,
+        agrees="pass" if found.winner == expected.better else agrees,
         value=found.value,
         interval=found.interval,
         why=found.why,
@@ -322,14 +341,14 @@ def _numbers(exhibit: Exhibit, sweeps: Sequence[_Sweep], data: pd.DataFrame) -> 
         )
 
 
-def _commands(exhibit: Exhibit, sweeps: Sequence[_Sweep], contests: Sequence[Contest]) -> Iterable[str]:
+def _commands(exhibit: Exhibit, sweeps: Sequence[_Sweep], expectations: Sequence[Expectation]) -> Iterable[str]:
     names = {sweep.used.grid: f"runs/{sweep.grid.name}" for sweep in sweeps}
     for sweep in sweeps:
         grid, another = sweep.grid, sweep.grid.name != sweep.shipped.grid.name
         changed = f" --set budget.constant={grid.budget.constant:g} --name {grid.name}" if another else ""
         yield f"sweeper run {sweep.shipped.path}{changed}"
     yield " ".join(["sweeper figure", exhibit.layout, *(f"runs/{sweep.grid.name}" for sweep in sweeps)])
-    yield from dict.fromkeys(f"sweeper compare {names[c.other]} {names[c.better]}" for c in contests)
+    yield from dict.fromkeys(f"sweeper compare {names[c.other]} {names[c.better]}" for c in expectations)
 
 
 def _small_png(png: bytes) -> bytes:

@@ -1,12 +1,12 @@
-"""Which points have ended and how, those of packs that were given up among them."""
+"""Which points have ended and how: what parts say, and of packs that were given up what the driver does."""
 
 import json
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from results.parts import PointEnd, read_ends
 from results.store import SweepDir, read_limited, write_text
 from search_spaces.errors import InputError
-from search_spaces.grid import Recovery
 from search_spaces.outcome import Outcome
 
 MOST_BYTES = 1_000_000  # of the cause of a pack that was given up, a line
@@ -15,11 +15,6 @@ MOST_BYTES = 1_000_000  # of the cause of a pack that was given up, a line
 def give_up(directory: SweepDir, pack: str, why: str) -> None:
     """Record that this run tries a pack no more; the next one does."""
     write_text(directory.given_up / f"{pack}.json", json.dumps({"why": why}))
-
-
-def refusal(error: str, recovery: Recovery) -> str:
-    """Why a pack is given up whose worker could not write."""
-    return f"storage refused for {recovery.storage_seconds:g} s: {error}"
 
 
 def read_ledger(directory: SweepDir, packs: Mapping[str, Collection[str]]) -> dict[str, PointEnd]:
@@ -45,10 +40,21 @@ def given_up(directory: SweepDir) -> dict[str, str]:
     Raises:
         InputError: a file among them is damaged.
     """
-    packs = {}
-    for path in sorted(directory.given_up.glob("[!.]*.json")):
-        try:
-            packs[path.stem] = str(json.loads(read_limited(path, MOST_BYTES))["why"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(f"{path}: damaged; remove it, or run the sweep again, which does so.") from None
-    return packs
+    return {path.stem: read_cause(path) for path in causes(directory)}
+
+
+def causes(directory: SweepDir) -> list[Path]:
+    """The files of packs that were given up."""
+    return sorted(directory.given_up.glob("[!.]*.json"))
+
+
+def read_cause(path: Path) -> str:
+    """Why a pack was given up.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return str(json.loads(read_limited(path, MOST_BYTES))["why"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{path}: damaged; remove it, or run the sweep again, which does so.") from None

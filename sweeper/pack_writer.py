@@ -14,7 +14,7 @@ from search_spaces.grid import Grid, Recovery
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from sweeper.checkpoints import Checkpoint, Restart, checkpoint_files, save_checkpoint
-from sweeper.events import Notify, Progress, stop_requested
+from sweeper.events import Notify, Progress, stop_requested, wait_for_it
 from sweeper.row_buffer import RowBuffer
 from sweeper.weights import save_weights
 from trainables.measured import Measurement
@@ -30,23 +30,27 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts to write while 
 _Result = TypeVar("_Result")
 
 
+class StorageRefusedError(Exception):
+    """Storage has refused longer than the grid's patience, or the run is to stop while it refuses."""
+
+
 def patiently(
     action: Callable[[], _Result], directory: SweepDir, pack: str, recovery: Recovery, notify: Notify
 ) -> _Result:
-    """Do what writes to the disk, and do it again while storage refuses: full, read-only or away for a while.
+    """Do what reads or writes the sweep, and do it again while storage refuses: full, read-only or away for a while.
 
     Raises:
-        OSError: it still refuses when the grid's patience is over, or the run is to stop.
+        StorageRefusedError: it still does when patience is over, or the run is to stop.
     """
-    deadline, wait = time.monotonic() + recovery.storage_seconds, FIRST_WAIT
+    began, wait = time.monotonic(), FIRST_WAIT
     while True:
         try:
             return action()
         except OSError as error:
-            if time.monotonic() + wait > deadline or stop_requested(directory):
-                raise
-            notify(Progress(pack=pack, waiting=f"storage refuses: {error}"))
-            time.sleep(wait)
+            waited = time.monotonic() - began
+            if waited + wait > recovery.storage_seconds or stop_requested(directory):
+                raise StorageRefusedError(f"storage refused for {waited:.0f} s: {error}") from error
+            wait_for_it(wait, directory, Progress(pack=pack, waiting=f"storage refuses: {error}"), notify)
             wait = min(2 * wait, LONGEST_WAIT)
 
 
@@ -136,33 +140,33 @@ class PackWriter:
         self.commit()
         self.alone, self._points, self._records = True, (), {}
         if self._names:
-            self._write(self._keep_ended)
+            self._put_together()
         else:
             self.commit()
 
     def pause(self) -> None:
         """Leave in the middle: commit and report, for a later attempt to go on."""
         self.commit()
-        self._report(finished=True)
+        self._report(left=True)
 
     def finish(self) -> None:
         """The pack is done: commit and report what is left; a finished pack needs no checkpoint."""
         self._training, self._finished = None, True
         self.commit()
         if len(self._names) > MANY_PARTS:
-            self._write(self._keep_ended)
-        self._report(finished=True)
+            self._put_together()
+        self._report(left=True)
 
     def commit(self) -> None:
         """Make durable what there is, together with the state of training."""
         began = time.monotonic()
-        self._write(self._commit)
+        checkpoint = self._save_state()
+        self._write(lambda: self._commit(checkpoint))
         self._write(self._clean_up)
         self._committed = time.monotonic()
         self._commit_cost = self._committed - began
 
-    def _commit(self) -> None:
-        checkpoint = self._save_state()
+    def _commit(self, checkpoint: str | None) -> None:
         if not self._rows and not self._ends and checkpoint is None and not self._finished:
             return
         self._refuse_if_overtaken()
@@ -205,17 +209,26 @@ class PackWriter:
             records={p.id: self._records[p.id] for p in open_points},
             training=state,
         )
-        return save_checkpoint(self._directory, self._pack, checkpoint, self._recovery.checkpoint_bytes)
+        most = self._recovery.checkpoint_bytes
 
-    def _keep_ended(self) -> None:
+        def save() -> str | None:
+            self._refuse_if_overtaken()
+            return save_checkpoint(self._directory, self._pack, checkpoint, most)
+
+        return self._write(save)
+
+    def _put_together(self) -> None:
         """Put the parts into one, with the rows of points that have ended, in the name of a new attempt."""
+        checkpoint = self._save_state()
+        self._write(lambda: self._compact(checkpoint))
+        self._write(self._clean_up)
+
+    def _compact(self, checkpoint: str | None) -> None:
         self._attempt = claim_next(self._directory, self._pack, self._attempt)
-        checkpoint = None if self._finished else self._save_state()
         commit = Commit(checkpoint=checkpoint, finished=self._finished)
         part = compact(self._directory, self._names, self._attempt, self._rows.schema, keep=self.ended, commit=commit)
         self._names, self._useless = [part], True
         self._checkpoints = (checkpoint,) if checkpoint is not None else ()
-        self._clean_up()
 
     def _refuse_if_overtaken(self) -> None:
         refuse_if_overtaken(self._directory, self._pack, self._attempt)
@@ -226,8 +239,8 @@ class PackWriter:
         if weights is not None:
             self._write(lambda: save_weights(self._directory, self._points[member].id, weights))
 
-    def _write(self, action: Callable[[], None]) -> None:
-        patiently(action, self._directory, self._pack, self._recovery, self._notify)
+    def _write(self, action: Callable[[], _Result]) -> _Result:
+        return patiently(action, self._directory, self._pack, self._recovery, self._notify)
 
     def _interval(self) -> float:
         """Seconds between commits."""
@@ -264,10 +277,10 @@ class PackWriter:
         self._ends.append(end)
         self._unreported.append(end)
 
-    def _report(self, finished: bool = False) -> None:
+    def _report(self, left: bool = False) -> None:
         self._reported = time.monotonic()
         steps = self._ended_steps + self._step * sum(p.id not in self.ended for p in self._points)
-        self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), finished=finished))
+        self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), left=left))
         self._unreported = []
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -44,8 +45,8 @@ class PartChecks:
                 with suppress(FileNotFoundError):  # replaced since it was listed
                     self._commits[name] = read_commit(directory, name)
         self.rows, self.ends, self._owner = 0, dict[str, str](), dict[str, str]()
-        for pack in sorted({name.pack for name in self._commits}):
-            self._check_pack(pack)
+        for _, names in groupby(self._commits, key=lambda name: name.pack):  # by pack, as ``standing`` gives them
+            self._check_pack(list(names))
 
     def faults(self) -> Iterator[Fault]:
         """What is wrong with parts and checkpoints."""
@@ -72,8 +73,8 @@ class PartChecks:
         last = {name.pack: commit for name, commit in self._commits.items()}
         files = {path.name for path in checkpoint_files(self._directory)}
         for pack, commit in sorted(last.items()):
-            name, again = commit.checkpoint, self._again(pack)
-            if pack in ill or commit.finished or name is None or not again:
+            name = commit.checkpoint
+            if pack in ill or commit.finished or name is None or not (again := self._again(pack)):
                 continue
             file = f"checkpoints/{Path(name).name}"
             if name not in files:
@@ -106,9 +107,9 @@ class PartChecks:
         except (InputError, FileNotFoundError):  # replaced since it was listed
             return False
 
-    def _check_pack(self, pack: str) -> None:
+    def _check_pack(self, names: Sequence[PartName]) -> None:
         tables: dict[PartName, pa.Table] = {}
-        for name in [name for name in self._commits if name.pack == pack]:
+        for name in names:
             try:
                 tables[name] = read_part(self._directory, name, ["point", "pack", "step"])
             except FileNotFoundError:

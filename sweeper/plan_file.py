@@ -57,7 +57,7 @@ def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device:
         created=earlier.created if earlier else datetime.now(UTC).isoformat(timespec="seconds"),
         points={p.id: p for p in points} | known,
         packs=(*plan.packs, *(p for p in (earlier.packs if earlier else ()) if p.id in begun and p.id not in packs)),
-        workers=plan.workers,
+        workers=plan.workers or (earlier.workers if earlier else 0),  # a plan of nothing has none
         device=device,
         resources=resources,
     )

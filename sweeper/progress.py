@@ -37,12 +37,12 @@ class Tally:
     total: int
     steps_total: int
     done_before: int = 0
-    steps: dict[str, int] = field(default_factory=dict)
+    steps: dict[str | None, int] = field(default_factory=dict)
     trained: int = 0
     ends: dict[str, PointEnd] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
     first_report: float | None = None
-    waiting: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str | None, str] = field(default_factory=dict)
 
     def add(self, progress: Progress, now: float) -> None:
         """Take in a summary that arrived at time ``now``, in seconds."""
@@ -54,7 +54,8 @@ class Tally:
             self.trained += max(0, progress.steps - before)
             self.steps[progress.pack] = progress.steps
         self.ends |= {end.point: end for end in progress.ends}  # a pack that is tried again may repeat some
-        (self.active.discard if progress.finished else self.active.add)(progress.pack)
+        if progress.pack is not None:
+            (self.active.discard if progress.left else self.active.add)(progress.pack)
         self.waiting.pop(progress.pack, None)
         if progress.waiting:
             self.waiting[progress.pack] = progress.waiting
@@ -154,7 +155,9 @@ class Display:
             parts.append(f"κ ≈ {kappa[0]:.2f} ({_count(kappa[1], 'point')})")
         if rate := tally.rate(time.monotonic()):
             parts.append(f"{rate:,.0f} steps/s")
-        for why, packs in Counter(tally.waiting.values()).items():
+        if why := tally.waiting.get(None):
+            parts.append(why)
+        for why, packs in Counter(why for pack, why in tally.waiting.items() if pack).items():
             parts.append(f"{_count(packs, 'pack')} waiting: {why}")
         return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] or tally.waiting else "")
 

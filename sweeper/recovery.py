@@ -1,4 +1,4 @@
-"""Where a pack goes on, and what is put in order before a run: the reading side of docs/durability.md."""
+"""What is put in order before a run, and tidied after it. See docs/durability.md."""
 
 import re
 import shutil
@@ -22,8 +22,8 @@ from results.parts import (
     is_whole,
     parts,
     parts_behind,
+    parts_by_pack,
     read_commit,
-    read_ends,
     read_part,
     remove,
 )
@@ -32,7 +32,7 @@ from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point, values_elsewhere
-from sweeper.checkpoints import Restart, checkpoint_files, restart_of, save_checkpoint
+from sweeper.checkpoints import Restart, checkpoint_files, restart_behind, save_checkpoint
 from sweeper.plan_file import earlier_plan
 from sweeper.row_buffer import table_schema
 
@@ -73,12 +73,13 @@ def roll_back(directory: SweepDir) -> None:
     A worker trains again what they hold. Parts of packs that no plan knows stay: the next run sorts them.
     """
     plan = earlier_plan(directory)
-    for pack, points in (plan.pack_points if plan else {}).items():
-        names = parts(directory, pack)
+    planned = plan.pack_points if plan else {}
+    for pack, names in parts_by_pack(directory).items():
+        points = planned.get(pack, ())
         commits = [read_commit(directory, name) for name in names]
         ended = {end.point for commit in commits for end in commit.ends}
-        if names and commits[-1].checkpoint is not None and not commits[-1].finished and not ended >= set(points):
-            remove(directory, set(names) - set(restart_of(directory, pack).names))
+        if points and commits[-1].checkpoint is not None and not commits[-1].finished and not ended >= set(points):
+            remove(directory, set(names) - set(restart_behind(directory, names).names))
 
 
 def orphans(directory: SweepDir) -> list[Path]:
@@ -93,9 +94,8 @@ def orphans(directory: SweepDir) -> list[Path]:
 
 
 def leftovers(directory: SweepDir) -> list[Path]:
-    """Files of writers that were killed before their rename, and Ray's state of a run that was killed."""
-    temporary = [path for path in files_of(directory) if _TEMPORARY.fullmatch(path.name)]
-    return sorted(temporary) + [path for path in (directory.root / ".ray",) if path.is_dir()]
+    """Files of writers that were killed before their rename."""
+    return sorted(path for path in files_of(directory) if _TEMPORARY.fullmatch(path.name))
 
 
 def tidy(directory: SweepDir) -> None:
@@ -103,10 +103,8 @@ def tidy(directory: SweepDir) -> None:
 
     Attempts stay, also those of finished packs: a worker that was believed dead sees by them that others took over.
     """
-    for path in leftovers(directory):
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     remove(directory, parts_behind(directory))
-    for path in orphans(directory):
+    for path in (*leftovers(directory), *orphans(directory)):
         path.unlink(missing_ok=True)
     with suppress(OSError):  # not empty, or not there
         directory.checkpoints.rmdir()
@@ -137,25 +135,30 @@ def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], conso
     known = [*points, *(earlier.points.values() if earlier else ())]
     packs = earlier.pack_points if earlier else {}
     schema, defaults = table_schema(known), values_elsewhere(grid, known)
-    for pack in sorted({name.pack for name in all_parts(directory)}):
-        _renew(directory, pack, schema, packs.get(pack), defaults)
+    for pack, names in parts_by_pack(directory).items():
+        _renew(directory, names, schema, packs.get(pack), defaults)
 
 
 def _renew(
     directory: SweepDir,
-    pack: str,
+    names: Sequence[PartName],
     schema: pa.Schema,
     planned: Collection[str] | None,
     defaults: Mapping[str, object],
 ) -> None:
     """Compact the parts of a pack, if they need any change; ``planned`` are its points, None if it is not known."""
-    names, ends = parts(directory, pack), read_ends(directory, pack)
+    pack = names[0].pack
+    ends = {end.point: end for name in names for end in read_commit(directory, name).ends}
     failed = {id_ for id_, end in ends.items() if end.outcome is Outcome.FAILED}
     keep = (ends.keys() if planned is None else set(planned)) - failed
-    if not failed and _conform(directory, names, schema) and (planned is not None or _points(directory, names) <= keep):
+    if (
+        not failed
+        and _have_columns(directory, names, schema)
+        and (planned is not None or _points(directory, names) <= keep)
+    ):
         return
     finished = planned is None or ends.keys() >= set(planned)
-    restart = Restart(names=tuple(names)) if finished else restart_of(directory, pack)
+    restart = Restart(names=tuple(names)) if finished else restart_behind(directory, names)
     if not restart.names or not keep:
         remove(directory, all_parts(directory, pack))
         return
@@ -175,7 +178,7 @@ def _renew(
     remove(directory, parts_behind(directory, pack))
 
 
-def _conform(directory: SweepDir, names: Iterable[PartName], schema: pa.Schema) -> bool:
+def _have_columns(directory: SweepDir, names: Iterable[PartName], schema: pa.Schema) -> bool:
     """Whether all parts have the columns of ``schema``."""
     wanted = schema.remove_metadata()
     return all(checked_schema(directory.rows / name.file).remove_metadata().equals(wanted) for name in names)

@@ -23,7 +23,7 @@ from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
 from sweeper.checkpoints import checkpoint_files
 from sweeper.inspection import Checked, Fault, Inspection
-from sweeper.ledger import given_up, read_ledger
+from sweeper.ledger import causes, read_cause, read_ledger
 from sweeper.lock import holder, locked
 from sweeper.part_checks import PartChecks
 from sweeper.plan_file import PlanFile, read_grid, read_plan
@@ -168,12 +168,13 @@ def _more(wrong: Sequence[object]) -> str:
 
 
 def _given_up(directory: SweepDir) -> list[Fault]:
-    try:
-        given_up(directory)
-    except InputError as error:
-        path = Path(str(error).partition(": ")[0])
-        return [Fault(file=str(path.relative_to(directory.root)), why="not JSON with a cause")]
-    return []
+    faults = []
+    for path in causes(directory):
+        try:
+            read_cause(path)
+        except InputError:
+            faults.append(Fault(file=str(path.relative_to(directory.root)), why="not JSON with a cause"))
+    return faults
 
 
 def _points_table(directory: SweepDir, plan: PlanFile) -> tuple[list[Fault], list[Fault]]:

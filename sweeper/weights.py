@@ -44,5 +44,5 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
             "keep_weights: true; a training loop of one's own, and theory, have none."
         )
     model = task_of(trainable).model()
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)  # it may be on meta
     return model.eval()

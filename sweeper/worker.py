@@ -14,7 +14,7 @@ from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
 from sweeper.checkpoints import AFRESH, restart_of
 from sweeper.events import Notify, stop_requested
-from sweeper.pack_writer import PackWriter, patiently
+from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
 from sweeper.plan_file import cached_plan
 from sweeper.row_buffer import RowBuffer, table_schema
 from trainables.memory import keep_freed_memory
@@ -31,6 +31,9 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         pack_id: a pack of its ``plan.json``.
         notify: called about once a second and at the end.
         threads: CPU threads of this process.
+
+    Raises:
+        StorageRefusedError: it has waited for storage as long as the grid says.
     """
     directory = SweepDir(Path(root))
     keep_freed_memory()
@@ -40,6 +43,9 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         _PackRun(directory, pack_id, notify).run()
     except OvertakenError:
         pass  # another worker has this pack by now
+    except StorageRefusedError:
+        if not stop_requested(directory):  # else what is not committed is trained again by the next run
+            raise
     finally:
         torch.set_flush_denormal(False)  # the process may be somebody's notebook
 
@@ -60,7 +66,7 @@ class _PackRun:
     def __init__(self, directory: SweepDir, pack_id: str, notify: Notify) -> None:
         grid, plan, packs = cached_plan(directory, directory.plan.stat().st_mtime_ns)
         attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, grid.recovery, notify)
-        restart = restart_of(directory, pack_id)
+        restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
         rows = RowBuffer(
             table_schema(plan.points.values()),
             values_elsewhere(grid, plan.points.values()),

@@ -77,3 +77,28 @@ def test_without_a_gpu_its_benchmarks_say_so():
     environment = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(FILE.parent.parent)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.endswith("Not measured, since they need a GPU: wrn, fc64-gpu.\n")
+
+
+def test_the_phases_of_the_analysis_that_are_timed_are_there():
+    spec = importlib.util.spec_from_file_location("benchmark_of_analysis", FILE.with_name("analysis.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert all(hasattr(importlib.import_module(place), name) for place, name, _ in module.PHASES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["analysis.py", "--rows", "1e5"], "sweeper analyze"),
+        (["faults.py", "--only", "SIGKILL", "--scale", "0.02", "--pairs", "0"], "run killed"),
+    ],
+)
+def test_a_benchmark_runs(command, said, tmp_path):
+    script, *options = command
+    scratch = ["--scratch", str(tmp_path)] if script == "analysis.py" else []
+    done = subprocess.run(
+        [sys.executable, FILE.with_name(script), *options, *scratch], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout

@@ -11,7 +11,7 @@ import pandas as pd
 
 from results.style import plain
 
-__all__ = ["EXHIBITS", "Contest", "Exhibit", "Number", "Statement"]
+__all__ = ["EXHIBITS", "Exhibit", "Expectation", "Number", "Statement"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
+class Expectation:
     """What a figure says about two sweeps side by side.
 
     Attributes:
@@ -90,7 +90,7 @@ class Exhibit:
     layout: str
     grids: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
-    contests: tuple[Contest, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
     numbers: Sequence[Number] = field(default=())
     eta: float | None = None
 
@@ -176,8 +176,8 @@ _ORDER = Statement(claim="lambda_pred_order", paper="factor ≤ 10", grids=("fig
 _CLOSE = Statement(claim="lambda_pred_accuracy", paper="gap ≤ 0.004", grids=("fig4",))
 _PROBED = ("fig4", "fig4a-probe")
 _AUTO = (
-    Contest(claim="best_accuracy", better="fig1c-auto", other="fig1c-constants", words="AutoL2 more accurate"),
-    Contest(claim="time_epochs", better="fig1c-auto", other="fig1c-constants", words="AutoL2 faster"),
+    Expectation(claim="best_accuracy", better="fig1c-auto", other="fig1c-constants", words="AutoL2 more accurate"),
+    Expectation(claim="time_epochs", better="fig1c-auto", other="fig1c-constants", words="AutoL2 faster"),
 )
 _SCALES = (
     "the number of steps until optimal performance is achieved […] scales as λ⁻¹ […]. Moreover, when we evolved the "
@@ -200,7 +200,9 @@ EXHIBITS: Mapping[str, Exhibit] = {
             Statement(claim="fixed_budget_optimum", paper="an interior λ is best", grids=("fig1a-fixed",)),
             Statement(claim="plateau", paper="smaller λ not worse", grids=("fig1a-inverse",)),
         ),
-        contests=(Contest(claim="best_accuracy", better="fig1a-inverse", other="fig1a-fixed", words="T ∝ 1/λ better"),),
+        expectations=(
+            Expectation(claim="best_accuracy", better="fig1a-inverse", other="fig1a-fixed", words="T ∝ 1/λ better"),
+        ),
         numbers=(
             Number(
                 name="Best final accuracy, fixed T",
@@ -235,7 +237,7 @@ EXHIBITS: Mapping[str, Exhibit] = {
         source="v1, section 3",
         layout="1c",
         grids=("fig1c-auto", "fig1c-constants"),
-        contests=_AUTO,
+        expectations=_AUTO,
     ),
     "2abc": Exhibit(
         label="2a–c",
@@ -411,7 +413,7 @@ EXHIBITS: Mapping[str, Exhibit] = {
         source="v1, Figure S9",
         layout="S9",
         grids=("fig1c-auto", "fig1c-constants"),
-        contests=_AUTO,
+        expectations=_AUTO,
     ),
     "S10": Exhibit(
         label="S10",
@@ -421,8 +423,8 @@ EXHIBITS: Mapping[str, Exhibit] = {
         source="v1, Figure S10",
         layout="S10",
         grids=("figS10-auto", "figS10-constant"),
-        contests=(
-            Contest(
+        expectations=(
+            Expectation(
                 claim="best_accuracy",
                 better="figS10-constant",
                 other="figS10-auto",

@@ -7,7 +7,8 @@ from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
 from sweeper.events import Notify, stop_requested
-from sweeper.ledger import give_up, refusal
+from sweeper.ledger import give_up
+from sweeper.pack_writer import StorageRefusedError
 from sweeper.worker import run_pack
 
 
@@ -37,8 +38,8 @@ class InProcessBackend:
                 return
             try:
                 run_pack(str(directory.root), pack.id, notify, threads)
-            except OSError as error:
-                give_up(directory, pack.id, refusal(str(error), grid.recovery))
+            except StorageRefusedError as error:
+                give_up(directory, pack.id, str(error))
 
     def close(self) -> None:
         """Nothing is held."""

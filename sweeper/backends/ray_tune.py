@@ -44,8 +44,9 @@ from search_spaces.errors import InputError  # noqa: E402
 from search_spaces.grid import Grid, Recovery, Resources  # noqa: E402
 from search_spaces.plan import Plan  # noqa: E402
 from sweeper.backends import available_cpus  # noqa: E402
-from sweeper.events import Notify, Progress, stop_requested  # noqa: E402
-from sweeper.ledger import give_up, refusal  # noqa: E402
+from sweeper.events import Notify, Progress, stop_requested, wait_for_it  # noqa: E402
+from sweeper.ledger import give_up, given_up  # noqa: E402
+from sweeper.pack_writer import StorageRefusedError  # noqa: E402
 from sweeper.worker import run_pack  # noqa: E402
 
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
@@ -112,23 +113,23 @@ class RayBackend:
     def _run_on(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify, tick: Callable[[], None]) -> None:
         restarts, committed = 0, set(all_parts(directory))
         while True:
-            ended = read_ends(directory).keys()
-            left = [pack.id for pack in plan.packs if any(p.id not in ended for p in pack.points)]
+            ended, lost = read_ends(directory).keys(), given_up(directory)
+            left = [p.id for p in plan.packs if p.id not in lost and any(q.id not in ended for q in p.points)]
             try:
                 return self._run(directory, left, plan.workers, grid, notify, tick)
-            except _RayLost as lost:
+            except _RayLost as gone:
                 if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
                     raise KeyboardInterrupt from None
                 before, committed = committed, set(all_parts(directory))
                 restarts = restarts + 1 if committed == before else 1
                 if self._address != "local" or restarts > MOST_RESTARTS:
-                    raise InputError(self._failure(str(lost))) from None
-                notify(Progress(pack="", waiting=f"Ray's {lost} died; starting Ray again"))
+                    raise InputError(self._failure(str(gone))) from None
+                notify(Progress(pack=None, waiting=f"Ray's {gone} died; starting Ray again"))
                 self._lost = lambda patience: ""  # the new one may take its time
                 ray.shutdown()
                 self._start()
                 tick()
-                notify(Progress(pack="", finished=True))
+                notify(Progress(pack=None))
 
     def _failure(self, lost: str) -> str:
         """What the user is told if it cannot go on."""
@@ -267,22 +268,16 @@ def _train_pack(config: dict[str, Any], root: str, threads: int) -> None:
         tune.report({"progress": progress, "place": place})
 
     notify(Progress(pack=config["pack"]))  # so that a worker that hangs from the start can be found
-    _wait(config.get("wait", 0.0), directory, config["pack"], notify)
+    if wait := config.get("wait"):
+        why = f"its worker was lost; tried again after {wait:g} s"
+        wait_for_it(wait, directory, Progress(pack=config["pack"], waiting=why), notify)
     if stop_requested(directory):
-        notify(Progress(pack=config["pack"], finished=True))
+        notify(Progress(pack=config["pack"], left=True))
         return
     try:
         run_pack(root, config["pack"], notify, threads)
-    except OSError as error:  # it has waited long: not to be tried again at once
+    except StorageRefusedError as error:  # it has waited long: not to be tried again at once
         tune.report({"refused": str(error)})
-
-
-def _wait(seconds: float, directory: SweepDir, pack: str, notify: Notify) -> None:
-    """Before a pack is tried again: what killed its worker, memory that others fill say, may be over by then."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and not stop_requested(directory):
-        notify(Progress(pack=pack, waiting=f"its worker was lost; tried again after {seconds:g} s"))
-        time.sleep(min(LOOK_SECONDS, seconds))
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
@@ -337,10 +332,10 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         progress = result.get("progress")
         if isinstance(progress, Progress):
             self._places[trial.trial_id] = tuple(result["place"])
-            (self._active.discard if progress.finished else self._active.add)(trial.trial_id)
+            (self._active.discard if progress.left else self._active.add)(trial.trial_id)
             self._notify(progress)
         elif refused := result.get("refused"):
-            self._give_up(trial, refusal(refused, self._recovery), refused)
+            self._give_up(trial, refused, refused)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._forget(trial)

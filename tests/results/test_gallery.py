@@ -38,7 +38,6 @@ SWEEP = SweepUsed(
     outcomes={"completed": 268, "diverged": 2},
     seconds=7300.0,
     devices=("NVIDIA H200",),
-    workers=1,
     started="2026-07-30T12:00:00+00:00",
 )
 RECORD = Record(
@@ -130,11 +129,14 @@ def test_html_stands_alone(folder):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda data: "{", "damaged (JSONDecodeError"),
-        (lambda data: [], "damaged (TypeError"),
-        (lambda data: data | {"colour": 1}, "damaged (TypeError"),
-        (lambda data: data | {"figure": "9z"}, "no figure 9z at scale paper"),
-        (lambda data: data | {"findings": [data["findings"][0] | {"agrees": "yes"}]}, "no verdict 'yes'"),
+        (lambda data: "{", "damaged (Invalid JSON"),
+        (lambda data: [], "damaged (Input should be"),
+        (lambda data: data | {"colour": 1}, "damaged (colour: Unexpected keyword"),
+        (lambda data: data | {"figure": "9z"}, "damaged (no figure 9z)"),
+        (
+            lambda data: data | {"findings": [data["findings"][0] | {"agrees": "yes"}]},
+            "findings.0.agrees: Input should be 'pass', ",
+        ),
         (lambda data: data | {"scale": "small"}, "is that of 2abc-small"),
     ],
 )
@@ -162,7 +164,7 @@ def test_every_grid_of_the_paper_has_its_figure_and_every_figure_its_claims():
     for exhibit in EXHIBITS.values():
         assert {statement.claim for statement in exhibit.statements} <= set(CLAIMS)
         assert {stem for statement in exhibit.statements for stem in statement.grids} <= set(exhibit.grids)
-        assert {stem for c in exhibit.contests for stem in (c.better, c.other)} <= set(exhibit.grids)
+        assert {stem for c in exhibit.expectations for stem in (c.better, c.other)} <= set(exhibit.grids)
 
 
 def test_every_layout_that_needs_sweeps_has_its_place():

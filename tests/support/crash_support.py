@@ -6,12 +6,9 @@ import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
-from results.frames import read_rows
-from results.parts import read_ends
 from results.store import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
@@ -29,7 +26,8 @@ class Killed(BaseException):
 def dying(directory: SweepDir, at: int | None = None):
     """Within the block the process dies before change number ``at`` of the sweep's files; gives the count so far.
 
-    Whatever is written becomes visible by a rename and invisible by a removal, so these are all the changes there are.
+    Whatever is written becomes visible by a rename, and invisible by a removal; numbers of attempts are empty files.
+    These are all the changes there are.
     The power stays on, so nothing waits for the disk. Every measurement is committed.
     """
     count = [0]
@@ -47,6 +45,7 @@ def dying(directory: SweepDir, at: int | None = None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "replace", counting(os.replace))
         patch.setattr(os, "unlink", counting(os.unlink))
+        patch.setattr(Path, "touch", counting(Path.touch))
         patch.setattr(os, "fsync", lambda _file: None)
         commit_always(patch)
         yield count
@@ -93,20 +92,3 @@ def changes(grid, out: Path) -> int:
 def small(*settings: str, text: str):
     """A grid that commits at every measurement."""
     return load_grid(text, "grid.yaml", ("recovery.commit_seconds=0", *settings))
-
-
-def assert_same(directory: SweepDir, reference: SweepDir) -> None:
-    """Both hold the same rows and ends, bit for bit, but for times and numbers of attempts."""
-    pd.testing.assert_frame_equal(_rows(directory), _rows(reference), check_exact=True)
-    assert _ends(directory) == _ends(reference)
-
-
-def _rows(directory: SweepDir) -> pd.DataFrame:
-    return read_rows(directory).drop(columns=["sweep", "attempt", "seconds"])
-
-
-def _ends(directory: SweepDir) -> dict[str, tuple]:
-    return {
-        point: (e.pack, e.outcome, e.steps, e.why, e.best_test_acc, e.kappa)
-        for point, e in read_ends(directory).items()
-    }

@@ -39,7 +39,7 @@ def test_summaries_add_up_to_the_plan(train, small_grid, open_backend):
     last = {p.pack: p.steps for p in heard if p.steps is not None}
     assert sum(last.values()) == plan.cost.steps
     assert sorted(e.point for p in heard for e in p.ends) == sorted(p.id for p in plan.points)
-    assert sorted(p.pack for p in heard if p.finished) == sorted(p.id for p in plan.packs)
+    assert sorted(p.pack for p in heard if p.left) == sorted(p.id for p in plan.packs)
 
 
 def test_an_error_stays_with_its_point(train, small_grid, open_backend):

@@ -15,7 +15,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper import pack_writer
 from sweeper.checkpoints import checkpoint_files, load_checkpoint, restart_of
-from sweeper.pack_writer import PackWriter
+from sweeper.pack_writer import PackWriter, StorageRefusedError
 from sweeper.row_buffer import RowBuffer, table_schema
 from trainables.measured import Ended, Measurement
 
@@ -123,7 +123,7 @@ def test_the_driver_hears_of_every_step_and_end_once(make_writer, monkeypatch):
     heard = make_writer.heard
     assert [p.steps for p in heard] == [0, 8, 12, 10 + 10, 10 + 15, 10 + 15]
     assert [e.point for p in heard for e in p.ends] == [p.id for p in points]
-    assert [p.finished for p in heard] == [False] * (len(heard) - 1) + [True]
+    assert [p.left for p in heard] == [False] * (len(heard) - 1) + [True]
 
 
 @pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "train_alone"])
@@ -144,7 +144,7 @@ def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
     with pytest.raises(OvertakenError):
         actions[again]()
     assert all_parts(make_writer.directory) == before[0]
-    assert before[1] <= checkpoint_names(make_writer.directory)
+    assert checkpoint_names(make_writer.directory) == before[1]
 
 
 def checkpoint_names(directory):
@@ -216,13 +216,22 @@ def test_storage_that_refuses_for_a_while_costs_no_row_and_gives_none_twice(make
     assert sorted(set(rows["step"])) == [1, 2, 3, 4, 5]
     assert read_ends(make_writer.directory).keys() == {p.id for p in points}
     assert "storage refuses: [Errno 28] No space left on device" in {p.waiting for p in make_writer.heard}
+    assert checkpoint_names(make_writer.directory) == set()
+
+
+def test_a_commit_that_is_refused_again_and_again_leaves_one_checkpoint(make_writer, refusing):
+    """Else each attempt would take more of the disk that it waits for."""
+    refusing("write_part", 5)
+    writer, _ = make_writer()
+    add(writer, follow(writer), 1, [0, 1])
+    assert len(checkpoint_names(make_writer.directory)) == 1
 
 
 def test_patience_has_an_end(make_writer, refusing):
     refusing("write_part", math.inf)
     writer, _ = make_writer("recovery.storage_seconds=0.02")
     began = time.monotonic()
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageRefusedError, match=r"storage refused for \d+ s: .*No space left"):
         add(writer, follow(writer), 1, [0, 1])
     assert time.monotonic() - began < 60
     assert all_parts(make_writer.directory) == []
@@ -232,7 +241,7 @@ def test_a_run_that_is_to_stop_does_not_wait(make_writer, refusing):
     refusing("write_part", math.inf)
     writer, _ = make_writer("recovery.storage_seconds=100000")
     make_writer.directory.stop.touch()
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(StorageRefusedError, match=r"storage refused for \d+ s: .*No space left"):
         add(writer, follow(writer), 1, [0, 1])
 
 

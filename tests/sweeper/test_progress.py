@@ -25,7 +25,7 @@ def test_the_tally_counts_and_estimates():
     tally.add(Progress(pack="a", steps=0), now=10.0)
     tally.add(Progress(pack="a", steps=100, ends=(_end("1"), _end("2", acc=0.95, kappa=None))), now=12.0)
     tally.add(Progress(pack="b", steps=0), now=12.0)
-    tally.add(Progress(pack="b", steps=100, ends=(_end("3", Outcome.FAILED, None, 2.0),), finished=True), now=14.0)
+    tally.add(Progress(pack="b", steps=100, ends=(_end("3", Outcome.FAILED, None, 2.0),), left=True), now=14.0)
     assert tally.rate(10.5) == 0.0
     assert tally.rate(14.0) == 50.0
     assert tally.remaining_seconds(14.0) == 4.0
@@ -55,7 +55,7 @@ def test_what_an_earlier_run_trained_counts_as_done_and_not_as_speed():
 def test_what_a_lost_worker_had_trained_counts_once_as_done_and_twice_as_work():
     tally = Tally(total=1, steps_total=1000)
     for now, steps in enumerate((0, 400, 300, 400, 1000)):  # its checkpoint was of step 300
-        tally.add(Progress(pack="a", steps=steps, finished=steps == 1000), now=float(now))
+        tally.add(Progress(pack="a", steps=steps, left=steps == 1000), now=float(now))
     assert tally.share() == 1.0
     assert tally.rate(4.0) == 1100 / 4
 

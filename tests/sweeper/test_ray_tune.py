@@ -49,4 +49,3 @@ def test_nothing_is_printed_but_the_progress(tmp_path):
     assert lines[-1].startswith("6/6 points")
     assert not [line for line in lines if "ray" in line.lower() or "warning" in line.lower()]
     assert "scaling" in done.stdout
-    assert not (tmp_path / "runs/small/.ray").exists()

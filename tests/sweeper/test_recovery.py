@@ -2,7 +2,8 @@
 
 import pandas as pd
 import pytest
-from crash_support import Killed, assert_same, changes, dying, small, train
+from crash_support import Killed, changes, dying, small, train
+from faults_support import assert_same
 from tests_support import SMALL
 
 from results.attempts import claim

@@ -23,7 +23,7 @@ class _Interrupted(InProcessBackend):
     def run(self, directory, plan, grid, notify):
         def count(progress):
             notify(progress)
-            if progress.finished:
+            if progress.left:
                 raise KeyboardInterrupt
 
         super().run(directory, plan, grid, count)
@@ -192,7 +192,7 @@ def test_weights_that_are_kept_measure_as_the_last_row_says(sweep, small_grid):
     assert len(trained) == 2
     assert {path.stem for path in directory.weights.iterdir()} == trained
     task = task_of(grid.trainable)
-    x, labels = task.data.normalize(task.data.test.x), task.data.test.y
+    x, labels = task.data.normalize(task.data.test.x), task.data.test.labels
     last = read_rows(directory).groupby("point", observed=True)["test_acc"].last()
     for id_ in trained:
         accuracy = (load_model(directory.root, id_)(x).argmax(1) == labels).float().mean()

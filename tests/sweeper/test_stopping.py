@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from crash_support import assert_same, train
+from crash_support import train
+from faults_support import assert_same
 
 from results.frames import read_rows
 from results.parts import parts, read_commit, read_ends

@@ -223,7 +223,7 @@ def test_rows_of_a_point_of_another_pack_are_found(done):
 def test_rows_of_an_unknown_point_are_found(done, same_table):
     rewritten(done, parts(done)[0], _of_point("ffff"))
     why = next(iter(faults_of(done).values()))
-    assert "which has no rows" in why or "rows of point ffff, which is not of this pack" in why
+    assert "which has no rows" in why
     assert verify(done, repair=True)[0].damage == ()
     same_table(done)
 
@@ -238,7 +238,7 @@ def test_a_point_that_failed_has_no_rows_and_is_sound(done):
     ends = read_commit(done, name).ends
     failed = tuple(replace(end, outcome=Outcome.FAILED, why="raised") for end in ends)
     rewritten(done, name, lambda rows: rows.slice(0, 0), ends=failed)
-    assert inspect(done).damage == () or {f.file for f in inspect(done).damage} == {"points.parquet"}
+    assert {fault.file for fault in inspect(done).damage} == {"points.parquet"}  # which says that they completed
 
 
 def test_a_part_of_another_version_is_never_dropped(done):

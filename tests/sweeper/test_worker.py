@@ -3,7 +3,8 @@
 from contextlib import suppress
 
 import pytest
-from crash_support import Killed, assert_same, changes, dying, small, train, train_dying
+from crash_support import Killed, changes, dying, small, train, train_dying
+from faults_support import assert_same
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from results.part_names import PartName
-from results.parts import PointEnd, checked_schema, snapshot
+from results.parts import PointEnd, checked_schema, refuse_damaged, snapshot
 from results.schema import row_schema
 from results.store import SweepDir, write_table
 from search_spaces.errors import InputError
@@ -36,6 +36,8 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
 
 
 def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] | None) -> pa.Table:
+    for name in names:
+        refuse_damaged(directory, name)
     options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
     dataset = ds.dataset(
         [str(directory.rows / name.file) for name in names],

@@ -67,7 +67,8 @@ def _counts(records: Records) -> str:
     parts = []
     for scale, words in {"paper": "at paper scale", "small": "as a small sibling"}.items():
         own = [record for (_, s), record in records.items() if s == scale]
-        count = Counter(finding.agrees for record in own for finding in record.findings)
+        told = {(f.claim, f.what, f.of, f.agrees) for record in own for f in record.findings}  # figures share claims
+        count = Counter(agrees for *_, agrees in told)
         tally = ", ".join(f"{count[mark]} {symbol}" for mark, symbol in _SYMBOLS.items() if mark and count[mark])
         parts.append(f"{len(own)} drawn {words}" + (f" (statements judged: {tally})" if tally else ""))
     none = sum(not _own(records, figure) for figure in EXHIBITS)

@@ -133,6 +133,24 @@ def is_whole(directory: SweepDir, name: PartName) -> bool:
     return digest_of((directory.rows / name.file).read_bytes()) == name.digest
 
 
+def refuse_damaged(directory: SweepDir, name: PartName) -> None:
+    """Read every byte of a part, once as long as it does not change.
+
+    Raises:
+        InputError: its content is not what its name says.
+        FileNotFoundError: it has been replaced since it was listed.
+    """
+    path = directory.rows / name.file
+    stat = path.stat()
+    if _digest_at(path, stat.st_size, stat.st_mtime_ns) != name.digest:
+        raise InputError(f"{path}: damaged, its content is not what its name says; {_REMEDY}")
+
+
+@lru_cache(maxsize=100_000)
+def _digest_at(path: Path, _size: int, _modified: int) -> str:
+    return digest_of(path.read_bytes())
+
+
 def read_commit(directory: SweepDir, name: PartName) -> Commit:
     """What a part says in its footer.
 
@@ -289,6 +307,7 @@ def read_part(directory: SweepDir, name: PartName, columns: list[str] | None = N
         FileNotFoundError: it has been replaced since it was listed.
     """
     path = directory.rows / name.file
+    refuse_damaged(directory, name)
     try:
         # ParquetFile, since read_table would take a folder named a=b for a column; one thread, since parts are small.
         with pq.ParquetFile(path, read_dictionary=["point"], pre_buffer=False) as file:

@@ -9,6 +9,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -58,6 +59,21 @@ def main() -> None:
             raise
         _stderr().print(f"[red bold]error:[/] {_escape(f'{error.filename}: {error.strerror}')}.", soft_wrap=True)
         sys.exit(STATUS_BAD_INPUT)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sweeper {version('sweeper')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 @app.command()

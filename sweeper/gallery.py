@@ -292,21 +292,21 @@ def _record(figure: str, scale: Scale, sweeps: Sequence[_Sweep], drawing: Drawin
 def _judged(statement: Statement, sweeps: Sequence[_Sweep]) -> Iterable[Finding]:
     """A claim as each of the sweeps that it is about shows it; one that a sweep cannot show is left out."""
     about = [s for s in sweeps if not statement.grids or s.used.grid in statement.grids]
-    about = [s for s in about if statement.small or s.shipped.scale == "paper"]
     for sweep in about:
         verdict = sweep.verdicts.get(statement.claim)
         if verdict is None:
             continue
         ruling = verdict.verdict
+        silent = statement.sibling if sweep.shipped.scale == "small" else ""
         yield Finding(
-            what=CLAIMS[statement.claim],
+            what=CLAIMS[statement.claim] if statement.holds else f"Not so: {CLAIMS[statement.claim]}",
             claim=statement.claim,
             of=sweep.used.grid,
             paper=statement.paper,
-            agrees=ruling if statement.holds else _OPPOSITE.get(ruling, ruling),
+            agrees="" if silent else ruling if statement.holds else _OPPOSITE.get(ruling, ruling),
             value=verdict.value,
             interval=verdict.interval,
-            why=verdict.why,
+            why=f"{silent}; {verdict.why}" if silent else verdict.why,
         )
 
 

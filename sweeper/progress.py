@@ -91,8 +91,30 @@ class Tally:
 class Display:
     """Shows a ``Tally`` while a run goes on; a context manager whose ``notify`` takes the workers' summaries."""
 
-    def __init__(self, console: Console, title: str, plan: Plan, total: int, done_before: int) -> None:
+    def __init__(
+        self,
+        console: Console,
+        title: str,
+        plan: Plan,
+        total: int,
+        done_before: int,
+        *,
+        under_way: int = 0,
+        law: bool = True,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            console: to print on.
+            title: name of the sweep.
+            plan: of this run.
+            total: points to train.
+            done_before: points that have ended in earlier runs.
+            under_way: packs that go on where an earlier run left them.
+            law: whether κ means something: η and λ are constant.
+        """
         self._console, self._title, self._plan = console, title, plan
+        self._under_way, self._law = under_way, law
         self._lock = threading.Lock()
         self.tally = Tally(total=total, steps_total=plan.cost.steps, done_before=done_before)
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
@@ -104,7 +126,8 @@ class Display:
         before = f" ({self.tally.done_before:,} done before)" if self.tally.done_before else ""
         self._console.print(
             f"[bold]{self._title}[/]: {_count(self.tally.total, 'point')}{before} in {_count(packs, 'pack')} on "
-            f"{_count(workers, 'worker')}, {_count(self.tally.steps_total, 'step')}",
+            f"{_count(workers, 'worker')}, {_count(self.tally.steps_total, 'step')}"
+            + (f"; {_count(self._under_way, 'pack')} under way before" if self._under_way else ""),
             soft_wrap=True,
         )
         if self._console.is_terminal:
@@ -151,7 +174,7 @@ class Display:
         parts += [f"{outcomes[o]} {o}" for o in (Outcome.DIVERGED, Outcome.STOPPED, Outcome.FAILED) if outcomes[o]]
         if (best := tally.best()) is not None:
             parts.append(f"best {best:.4f}")
-        if kappa := tally.kappa():
+        if self._law and (kappa := tally.kappa()):
             parts.append(f"κ ≈ {kappa[0]:.2f} ({_count(kappa[1], 'point')})")
         if rate := tally.rate(time.monotonic()):
             parts.append(f"{rate:,.0f} steps/s")

@@ -10,7 +10,8 @@ import yaml
 from rich.console import Console
 
 from results.attempts import packs_begun
-from results.parts import read_ends
+from results.parts import parts_by_pack, read_ends
+from results.setup import setup_of
 from results.store import SweepDir, write_text
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
@@ -60,8 +61,11 @@ def run_sweep(
                 plan = continued_plan(directory, grid, missing, profiles, backend.workers(grid.resources))
                 prepare(directory, grid, points, plan)
                 Thread(target=import_module, args=(ANALYSIS,), daemon=True).start()
+                under_way = len(parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
+                law = setup_of(grid).constant_share({}) == 1
+                done = len(points) - len(missing)
                 with (
-                    Display(console, grid.name, plan, len(missing), len(points) - len(missing)) as display,
+                    Display(console, grid.name, plan, len(missing), done, under_way=under_way, law=law) as display,
                     stop_on_signals(directory, console),
                 ):
                     backend.run(directory, plan, grid, display.notify)

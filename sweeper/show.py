@@ -4,16 +4,19 @@ import json
 import math
 import os
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
 from results.part_names import holes, standing
-from results.parts import PointEnd, all_parts, read_commit
+from results.parts import PointEnd, all_parts, parts, read_commit
 from results.store import SweepDir, files_of
 from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
@@ -134,14 +137,19 @@ def show_account(
     wide = console.width >= WIDE
     for name in ("claim", "verdict", "value", "interval", *(["threshold"] if wide else [])):
         table.add_column(name, no_wrap=True)
-    for v in account.analysis.verdicts:
+    told = [v for v in account.analysis.verdicts if v.value is not None]
+    for v in told:
         interval = "" if v.interval is None else f"\\[{v.interval[0]:.3g}, {v.interval[1]:.3g}]"
-        cells = [v.claim, _MARKS[v.verdict], "" if v.value is None else f"{v.value:.3g}", interval]
+        cells = [v.claim, _MARKS[v.verdict], f"{v.value:.3g}", interval]
         table.add_row(*cells, *([v.threshold] if wide else []))
-    console.print(table)
-    for v in account.analysis.verdicts:
+    if told:
+        console.print(table)
+    for v in told:
         if v.verdict != "pass":
             console.print(f"[bold]{v.claim}[/]: {escape(v.why)}", soft_wrap=True, highlight=False)
+    if untold := [v.claim for v in account.analysis.verdicts if v.value is None]:
+        line = f"[bold]not to be judged by these points[/] (the report says why): {', '.join(untold)}"
+        console.print(line, soft_wrap=True, highlight=False)
     _show_failures(account, SweepDir(root), console)
     counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(account.outcomes.items()))
     console.print(
@@ -182,12 +190,15 @@ def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
     steps = sum(planned[i].cost.steps / len(planned[i].points) for i in left if i in planned)
     speed = _steps_per_second(list(ends.values()))
     eta = steps / speed / max(1, file.workers) if speed and steps else math.nan
+    under_way = _under_way(directory, {planned[i].id for i in left if i in planned})
+    under_way_rows = sum(under_way.values())
     content = {
         "sweep": root.name,
         "created": file.created,
         "points": len(file.points),
         "outcomes": dict(outcomes),
         "missing": len(left),
+        "under_way": {"packs": len(under_way), "rows": under_way_rows},
         "eta_seconds": None if math.isnan(eta) else round(eta, 1),
         "running": runner,
         "given_up": given_up_,
@@ -201,7 +212,9 @@ def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
     for outcome, count in sorted(outcomes.items()):
         console.print(f"  {count:>7,} {outcome}")
     console.print(
-        f"  {len(left):>7,} missing" + (f", about {duration(eta)} of training" if not math.isnan(eta) else "")
+        f"  {len(left):>7,} missing"
+        + (f", {_plural(len(under_way), 'pack')} under way with {under_way_rows:,} rows" if under_way else "")
+        + (f", about {duration(eta)} of training" if not math.isnan(eta) else "")
     )
     sizes = ", ".join(f"{name} {decimal(size)}" for name, size in _bytes(directory).items())
     console.print(f"[bold]disk[/]     {sizes}", highlight=False)
@@ -227,6 +240,20 @@ def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, 
         except InputError as error:
             damaged[name.file] = reason(error, str(directory.rows / name.file))
     return ends, damaged
+
+
+def _under_way(directory: SweepDir, unfinished: Collection[str]) -> dict[str, int]:
+    """Of unfinished packs that have committed something, the rows that they have."""
+    rows: Counter[str] = Counter()
+    for name in parts(directory):
+        if name.pack in unfinished:
+            with suppress(FileNotFoundError, pa.ArrowException, OSError):  # replaced meanwhile, or damaged: said above
+                rows[name.pack] += pq.read_metadata(directory.rows / name.file).num_rows
+    return dict(rows)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _bytes(directory: SweepDir) -> dict[str, int]:

@@ -200,7 +200,7 @@ def _points_table(directory: SweepDir, plan: PlanFile) -> tuple[list[Fault], lis
 
 def _for_analysis(path: Path, directory: SweepDir, why: str) -> Fault:
     return Fault(
-        file=str(path.relative_to(directory.root)), why=why, again=f"'sweeper analyze {directory.name}' writes it anew"
+        file=str(path.relative_to(directory.root)), why=why, again=f"'sweeper analyze {directory.root}' writes it anew"
     )
 
 

@@ -45,7 +45,7 @@ _AUTO = "one sweep with l2.auto and one of constant λ at the same η"
 
 FIGURES: dict[str, PaperFigure] = {
     "1a": PaperFigure(
-        caption="Final test accuracy against λ: with a fixed budget one λ is best, with T ∝ 1/λ there is a plateau.",
+        caption="Final test accuracy against λ, with a fixed budget and with T ∝ 1/λ.",
         needs="two sweeps over lam: one with a fixed budget, one with budget inverse_lam (the paper's have a schedule)",
         data=budgets.final_accuracy,
         draw=budgets.draw_final_accuracy,
@@ -64,7 +64,7 @@ FIGURES: dict[str, PaperFigure] = {
         reading=_MEANS,
     ),
     "2": PaperFigure(
-        caption="Smaller λ need longer: a, epochs to maximum test accuracy; b, the maximum; c, that within a budget.",
+        caption="Against λ: a, epochs to maximum test accuracy; b, the maximum; c, that within a budget.",
         needs=_SCALING,
         data=scaling.time_and_accuracy,
         draw=scaling.draw_time_and_accuracy,
@@ -133,7 +133,7 @@ FIGURES: dict[str, PaperFigure] = {
         reading=_DOTS,
     ),
     "S5": PaperFigure(
-        caption="Squared error: accuracy depends on η at training accuracy 1, not at the maximum; loss has a minimum.",
+        caption="Test accuracy against η, a, at training accuracy 1; b, at its maximum; c, training loss.",
         needs="axes eta (two or more) and lam, columns train_acc and train_loss (the paper's loss is mse)",
         data=learning_rates.catapult,
         draw=learning_rates.draw_catapult,
@@ -147,13 +147,13 @@ FIGURES: dict[str, PaperFigure] = {
         reading=_MEANS,
     ),
     "S7": PaperFigure(
-        caption="Where the law fails: epochs to maximum test accuracy and the maximum against λ, beside λ = 0.",
+        caption="Epochs to maximum test accuracy and the maximum against λ, beside λ = 0.",
         needs="axis lam with 0 (the paper's network is under-parameterized)",
         data=scaling.time_and_limits,
         draw=scaling.draw_time_and_limits,
     ),
     "S8": PaperFigure(
-        caption="a, maximum test accuracy over η and λ; b, against λ for several T: longer T does not rescue small λ.",
+        caption="a, maximum test accuracy over η and λ; b, against λ for several T.",
         needs="axes eta and lam, two values or more; analysis.budgets, or sweeps that differ in a fixed budget",
         data=budgets.heat_and_budgets,
         draw=budgets.draw_heat_and_budgets,

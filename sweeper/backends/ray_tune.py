@@ -36,6 +36,7 @@ for _name, _value in _ENVIRONMENT.items():
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray._private import worker as ray_worker  # noqa: E402
+from ray.tune.progress_reporter import TrialProgressCallback  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from results.parts import all_parts, read_ends  # noqa: E402
@@ -52,6 +53,7 @@ from sweeper.worker import run_pack  # noqa: E402
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
 LOOK_SECONDS = 1.0  # between looks at what may have died
 PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
+CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
 STUCK_SECONDS = 15.0  # without a tick of Tune, which has ten a second
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
 GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
@@ -81,17 +83,30 @@ class RayBackend:
         self._start()
 
     def _start(self) -> None:
+        self._refuse_silence()
         handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=self._address, **self._options)
         except ConnectionError as error:
-            raise InputError(
-                f"--address {self._address}: no Ray cluster answers there ({error}). Start one with "
-                "'ray start --head', or leave --address out to use this machine."
-            ) from None
+            raise self._no_cluster(str(error)) from None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray's own would exit without letting workers commit
         self._lost = _own_loss() if self._address == "local" else _cluster_loss()
+
+    def _refuse_silence(self) -> None:
+        """Ray itself would try an address where nothing listens for minutes, and a signal would not end it."""
+        host, _, port = self._address.rpartition(":")
+        if host and port.isdecimal() and "/" not in host:
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+            except (OSError, OverflowError) as error:
+                raise self._no_cluster(str(error)) from None
+
+    def _no_cluster(self, why: str) -> InputError:
+        return InputError(
+            f"--address {self._address}: no Ray cluster answers there ({why}). Start one with 'ray start --head', or "
+            "leave --address out to use this machine."
+        )
 
     def workers(self, resources: Resources) -> int:
         """As many packs as the CPUs and GPUs of the cluster can hold, node by node."""
@@ -163,7 +178,7 @@ class RayBackend:
                     storage_path=state,
                     name=secrets.token_hex(4),
                     verbose=0,
-                    callbacks=[watch],
+                    callbacks=[watch, _Silent()],
                     failure_config=tune.FailureConfig(max_failures=grid.recovery.retries),
                 ),
             )
@@ -299,6 +314,16 @@ class _StorageGone(BaseException):
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class _Silent(TrialProgressCallback):  # type: ignore[misc]
+    """In place of Tune's own, which on an interrupt prints of every trial that it was completed."""
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None: ...
+
+    def on_trial_error(self, *_: Any, **__: Any) -> None: ...
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None: ...
 
 
 class _Watch(tune.Callback):  # type: ignore[misc]

@@ -156,11 +156,24 @@ def test_a_damaged_part_is_refused_in_one_paragraph_that_says_what_to_do(sweep):
     name = commit_rows(sweep, rows_table(), point_end("p1"))
     path = sweep.rows / name.file
     path.write_bytes(path.read_bytes()[:-20])
-    for read in (read_ends, read_rows, settled_ends):
+    said = {read_ends: "not a whole Parquet file (", settled_ends: "not a whole Parquet file (", read_rows: "damaged, "}
+    for read, why in said.items():
         with pytest.raises(InputError) as caught:
             read(sweep)
-        assert str(caught.value).startswith(f"{path}: not a whole Parquet file (")
+        assert str(caught.value).startswith(f"{path}: {why}")
         assert "run 'sweeper verify SWEEP_DIR --repair', then the same command again" in str(caught.value)
+
+
+def test_a_byte_that_changed_is_found_by_whoever_reads_rows(sweep):
+    name = commit_rows(sweep, rows_table(["p1", "p2"]), point_end("p1"))
+    read_rows(sweep)
+    path = sweep.rows / name.file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    for read in (lambda: read_rows(sweep), lambda: read_part(sweep, name)):
+        with pytest.raises(InputError, match=r"damaged, its content is not what its name says; run 'sweeper verify"):
+            read()
 
 
 @pytest.mark.parametrize("said", [b"{", b"[]", b'{"ends": [{}]}', b'{"ends": [{"point": 1}]}', None])

@@ -23,7 +23,7 @@ class PaperFigure:
         data: from tables of sweeps to the table of what is shown; raises ``LackingError``.
         draw: from that table to the figure.
         sweeps: at most so many, or None; 0 for a figure of theory alone.
-        reading: what its marks and lines mean, beyond its own keys.
+        reading: what its marks and lines mean, beyond its own keys; empty to say it of those that are there.
     """
 
     caption: str
@@ -31,13 +31,13 @@ class PaperFigure:
     data: Callable[[Tables], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
     sweeps: int | None = None
-    reading: str = (
-        "Means over seeds, each seed a small dot. Hollow: a lower bound, or the end of the grid. Dashed: λ = 0."
-    )
+    reading: str = ""
 
 
 _MEANS = "Means over seeds."
 _DOTS = "Means over seeds, each seed a small dot."
+
+_HOLLOW = {"censored": "a lower bound", "edge": "the end of the grid"}
 
 _BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum; a sweep of the probe may be added"
 _SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
@@ -213,6 +213,19 @@ def draw_figure(name: str, tables: Tables) -> Drawing:
         data = layout.data(tables)
     except LackingError as error:
         raise InputError(f"figure {name} of {given}: it needs {error}. In all: {layout.needs}.") from None
-    title, caption = f"Figure {name}", f"{layout.caption} {layout.reading}"
+    title, caption = f"Figure {name}", f"{layout.caption} {layout.reading or _reading(data)}"
     figure = layout.draw(data)
     return Drawing(name=f"figure_{name}", title=title, caption=caption, panels=(title,), figure=figure, data=data)
+
+
+def _reading(data: pd.DataFrame) -> str:
+    """What the marks that are in a figure mean."""
+    marks = set(data["mark"])
+    hollow = [meaning for mark, meaning in _HOLLOW.items() if mark in marks]
+    return " ".join(
+        [
+            _DOTS,
+            *([f"Hollow: {', or '.join(hollow)}."] if hollow else []),
+            *(["Dashed: λ = 0."] if "reference" in marks else []),
+        ]
+    )

@@ -53,7 +53,8 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         trend = "drops" if dropped else "still rises"
         certain = ruling == "fail" or len(cells) > 1
         ruling = "fail" if dropped and certain else "inconclusive"
-    why = f"best accuracy {trend} by {_over(values, 'eta')} over the decade of lam above {smallest:.3g}"
+    below = ", and may level off below the grid" if trend == "still rises" else ""
+    why = f"best accuracy {trend} by {_over(values, 'eta')} over the decade of lam above {smallest:.3g}{below}"
     return judged(claim, estimate, threshold, ruling, why, _counts(used))
 
 

@@ -94,9 +94,10 @@ def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
         )
 
 
-def profiles_of(grid: Grid, points: Sequence[Point]) -> dict[Variant, Profile]:
-    """Cost of each variant of the grid's trainable."""
-    return {v: profile(recipe_of(grid, v), grid.resources.gpus_per_pack) for v in variants(points)}
+def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:
+    """Cost of each variant of the grid's trainable; if ``only_plan``, of data sets that may not be there yet."""
+    gpus = grid.resources.gpus_per_pack
+    return {v: profile(recipe_of(grid, v), gpus, only_plan=only_plan) for v in variants(points)}
 
 
 def device_of(grid: Grid) -> str:

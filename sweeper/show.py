@@ -22,7 +22,7 @@ from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
-from search_spaces.plan import Plan, Profile
+from search_spaces.plan import Pack, Plan, Profile
 from search_spaces.points import count_points, make_points
 from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop
@@ -34,8 +34,8 @@ from sweeper.lock import holder
 from sweeper.plan_file import read_plan
 from sweeper.progress import duration
 
-# Sustained speed that the expected time assumes, FLOP/s of a worker: an EPYC core reaches 4 to 8e10 on matrices of
-# 64 to 1024, a current GPU 2e13 and more in float32.
+# Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
+# 1024, a current GPU 2e13 and more in float32.
 ASSUMED_SPEED = {"cpu": 5e10, "gpu": 2e13}
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 _PACKS_SHOWN = 12
@@ -45,18 +45,43 @@ WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 def show_plan(grid: Grid, console: Console) -> None:
     """Points, packs and cost of a grid on this machine; nothing runs."""
-    from sweeper.run import plan_for, profiles_of  # noqa: PLC0415 - they need torch, the other commands do not
+    from sweeper.pace import measure_pace, seconds_of  # noqa: PLC0415 - they need torch, the other commands do not
+    from sweeper.run import plan_for, profiles_of  # noqa: PLC0415
+    from trainables.data.torchvision_sets import DataNotFoundError  # noqa: PLC0415
 
-    points = make_points(grid)
-    profiles = profiles_of(grid, points)
+    points, lacking = make_points(grid), ""
+    try:
+        profiles = profiles_of(grid, points)
+    except DataNotFoundError as error:
+        profiles, lacking = profiles_of(grid, points, only_plan=True), str(error)
     workers = max(1, int(available_cpus() / grid.resources.cpus_per_pack))
     plan = plan_for(grid, points, profiles, workers)
-    console.print(_plan_summary(grid, plan, list(profiles.values())))
+    costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
+    pace = None if lacking else measure_pace(grid, costliest)
+    if pace:
+        step = f"{1000 * (pace.step or pace.measurement):.3g} ms a step of {_size(costliest)}, seen here"
+        took = f"about {duration(seconds_of(plan, costliest, pace))} of training ({step}) and some 20 s around it"
+    else:
+        took = _assumed_time(grid, plan)
+    console.print(_plan_summary(grid, plan, list(profiles.values()), took))
     console.print(_pack_table(plan))
+    if lacking:
+        console.print(f"\n[yellow]planned with the sizes as published:[/] {escape(lacking)}", soft_wrap=True)
 
 
-def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
-    cost, device = plan.cost, "gpu" if grid.resources.gpus_per_pack else "cpu"
+def _size(pack: Pack) -> str:
+    return f"a pack of {len(pack.points)}" if len(pack.points) > 1 else "a point"
+
+
+def _assumed_time(grid: Grid, plan: Plan) -> str:
+    if not plan.cost.flops:
+        return "not known of a loop of one's own"
+    speed = ASSUMED_SPEED["gpu" if grid.resources.gpus_per_pack else "cpu"]
+    return f"about {duration(plan.makespan / speed)} if each worker reaches {speed:.0e} FLOP/s"
+
+
+def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile], took: str) -> Table:
+    cost = plan.cost
     budgets = [p.budget for p in plan.points]
     sizes = sorted({p.parameters for p in profiles})
     table = Table.grid(padding=(0, 2))
@@ -73,7 +98,7 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile]) -> Table:
         "work": f"{cost.flops:.2g} FLOP",
         "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
         "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {plan.workers} workers",
-        "time": f"about {duration(plan.makespan / ASSUMED_SPEED[device])} at {ASSUMED_SPEED[device]:.0e} FLOP/s each",
+        "time": took,
     }
     if isinstance(grid.optimizer, Adam):
         rows["warning"] = COUPLED

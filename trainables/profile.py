@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from search_spaces.errors import InputError
 from search_spaces.plan import Profile
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
+from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, TorchvisionImages, Trainable
+from trainables.data.torchvision_sets import DataNotFoundError, published
 from trainables.kernel.cost import kernel_profile
 from trainables.l2 import describe_l2
 from trainables.losses import OwnLoss
@@ -32,8 +33,10 @@ GPU_MOST_POINTS = 1024
 
 
 @lru_cache(maxsize=256)
-def profile(recipe: Recipe, gpus: float = 0.0) -> Profile:
+def profile(recipe: Recipe, gpus: float = 0.0, *, only_plan: bool = False) -> Profile:
     """Sizes and cost of ``recipe`` in packs that get ``gpus`` GPUs each, 0 for a CPU.
+
+    If ``only_plan``, a published data set that is not there is taken as published.
 
     Raises:
         InputError: a batch larger than the training set, or a model, data set or loss that cannot give what is asked.
@@ -42,7 +45,7 @@ def profile(recipe: Recipe, gpus: float = 0.0) -> Profile:
         return _own_loop(recipe.trainable)
     if isinstance(recipe.trainable, KernelTrainable):
         return kernel_profile(recipe, recipe.trainable)
-    task = task_of(recipe.trainable)
+    task = _planned_task(recipe.trainable) if only_plan else task_of(recipe.trainable)
     train, test = len(task.data.train), len(task.data.test)
     batch = _batch(recipe.trainable.batch, train)
     with _told(recipe.trainable, f"a batch of {SAMPLES} samples of shape {task.data.train.shape}"):
@@ -64,6 +67,15 @@ def profile(recipe: Recipe, gpus: float = 0.0) -> Profile:
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
         pack_limit=_pack_limit(gpus, batch * widest * 4, batch * activations * 4 + parameters * 16),
     )
+
+
+def _planned_task(trainable: Trainable | OwnTrainable) -> Task:
+    try:
+        return task_of(trainable)
+    except DataNotFoundError:
+        assert isinstance(trainable, Trainable)
+        assert isinstance(trainable.data, TorchvisionImages)
+        return task_of(trainable, published(trainable.data))
 
 
 @contextmanager

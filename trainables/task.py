@@ -57,14 +57,18 @@ class Task:
 
 
 @lru_cache(maxsize=4)
-def task_of(trainable: Trainable | OwnTrainable) -> Task:
+def task_of(trainable: Trainable | OwnTrainable, data: Dataset | None = None) -> Task:
     """The task of a grid; kept in memory, since a worker trains many packs on it.
+
+    Args:
+        trainable: the grid's.
+        data: in place of its own, where that is not there.
 
     Raises:
         InputError: data that is not there, or a function that cannot be used.
     """
     if isinstance(trainable, Trainable):
-        data = load_data(trainable.data)
+        data = data or load_data(trainable.data)
         outputs = make_loss(trainable.loss, data.classes).outputs
         spec = trainable.model
         return Task(lambda: build_model(spec, data.train.shape, outputs), data, trainable.loss)

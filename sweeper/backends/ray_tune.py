@@ -130,8 +130,11 @@ class RayBackend:
         while True:
             ended, lost = read_ends(directory).keys(), given_up(directory)
             left = [p.id for p in plan.packs if p.id not in lost and any(q.id not in ended for q in p.points)]
+            if not left:  # Ray died when the last of them had just ended
+                return
             try:
-                return self._run(directory, left, plan.workers, grid, notify, tick)
+                self._run(directory, left, plan.workers, grid, notify, tick)
+                return
             except _RayLost as gone:
                 if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
                     raise KeyboardInterrupt from None

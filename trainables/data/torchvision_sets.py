@@ -13,6 +13,7 @@ from trainables.data.cache import locked
 from trainables.data.counts import used
 from trainables.data.dataset import Dataset
 from trainables.data.digits import relabel
+from trainables.data.samples import InMemory
 
 CLASSES = 10
 _IDX_FILES = "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
@@ -25,11 +26,47 @@ _SETS = {
 }
 
 
+# Training and test images as published, and the shape of one.
+_PUBLISHED = {
+    "mnist": (60_000, 10_000, (1, 28, 28)),
+    "fashion_mnist": (60_000, 10_000, (1, 28, 28)),
+    "cifar10": (50_000, 10_000, (3, 32, 32)),
+}
+
+
+class DataNotFoundError(InputError):
+    """A data set whose sizes are known is not there."""
+
+
+def published(spec: TorchvisionImages) -> Dataset:
+    """The set as published, without its images: tensors on the meta device, to plan with where the files are not.
+
+    Raises:
+        InputError: it has fewer images than are asked for.
+    """
+    *counts, shape = _PUBLISHED[spec.name]
+    root = Path(spec.root).expanduser().absolute()
+    parts = [
+        InMemory(
+            x=torch.empty(n, *shape, dtype=torch.uint8, device="meta"),
+            labels=torch.empty(n, dtype=torch.int64, device="meta"),
+        )
+        for n in (
+            used("train", spec.train, counts[0], spec.name, root),
+            used("test", spec.test, counts[1], spec.name, root),
+        )
+    ]
+    _, classes = relabel(torch.zeros(1, dtype=torch.int64), spec.labels, CLASSES)
+    nothing = torch.zeros(())
+    return Dataset(train=parts[0], test=parts[1], classes=classes, mean=nothing, std=nothing)
+
+
 def load_torchvision(spec: TorchvisionImages) -> Dataset:
     """The first images of a set, uint8 (N, 1, 28, 28) or (N, 3, 32, 32).
 
     Raises:
-        InputError: the set is not there, cannot be downloaded or has fewer images.
+        DataNotFoundError: the set is not there, or cannot be downloaded.
+        InputError: it has fewer images.
     """
     x_train, y_train = _read(spec, "train")
     x_test, y_test = _read(spec, "test")
@@ -63,7 +100,7 @@ def _torchvision_set(spec: TorchvisionImages, part: Literal["train", "test"]) ->
         with locked(root):  # torchvision unpacks in place, where another worker would read half a file
             return read(root, train=part == "train", download=True)
     except Exception as error:  # RuntimeError for missing files, and whatever reading a damaged one raises
-        raise InputError(_not_there(spec, root, error)) from error
+        raise DataNotFoundError(_not_there(spec, root, error)) from error
 
 
 def _not_there(spec: TorchvisionImages, root: Path, error: Exception) -> str:

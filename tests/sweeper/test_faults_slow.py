@@ -241,11 +241,15 @@ def test_a_node_of_a_cluster_that_dies_costs_no_row(tmp_path, reference):
     assert_same(sweep.directory, reference)
 
 
+def heads():
+    return {p for p, line in descendants(os.getpid()).items() if line.partition(" ")[0].endswith("/gcs_server")}
+
+
 def test_a_cluster_that_goes_away_ends_the_run_with_the_reason(tmp_path, reference):
-    sweep = Sweep(tmp_path / "sweep", LONG)
+    sweep, others = Sweep(tmp_path / "sweep", LONG), heads()  # of the Ray that other tests share
     with cluster(tmp_path) as (address, _), sweep.running("--address", address) as process:
         sweep.wait_for_parts(2, process)
-        (head,) = [p for p, line in descendants(os.getpid()).items() if "gcs_server" in line.partition(" ")[0]]
+        (head,) = heads() - others
         os.kill(head, signal.SIGKILL)
         assert process.wait(120) == 2
     assert f"--address {address}: Ray's head died" in sweep.stderr

@@ -133,6 +133,6 @@ class Grid(Section):
     resources: Resources = Resources()
     recovery: Recovery = Recovery()
     keep_weights: bool = False
-    """Whether the weights of every point that was trained to its end stay, in ``weights/POINT.pt``: parameters and
-    buffers by name, for ``model.load_state_dict``. A training loop of one's own, and theory, have none. Points that
+    """Whether the weights of every point that was trained to its end stay, in ``weights/POINT-DIGEST.pt``: parameters
+    and buffers by name, for ``model.load_state_dict``. A training loop of one's own, and theory, have none. Points that
     have ended before are not trained again for it."""

@@ -378,8 +378,15 @@ def _sweep(path: Path) -> Path:
     return root
 
 
+class _Lasting(Console):
+    """A terminal that goes away, or a pipe that breaks, ends no sweep."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 def _stderr() -> Console:
-    return Console(stderr=True)
+    return _Lasting(stderr=True)
 
 
 def _escape(text: str) -> str:

@@ -1,13 +1,14 @@
 """How a sweep stands: its points accounted for, and what they hold analyzed. Needs nothing that trains."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from results.frames import write_points
+from results.frames import read_rows, row_columns, write_points
 from results.parts import PointEnd
+from results.schema import COLUMNS
 from results.store import SweepDir
 from search_spaces.outcome import Outcome
 from search_spaces.points import axis_text, further_axes, make_points, values_elsewhere
@@ -46,12 +47,23 @@ def conclude(directory: SweepDir) -> Account:
     text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
     grid = read_grid(directory)
     elsewhere = values_elsewhere(grid, file.points.values())
-    axes = {
+    axes: dict[str, Mapping[str, object]] = {
         id_: elsewhere
         | {name: axis_text(v) if name in text else v for name, v in p.axes().items()}
         | {"budget": p.budget}
         for id_, p in file.points.items()
     }
+    if lost := ends.keys() - axes.keys():  # with an earlier plan
+        axes |= _axes_of_rows(directory, lost)
+        ends = {id_: end for id_, end in ends.items() if id_ in axes}
     write_points(directory, axes, ends)
     missing = sum(p.id not in ends for p in make_points(grid))
     return Account(ends=ends, missing=missing, analysis=import_module(ANALYSIS).analyze(directory, grid))
+
+
+def _axes_of_rows(directory: SweepDir, points: Collection[str]) -> dict[str, Mapping[str, object]]:
+    """Axes and budget of points that no plan knows, as their rows have them."""
+    further = [name for name in row_columns(directory) if name not in {column.name for column in COLUMNS}]
+    rows = read_rows(directory, ["point", "eta", "lam", "mu", "seed", "budget", *further]).astype({"point": str})
+    first = rows[rows["point"].isin(points)].drop_duplicates("point").to_dict("records")
+    return {str(row["point"]): {str(k): v for k, v in row.items() if k != "point"} for row in first}

@@ -40,4 +40,7 @@ def wait_for_it(seconds: float, directory: SweepDir, why: Progress, notify: Noti
 
 def stop_requested(directory: SweepDir) -> bool:
     """Whether workers are to commit what they have and leave."""
-    return directory.stop.exists()
+    try:
+        return directory.stop.exists()
+    except OSError:  # of storage that is away, which is waited for elsewhere
+        return False

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -45,7 +46,7 @@ def _held(directory: SweepDir) -> TextIO:
         directory.root.mkdir(parents=True, exist_ok=True)
         file = directory.lock.open("a+", encoding="utf-8", errors="replace")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError:
             with file:
                 raise InputError(
@@ -57,6 +58,19 @@ def _held(directory: SweepDir) -> TextIO:
             if os.path.samestat(os.fstat(file.fileno()), directory.lock.stat()):
                 return file
         file.close()  # whoever held it has removed it since it was opened: a lock on it would keep nobody out
+
+
+def _lock(file: TextIO) -> None:
+    """Take the lock; again for a second if somebody has it, since 'sweeper status' asks for it for an instant."""
+    for attempt in range(20):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt == 19:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def holder(directory: SweepDir) -> str | None:

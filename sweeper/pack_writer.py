@@ -45,6 +45,7 @@ def patiently(
     began, wait = time.monotonic(), FIRST_WAIT
     while True:
         try:
+            directory.plan.stat()  # where storage is away, an empty folder must not be taken for the sweep's
             return action()
         except OSError as error:
             waited = time.monotonic() - began

@@ -52,11 +52,12 @@ def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device:
     """Write the plan of a run; points and packs of earlier runs and the creation time are kept."""
     earlier, begun = earlier_plan(directory), packs_begun(directory)
     known = (earlier.points if earlier else {}) | {p.id: p for p in points}
-    packs = {p.id: p for p in plan.packs}
+    packs, taken = {p.id for p in plan.packs}, {q.id for p in plan.packs for q in p.points}
+    before = [p for p in (earlier.packs if earlier else ()) if p.id in begun and p.id not in packs]
     file = PlanFile(
         created=earlier.created if earlier else datetime.now(UTC).isoformat(timespec="seconds"),
         points={p.id: p for p in points} | known,
-        packs=(*plan.packs, *(p for p in (earlier.packs if earlier else ()) if p.id in begun and p.id not in packs)),
+        packs=(*plan.packs, *(p for p in before if taken.isdisjoint(q.id for q in p.points))),
         workers=plan.workers or (earlier.workers if earlier else 0),  # a plan of nothing has none
         device=device,
         resources=resources,

@@ -32,7 +32,7 @@ from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point, values_elsewhere
-from sweeper.checkpoints import Restart, checkpoint_files, restart_behind, save_checkpoint
+from sweeper.checkpoints import AFRESH, Restart, checkpoint_files, restart_behind, save_checkpoint
 from sweeper.plan_file import earlier_plan
 from sweeper.row_buffer import table_schema
 
@@ -135,8 +135,45 @@ def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], conso
     known = [*points, *(earlier.points.values() if earlier else ())]
     packs = earlier.pack_points if earlier else {}
     schema, defaults = table_schema(known), values_elsewhere(grid, known)
-    for pack, names in parts_by_pack(directory).items():
-        _renew(directory, names, schema, packs.get(pack), defaults)
+    by_pack = parts_by_pack(directory)
+    schema = _with_columns_of(directory, by_pack, schema)
+    owner = _owners(directory, by_pack, packs)
+    for pack, names in by_pack.items():
+        planned = packs.get(pack)
+        if planned is not None and any(owner.get(id_, pack) != pack for id_ in planned):
+            planned = None  # by an older plan that was put back, say: its points have ended in another pack
+        elsewhere = {id_ for id_, holder in owner.items() if holder != pack}
+        _renew(directory, names, schema, planned, elsewhere, defaults)
+
+
+def _owners(directory: SweepDir, by_pack: Mapping[str, Sequence[PartName]], planned: Collection[str]) -> dict[str, str]:
+    """Point to the pack that its end counts of; where two packs have ended it, one that is planned."""
+    owner: dict[str, str] = {}
+    for pack in sorted(by_pack, key=lambda pack: (pack not in planned, pack)):
+        for name in by_pack[pack]:
+            for end in read_commit(directory, name).ends:
+                owner.setdefault(end.point, pack)
+    return owner
+
+
+def _with_columns_of(directory: SweepDir, by_pack: Mapping[str, Sequence[PartName]], schema: pa.Schema) -> pa.Schema:
+    """``schema``, and the axes of points that neither grid nor plan know, since the plan was lost.
+
+    Raises:
+        InputError: an axis is text in one and a number in the other.
+    """
+    for names in by_pack.values():
+        for name in names:
+            path = directory.rows / name.file
+            for field in checked_schema(path).remove_metadata():
+                if field.name not in schema.names:
+                    schema = schema.append(field)
+                elif schema.field(field.name).type != field.type:
+                    raise InputError(
+                        f"{path}: its column {field.name} is {field.type}, but by the grid it is "
+                        f"{schema.field(field.name).type}. Run this grid under another --name."
+                    )
+    return schema
 
 
 def _renew(
@@ -144,27 +181,38 @@ def _renew(
     names: Sequence[PartName],
     schema: pa.Schema,
     planned: Collection[str] | None,
+    elsewhere: Collection[str],
     defaults: Mapping[str, object],
 ) -> None:
-    """Compact the parts of a pack, if they need any change; ``planned`` are its points, None if it is not known."""
+    """Compact the parts of a pack, if they need any change.
+
+    Args:
+        directory: the sweep.
+        names: the parts that count.
+        schema: of the table.
+        planned: points of the pack; None if it is not known, or not to be gone on with.
+        elsewhere: points whose end counts of another pack.
+        defaults: values of axes that the pack's points were not on.
+    """
     pack = names[0].pack
-    ends = {end.point: end for name in names for end in read_commit(directory, name).ends}
+    commits = [read_commit(directory, name) for name in names]
+    ends = {end.point: end for commit in commits for end in commit.ends}
     failed = {id_ for id_, end in ends.items() if end.outcome is Outcome.FAILED}
-    keep = (ends.keys() if planned is None else set(planned)) - failed
-    if (
-        not failed
-        and _have_columns(directory, names, schema)
-        and (planned is not None or _points(directory, names) <= keep)
-    ):
-        return
+    keep = (ends.keys() if planned is None else set(planned)) - failed - set(elsewhere)
     finished = planned is None or ends.keys() >= set(planned)
+    as_it_is = _have_columns(directory, names, schema) and (planned is not None or _points(directory, names) <= keep)
+    if as_it_is and not failed and finished == commits[-1].finished:
+        return
     restart = Restart(names=tuple(names)) if finished else restart_behind(directory, names)
+    state = restart.checkpoint
+    if failed.intersection(state.points):  # from its middle a point that failed could not be trained anew
+        state, keep = AFRESH, keep & ends.keys()
     if not restart.names or not keep:
         remove(directory, all_parts(directory, pack))
         return
     checkpoint = read_commit(directory, restart.names[-1]).checkpoint
     if failed:
-        checkpoint = save_checkpoint(directory, pack, replace(restart.checkpoint, alone=True))
+        checkpoint = save_checkpoint(directory, pack, replace(state, alone=True))
     attempt = claim(directory, pack)
     compact(
         directory,

@@ -9,7 +9,7 @@ from threading import Thread
 import yaml
 from rich.console import Console
 
-from results.attempts import packs_begun
+from results.attempts import claim, packs_begun
 from results.parts import parts_by_pack, read_ends
 from results.setup import setup_of
 from results.store import SweepDir, write_text
@@ -17,13 +17,14 @@ from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.plan import Pack, Plan, Profile, make_plan, variants
-from search_spaces.points import Point, make_points
+from search_spaces.points import Point, ids_in, make_points
 from search_spaces.recipe import Variant, recipe_of
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
 from sweeper.conclude import ANALYSIS, Account, conclude
+from sweeper.ledger import given_up
 from sweeper.lock import locked
-from sweeper.plan_file import earlier_plan, read_grid, write_plan
+from sweeper.plan_file import PlanFile, earlier_plan, read_grid, write_plan
 from sweeper.progress import Display
 from sweeper.recovery import put_in_order, tidy
 from sweeper.stopping import stop_on_signals
@@ -74,7 +75,7 @@ def run_sweep(
             console.print(f"[bold]{grid.name}[/]: nothing to train, all {len(points):,} points have ended")
             prepare(directory, grid, points, Plan(packs=(), workers=0, makespan=0.0, bound=0.0))
         account = conclude(directory)
-        mirror.finish(complete=account.missing == 0)
+        mirror.finish(complete=account.missing == 0 and not given_up(directory))
     return account
 
 
@@ -82,15 +83,30 @@ def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
     """Refuse a grid that would alter points which the sweep holds already, and names that are taken."""
     if grid.name in RESERVED:
         raise InputError(f"name: {grid.name} is where MLflow keeps its own files; give the sweep another name.")
-    if not directory.grid.is_file():
-        return
     earlier = earlier_plan(directory)
+    if not directory.grid.is_file():
+        _refuse_other_points(directory, grid, earlier)
+        return
     if lines := conflicts(read_grid(directory), grid, earlier.points.values() if earlier else ()):
         raise InputError(
             f"{directory.root}: this sweep was made with another grid, and this one would alter its points:\n  "
             + "\n  ".join(lines)
             + f"\nGive it a name of its own (--name {grid.name}-2) or change the grid back; axes may grow and the "
             "analysis may change at any time."
+        )
+
+
+def _refuse_other_points(directory: SweepDir, grid: Grid, earlier: PlanFile | None) -> None:
+    """Where grid.yaml is lost, the ids of the points planned say whether this grid is theirs."""
+    points = list(earlier.points.values()) if earlier else []
+    try:
+        known = [p.id for p in points] == list(ids_in(grid, points))
+    except InputError:
+        known = False
+    if not known:
+        raise InputError(
+            f"{directory.root}: the grid.yaml of this sweep is lost, and this grid is not the one that its points are "
+            f"of. Run that one, or give this one a name of its own (--name {grid.name}-2)."
         )
 
 
@@ -118,11 +134,13 @@ def continued_plan(
     earlier = earlier_plan(directory)
     if earlier is None:
         return plan_for(grid, missing, profiles, workers)
-    ids, begun = {p.id for p in missing}, packs_begun(directory)
+    ids, begun, ends = {p.id for p in missing}, packs_begun(directory), read_ends(directory)
     same = (earlier.workers, earlier.resources) == (workers, grid.resources)
     kept = []
     for pack in earlier.packs:
         left = sum(p.id in ids for p in pack.points)
+        if any(p.id in ends and ends[p.id].pack != pack.id for p in pack.points):
+            continue
         if left and (pack.id in begun or (same and left == len(pack.points))):
             kept.append(pack)
     return plan_for(grid, missing, profiles, workers, kept)
@@ -150,9 +168,12 @@ def plan_for(
 
 def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan) -> None:
     """Write grid and plan."""
+    earlier = earlier_plan(directory)
     write_text(directory.grid, to_yaml(grid))
-    write_plan(directory, points, plan, device_of(grid), grid.resources)
+    written = write_plan(directory, points, plan, device_of(grid), grid.resources)
     directory.rows.mkdir(exist_ok=True)
+    for pack in {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs}:
+        claim(directory, pack)  # so that a worker of an earlier run that begins it only now sees that it is overtaken
 
 
 def to_yaml(grid: Grid) -> str:

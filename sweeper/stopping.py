@@ -32,10 +32,9 @@ def stop_on_signals(directory: SweepDir, console: Console) -> Iterator[None]:
             directory.stop.touch()
         except OSError:  # the workers cannot be told
             raise KeyboardInterrupt from None
-        console.print(
-            f"[yellow]{signal.Signals(number).name}:[/] workers commit what they have and leave; again stops at once",
-            soft_wrap=True,
-        )
+        line = f"[yellow]{signal.Signals(number).name}:[/] workers commit what they have and leave; again stops at once"
+        # Not from here, which may be in the midst of anything: of a write to a pipe that broke, say.
+        threading.Thread(target=lambda: console.print(line, soft_wrap=True), daemon=True).start()
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:

@@ -28,6 +28,7 @@ from sweeper.lock import holder, locked
 from sweeper.part_checks import PartChecks
 from sweeper.plan_file import PlanFile, read_grid, read_plan
 from sweeper.recovery import drop, leftovers, orphans, roll_back
+from sweeper.weights import are_whole, weight_files
 
 MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000
 _TABLES = ("peaks", "within_budget", "prediction")
@@ -88,7 +89,7 @@ def inspect(directory: SweepDir) -> Inspection:
     sizes = _sizes(directory)
     plan, damage = _described(directory)
     parts = PartChecks(directory, plan)
-    damage += [*parts.faults(), *_given_up(directory)]
+    damage += [*parts.faults(), *_given_up(directory), *_weights(directory)]
     outdated: list[Fault] = []
     if plan is not None and not damage:
         outdated, wrong = _points_table(directory, plan)
@@ -98,7 +99,7 @@ def inspect(directory: SweepDir) -> Inspection:
         "grid and plan": ([directory.grid, directory.plan], ""),
         "parts": ([directory.rows / n.file for n in parts.names], f"{parts.rows:,} rows, {len(parts.ends):,} ends"),
         "checkpoints": (checkpoint_files(directory), ""),
-        "weights": (sorted(directory.weights.glob("*.pt")), ""),
+        "weights": (weight_files(directory), ""),
         "points.parquet": ([directory.points], ""),
         "analysis": ([p for p in sizes if directory.analysis in p.parents or p == directory.report], ""),
     }
@@ -175,6 +176,14 @@ def _given_up(directory: SweepDir) -> list[Fault]:
         except InputError:
             faults.append(Fault(file=str(path.relative_to(directory.root)), why="not JSON with a cause"))
     return faults
+
+
+def _weights(directory: SweepDir) -> list[Fault]:
+    return [
+        Fault(file=f"weights/{path.name}", why="its content is not what its name says")
+        for path in weight_files(directory)
+        if not are_whole(path)
+    ]
 
 
 def _points_table(directory: SweepDir, plan: PlanFile) -> tuple[list[Fault], list[Fault]]:

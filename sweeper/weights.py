@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from results.part_names import digest_of
 from results.store import SweepDir, write_bytes
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
@@ -19,7 +20,20 @@ def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor])
     """Write the weights of a point whole or not at all; ``torch.load`` of the file gives a state_dict."""
     buffer = io.BytesIO()
     torch.save(dict(weights), buffer)
-    write_bytes(directory.weights / f"{point}.pt", buffer.getvalue())
+    path = directory.weights / f"{point}-{digest_of(buffer.getvalue())}.pt"
+    write_bytes(path, buffer.getvalue())
+    for other in set(weight_files(directory, point)) - {path}:  # of an earlier attempt, on another machine say
+        other.unlink(missing_ok=True)
+
+
+def weight_files(directory: SweepDir, point: str = "*") -> list[Path]:
+    """The files of one point, which is one if there is any, or of all."""
+    return sorted(directory.weights.glob(f"{point}-*.pt"))
+
+
+def are_whole(path: Path) -> bool:
+    """Whether the content of a file of weights is what its name says."""
+    return path.stem.rpartition("-")[2] == digest_of(path.read_bytes())
 
 
 def load_model(sweep: str | Path, point: str) -> nn.Module:
@@ -37,12 +51,15 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
     if point not in known:
         raise InputError(f"{directory.root}: no point {point}; 'points.parquet' has the ids.")
     trainable = recipe_of(grid, known[point].variant).trainable
-    path = directory.weights / f"{point}.pt"
-    if isinstance(trainable, OwnLoop | KernelTrainable) or not path.is_file():
+    files = weight_files(directory, point)
+    if isinstance(trainable, OwnLoop | KernelTrainable) or not files:
         raise InputError(
-            f"{path}: not there. Weights are kept of points that are trained to their ends while the grid says "
-            "keep_weights: true; a training loop of one's own, and theory, have none."
+            f"{directory.weights}: none of point {point}. Weights are kept of points that are trained to their "
+            "ends while the grid says keep_weights: true; a training loop of one's own, and theory, have none."
         )
+    if not are_whole(files[0]):
+        raise InputError(f"{files[0]}: damaged, its content is not what its name says. Train the point anew.")
     model = task_of(trainable).model()
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)  # it may be on meta
+    state = torch.load(files[0], map_location="cpu", weights_only=True)
+    model.load_state_dict(state, assign=True)  # the model may be on the meta device
     return model.eval()

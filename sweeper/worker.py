@@ -10,6 +10,7 @@ import torch
 
 from results.attempts import OvertakenError, claim
 from results.store import SweepDir
+from search_spaces.grid import Recovery
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
 from sweeper.checkpoints import AFRESH, restart_of
@@ -64,8 +65,13 @@ class _PackRun:
     """One attempt at a pack."""
 
     def __init__(self, directory: SweepDir, pack_id: str, notify: Notify) -> None:
-        grid, plan, packs = cached_plan(directory, directory.plan.stat().st_mtime_ns)
-        attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, grid.recovery, notify)
+        # The number first: a run that plans anew takes one for every pack that it drops, so this one will know.
+        attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, Recovery(), notify)
+        grid, plan, packs = patiently(
+            lambda: cached_plan(directory, directory.plan.stat().st_mtime_ns), directory, pack_id, Recovery(), notify
+        )
+        if pack_id not in packs:
+            raise OvertakenError(f"pack {pack_id}: no longer planned")
         restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
         rows = RowBuffer(
             table_schema(plan.points.values()),
@@ -102,11 +108,12 @@ class _PackRun:
         self._writer.begin(points)
         try:
             training = start_training(points, recipe_of(self._grid, points[0].variant), self._device)
-            self._writer.follow(training, self._resume(training, points))
+            step = self._resume(training, points)
             measurements = training.measurements(PULSE_SECONDS)
         except (Exception, SystemExit) as error:
             self._failed(points, error)
             return True
+        self._writer.follow(training, step)
         while True:
             try:
                 measurement = next(measurements)
@@ -116,7 +123,7 @@ class _PackRun:
                 self._failed(points, error)
                 return True
             self._writer.add(measurement)  # its own errors, storage that is gone say, are the worker's: it dies of them
-            if self._to_stop():
+            if self._to_stop() and any(p.id not in self._writer.ended for p in self._pack.points):
                 return False
 
     def _resume(self, training: Training, points: Sequence[Point]) -> int:

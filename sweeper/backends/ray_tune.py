@@ -341,6 +341,7 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         self._directory, self._recovery, self._notify, self._lost, self._tick = directory, recovery, notify, lost, tick
         self._awake = 0.0  # seconds that this process has run: one that was stopped must not take workers for hung
         self._heard: dict[str, float] = {}  # trial id to the time, awake, of its latest sign of life
+        self._trials: dict[str, Any] = {}
         self._places: dict[str, tuple[str, int]] = {}
         self._hung: set[str] = set()
         self._active: set[str] = set()
@@ -350,7 +351,7 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._heard[trial.trial_id] = self._awake
+        self._heard[trial.trial_id], self._trials[trial.trial_id] = self._awake, trial
         self._hung.discard(trial.trial_id)
 
     def on_trial_result(
@@ -393,11 +394,18 @@ class _Watch(tune.Callback):  # type: ignore[misc]
             self._stopping = min(self._stopping, now)
             if not self._active or now - self._stopping > GRACE_SECONDS:
                 raise KeyboardInterrupt
-        for trial_id, (node, pid) in self._places.items():
-            if self._awake - self._heard[trial_id] > self._recovery.hang_seconds:
+        for trial_id, heard in list(self._heard.items()):
+            if self._awake - heard > self._recovery.hang_seconds:
                 self._heard[trial_id] = self._awake  # for a second try if the first does not reach it
                 self._hung.add(trial_id)
-                _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
+                self._end_worker(trial_id)
+
+    def _end_worker(self, trial_id: str) -> None:
+        if place := self._places.get(trial_id):
+            node, pid = place
+            _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
+        elif actor := self._trials[trial_id].temporary_state.ray_actor:
+            ray.kill(actor)  # frozen before it said where it is
 
     def _give_up(self, trial: Any, why: str, log: str) -> None:
         pack = trial.config["pack"]
@@ -411,6 +419,7 @@ class _Watch(tune.Callback):  # type: ignore[misc]
         self._active.discard(trial.trial_id)
         self._heard.pop(trial.trial_id, None)
         self._places.pop(trial.trial_id, None)
+        self._trials.pop(trial.trial_id, None)
 
 
 def _cause(error: str, recovery: Recovery, *, hung: bool) -> str:

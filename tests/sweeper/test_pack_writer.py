@@ -10,7 +10,7 @@ from crash_support import commit_always
 from results.attempts import OvertakenError, claim
 from results.frames import read_rows
 from results.parts import all_parts, parts, read_commit, read_ends
-from results.store import SweepDir
+from results.store import SweepDir, write_text
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper import pack_writer
@@ -54,6 +54,7 @@ def make_writer(tmp_path, small_grid, monkeypatch):
     """A writer of pack ``k1``, of two points, as a new attempt makes it; and what it told the driver."""
     commit_always(monkeypatch)
     directory, heard = SweepDir(tmp_path / "demo"), []
+    write_text(directory.plan, "{}")
 
     def make(*changes):
         grid = small_grid("recovery.commit_seconds=0", "axes={eta: [0.1], lam: [0.01, 0.1]}", *changes)

@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 import yaml
+from faults_support import flip_a_byte
 
 from results.frames import read_points, read_rows
 from results.parts import read_ends
@@ -12,6 +13,7 @@ from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.plan_file import read_plan
 from sweeper.run import to_yaml
+from sweeper.verify import inspect
 from sweeper.weights import load_model
 from sweeper.worker import device_name
 from trainables.task import task_of
@@ -190,7 +192,8 @@ def test_weights_that_are_kept_measure_as_the_last_row_says(sweep, small_grid):
     account, directory = sweep(grid)
     trained = {id_ for id_, end in account.ends.items() if end.outcome is Outcome.COMPLETED}
     assert len(trained) == 2
-    assert {path.stem for path in directory.weights.iterdir()} == trained
+    assert {path.stem.partition("-")[0] for path in directory.weights.iterdir()} == trained
+    assert len(list(directory.weights.iterdir())) == len(trained)
     task = task_of(grid.trainable)
     x, labels = task.data.normalize(task.data.test.x), task.data.test.labels
     last = read_rows(directory).groupby("point", observed=True)["test_acc"].last()
@@ -203,5 +206,14 @@ def test_weights_that_were_not_kept_are_named(sweep, small_grid):
     account, directory = sweep(small_grid("axes={eta: [0.1], lam: [0.1]}"))
     with pytest.raises(InputError, match=r"no point nonsense; 'points.parquet' has the ids"):
         load_model(directory.root, "nonsense")
-    with pytest.raises(InputError, match=r"weights/\w+\.pt: not there\. Weights are kept of points that"):
+    with pytest.raises(InputError, match=r"weights: none of point \w+\. Weights are kept of points that"):
         load_model(directory.root, next(iter(account.ends)))
+
+
+def test_weights_that_were_damaged_are_not_loaded(sweep, small_grid):
+    account, directory = sweep(small_grid("axes={eta: [0.1], lam: [0.1]}", "keep_weights=true"))
+    (path,) = directory.weights.iterdir()
+    flip_a_byte(path)
+    with pytest.raises(InputError, match="damaged, its content is not what its name says"):
+        load_model(directory.root, next(iter(account.ends)))
+    assert [fault.file for fault in inspect(directory).damage] == [f"weights/{path.name}"]

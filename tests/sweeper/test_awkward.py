@@ -1,0 +1,140 @@
+"""Unlikely company of faults: what was lost, put back, or late. No row is lost for it and none is there twice."""
+
+from contextlib import suppress
+
+import pytest
+from crash_support import Killed, dying, small, train
+from faults_support import GRID, Sweep, flip_a_byte
+
+from results.frames import read_points, read_rows
+from results.parts import parts, read_commit, read_ends
+from results.store import SweepDir
+from search_spaces.errors import InputError
+from search_spaces.outcome import Outcome
+from sweeper import pack_writer, worker
+from sweeper.events import stop_requested
+from sweeper.plan_file import read_plan
+from sweeper.verify import verify
+from trainables.train import PackTraining
+
+STEPS = [4, 8, 12]
+FOUR = """
+name: kind
+trainable:
+  model: {name: fc, width: 8, depth: 1}
+  data: {name: digits, train: 64}
+axes: {eta: [0.1, 0.3], lam: [0.01, 0.1]}
+budget: {rule: fixed, constant: 12}
+measure: {every: {steps: 4}}
+"""
+
+
+def assert_sound(directory, points):
+    rows = read_rows(directory)
+    assert not rows.duplicated(["point", "step"]).any()
+    assert rows["point"].nunique() == points
+    assert {end.outcome for end in read_ends(directory).values()} == {Outcome.COMPLETED}
+    assert verify(directory)[0].damage == ()
+
+
+@pytest.mark.parametrize("lost", ["damaged", "no room"])
+def test_a_point_that_failed_in_its_middle_is_trained_from_its_start(tmp_path, monkeypatch, lost):
+    """Also where the checkpoint behind its failure is not there: that before it is of the point's own middle."""
+    grid, directory = small(text=FOUR), SweepDir(tmp_path / "kind")
+    step, fail = PackTraining._train_step, pack_writer.PackWriter.fail
+
+    def ill(training, outputs):
+        if training._step == 6 and 0.3 in training._rates._eta:
+            raise ValueError("ill")
+        step(training, outputs)
+
+    def last_words(writer, point, error):
+        if lost == "no room":
+            writer._recovery = writer._recovery.model_copy(update={"checkpoint_bytes": 0.0})
+        fail(writer, point, error)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PackTraining, "_train_step", ill)
+        patch.setattr(pack_writer.PackWriter, "fail", last_words)
+        with dying(directory), suppress(Killed):
+            train(grid, tmp_path)
+    last = read_commit(directory, parts(directory)[-1])
+    assert [end.outcome for end in last.ends] == [Outcome.FAILED]
+    if lost == "damaged":
+        flip_a_byte(directory.checkpoints / last.checkpoint)
+    with dying(directory):
+        train(grid, tmp_path)
+    assert read_rows(directory).groupby("point", observed=True)["step"].apply(list).tolist() == [STEPS] * 4
+    assert_sound(directory, 4)
+
+
+def packs_of(number):
+    return small(f"resources.pack={number}", "axes={eta: [0.1, 0.3], lam: [0.01, 0.03], seed: [0]}", text=GRID)
+
+
+def test_an_older_plan_that_is_put_back_trains_nothing_twice(tmp_path):
+    directory = SweepDir(tmp_path / "faults")
+    with dying(directory, 12), suppress(Killed):
+        train(packs_of(4), tmp_path)
+    old = directory.plan.read_text()
+    directory.plan.unlink()
+    with dying(directory, 400), suppress(Killed):
+        train(packs_of(2), tmp_path)
+    assert read_ends(directory)
+    directory.plan.write_text(old)
+    with dying(directory):
+        train(packs_of(2), tmp_path)
+    assert_sound(directory, 4)
+
+
+def test_a_worker_that_begins_when_its_pack_is_planned_no_more_leaves(tmp_path):
+    directory = SweepDir(tmp_path / "faults")
+    with dying(directory, 3), suppress(Killed):  # planned, not begun
+        train(packs_of(4), tmp_path)
+    (pack,) = read_plan(directory).packs
+    directory.plan.unlink()
+    with dying(directory):
+        train(packs_of(2), tmp_path)
+    before = {name.file for name in parts(directory)}
+    worker.run_pack(str(directory.root), pack.id, lambda progress: None)
+    assert {name.file for name in parts(directory)} == before
+    assert_sound(directory, 4)
+
+
+def test_points_of_a_lost_plan_keep_their_axes(tmp_path):
+    base = ("budget={rule: fixed, constant: 10}", "resources.pack=4")
+    Sweep(tmp_path, *base, "axes={eta: [0.1], lam: [0.03], seed: [0, 1], model.width: [16, 32]}").run()
+    fewer = Sweep(tmp_path, *base, "axes={eta: [0.1], lam: [0.03], seed: [0, 1]}")
+    fewer.directory.plan.unlink()
+    fewer.run()
+    points = read_points(fewer.directory)
+    assert points[["eta", "lam", "seed", "budget"]].notna().all(axis=None)
+    assert sorted(read_rows(fewer.directory)["model.width"].unique()) == [16, 32]
+
+
+def test_where_the_grid_is_lost_another_is_refused(tmp_path):
+    sweep = Sweep(tmp_path, "budget={rule: fixed, constant: 10}")
+    sweep.run()
+    sweep.directory.grid.unlink()
+    other = Sweep(tmp_path, "budget={rule: fixed, constant: 10}", "trainable.batch=8")
+    with pytest.raises(InputError, match=r"the grid\.yaml of this sweep is lost, and this grid is not the one"):
+        other.run()
+    sweep.run()
+    assert sweep.directory.grid.is_file()
+
+
+def test_a_request_to_stop_that_comes_with_the_last_measurement_finishes_the_pack(tmp_path, monkeypatch):
+    directory = SweepDir(tmp_path / "kind")
+
+    def at_the_end(_directory):
+        return len(read_ends(directory)) == 4 if directory.rows.is_dir() else False
+
+    assert not stop_requested(directory)
+    monkeypatch.setattr(worker, "stop_requested", at_the_end)
+    monkeypatch.setattr(worker, "PULSE_SECONDS", 0.0)
+    with dying(directory):
+        train(small(text=FOUR), tmp_path)
+    last = {name.pack: read_commit(directory, name) for name in parts(directory)}
+    assert all(commit.finished for commit in last.values())
+    assert not list(directory.checkpoints.glob("*"))

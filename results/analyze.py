@@ -26,6 +26,7 @@ from results.store import SweepDir, write_table, write_text
 from results.style import save
 from results.verdicts import Verdict, judge
 from search_spaces.grid import Grid
+from search_spaces.outcome import Outcome
 
 # Batches reduced side by side: numpy and pyarrow leave Python's lock for three quarters of the time, and each batch
 # takes some 150 MB, whatever the size of the sweep.
@@ -90,21 +91,31 @@ def _write_report(
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
     figures = [save(drawing, directory.analysis / "figures") for drawing in drawings]
-    facts = _facts(directory, grid, points)
+    facts = _facts(directory, grid, points, findings.peaks)
     page = render_report(directory.name, facts, verdicts, figures, peaks, findings.prediction, law=law)
     write_text(directory.report, page)
 
 
-def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame) -> Mapping[str, str]:
+def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame, peaks: pd.DataFrame) -> Mapping[str, str]:
     """What was run and with what, for the end of the report."""
     return {
         "Grid": directory.grid.read_text(encoding="utf-8"),
         "Points": f"{len(points):,} ended, {grid.trainable.title}",
+        **_stopped(peaks),
         "Training time": f"{training_seconds(points):,.1f} s of workers, in {points['pack'].nunique():,} packs",
         "Versions": ", ".join(f"{name} {_version(name)}" for name in _VERSIONS),
         "Machine": ", ".join(devices(points)) or "(not recorded)",
         "Analyzed on": f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     }
+
+
+def _stopped(peaks: pd.DataFrame) -> dict[str, str]:
+    """How many points were stopped before their budgets, and what that saved."""
+    stopped = peaks[peaks["outcome"] == Outcome.STOPPED]
+    if stopped.empty:
+        return {}
+    share = float(stopped["last_epoch"].sum() / stopped["budget"].sum())
+    return {"Stopped": f"{len(stopped):,} points that had peaked, after {share:.0%} of their budgets"}
 
 
 def _version(package: str) -> str:

@@ -10,6 +10,7 @@ from results.fits import ExponentFit, KappaFit, exponential, fit_exponents, in_l
 from results.judgement import Ruling, Verdict, bracket, by_interval, inconclusive, judged
 from results.segments import ROUNDING, Floats, extra_axes, floats, group_ids
 from results.tables import SPREAD
+from search_spaces.outcome import TRAINED
 
 __all__ = ["collapse_of_kappa", "init_scale", "lambda_opt", "overparameterized", "scaling", "small_lambda_ratio"]
 
@@ -172,9 +173,9 @@ def overparameterized(peaks: pd.DataFrame) -> Verdict:
     value is the lowest over eta of the best training accuracy, the interval its range.
     """
     claim, threshold = "overparameterized", "training accuracy 1 at every eta"
-    seen = peaks[np.isfinite(floats(peaks, "best_train_acc")) & peaks["outcome"].eq("completed")]
+    seen = peaks[np.isfinite(floats(peaks, "best_train_acc")) & peaks["outcome"].isin(TRAINED)]
     if seen.empty:
-        return inconclusive(claim, threshold, "no completed point has a training accuracy")
+        return inconclusive(claim, threshold, "no point that trained as meant has a training accuracy")
     best = seen.groupby("eta")["best_train_acc"].max()
     reached = best.to_numpy() >= 1 - ROUNDING
     smallest = seen[seen["lam"] == seen.groupby("eta")["lam"].transform("min")]

@@ -8,6 +8,7 @@ from results.fits import MIN_DECADES, MIN_OBSERVED, PAST_PEAK, anchored, had_tim
 from results.judgement import Ruling, Verdict, bracket, by_interval, inconclusive, judged
 from results.peaks import TAIL
 from results.segments import Bools, Floats, extra_axes, floats, group_ids
+from search_spaces.outcome import TRAINED
 
 __all__ = ["catapult", "fit_time", "fit_time_lam", "train_loss_minimum"]
 
@@ -98,7 +99,7 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
     The value is the exponent of eta*lam/(1-mu). Fails as well where most runs to a decay time of 2 did not rise.
     """
     claim, threshold = "train_loss_minimum", f"rises after a minimum at (eta*lam)^(-1 ± {BAND})"
-    law = peaks[in_law(peaks) & (floats(peaks, "t_min_loss") > 0) & peaks["outcome"].eq("completed").to_numpy()]
+    law = peaks[in_law(peaks) & (floats(peaks, "t_min_loss") > 0) & peaks["outcome"].isin(TRAINED).to_numpy()]
     risen = floats(law, "last_train_loss") > (1 + RISEN) * floats(law, "min_train_loss")
     risen &= floats(law, "t_min_loss") < TAIL * floats(law, "last_epoch")
     law, used = law.assign(censored=~risen), (len(law), int((~risen).sum()))
@@ -123,7 +124,7 @@ def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
     """Points with log `time` (epochs) to training accuracy 1, `censored` where only a bound; None if not measured."""
     if not np.isfinite(floats(peaks, "best_train_acc")).any():
         return None
-    completed = peaks["outcome"].eq("completed").to_numpy(dtype=np.bool_)
+    completed = peaks["outcome"].isin(TRAINED).to_numpy(dtype=np.bool_)
     reached = floats(peaks, "t_train1") > 0
     short: Bools = floats(peaks, "last_decay_time") < PAST_PEAK
     bound = ~np.isfinite(floats(peaks, "t_train1")) & peaks["censored"].to_numpy(dtype=np.bool_) & short

@@ -9,6 +9,7 @@ from scipy import stats
 from results.bootstrap import REPLICATES, Bootstrap, Estimate
 from results.segments import Bools, Floats, extra_axes, floats, group_ids
 from results.tobit import log_likelihood
+from search_spaces.outcome import TRAINED
 
 __all__ = [
     "PAST_PEAK",
@@ -73,27 +74,28 @@ class KappaFit:
 def in_law(peaks: pd.DataFrame) -> Bools:
     """Which points the law speaks about (n,).
 
-    lam > 0; completed or diverged; a finite t* after the first step; and a best accuracy of at least half of the best
-    of the sweep. Below that (strong lam) the net never learned: its maximum is noise at any time, observed or not.
+    lam > 0; completed, stopped or diverged; a finite t* after the first step; and a best accuracy of at least half of
+    the best of the sweep. Below that (strong lam) the net never learned: its maximum is noise at any time, observed or
+    not.
     """
     if peaks.empty:
         return np.zeros(0, dtype=np.bool_)
     best, top = floats(peaks, "best_test_acc"), top_accuracy(peaks)
-    ended = peaks["outcome"].isin(["completed", "diverged"]).to_numpy(dtype=np.bool_)
+    ended = peaks["outcome"].isin([*TRAINED, "diverged"]).to_numpy(dtype=np.bool_)
     started = (floats(peaks, "t_star_step") > 0) & (floats(peaks, "kappa") > 0)
     mask: Bools = (floats(peaks, "lam") > 0) & ended & started & (best >= LEARNED * top)
     return mask
 
 
 def had_time(peaks: pd.DataFrame) -> Bools:
-    """Points whose maximum is that of their lam (n,): completed, and seen to fall or past the decay time of any peak.
+    """Points whose maximum is that of their lam (n,): trained as meant, seen to fall or past the time of any peak.
 
     A point that diverged says how large eta may be, not what accuracy lam gives.
     """
-    completed = peaks["outcome"].eq("completed").to_numpy(dtype=np.bool_)
+    trained = peaks["outcome"].isin(TRAINED).to_numpy(dtype=np.bool_)
     seen = ~peaks["censored"].to_numpy(dtype=np.bool_) | (floats(peaks, "last_decay_time") >= PAST_PEAK)
     learned = floats(peaks, "best_test_acc") >= LEARNED * top_accuracy(peaks)
-    mask: Bools = completed & (floats(peaks, "lam") > 0) & learned & seen
+    mask: Bools = trained & (floats(peaks, "lam") > 0) & learned & seen
     return mask
 
 

@@ -19,6 +19,7 @@ from results.segments import (
     require,
     sort_measurements,
 )
+from search_spaces.outcome import TRAINED
 
 __all__ = ["find_peaks", "find_star", "peaks_from", "summarise"]
 
@@ -127,7 +128,7 @@ _WHY = (
 
 def _reasons(peaks: pd.DataFrame, unmeasured: Bools) -> pd.Series:
     why = peaks["censored_why"].astype(object).where(~unmeasured, "no measurement of test accuracy")
-    cut_short = peaks["outcome"].ne("completed") & why.ne("")
+    cut_short = ~peaks["outcome"].isin(TRAINED) & why.ne("")
     return why.where(~cut_short, peaks["outcome"].astype(object) + ": " + why).astype(object)
 
 

@@ -12,6 +12,7 @@ from results.figures import LawLine
 from results.markup import ABSENT, Field, accuracy, estimate, number, panels, remark, table, text
 from results.segments import extra_axes
 from results.style import Rendered
+from search_spaces.outcome import TRAINED
 
 if TYPE_CHECKING:
     from results.judgement import Verdict
@@ -209,7 +210,7 @@ def _points(peaks: pd.DataFrame) -> str:
     ordered = peaks.sort_values(order, kind="stable") if order else peaks
     constant = ", ".join(f"{_label(name)} = {number(peaks[name].iloc[0])}" for name in same)
     note = f'<p class="note">The same for all points: {constant}.</p>\n' if same else ""
-    broken = ordered[ordered["outcome"].ne("completed")] if "outcome" in ordered else ordered
+    broken = ordered[~ordered["outcome"].isin(TRAINED)] if "outcome" in ordered else ordered
     unfinished = (
         f"<h3>Not completed</h3>\n{_point_table('Points not completed', shown, broken)}\n" if len(broken) else ""
     )

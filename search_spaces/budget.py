@@ -42,14 +42,17 @@ def budget_epochs(budget: Budget, eta: float, lam: float) -> float | None:
         return exception.epochs
     if lam == 0 and budget.rule != "fixed":
         return budget.zero_lam.over_eta / eta if isinstance(budget.zero_lam, OverEta) else budget.zero_lam or budget.max
+    constant = budget.constant or math.nan  # the rule predicted has none
     match budget.rule:
         case "fixed":
-            epochs = budget.constant
+            epochs = constant
         case "inverse_lam":
-            epochs = budget.constant / lam
+            epochs = constant / lam
         case "inverse_eta_lam":
             rate = eta * lam
-            epochs = budget.constant / rate if rate > 0 else math.inf  # 1e-300 times 1e-300 is 0
+            epochs = constant / rate if rate > 0 else math.inf  # 1e-300 times 1e-300 is 0
+        case "predicted":
+            epochs = math.inf
     return epochs if budget.max is None else min(epochs, budget.max)
 
 

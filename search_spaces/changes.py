@@ -21,7 +21,9 @@ def conflicts(old: Grid, new: Grid, known: Iterable[Point] = ()) -> list[str]:
     """
     lines = []
     for section in SECTIONS:  # axes may grow and the analysis may change; these may not
-        before, after = (without_place(getattr(grid, section).model_dump()) for grid in (old, new))
+        before, after = (grid.model_dump(include={section})[section] for grid in (old, new))
+        if section == "trainable":
+            before, after = without_place(before), without_place(after)
         lines += _differences((section,), before, after)
     return lines or _budget_conflicts(old, new, known)
 

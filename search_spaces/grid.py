@@ -36,10 +36,11 @@ class OverEta(Section):
 class Budget(Section):
     """How long a point trains, in epochs: the budget rule T(η, λ)."""
 
-    rule: Literal["inverse_eta_lam", "inverse_lam", "fixed"]
-    """``inverse_eta_lam``: T = constant/(ηλ). ``inverse_lam``: T = constant/λ. ``fixed``: T = constant."""
-    constant: Positive
-    """Constant of the rule (paper, Figure 2: 2/(ηλ) for fc, 0.1/(ηλ) for wrn)."""
+    rule: Literal["inverse_eta_lam", "inverse_lam", "fixed", "predicted"]
+    """``inverse_eta_lam``: T = constant/(ηλ). ``inverse_lam``: T = constant/λ. ``fixed``: T = constant. ``predicted``:
+    until the point has peaked, and at most ``max``; it goes with ``stop: peaked``."""
+    constant: Positive | None = None
+    """Constant of the rule (paper, Figure 2: 2/(ηλ) for fc, 0.1/(ηλ) for wrn); ``predicted`` has none."""
     max: Epochs | None = None
     """Longest budget: T is cut to it."""
     zero_lam: Epochs | OverEta | None = None
@@ -48,6 +49,14 @@ class Budget(Section):
     """Points of λ > 0 whose budget by rule and ``max`` is longer are left out of the grid."""
     exceptions: Annotated[tuple[BudgetException, ...], Field(strict=False, max_length=1000)] = ()
     """Points with a budget of their own; neither the rule nor ``max`` nor ``leave_out`` applies to them."""
+
+    @model_validator(mode="after")
+    def _of_its_rule(self) -> "Budget":
+        if self.rule == "predicted" and (self.max is None or self.constant is not None):
+            raise ValueError("the rule predicted takes 'max', the longest budget in epochs, and no 'constant'")
+        if self.rule != "predicted" and self.constant is None:
+            raise ValueError(f"the rule {self.rule} takes a 'constant'")
+        return self
 
 
 class Steps(Section):
@@ -128,6 +137,9 @@ class Grid(Section):
     """Axis name to its values, expanded: eta, lam, and as wanted mu, seed, sigma_w, or a key of ``trainable`` (as
     ``model.width``) or of another section (as ``optimizer.nesterov``)."""
     budget: Budget
+    stop: Literal["budget", "peaked"] = "budget"
+    """When a point ends: at its ``budget``, or before that as soon as it is certain that its test accuracy has
+    ``peaked``: at 2.5 times the decay time of t*, and at least 1. Points of λ = 0 train their whole budget."""
     measure: Measure = Measure(every="epoch")
     analysis: Analysis = Analysis()
     resources: Resources = Resources()

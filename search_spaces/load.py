@@ -136,16 +136,31 @@ def _check_recipe(grid: Grid) -> list[Problem]:
     elif "mu" in grid.axes and not isinstance(grid.optimizer, Sgd):
         text = f"only sgd has a momentum; {grid.optimizer.name} has beta1, whose axis is 'optimizer.beta1'"
         problems.append(Problem(("axes", "mu"), text))
+    problems += _check_stop(grid)
     if grid.l2.auto is not None and 0.0 in grid.axes["lam"]:
         text = "0 is not allowed with l2.auto, since lam is where λ starts to fall from (paper: 0.1)"
         problems.append(Problem(("axes", "lam"), text))
     return problems
 
 
+def _check_stop(grid: Grid) -> list[Problem]:
+    """The rule of ``stop: peaked`` is about constant η and λ."""
+    if grid.stop != "peaked":
+        text = "predicted trains until a point has peaked; write stop: peaked beside it"
+        return [Problem(("budget", "rule"), text)] if grid.budget.rule == "predicted" else []
+    problems = []
+    if grid.l2.auto is not None:
+        problems.append("AutoL2 lowers λ along the run")
+    if grid.schedule.name != "constant" or any(name.startswith("schedule.") for name in grid.axes):
+        problems.append("the schedule lowers η along the run, and accuracy rises again whenever it does")
+    text = "peaked is not allowed: {}; a maximum that was passed is then no certain one. Leave 'stop' out"
+    return [Problem(("stop",), text.format(why)) for why in problems]
+
+
 def _check_flow(grid: Grid) -> list[Problem]:
     """Infinite width is gradient flow with a constant λ on all parameters: what would be another equation."""
     flow = "the theory of infinite width is gradient flow with a constant η; remove the {}"
-    sections = [n for n in ("optimizer", "schedule") if getattr(grid, n) != Recipe.model_fields[n].default]
+    sections = [n for n in ("optimizer", "schedule", "stop") if getattr(grid, n) != Recipe.model_fields[n].default]
     problems = [Problem((n,), flow.format("section")) for n in sections]
     if "mu" in grid.axes:
         problems.append(Problem(("axes", "mu"), flow.format("axis")))

@@ -14,3 +14,7 @@ class Outcome(StrEnum):
     """A rule of the grid ended it before its budget."""
     FAILED = "failed"
     """Its own code raised an error."""
+
+
+TRAINED = (str(Outcome.COMPLETED), str(Outcome.STOPPED))
+"""Outcomes of points that trained as they were meant to."""

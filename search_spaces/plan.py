@@ -37,6 +37,7 @@ class Profile:
         measured: samples that a measurement runs through the model.
         watched: training samples that AutoL2 looks at, as a mean over steps, besides the step's own batch.
         pack_limit: points that can share a pack on this device.
+        ends_at: ηλ·steps/(1-μ), in λ of the grid, at which a point is expected to end; infinity if it is at its budget.
         flow: whether a point is a differential equation, whose cost is that of its measurements and not of its steps.
         point_flops: FLOP of a point, however long it is.
         pack_flops: FLOP that the points of a pack share.
@@ -51,6 +52,7 @@ class Profile:
     measured: int
     watched: float
     pack_limit: int
+    ends_at: float = math.inf
     flow: bool = False
     point_flops: float = 0.0
     pack_flops: float = 0.0
@@ -63,6 +65,12 @@ class Profile:
     def last_step(self, budget: float) -> int:
         """Optimizer steps of a budget in epochs, at least one."""
         return max(1, math.ceil(round(budget * self.steps_per_epoch, 9)))
+
+    def expected_steps(self, point: Point) -> int:
+        """Optimizer steps that ``point`` is expected to take: fewer than its budget has if it is stopped before."""
+        rate = point.eta * point.lam / (1 - point.mu)
+        steps = self.last_step(point.budget)
+        return min(steps, math.ceil(self.ends_at / rate)) if self.ends_at < steps * rate else steps
 
     @property
     def step_flops(self) -> float:
@@ -152,14 +160,15 @@ def point_cost(point: Point, profile: Profile, measure: Measure) -> Cost:
     Raises:
         InputError: more measurements than a table should hold of one point.
     """
-    steps = profile.last_step(point.budget)
-    measurements = count_measurements(measure, steps, profile.steps_per_epoch)
+    measurements = count_measurements(measure, profile.last_step(point.budget), profile.steps_per_epoch)
     if measurements > MAX_MEASUREMENTS:
         raise InputError(
             f"measure: the point eta {point.eta:g}, lam {point.lam:g} of {point.budget:,.10g} epochs would be measured "
             f"{measurements:,} times; at most {MAX_MEASUREMENTS:,} are allowed. Write measure: {{log: 60}} for 60 a "
             "decade, or measure less often."
         )
+    steps = profile.expected_steps(point)
+    measurements = count_measurements(measure, steps, profile.steps_per_epoch)
     return Cost(
         steps=steps,
         measurements=measurements,

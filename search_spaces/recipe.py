@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Measure
@@ -22,7 +22,7 @@ from search_spaces.yaml_text import printable
 Variant = tuple[tuple[str, AxisValue], ...]
 """Values of the axes that are keys of sections, (key, value) in axis order."""
 
-SECTIONS = ("trainable", "optimizer", "schedule", "l2", "measure")
+SECTIONS = ("trainable", "optimizer", "schedule", "l2", "stop", "measure")
 SECTIONS_OF_AXES = ("optimizer", "schedule", "l2")  # whose keys can be axes under their full name
 
 
@@ -33,6 +33,7 @@ class Recipe(Section):
     optimizer: Optimizer = Sgd(name="sgd")
     schedule: Schedule = Constant(name="constant")
     l2: L2 = L2()
+    stop: Literal["budget", "peaked"] = "budget"
     measure: Measure = Measure(every="epoch")
 
     @property
@@ -104,7 +105,7 @@ def recipe_of(grid: Grid, variant: Variant = ()) -> Recipe:
         TypeError: a key below one that holds no section.
         pydantic.ValidationError: a value that its key does not allow.
     """
-    data = {name: getattr(grid, name).model_dump() for name in SECTIONS}
+    data = grid.model_dump(include=set(SECTIONS))
     for key, value in variant:
         *parents, last = section_path(key)
         section: Any = data

@@ -5,8 +5,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
-
 from results.attempts import claim_next, refuse_if_overtaken
 from results.parts import Commit, PointEnd, all_parts, compact, remove, write_part
 from results.store import SweepDir, write_text
@@ -18,6 +16,7 @@ from sweeper.events import Notify, Progress, stop_requested, wait_for_it
 from sweeper.row_buffer import RowBuffer
 from sweeper.weights import save_weights
 from trainables.measured import Measurement
+from trainables.peaked import note, peak_of
 from trainables.task import cause_of
 from trainables.train import Training
 
@@ -255,12 +254,11 @@ class PackWriter:
         self._rows.add(self._seconds(), measurement)
         values = measurement.values
         for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
-            record = self._records[self._points[m].id]
-            if (not record and np.isfinite(acc)) or (record and acc > record[-1][0]):
-                record.append((float(acc), float(s)))
+            note(self._records[self._points[m].id], float(acc), float(s))
 
     def _end(self, point: Point, outcome: Outcome, why: str) -> None:
-        best, kappa = _peak(self._records.get(point.id, ()), self._tolerance)
+        record = self._records.get(point.id)
+        best, kappa = peak_of(record, self._tolerance) if record else (None, None)
         end = PointEnd(
             point=point.id,
             pack=self._pack,
@@ -283,14 +281,3 @@ class PackWriter:
         steps = self._ended_steps + self._step * sum(p.id not in self.ended for p in self._points)
         self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), left=left))
         self._unreported = []
-
-
-def _peak(record: Sequence[tuple[float, float]], tolerance: float) -> tuple[float | None, float | None]:
-    """(maximum test accuracy, decay time at t*) from the measurements that were better than all before.
-
-    t* is the earliest within ``tolerance`` of the maximum, and so better than all before it, or one of those would be.
-    """
-    if not record:
-        return None, None
-    best = record[-1][0]
-    return best, next(s for acc, s in record if acc >= best - tolerance)

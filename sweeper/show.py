@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Pack, Plan, Profile
 from search_spaces.points import count_points, make_points
+from search_spaces.recipe import Variant
 from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop
 from sweeper.backends import available_cpus
@@ -63,7 +64,7 @@ def show_plan(grid: Grid, console: Console) -> None:
         took = f"about {duration(seconds_of(plan, costliest, pace))} of training ({step}) and some 20 s around it"
     else:
         took = _assumed_time(grid, plan)
-    console.print(_plan_summary(grid, plan, list(profiles.values()), took))
+    console.print(_plan_summary(grid, plan, profiles, took))
     console.print(_pack_table(plan))
     if lacking:
         console.print(f"\n[yellow]planned with the sizes as published:[/] {escape(lacking)}", soft_wrap=True)
@@ -80,8 +81,8 @@ def _assumed_time(grid: Grid, plan: Plan) -> str:
     return f"about {duration(plan.makespan / speed)} if each worker reaches {speed:.0e} FLOP/s"
 
 
-def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile], took: str) -> Table:
-    cost = plan.cost
+def _plan_summary(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], took: str) -> Table:
+    cost, profiles = plan.cost, list(by_variant.values())
     budgets = [p.budget for p in plan.points]
     sizes = sorted({p.parameters for p in profiles})
     table = Table.grid(padding=(0, 2))
@@ -93,6 +94,7 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile], took: str) ->
         **_optimizer(grid),
         "L2": _l2(grid, [p.decay for p in profiles]),
         "budgets": f"{_range(budgets)} epochs",
+        **_stop(grid, plan, by_variant),
         "steps": f"{cost.steps:,}",
         "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
         "work": f"{cost.flops:.2g} FLOP",
@@ -105,6 +107,14 @@ def _plan_summary(grid: Grid, plan: Plan, profiles: list[Profile], took: str) ->
     for name, text in rows.items():
         table.add_row(f"[bold]{name}[/]", escape(text))
     return table
+
+
+def _stop(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile]) -> dict[str, str]:
+    """What ``stop: peaked`` is expected to save, where the grid says it."""
+    if grid.stop == "budget":
+        return {}
+    whole = sum(by_variant[p.variant].last_step(p.budget) for p in plan.points)
+    return {"stop": f"peaked: {1 - plan.cost.steps / whole:.0%} of the steps of the budgets saved if κ is 0.5"}
 
 
 def _optimizer(grid: Grid) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What a recipe costs, found from its shapes alone: nothing is trained."""
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,10 +15,11 @@ from search_spaces.recipe import Recipe
 from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, TorchvisionImages, Trainable
 from trainables.data.torchvision_sets import DataNotFoundError, published
 from trainables.kernel.cost import kernel_profile
-from trainables.l2 import describe_l2
+from trainables.l2 import describe_l2, weight_decay_of
 from trainables.losses import OwnLoss
 from trainables.models.ntk_linear import NtkLinear
 from trainables.packed import pack_model
+from trainables.peaked import EXPECTED
 from trainables.task import Task, cause_of, own_function, task_of
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
@@ -64,6 +66,7 @@ def profile(recipe: Recipe, gpus: float = 0.0, *, only_plan: bool = False) -> Pr
         decay=describe_l2(model, recipe.l2, train),
         forward_flops=flops,
         measured=test + (0 if free else measured_train(recipe, train)),
+        ends_at=EXPECTED / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
         pack_limit=_pack_limit(gpus, batch * widest * 4, batch * activations * 4 + parameters * 16),
     )

@@ -26,6 +26,7 @@ from trainables.measured import Ended, Measurement
 from trainables.optimizers import make_optimizer
 from trainables.own_loop import run_own_loop
 from trainables.packed import PackedModel, pack_model
+from trainables.peaked import Record, is_past, note
 from trainables.profile import measured_train, profile, whole_batch
 from trainables.rates import Rates
 from trainables.task import initial_weights, scale_invariant_weights, task_of
@@ -135,6 +136,8 @@ class PackTraining:
         self._optimizer = make_optimizer(recipe.optimizer, self._parameters, mu=points[0].mu, decayed=decayed)
         per_lam = weight_decay_of(recipe.l2, 1.0, cost.train)
         self._rates = Rates(points, recipe, per_lam, last_step, self._device)
+        stoppable = [m for m, p in enumerate(points) if recipe.stop == "peaked" and p.lam > 0]
+        self._records: dict[int, Record] = {m: [] for m in stoppable}
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on, as numbers, lists and tensors, which later steps do not change.
@@ -146,6 +149,7 @@ class PackTraining:
             "step": self._step,
             "members": list(self._members),
             "rates": self._rates.state_dict(),
+            "records": {m: list(record) for m, record in self._records.items()},
             "parameters": {k: p.detach().clone() for k, p in self._parameters.items()},
             "buffers": {k: b.clone() for k, b in self._buffers.items()},
             "optimizer": {k: t.clone() for k, t in self._optimizer.state_dict().items()},
@@ -157,6 +161,7 @@ class PackTraining:
         self._step = state["step"]
         self._upcoming = {m: self._due_after(m, self._step) for m in self._members}
         self._rates.load_state_dict(state["rates"])
+        self._records = {m: [(acc, s) for acc, s in record] for m, record in state["records"].items()}
         with torch.no_grad():
             for own, saved in ((self._parameters, state["parameters"]), (self._buffers, state["buffers"])):
                 for name, tensor in own.items():
@@ -252,11 +257,17 @@ class PackTraining:
         """Which of the points just measured are done, and how."""
         finite = np.isfinite(values["train_loss"]) & np.isfinite(values["weight_norm"])
         ends = []
-        for m, sound in zip(due, finite.tolist(), strict=True):
+        for m, sound, acc, s in zip(
+            due, finite.tolist(), values["test_acc"].tolist(), values["decay_time"].tolist(), strict=True
+        ):
+            if m in self._records:
+                note(self._records[m], acc, s)
             if not sound:
                 ends.append(Ended(member=m, outcome=Outcome.DIVERGED, why="loss or weights are not finite"))
             elif self._step == self._due[m][-1]:
                 ends.append(Ended(member=m, outcome=Outcome.COMPLETED))
+            elif m in self._records and is_past(self._records[m], s):
+                ends.append(Ended(member=m, outcome=Outcome.STOPPED, why="its test accuracy has peaked"))
         return tuple(ends)
 
     def _drop(self, done: set[int]) -> None:

@@ -37,7 +37,7 @@ def test_in_law_leaves_out_what_the_law_does_not_speak_about():
     peaks["lam"] = [0.01, 0.0, 0.01, 0.01, 0.01, 0.01]
     peaks["outcome"] = ["completed", "completed", "failed", "stopped", "diverged", "completed"]
     peaks["best_test_acc"] = [0.9, 0.9, 0.9, 0.9, 0.9, 0.44]
-    assert in_law(peaks).tolist() == [True, False, False, False, True, False]
+    assert in_law(peaks).tolist() == [True, False, False, True, True, False]
     assert in_law(peaks.iloc[:0]).tolist() == []
 
 

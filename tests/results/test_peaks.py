@@ -72,9 +72,10 @@ def test_a_run_not_seen_to_fall_is_censored(point_rows, points_of, curve, why):
 
 def test_cut_short_before_or_after_the_peak(point_rows, points_of):
     rows = pd.concat([point_rows("before", RISE_FALL[:4]), point_rows("after", RISE_FALL[:8])])
-    peaks = find_peaks(rows, points_of(rows, outcome="stopped"))
-    assert peaks.censored.tolist() == [True, False]
-    assert peaks.censored_why[0] == "stopped: maximum in the last tenth of the run"
+    for outcome, said in {"failed": "failed: ", "stopped": "", "completed": ""}.items():
+        peaks = find_peaks(rows, points_of(rows, outcome=outcome))
+        assert peaks.censored.tolist() == [True, False]
+        assert peaks.censored_why[0] == f"{said}maximum in the last tenth of the run"
 
 
 def test_nan_is_never_a_maximum_nor_the_end_of_a_run(point_rows, points_of):

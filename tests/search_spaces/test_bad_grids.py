@@ -31,7 +31,9 @@ NAME = (
 )
 RANGE = "a range is written {log: [low, high], num: n} with finite 0 < low < high and 2 <= n <= 10,000"
 AXES = "augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w"
-TOP = "analysis, axes, budget, keep_weights, l2, measure, name, optimizer, recovery, resources, schedule, trainable"
+TOP = (
+    "analysis, axes, budget, keep_weights, l2, measure, name, optimizer, recovery, resources, schedule, stop, trainable"
+)
 TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch}, a section {kernel, data, loss, homogeneity, init}, a section {function, arguments, init, augment, numerics, batch} or a section {loop, arguments}"
 ANY_TRAINABLE = "arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, model, numerics"
 MODEL = "a section {name: fc | cnn | wrn | resnet50, …}"
@@ -587,11 +589,15 @@ BAD = [
     ("budget-empty", {"budget": "budget:"},
      ", line 11, budget: is empty; it must be a section {rule, constant, max, zero_lam, leave_out, exceptions}."),
     ("budget-rule", {"budget": "budget: {rule: inverse_lambda, constant: 2}"},
-     ", line 11, budget.rule: 'inverse_lambda' is unknown; did you mean 'inverse_lam'? (known: fixed, inverse_eta_lam, inverse_lam)."),
+     ", line 11, budget.rule: 'inverse_lambda' is unknown; did you mean 'inverse_lam'? (known: fixed, inverse_eta_lam, inverse_lam, predicted)."),
     ("budget-rule-missing", {"budget": "budget: {constant: 2}"},
-     ", line 11, budget.rule: is missing; it must be 'inverse_eta_lam', 'inverse_lam' or 'fixed'."),
+     ", line 11, budget.rule: is missing; it must be 'inverse_eta_lam', 'inverse_lam', 'fixed' or 'predicted'."),
     ("budget-constant-missing", {"budget": "budget: {rule: fixed}"},
-     ", line 11, budget.constant: is missing; it must be a finite number > 0."),
+     ", line 11, budget: the rule fixed takes a 'constant'."),
+    ("budget-predicted-constant", {"budget": "budget: {rule: predicted, constant: 2, max: 10}", "stop": "stop: peaked"},
+     ", line 11, budget: the rule predicted takes 'max', the longest budget in epochs, and no 'constant'."),
+    ("budget-predicted-alone", {"budget": "budget: {rule: predicted, max: 10}"},
+     ", line 11, budget.rule: predicted trains until a point has peaked; write stop: peaked beside it."),
     ("budget-constant-zero", {"budget": "budget: {rule: fixed, constant: 0}"},
      ", line 11, budget.constant: 0 is not allowed: it must be a finite number > 0."),
     ("budget-constant-nan", {"budget": "budget: {rule: fixed, constant: .nan}"},
@@ -599,7 +605,7 @@ BAD = [
     ("budget-constant-text", {"budget": "budget: {rule: fixed, constant: 1 epoch}"},
      ", line 11, budget.constant: the text '1 epoch' is not allowed: it must be a finite number > 0."),
     ("budget-synonym", {"budget": "budget: {rule: fixed, epochs: 100}"},
-     [", line 11, budget.constant: is missing; it must be a finite number > 0.", ", line 11, budget.epochs: unknown key; known: constant, exceptions, leave_out, max, rule, zero_lam."]),
+     [", line 11, budget.epochs: unknown key; known: constant, exceptions, leave_out, max, rule, zero_lam."]),
     ("budget-max-inf", {"budget": "budget: {rule: fixed, constant: 1, max: .inf}"},
      ", line 11, budget.max: .inf is not allowed: it must be a finite number > 0 and <= 10,000,000,000."),
     ("budget-max-zero", {"budget": "budget: {rule: fixed, constant: 1, max: 0}"},

@@ -264,6 +264,28 @@ def test_convolutional_packs_resume_too(make_recipe, model):
     _assert_resumes(_points([(0.05, 1e-2, 0, 1.0, 3), (0.1, 0.1, 1, 1.0, 4)]), recipe, 1)
 
 
+def test_a_point_that_has_peaked_is_stopped_and_its_rows_are_those_it_would_have_had(make_recipe):
+    measure = {"measure": {"log": 20}, "trainable.batch": 16}
+    points = _points([(0.1, 0.3, 0, 1.0, 200), (0.1, 0.1, 1, 1.0, 400), (0.1, 0.0, 0, 1.0, 100), (0.1, 0.3, 0, 1.0, 3)])
+    whole, _ = _train(points, make_recipe(measure))
+    stopped, ends = _train(points, make_recipe(measure | {"stop": "peaked"}))
+    assert [ends[i][1] for i in range(4)] == [Outcome.STOPPED, Outcome.STOPPED, Outcome.COMPLETED, Outcome.COMPLETED]
+    for curve, reference in zip(stopped, whole, strict=True):
+        count = len(curve["step"])
+        _assert_same(curve, {column: values[:count] for column, values in reference.items()})
+    for curve in stopped[:2]:
+        s = np.array(curve["decay_time"])
+        star = s[np.argmax(np.array(curve["test_acc"]) >= max(curve["test_acc"]) - 0.005)]
+        assert s[-1] >= max(1, 2.5 * star)
+
+
+def test_a_stop_is_the_same_after_an_interruption(make_recipe):
+    recipe = make_recipe({"measure": {"log": 20}, "trainable.batch": 16, "stop": "peaked"})
+    points = _points([(0.1, 0.3, 0, 1.0, 200), (0.1, 0.1, 1, 1.0, 400)])
+    for at in (0, 20, 40):
+        _assert_resumes(points, recipe, at)
+
+
 def _assert_resumes(points, recipe, at):
     """Interrupt after measurement ``at``, go through a file, and compare the measurements after it."""
     expected = list(train_pack(points, recipe))

@@ -1,0 +1,75 @@
+"""The rule that ends a point once it is past its maximum, on recorded curves and on curves made up."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.peaked import LEAST, SURE, TOLERANCE, is_past, note, peak_of
+
+CURVES = Path(__file__).parent / "curves" / "small.parquet"  # of the small siblings of the paper's grids, λ > 0
+FLICKERING = "fig1c-constants"  # a CNN with batch norm at a large step: the law is not seen there
+
+
+def stopped_at(accuracy, decay_time):
+    """Position of the last measurement that is made of a curve."""
+    record = []
+    for i, (acc, s) in enumerate(zip(accuracy, decay_time, strict=True)):
+        note(record, acc, s)
+        if is_past(record, s):
+            return i
+    return len(accuracy) - 1
+
+
+@pytest.fixture(scope="module")
+def curves():
+    table = pq.read_table(CURVES).to_pandas()
+    return {
+        (grid, point): (own["test_acc"].to_numpy(), own["decay_time"].to_numpy())
+        for (grid, point), own in table.groupby(["grid", "point"], observed=True)
+    }
+
+
+def lost(curve):
+    accuracy, decay_time = curve
+    return accuracy.max() - accuracy[: stopped_at(accuracy, decay_time) + 1].max()
+
+
+def test_on_recorded_curves_less_than_the_tolerance_of_t_star_is_lost(curves):
+    losses = {key: lost(curve) for key, curve in curves.items() if key[0] != FLICKERING}
+    assert len(losses) > 70
+    assert max(losses.values()) < TOLERANCE
+    assert np.quantile(list(losses.values()), 0.9) <= 0.002
+
+
+def test_where_accuracy_flickers_more_is_lost(curves):
+    losses = [lost(curve) for key, curve in curves.items() if key[0] == FLICKERING]
+    assert TOLERANCE < max(losses) < 0.03
+
+
+def test_the_saving_is_real(curves):
+    shares = [s[stopped_at(acc, s)] / s[-1] for acc, s in curves.values()]
+    assert np.median(shares) < 0.75
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0.01, 1))
+def test_a_record_is_of_what_was_better_than_all_before(accuracies, step):
+    record = []
+    for i, acc in enumerate(accuracies):
+        note(record, acc, (i + 1) * step)
+    best, star = peak_of(record)
+    assert best == max(accuracies)
+    first = next(i for i, acc in enumerate(accuracies) if acc >= best - TOLERANCE)
+    assert star == (first + 1) * step
+    now = len(accuracies) * step
+    assert is_past(record, now) == (now >= max(LEAST, SURE * star))
+
+
+def test_what_cannot_be_measured_is_no_maximum():
+    record = []
+    note(record, float("nan"), 5.0)
+    assert record == []
+    assert not is_past(record, 100.0)

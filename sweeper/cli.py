@@ -18,9 +18,11 @@ from rich.console import Console
 
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
+from search_spaces.section import MAX_EPOCHS
 
 if TYPE_CHECKING:
     from sweeper.backends import Backend
+    from sweeper.conclude import Account
 
 app = typer.Typer(
     add_completion=False,
@@ -127,6 +129,60 @@ def run(
         sys.exit(STATUS_FAILED)
     show_account(account, root, Console(), tracked=tracking_uri is None)
     sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
+
+
+@app.command()
+def predict(
+    grid: GridFile,
+    budget: Annotated[list[float], typer.Option(help="Budget T of the run to come, in epochs. Repeatable.")],
+    share: Annotated[
+        float, typer.Option(min=0.0, help="What the probe may cost: share of one run at the longest budget.")
+    ] = 0.3,
+    dry: Annotated[
+        bool, typer.Option("--dry", help="No probe: a first guess, from what other sweeps have shown.")
+    ] = False,
+    verify_: Annotated[
+        bool, typer.Option("--verify", help="Then train at λ_pred and at a third and three times.")
+    ] = False,
+    out: Out = Path("runs"),
+    backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Where packs run.")] = "ray",
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")
+    ] = None,
+    tracking_uri: Tracking = None,
+    settings: Settings = None,
+    json_: Json = False,
+) -> None:
+    """Predict the best λ for a budget from a short probe at large λ. The grid's own axis lam and budget do not matter.
+
+    Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
+    """
+    from sweeper.predict import guess, verify_forecast
+    from sweeper.predict import predict as predict_
+    from sweeper.show_forecast import show_forecast
+
+    chosen, out = _load(grid, settings), _absolute(out)
+    if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
+        raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
+    if dry:
+        show_forecast(guess(chosen, budget), Console(), as_json=json_)
+        return
+    run_ = _runner(out, backend, address, tracking_uri)
+    try:
+        forecast = predict_(chosen, budget, share, out, run_)
+        checks = {p.budget: verify_forecast(chosen, p, run_) for p in forecast.budgets} if verify_ else {}
+    except KeyboardInterrupt:
+        _stderr().print("Interrupted. Run the same command again to continue.", soft_wrap=True)
+        sys.exit(STATUS_INTERRUPTED)
+    show_forecast(forecast, Console(), checks, as_json=json_)
+    sys.exit(STATUS_DONE if forecast.budgets else STATUS_FAILED)
+
+
+def _runner(out: Path, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:
+    from sweeper.run import run_sweep
+
+    uri = _tracking(tracking_uri, out)
+    return lambda grid: run_sweep(grid, out, _opener(backend, address), uri, _stderr())
 
 
 @app.command()

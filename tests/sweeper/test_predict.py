@@ -1,0 +1,85 @@
+"""``sweeper predict``: the arithmetic against the law itself, a real probe, and what is refused."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from results.forecast import KAPPA
+from search_spaces.errors import InputError
+from search_spaces.load import load_grid
+from sweeper.cli import app
+from sweeper.predict import guess
+
+GRID = """
+name: own
+trainable:
+  model: {name: fc, width: 32, depth: 2}
+  data: {name: digits, train: 256}
+  batch: 64
+optimizer: {name: sgd, mu: 0.0}
+axes: {eta: [0.2], lam: [0.01]}
+budget: {rule: fixed, constant: 10}
+"""
+
+
+def grid_of(*settings):
+    return load_grid(GRID, "own.yaml", settings)
+
+
+def test_a_guess_is_the_law_itself():
+    """κ = η λ n/(1-μ) after n = 4 · 100 steps; λ‖θ‖² has twice the weight decay; a schedule has a share of the steps."""
+    (plain,) = guess(grid_of(), [100]).budgets
+    assert plain.lam * 0.2 * 400 == pytest.approx(KAPPA)
+    assert plain.low < plain.lam < plain.high
+    (heavy,) = guess(grid_of("optimizer.mu=0.9"), [100]).budgets
+    assert heavy.lam == pytest.approx(plain.lam / 10)
+    (square,) = guess(grid_of("l2={convention: square}"), [100]).budgets
+    assert square.lam == pytest.approx(plain.lam / 2)
+    (falling,) = guess(grid_of("schedule={name: piecewise}"), [100]).budgets
+    assert (falling.horizon, falling.lam) == (0.3, pytest.approx(plain.lam / 0.3))
+    (cosine,) = guess(grid_of("schedule={name: cosine}"), [100]).budgets
+    assert cosine.lam == pytest.approx(2 * plain.lam, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["axes.eta=[0.1, 0.2]"], r"axes\.eta: predict is about one set-up, but this axis has 2 values"),
+        (["l2={auto: {every: 5}}", "axes.lam=[0.1]"], r"l2\.auto: AutoL2 chooses λ along the run"),
+    ],
+)
+def test_what_cannot_be_predicted_is_refused(settings, said):
+    with pytest.raises(InputError, match=said):
+        guess(grid_of(*settings), [100])
+
+
+def run(tmp_path, *arguments):
+    (tmp_path / "own.yaml").write_text(GRID)
+    command = ["predict", str(tmp_path / "own.yaml"), "--out", str(tmp_path / "runs"), "--backend", "inprocess"]
+    command += ["--tracking-uri", "none", *arguments]
+    return CliRunner().invoke(app, command, env={"COLUMNS": "160"})
+
+
+def test_a_probe_predicts_is_verified_and_is_not_trained_twice(tmp_path):
+    done = run(tmp_path, "--budget", "150", "--share", "1", "--verify", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    (predicted,) = said["budgets"]
+    assert predicted["low"] < predicted["lam"] < predicted["high"]
+    assert said["probe"]["low"] < said["probe"]["kappa"] < said["probe"]["high"]
+    assert 0 < said["cost"] <= 1.2
+    accuracies = said["verified"]["150"]
+    assert len(accuracies) == 3
+    assert (tmp_path / "runs/own-probe/report.html").is_file()
+    assert json.loads((tmp_path / "runs/own-probe/analysis/forecast.json").read_text())["budgets"] == said["budgets"]
+    again = run(tmp_path, "--budget", "150", "--share", "1")
+    assert "λ_pred" in again.stdout
+    assert "points in" not in again.stderr
+
+
+def test_a_probe_that_sees_nothing_says_what_to_do(tmp_path):
+    done = run(tmp_path, "--budget", "1", "--share", "0.01")
+    assert done.exit_code == 1
+    assert "no λ of the probe has learned" in done.stdout
+    assert run(tmp_path, "--budget", "-3").exception is not None

@@ -120,11 +120,12 @@ def predict(grid: Grid, budgets: Sequence[float], share: float, out: Path, run: 
     first = setting.lam(KAPPA, longest * setting.steps_per_epoch)
     lams: list[float] = []
     found: Coefficient | None = None
-    cost = 0.0
+    cost = expected = 0.0
     for factors in ROUNDS:
-        expected = sum(COST / factor for factor in factors)
-        if lams and cost + expected > share:
+        more = sum(COST / factor for factor in factors)
+        if lams and cost + more * cost / expected > share:  # dearer than expected where κ is larger
             break
+        expected += more
         lams += [float(f"{first * factor:.3g}") for factor in factors]
         probe = _probe_grid(grid, lams, longest)
         account = run(probe)

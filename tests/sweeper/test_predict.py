@@ -28,7 +28,7 @@ def grid_of(*settings):
 
 
 def test_a_guess_is_the_law_itself():
-    """κ = η λ n/(1-μ) after n = 4 · 100 steps; λ‖θ‖² has twice the weight decay; a schedule has a share of the steps."""
+    """κ = η λ n/(1-μ) after n = 4 · 100 steps; λ‖θ‖² has twice the weight decay; a schedule a share of the steps."""
     (plain,) = guess(grid_of(), [100]).budgets
     assert plain.lam * 0.2 * 400 == pytest.approx(KAPPA)
     assert plain.low < plain.lam < plain.high

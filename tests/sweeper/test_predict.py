@@ -57,23 +57,24 @@ def test_what_cannot_be_predicted_is_refused(settings, said):
 def run(tmp_path, *arguments):
     (tmp_path / "own.yaml").write_text(GRID)
     command = ["predict", str(tmp_path / "own.yaml"), "--out", str(tmp_path / "runs"), "--backend", "inprocess"]
-    command += ["--tracking-uri", "none", *arguments]
+    command += ["--set", "trainable.batch=full", "--set", "trainable.loss={name: softmax, scale: paper}"]
+    command += ["--set", "axes.eta=[1]", "--tracking-uri", "none", *arguments]
     return CliRunner().invoke(app, command, env={"COLUMNS": "160"})
 
 
 def test_a_probe_predicts_is_verified_and_is_not_trained_twice(tmp_path):
-    done = run(tmp_path, "--budget", "150", "--share", "1", "--verify", "--json")
+    done = run(tmp_path, "--budget", "500", "--share", "1", "--verify", "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     (predicted,) = said["budgets"]
     assert predicted["low"] < predicted["lam"] < predicted["high"]
     assert said["probe"]["low"] < said["probe"]["kappa"] < said["probe"]["high"]
     assert 0 < said["cost"] <= 1.2
-    accuracies = said["verified"]["150"]
+    accuracies = said["verified"]["500"]
     assert len(accuracies) == 3
     assert (tmp_path / "runs/own-probe/report.html").is_file()
     assert json.loads((tmp_path / "runs/own-probe/analysis/forecast.json").read_text())["budgets"] == said["budgets"]
-    again = run(tmp_path, "--budget", "150", "--share", "1")
+    again = run(tmp_path, "--budget", "500", "--share", "1")
     assert "λ_pred" in again.stdout
     assert "points in" not in again.stderr
 

@@ -175,6 +175,7 @@ def test_every_command_has_help_with_an_example(sweeper):
     assert commands == [
         "plan",
         "run",
+        "predict",
         "status",
         "verify",
         "analyze",

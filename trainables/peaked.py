@@ -8,7 +8,7 @@ Record = MutableSequence[tuple[float, float]]
 
 TOLERANCE = 0.005  # of t*: the paper's
 # A maximum counts as passed when the decay time is SURE times that of t*, and at least LEAST: κ is 0.4 to 0.7 wherever
-# the law holds, twice that at small λ (Figure S4). On 282 recorded curves of the small siblings of the paper's grids
+# the law holds, twice that at small λ (Figure S4). On 276 recorded curves of the small siblings of the paper's grids
 # that ran on for longer, what was cut off held at most 0.005 more accuracy (fully connected, CNN and wide ResNets, with
 # and without batch norm). On 13 of a CNN with batch norm at a large step, μ = 0.9, whose accuracy flickers, 0.021.
 SURE = 2.5

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from results.fits import in_law
-from results.segments import Bools, floats
+from results.segments import Bools, Floats, floats
 
 __all__ = ["KAPPA", "Coefficient", "coefficient", "horizon_share", "usable"]
 
@@ -75,11 +75,11 @@ def coefficient(peaks: pd.DataFrame) -> Coefficient | None:
     )
 
 
-def horizon_share(factors: Sequence[float], first_decay: float | None) -> float:
+def horizon_share(factors: Sequence[float] | Floats, constant: float | None) -> float:
     """Share of a run's steps that counts for λ_pred: the paper's T₁/T of a piecewise schedule, else the mean of η_t/η.
 
     Args:
         factors: η_t/η along the run.
-        first_decay: share of the budget at which a piecewise schedule first lowers η.
+        constant: share of the budget that trains at the first η; None if η changes from the first step on.
     """
-    return first_decay if first_decay is not None else float(np.mean(factors))
+    return constant if constant is not None else float(np.mean(factors))

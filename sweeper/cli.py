@@ -8,7 +8,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -42,6 +43,8 @@ Out = Annotated[Path, typer.Option("--out", help="Folder of sweeps.")]
 Tracking = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow: a URI, or 'none'.  [default: sqlite under --out]")
 ]
+BackendName = Annotated[Literal["ray", "inprocess"], typer.Option("--backend", help="Where packs run.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 # Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.
@@ -94,10 +97,8 @@ def run(
     grid: GridFile,
     out: Out = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
-    backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Where packs run.")] = "ray",
-    address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")
-    ] = None,
+    backend: BackendName = "ray",
+    address: Address = None,
     tracking_uri: Tracking = None,
     settings: Settings = None,
 ) -> None:
@@ -105,28 +106,13 @@ def run(
 
     Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
     """
-    from sweeper.run import run_sweep
     from sweeper.show import show_account
 
-    chosen = _load(grid, settings, name)
-    out = _absolute(out)
+    chosen, out = _load(grid, settings, name), _absolute(out)
     root = _sweep(out / chosen.name)
-    uri = _tracking(tracking_uri, out)
-    try:
-        account = run_sweep(chosen, out, _opener(backend, address), uri, _stderr())
-    except KeyboardInterrupt:
-        note = "Interrupted. Points that ended are stored; run the same command again to continue."
-        _stderr().print(note, soft_wrap=True)
-        sys.exit(STATUS_INTERRUPTED)
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-        note = (
-            f"{out / chosen.name}: storage refuses ({error.strerror}). What was committed is kept; make room or mend "
-        )
-        note += "it, then run the same command again to continue."
-        _stderr().print(f"[red bold]error:[/] {_escape(note)}", soft_wrap=True, highlight=False)
-        sys.exit(STATUS_FAILED)
+    run_ = _runner(out, backend, address, tracking_uri)
+    with _stopped_in_order(root):
+        account = run_(chosen)
     show_account(account, root, Console(), tracked=tracking_uri is None)
     sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
 
@@ -145,10 +131,8 @@ def predict(
         bool, typer.Option("--verify", help="Then train at λ_pred and at a third and three times.")
     ] = False,
     out: Out = Path("runs"),
-    backend: Annotated[Literal["ray", "inprocess"], typer.Option(help="Where packs run.")] = "ray",
-    address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")
-    ] = None,
+    backend: BackendName = "ray",
+    address: Address = None,
     tracking_uri: Tracking = None,
     settings: Settings = None,
     json_: Json = False,
@@ -168,14 +152,29 @@ def predict(
         show_forecast(guess(chosen, budget), Console(), as_json=json_)
         return
     run_ = _runner(out, backend, address, tracking_uri)
-    try:
+    with _stopped_in_order(out):
         forecast = predict_(chosen, budget, share, out, run_)
         checks = {p.budget: verify_forecast(chosen, p, run_) for p in forecast.budgets} if verify_ else {}
-    except KeyboardInterrupt:
-        _stderr().print("Interrupted. Run the same command again to continue.", soft_wrap=True)
-        sys.exit(STATUS_INTERRUPTED)
     show_forecast(forecast, Console(), checks, as_json=json_)
     sys.exit(STATUS_DONE if forecast.budgets else STATUS_FAILED)
+
+
+@contextmanager
+def _stopped_in_order(folder: Path) -> Iterator[None]:
+    """Say how to go on where training is interrupted, or the storage of ``folder`` refuses; and exit."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note = "Interrupted. Points that ended are stored; run the same command again to continue."
+        _stderr().print(note, soft_wrap=True)
+        sys.exit(STATUS_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        note = f"{folder}: storage refuses ({error.strerror}). What was committed is kept; make room or mend it, "
+        note += "then run the same command again to continue."
+        _stderr().print(f"[red bold]error:[/] {_escape(note)}", soft_wrap=True, highlight=False)
+        sys.exit(STATUS_FAILED)
 
 
 def _runner(out: Path, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from results.forecast import KAPPA, KAPPA_HIGH, KAPPA_LOW, Coefficient, coefficient, horizon_share
+from results.setup import setup_of
 from results.store import SweepDir, write_text
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
-from search_spaces.optimizer import Piecewise
 from search_spaces.points import make_points
 from search_spaces.recipe import recipe_of
 from search_spaces.schedule import learning_rate_factor
@@ -28,7 +28,7 @@ from trainables.l2 import weight_decay_of
 ROUNDS = ((128.0, 64.0), (32.0,), (16.0,), (8.0,), (4.0,), (2.0,))
 COST = 2.5
 NEAR = 3.0  # factor to the neighbours of λ_pred that --verify trains too
-CLOSE = 0.004  # accuracy that λ_pred may lose (paper, Figure 4)
+MOST_FACTORS = 10_000  # of η_t/η, whose mean they give as well as those of all steps
 
 Run = Callable[[Grid], Account]
 
@@ -139,7 +139,7 @@ def predict(grid: Grid, budgets: Sequence[float], share: float, out: Path, run: 
         return Forecast(sweep=str(directory.root), probe=None, budgets=(), cost=cost, warnings=(_nothing(share),))
     predicted = tuple(_predicted(grid, setting, b, found.kappa, found.low, found.high) for b in budgets)
     forecast = Forecast(
-        sweep=str(directory.root), probe=found, budgets=predicted, cost=cost, warnings=tuple(_warnings(found, lams))
+        sweep=str(directory.root), probe=found, budgets=predicted, cost=cost, warnings=tuple(_warnings(found))
     )
     write_text(directory.analysis / "forecast.json", json.dumps(forecast.to_json(), indent=2) + "\n")
     return forecast
@@ -150,7 +150,7 @@ def verify_forecast(grid: Grid, predicted: Predicted, run: Run) -> pd.Series:
     lams = [float(f"{predicted.lam * factor:.3g}") for factor in (1 / NEAR, 1, NEAR)]
     chosen = _changed(
         grid,
-        f"name={grid.name}-verify-{predicted.budget:g}",
+        f"name={grid.name}-verify-{predicted.budget:.10g}",
         f"axes.lam={lams}",
         f"budget={{rule: fixed, constant: {predicted.budget!r}}}",
     )
@@ -209,14 +209,14 @@ def _steps(account: Account) -> float:
 
 def _predicted(grid: Grid, setting: _Setting, budget: float, kappa: float, low: float, high: float) -> Predicted:
     steps = max(1, math.ceil(budget * setting.steps_per_epoch))
-    first_decay = grid.schedule.at[0] if isinstance(grid.schedule, Piecewise) and not grid.schedule.warmup else None
-    factors = np.asarray(learning_rate_factor(grid.schedule, np.arange(min(steps, 10_000)), min(steps, 10_000)))
-    share = horizon_share(np.broadcast_to(factors, (min(steps, 10_000),)).tolist(), first_decay)
+    last = min(steps, MOST_FACTORS)
+    factors = learning_rate_factor(grid.schedule, np.arange(last), last)
+    share = horizon_share(factors, setup_of(grid).constant_share({}) or None)
     lam = [setting.lam(k, steps * share) for k in (kappa, low, high)]
     return Predicted(budget=budget, lam=lam[0], low=lam[1], high=lam[2], horizon=share)
 
 
-def _warnings(found: Coefficient, lams: Sequence[float]) -> list[str]:
+def _warnings(found: Coefficient) -> list[str]:
     text = []
     if len(found.lams) < 2:
         text.append(f"only one λ of the probe has seen its peak ({found.lams[0]:g}): c is read off a single point")

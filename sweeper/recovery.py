@@ -142,8 +142,7 @@ def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], conso
         planned = packs.get(pack)
         if planned is not None and any(owner.get(id_, pack) != pack for id_ in planned):
             planned = None  # by an older plan that was put back, say: its points have ended in another pack
-        elsewhere = {id_ for id_, holder in owner.items() if holder != pack}
-        _renew(directory, names, schema, planned, elsewhere, defaults)
+        _renew(directory, names, schema, planned, owner, defaults)
 
 
 def _owners(directory: SweepDir, by_pack: Mapping[str, Sequence[PartName]], planned: Collection[str]) -> dict[str, str]:
@@ -181,7 +180,7 @@ def _renew(
     names: Sequence[PartName],
     schema: pa.Schema,
     planned: Collection[str] | None,
-    elsewhere: Collection[str],
+    owner: Mapping[str, str],
     defaults: Mapping[str, object],
 ) -> None:
     """Compact the parts of a pack, if they need any change.
@@ -191,14 +190,15 @@ def _renew(
         names: the parts that count.
         schema: of the table.
         planned: points of the pack; None if it is not known, or not to be gone on with.
-        elsewhere: points whose end counts of another pack.
+        owner: point to the pack that its end counts of.
         defaults: values of axes that the pack's points were not on.
     """
     pack = names[0].pack
     commits = [read_commit(directory, name) for name in names]
     ends = {end.point: end for commit in commits for end in commit.ends}
     failed = {id_ for id_, end in ends.items() if end.outcome is Outcome.FAILED}
-    keep = (ends.keys() if planned is None else set(planned)) - failed - set(elsewhere)
+    candidates = ends.keys() if planned is None else planned
+    keep = {id_ for id_ in candidates if id_ not in failed and owner.get(id_, pack) == pack}
     finished = planned is None or ends.keys() >= set(planned)
     as_it_is = _have_columns(directory, names, schema) and (planned is not None or _points(directory, names) <= keep)
     if as_it_is and not failed and finished == commits[-1].finished:

@@ -7,7 +7,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from sweeper.predict import CLOSE, Forecast
+from results.claims_prediction import PRED_GAP
+from sweeper.predict import Forecast
 
 GRID_RUNS = 8  # λ of the grid that people search otherwise, over two decades
 
@@ -44,7 +45,7 @@ def show_forecast(
             highlight=False,
         )
     for budget, accuracies in checks.items():
-        console.print(_verdict(forecast, budget, accuracies), highlight=False, soft_wrap=True)
+        console.print(_verdict(budget, accuracies), highlight=False, soft_wrap=True)
     for warning in forecast.warnings:
         console.print(f"[yellow]careful:[/] {warning}", highlight=False, soft_wrap=True)
     if forecast.sweep:
@@ -61,9 +62,9 @@ def _table(forecast: Forecast) -> Table:
     return table
 
 
-def _verdict(forecast: Forecast, budget: float, accuracies: pd.Series) -> str:
+def _verdict(budget: float, accuracies: pd.Series) -> str:
     """Whether the prediction held against its neighbours."""
     low, mid, high = accuracies.sort_index()
     gap = max(low, high) - mid
     said = f"T = {budget:g}: accuracy {mid:.4f} at λ_pred, {low:.4f} at a third and {high:.4f} at three times"
-    return f"[green]held[/]      {said}" if gap <= CLOSE else f"[red]not held[/]  {said}: {gap:.4f} better"
+    return f"[green]held[/]      {said}" if gap <= PRED_GAP else f"[red]not held[/]  {said}: {gap:.4f} better"

@@ -10,13 +10,11 @@ import pandas as pd
 from results.fits import in_law
 from results.segments import Bools, Floats, floats
 
-__all__ = ["KAPPA", "Coefficient", "coefficient", "horizon_share", "usable"]
+__all__ = ["STEADY", "Coefficient", "coefficient", "horizon_share", "usable"]
 
-# κ of the over-parameterized small siblings of the paper's grids: geometric mean, and range of the sweeps' means. The
-# smallest is of budgets in which small λ come within the tolerance of t* early, the largest of batch norm and momentum.
-KAPPA, KAPPA_LOW, KAPPA_HIGH = 0.6, 0.2, 3.0
 RESOLVED = 10  # steps: a t* before that is where measuring began
 STEADY = 1.5  # factor between κ of neighbouring λ up to which they count as one
+LEARNED = 0.2  # share of the way from chance to 1 below which a maximum is noise
 # Standard deviation of log κ from the probe's λ to that of the budget: the geometric spread over six decades of ηλ is
 # 1.45 (fully connected on MNIST), and the paper sees twice the κ at small λ (Figure S4).
 DRIFT = math.log(1.45)
@@ -27,12 +25,13 @@ class Coefficient:
     """What a probe says of κ.
 
     Attributes:
-        kappa: geometric mean over the smallest λ that count, at most two.
+        kappa: geometric mean over the smallest λ that count: three if these agree, else at most two.
         low: end of the 95 % interval: scatter over these and drift towards smaller λ.
         high: the other end.
         lams: those λ, ascending.
-        steady: whether two neighbouring λ agree.
-        fitted: whether the training set was fitted in them.
+        steady: whether they agree, and are two or more.
+        fitted: whether the training set was fitted at the smallest.
+        slope: of log t* against log λ over all λ that count; None for fewer than three.
     """
 
     kappa: float
@@ -41,37 +40,47 @@ class Coefficient:
     lams: tuple[float, ...]
     steady: bool
     fitted: bool
+    slope: float | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether smaller λ would hardly change κ: three agree, or two that fit the training set."""
+        return self.steady and (len(self.lams) > 2 or self.fitted)
 
 
-def usable(peaks: pd.DataFrame) -> pd.DataFrame:
-    """Points of a probe whose t* was seen: learned, past their maximum, and resolved by measurements."""
-    seen: Bools = (
-        in_law(peaks) & ~peaks["censored"].to_numpy(dtype=np.bool_) & (floats(peaks, "t_star_step") >= RESOLVED)
-    )
-    used: pd.DataFrame = peaks[seen]
+def usable(peaks: pd.DataFrame, chance: float) -> pd.DataFrame:
+    """Points of a probe whose t* was seen: learned, past their maximum, and resolved by measurements.
+
+    Args:
+        peaks: of ``find_peaks``.
+        chance: test accuracy of guessing.
+    """
+    learned: Bools = floats(peaks, "best_test_acc") >= chance + LEARNED * (1 - chance)
+    resolved: Bools = floats(peaks, "t_star_step") >= RESOLVED
+    used: pd.DataFrame = peaks[in_law(peaks) & ~peaks["censored"].to_numpy(dtype=np.bool_) & learned & resolved]
     return used
 
 
-def coefficient(peaks: pd.DataFrame) -> Coefficient | None:
-    """κ from the points of a probe; None if none has seen its peak."""
-    used = usable(peaks)
+def coefficient(peaks: pd.DataFrame, chance: float) -> Coefficient | None:
+    """κ from the points of a probe, arguments as for ``usable``; None if none has seen its peak."""
+    used = usable(peaks, chance)
     if used.empty:
         return None
-    logs = np.log(floats(used, "kappa"))
-    means = pd.Series(logs).groupby(floats(used, "lam")).mean().sort_index()
-    lams = tuple(means.index[:2].tolist())
-    chosen = logs[np.isin(floats(used, "lam"), lams)]
-    centre = float(means.iloc[:2].mean())
-    scatter = float(np.var(chosen, ddof=1)) / len(chosen) if len(chosen) > 1 else DRIFT**2
+    lam, logs = floats(used, "lam"), np.log(floats(used, "kappa"))
+    means = pd.Series(logs).groupby(lam).mean().sort_index()
+    count = 3 if len(means) > 2 and _agree(means.iloc[:3]) else min(2, len(means))
+    chosen = np.isin(lam, means.index[:count])
+    centre = float(means.iloc[:count].mean())
+    scatter = float(np.var(logs[chosen], ddof=1)) / chosen.sum() if chosen.sum() > 1 else DRIFT**2
     width = 1.96 * math.sqrt(DRIFT**2 + scatter)
-    smallest = used[floats(used, "lam") == lams[0]]
     return Coefficient(
         kappa=math.exp(centre),
         low=math.exp(centre - width),
         high=math.exp(centre + width),
-        lams=lams,
-        steady=len(lams) == 2 and bool(abs(means.iloc[1] - means.iloc[0]) <= math.log(STEADY)),
-        fitted=bool((floats(smallest, "best_train_acc") >= 1 - 1e-6).all()),
+        lams=tuple(float(value) for value in means.index[:count]),
+        steady=count > 1 and _agree(means.iloc[:count]),
+        fitted=bool((floats(used, "best_train_acc")[lam == means.index[0]] >= 1 - 1e-6).all()),
+        slope=_slope(means),
     )
 
 
@@ -83,3 +92,15 @@ def horizon_share(factors: Sequence[float] | Floats, constant: float | None) -> 
         constant: share of the budget that trains at the first η; None if η changes from the first step on.
     """
     return constant if constant is not None else float(np.mean(factors))
+
+
+def _agree(logs: pd.Series) -> bool:
+    return bool(logs.max() - logs.min() <= math.log(STEADY) + 1e-12)
+
+
+def _slope(means: pd.Series) -> float | None:
+    """Of log t* = log κ - log r, by λ."""
+    if len(means) < 3:
+        return None
+    log_lam = np.log(means.index.to_numpy(dtype=np.float64))
+    return float(np.polyfit(log_lam, means.to_numpy() - log_lam, 1)[0])

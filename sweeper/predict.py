@@ -1,55 +1,29 @@
 """``sweeper predict``: a weight decay for a budget, for the price of a short probe."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from results.forecast import KAPPA, KAPPA_HIGH, KAPPA_LOW, Coefficient, coefficient, horizon_share
-from results.setup import setup_of
+from results.forecast import STEADY, Coefficient, coefficient
+from results.kappa_library import Expected
 from results.store import SweepDir, write_text
-from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
-from search_spaces.points import make_points
-from search_spaces.recipe import recipe_of
-from search_spaces.schedule import learning_rate_factor
-from search_spaces.trainable import KernelTrainable, OwnLoop
 from sweeper.conclude import Account
-from sweeper.run import profiles_of, to_yaml
-from trainables.l2 import weight_decay_of
+from sweeper.run import to_yaml
+from sweeper.setting import Predicted, Setting, setting_of
 
 # λ of the probe over the λ expected for the longest budget, round by round. A point ends at decay time 1.25 where κ is
-# 0.5, so that one at f times λ_pred costs 2.5/f of a run: the first round 6 %.
-ROUNDS = ((128.0, 64.0), (32.0,), (16.0,), (8.0,), (4.0,), (2.0,))
+# 0.5, so that one at f times λ_pred costs 2.5/f of a run: the first round 7 %.
+ROUNDS = ((256.0, 128.0, 64.0), (32.0,), (16.0,), (8.0,), (4.0,), (2.0,))
 COST = 2.5
 NEAR = 3.0  # factor to the neighbours of λ_pred that --verify trains too
-MOST_FACTORS = 10_000  # of η_t/η, whose mean they give as well as those of all steps
+SLOPE_OFF = 0.35  # from -1, of t* ∝ λ^slope in a probe: κ changes by 1.5 or more over the three λ of the first round
 
 Run = Callable[[Grid], Account]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicted:
-    """λ for one budget.
-
-    Attributes:
-        budget: T, epochs.
-        lam: λ_pred, in the grid's convention.
-        low: end of its 95 % interval; of a guess without a probe, the range seen.
-        high: the other end.
-        horizon: share of the steps that counts: 1 for constant η, T₁/T for a piecewise schedule.
-    """
-
-    budget: float
-    lam: float
-    low: float
-    high: float
-    horizon: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +33,19 @@ class Forecast:
     Attributes:
         sweep: folder of the probe; empty for a guess without one.
         probe: κ and where it comes from; None for a guess.
+        factor: by which c/T was multiplied.
         budgets: in the order asked for.
-        cost: steps of the probe over those of one run at the longest budget.
+        cost: steps of the probe over those of one run at the longest budget, for each seed.
+        seeds: how many the probe trained.
         warnings: what would make it wrong, a sentence each.
     """
 
-    sweep: str
-    probe: Coefficient | None
+    sweep: str = ""
+    probe: Coefficient | None = None
+    factor: float = 1.0
     budgets: tuple[Predicted, ...]
-    cost: float
+    cost: float = 0.0
+    seeds: int = 1
     warnings: tuple[str, ...]
 
     def to_json(self) -> dict[str, object]:
@@ -75,35 +53,28 @@ class Forecast:
         return asdict(self)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Setting:
-    """What λ_pred needs to know of a grid."""
-
-    eta: float
-    mu: float
-    per_lam: float  # torch's weight_decay for λ = 1
-    steps_per_epoch: int
-
-    def lam(self, kappa: float, steps: float) -> float:
-        """The λ whose decay time is ``kappa`` after so many steps at full η."""
-        return kappa * (1 - self.mu) / (self.eta * steps * self.per_lam)
-
-
-def guess(grid: Grid, budgets: Sequence[float]) -> Forecast:
-    """λ without any probe: κ from the measured sweeps.
+def guess(grid: Grid, budgets: Sequence[float], factor: float = 1.0) -> Forecast:
+    """λ without any probe: κ of the measured sweeps with this optimizer, with or without batch norm as this network.
 
     Raises:
         InputError: the grid has several η, or no λ that torch would know.
     """
-    setting = _setting_of(grid)
-    predicted = tuple(_predicted(grid, setting, b, KAPPA, KAPPA_LOW, KAPPA_HIGH) for b in budgets)
-    warning = (
-        f"no probe was run: κ = {KAPPA:g} and its range, {KAPPA_LOW:g} to {KAPPA_HIGH:g}, are those of other sweeps"
+    return _guess(setting_of(grid), budgets, factor)
+
+
+def _guess(setting: Setting, budgets: Sequence[float], factor: float) -> Forecast:
+    known = setting.known
+    predicted = tuple(setting.predicted(b, (known.kappa, known.low, known.high), factor) for b in budgets)
+    said = (
+        f"κ = {known.kappa:.2g} and its range, {known.low:.2g} to {known.high:.2g}, are those of {len(known.sweeps)} "
+        "measured sweeps, not of this network"
     )
-    return Forecast(sweep="", probe=None, budgets=predicted, cost=0.0, warnings=(warning,))
+    return Forecast(factor=factor, budgets=predicted, warnings=(said, *_of_optimizer(setting)))
 
 
-def predict(grid: Grid, budgets: Sequence[float], share: float, out: Path, run: Run) -> Forecast:
+def predict(
+    grid: Grid, budgets: Sequence[float], share: float, out: Path, run: Run, *, factor: float = 1.0
+) -> Forecast:
     """Train large λ until their peaks have been seen, and predict λ for each budget.
 
     Args:
@@ -112,37 +83,53 @@ def predict(grid: Grid, budgets: Sequence[float], share: float, out: Path, run: 
         share: of one run at the longest budget that the probe may cost.
         out: folder of sweeps; the probe is ``out/NAME-probe``, an ordinary sweep.
         run: trains a grid below ``out`` and analyzes it, or what is missing of it.
+        factor: λ_pred = factor·c/T; the paper finds 2 as good as 1, or better, at small λ (Figure S4).
+
+    Returns:
+        The forecast; where no λ of the probe has seen its peak, the guess of ``guess``, which says so.
 
     Raises:
         InputError: the grid has several η or variants, or a λ that is not torch's.
     """
-    setting, longest = _setting_of(grid), max(budgets)
-    first = setting.lam(KAPPA, longest * setting.steps_per_epoch)
-    lams: list[float] = []
-    found: Coefficient | None = None
-    cost = expected = 0.0
-    for factors in ROUNDS:
-        more = sum(COST / factor for factor in factors)
-        if lams and cost + more * cost / expected > share:  # dearer than expected where κ is larger
-            break
-        expected += more
-        lams += [float(f"{first * factor:.3g}") for factor in factors]
-        probe = _probe_grid(grid, lams, longest)
-        account = run(probe)
-        peaks = account.analysis.findings.peaks
-        cost = _steps(account) / (longest * setting.steps_per_epoch)
-        found = coefficient(peaks)
-        if found is not None and found.steady and found.fitted:
-            break
+    setting = setting_of(grid)
+    found, cost, seeds = _probe(setting, max(budgets), share, run)
     directory = SweepDir(out / f"{grid.name}-probe")
     if found is None:
-        return Forecast(sweep=str(directory.root), probe=None, budgets=(), cost=cost, warnings=(_nothing(share),))
-    predicted = tuple(_predicted(grid, setting, b, found.kappa, found.low, found.high) for b in budgets)
-    forecast = Forecast(
-        sweep=str(directory.root), probe=found, budgets=predicted, cost=cost, warnings=tuple(_warnings(found))
-    )
+        forecast = _guess(setting, budgets, factor)
+        forecast = replace(forecast, warnings=(_nothing(share), *forecast.warnings))
+    else:
+        kappa = found.kappa, found.low, found.high
+        forecast = Forecast(
+            probe=found,
+            factor=factor,
+            budgets=tuple(setting.predicted(b, kappa, factor) for b in budgets),
+            warnings=(*_warnings(found, setting.known), *_of_optimizer(setting), *_of_norms(setting)),
+        )
+    forecast = replace(forecast, sweep=str(directory.root), cost=cost, seeds=seeds)
     write_text(directory.analysis / "forecast.json", json.dumps(forecast.to_json(), indent=2) + "\n")
     return forecast
+
+
+def _probe(setting: Setting, longest: float, share: float, run: Run) -> tuple[Coefficient | None, float, int]:
+    """Rounds of ever smaller λ until κ has settled or ``share`` is spent: κ, cost for each seed, seeds."""
+    first = setting.lam(setting.known.kappa / setting.steps(longest))
+    lams: list[float] = []
+    found: Coefficient | None = None
+    cost = expected_cost = 0.0
+    for factors in ROUNDS:
+        more = sum(COST / factor for factor in factors)
+        if lams and cost + more * cost / expected_cost > share:  # dearer than expected where κ is larger
+            break
+        expected_cost += more
+        lams += [float(f"{first * factor:.3g}") for factor in factors]
+        account = run(_probe_grid(setting.grid, lams, longest))
+        peaks = account.analysis.findings.peaks
+        seeds = max(1, peaks["seed"].nunique())
+        cost = sum(end.steps for end in account.ends.values()) / seeds / setting.steps(longest)
+        found = coefficient(peaks, setting.chance)
+        if found is not None and found.settled:
+            break
+    return found, cost, seeds
 
 
 def verify_forecast(grid: Grid, predicted: Predicted, run: Run) -> pd.Series:
@@ -156,30 +143,6 @@ def verify_forecast(grid: Grid, predicted: Predicted, run: Run) -> pd.Series:
     )
     peaks = run(chosen).analysis.findings.peaks
     return peaks.groupby("lam")["best_test_acc"].mean()
-
-
-def _setting_of(grid: Grid) -> _Setting:
-    if isinstance(grid.trainable, OwnLoop | KernelTrainable):
-        raise InputError(
-            "trainable: predict is about a model that sweeper trains; a loop of one's own, and theory, it cannot."
-        )
-    if grid.l2.auto is not None:
-        raise InputError("l2.auto: AutoL2 chooses λ along the run by itself; there is nothing to predict. Remove it.")
-    for name, values in grid.axes.items():
-        if name not in {"lam", "seed"} and len(values) > 1:
-            raise InputError(
-                f"axes.{name}: predict is about one set-up, but this axis has {len(values)} values. Choose one, e.g. "
-                f"--set axes.{name}=[{values[0]}]."
-            )
-    points = make_points(grid)
-    (profile,) = profiles_of(grid, points).values()
-    recipe = recipe_of(grid, points[0].variant)
-    return _Setting(
-        eta=points[0].eta,
-        mu=points[0].mu,
-        per_lam=weight_decay_of(recipe.l2, 1.0, profile.train),
-        steps_per_epoch=profile.steps_per_epoch,
-    )
 
 
 def _probe_grid(grid: Grid, lams: Sequence[float], longest: float) -> Grid:
@@ -200,40 +163,53 @@ def _changed(grid: Grid, *settings: str) -> Grid:
     return load_grid(to_yaml(grid), grid.name, settings)
 
 
-def _steps(account: Account) -> float:
-    """Steps of all points, a mean over seeds: what one seed of the probe costs."""
-    peaks = account.analysis.findings.peaks
-    seeds = max(1, peaks["seed"].nunique())
-    return float(sum(end.steps for end in account.ends.values())) / seeds
-
-
-def _predicted(grid: Grid, setting: _Setting, budget: float, kappa: float, low: float, high: float) -> Predicted:
-    steps = max(1, math.ceil(budget * setting.steps_per_epoch))
-    last = min(steps, MOST_FACTORS)
-    factors = learning_rate_factor(grid.schedule, np.arange(last), last)
-    share = horizon_share(factors, setup_of(grid).constant_share({}) or None)
-    lam = [setting.lam(k, steps * share) for k in (kappa, low, high)]
-    return Predicted(budget=budget, lam=lam[0], low=lam[1], high=lam[2], horizon=share)
-
-
-def _warnings(found: Coefficient) -> list[str]:
+def _warnings(found: Coefficient, known: Expected) -> list[str]:
+    """What would make a prediction from a probe wrong."""
     text = []
+    smallest = found.lams[0]
     if len(found.lams) < 2:
-        text.append(f"only one λ of the probe has seen its peak ({found.lams[0]:g}): c is read off a single point")
+        text.append(f"only one λ of the probe has seen its peak ({smallest:g}): c is read off a single point")
     elif not found.steady:
-        text.append("κ differs by more than 1.5 between the two smallest λ of the probe: it may go on changing")
+        text.append(f"κ differs by more than {STEADY:g} between the smallest λ of the probe: it may go on changing")
+    elif found.slope is not None and abs(found.slope + 1) > SLOPE_OFF:
+        text.append(f"t* goes as λ to the power {found.slope:.2f} in the probe, not -1")
     if not found.fitted:
         text.append(
-            f"at λ = {found.lams[0]:g} the training set is not fitted: the law is of networks that can fit it, and a "
+            f"at λ = {smallest:g} the training set is not fitted: the law is of networks that can fit it, and a "
             "smaller λ may show another κ"
         )
-    if not KAPPA_LOW <= found.kappa <= KAPPA_HIGH:
-        text.append(f"κ = {found.kappa:.2g} lies outside what other sweeps show, {KAPPA_LOW:g} to {KAPPA_HIGH:g}")
+    if not known.low <= found.kappa <= known.high:
+        text.append(
+            f"κ = {found.kappa:.2g} lies outside what {len(known.sweeps)} measured sweeps of its kind show, "
+            f"{known.low:.2g} to {known.high:.2g}"
+        )
     return text
+
+
+def _of_optimizer(setting: Setting) -> list[str]:
+    """What the law is not about."""
+    if setting.grid.optimizer.name == "sgd":
+        return []
+    known = setting.known
+    return [
+        f"{setting.grid.optimizer.name}: the law is of SGD. This λ averages weights over T/κ (the timescale of Wang & "
+        f"Aitchison 2024). In {len(known.sweeps)} measured sweeps with AdamW t* goes as ηλ to the power "
+        f"{known.exponent:.2f}, not -1, and the tuned λ hardly depends on T: --verify tells"
+    ]
+
+
+def _of_norms(setting: Setting) -> list[str]:
+    """What a norm changes: λ acts on the effective learning rate of the weights before it."""
+    if not setting.normalized:
+        return []
+    return [
+        f"{setting.normalized} weights are followed by a norm: there λ sets the effective learning rate, accuracy "
+        "depends on batch statistics, and κ of a short probe can be larger than that of a long run"
+    ]
 
 
 def _nothing(share: float) -> str:
     return (
-        f"no λ of the probe has learned and then been seen past its peak within {share:.0%} of a run; allow more "
-        "(--share), or take the guess of --dry"
+        f"no λ of the probe has learned and then been seen past its peak within {share:.0%} of a run, so that this is "
+        "a guess; allow more (--share)"
     )

@@ -1,0 +1,153 @@
+"""What λ_pred needs to know of a grid: one set-up, its steps, and what sweeps like it have shown."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from results.forecast import horizon_share
+from results.kappa_library import Expected, expected
+from results.setup import setup_of
+from search_spaces.errors import InputError
+from search_spaces.grid import Grid
+from search_spaces.points import make_points
+from search_spaces.recipe import recipe_of
+from search_spaces.schedule import learning_rate_factor
+from search_spaces.trainable import KernelTrainable, OwnLoop
+from sweeper.run import profiles_of
+from trainables.l2 import weight_decay_of
+from trainables.task import scale_invariant_weights, task_of
+
+__all__ = ["Predicted", "Setting", "setting_of"]
+
+MOST_FACTORS = 10_000  # of η_t/η, whose mean they give as well as those of all steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """λ for one budget.
+
+    Attributes:
+        budget: T, epochs.
+        lam: λ_pred, in the grid's convention.
+        low: end of its 95 % interval; of a guess without a probe, the range seen.
+        high: the other end.
+        horizon: share of the steps that counts: 1 for constant η, T₁/T for a piecewise schedule.
+        t_star: when test accuracy is expected to be best at λ_pred and constant η, epochs.
+        t_star_low, t_star_high: the same at both ends of the interval of κ.
+        timescale: (1-μ)/(ηλ), that over which weights are averaged, epochs (Wang & Aitchison 2024).
+        fitted: λ by the exponents that sweeps with this optimizer have shown in place of -1; None for SGD.
+    """
+
+    budget: float
+    lam: float
+    low: float
+    high: float
+    horizon: float
+    t_star: float
+    t_star_low: float
+    t_star_high: float
+    timescale: float
+    fitted: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One set-up of a grid.
+
+    Attributes:
+        grid: the user's.
+        eta: learning rate η.
+        mu: momentum μ.
+        per_lam: torch's weight decay for λ = 1.
+        steps_per_epoch: optimizer steps of an epoch.
+        chance: test accuracy of guessing.
+        normalized: number of weights whose scale a norm takes away.
+        known: what sweeps with this optimizer, and with or without norms, have shown.
+    """
+
+    grid: Grid
+    eta: float
+    mu: float
+    per_lam: float
+    steps_per_epoch: int
+    chance: float
+    normalized: int
+    known: Expected
+
+    def lam(self, rate: float) -> float:
+        """The λ with ηλ/(1-μ) = ``rate`` a step, in torch's convention."""
+        return rate * (1 - self.mu) / (self.eta * self.per_lam)
+
+    def steps(self, budget: float) -> int:
+        """Optimizer steps of a budget in epochs."""
+        return max(1, math.ceil(budget * self.steps_per_epoch))
+
+    def predicted(self, budget: float, kappa: tuple[float, float, float], factor: float) -> Predicted:
+        """λ_pred with its interval.
+
+        Args:
+            budget: T, epochs.
+            kappa: κ and both ends of its interval.
+            factor: λ_pred is ``factor`` times that whose peak comes at the end.
+        """
+        horizon = self._horizon(budget)
+        steps = self.steps(budget) * horizon
+        lam, low, high = (self.lam(factor * k / steps) for k in kappa)
+        epochs = steps / factor / self.steps_per_epoch
+        fitted = self.known.fitted_rate(steps) if self.grid.optimizer.name != "sgd" else None
+        return Predicted(
+            budget=budget,
+            lam=lam,
+            low=low,
+            high=high,
+            horizon=horizon,
+            t_star=epochs,
+            t_star_low=epochs * kappa[1] / kappa[0],
+            t_star_high=epochs * kappa[2] / kappa[0],
+            timescale=epochs / kappa[0],
+            fitted=None if fitted is None else self.lam(fitted),
+        )
+
+    def _horizon(self, budget: float) -> float:
+        last = min(self.steps(budget), MOST_FACTORS)
+        factors = learning_rate_factor(self.grid.schedule, np.arange(last), last)
+        return horizon_share(factors, setup_of(self.grid).constant_share({}) or None)
+
+
+def setting_of(grid: Grid) -> Setting:
+    """The one set-up of a grid, whatever its λ and seeds are.
+
+    Raises:
+        InputError: it has several, chooses λ by itself, or is not trained by sweeper.
+    """
+    if isinstance(grid.trainable, OwnLoop | KernelTrainable):
+        raise InputError(
+            "trainable: predict is about a model that sweeper trains; a loop of one's own, and theory, it cannot."
+        )
+    if grid.l2.auto is not None:
+        raise InputError("l2.auto: AutoL2 chooses λ along the run by itself; there is nothing to predict. Remove it.")
+    for name, values in grid.axes.items():
+        if name not in {"lam", "seed"} and len(values) > 1:
+            raise InputError(
+                f"axes.{name}: predict is about one set-up, but this axis has {len(values)} values. Choose one, e.g. "
+                f"--set axes.{name}=[{values[0]}]."
+            )
+        if name.startswith("schedule."):  # the probe trains at constant η
+            raise InputError(f"axes.{name}: write the schedule in its section, {name}: {values[0]}, to predict.")
+    points = make_points(grid)
+    (profile,) = profiles_of(grid, points).values()
+    recipe = recipe_of(grid, points[0].variant)
+    trainable = recipe.trainable
+    assert not isinstance(trainable, OwnLoop | KernelTrainable)  # an axis does not change the kind
+    normalized = len(scale_invariant_weights(trainable))
+    return Setting(
+        grid=grid,
+        eta=points[0].eta,
+        mu=points[0].mu,
+        per_lam=weight_decay_of(recipe.l2, 1.0, profile.train),
+        steps_per_epoch=profile.steps_per_epoch,
+        chance=1 / task_of(trainable).data.classes,
+        normalized=normalized,
+        known=expected(recipe.optimizer.name, batch_norm=normalized > 0),
+    )

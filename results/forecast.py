@@ -2,18 +2,30 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
+from results.claims_prediction import PRED_GAP
 from results.fits import in_law
-from results.segments import Bools, Floats, floats
+from results.segments import ROUNDING, Bools, Floats, floats
 
-__all__ = ["STEADY", "Coefficient", "coefficient", "horizon_share", "usable"]
+__all__ = [
+    "GRID_RUNS",
+    "STEADY",
+    "Check",
+    "Coefficient",
+    "Forecast",
+    "Predicted",
+    "coefficient",
+    "horizon_share",
+    "usable",
+]
 
 RESOLVED = 10  # steps: a t* before that is where measuring began
 STEADY = 1.5  # factor between κ of neighbouring λ up to which they count as one
+GRID_RUNS = 8  # λ of the grid that people search otherwise, over two decades
 LEARNED = 0.2  # share of the way from chance to 1 below which a maximum is noise
 # Standard deviation of log κ from the probe's λ to that of the budget: the geometric spread over six decades of ηλ is
 # 1.45 (fully connected on MNIST), and the paper sees twice the κ at small λ (Figure S4).
@@ -46,6 +58,94 @@ class Coefficient:
     def settled(self) -> bool:
         """Whether smaller λ would hardly change κ: three agree, or two that fit the training set."""
         return self.steady and (len(self.lams) > 2 or self.fitted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """λ for one budget.
+
+    Attributes:
+        budget: T, epochs.
+        lam: λ_pred, in the grid's convention.
+        low: end of its 95 % interval; of a guess without a probe, the range seen.
+        high: the other end.
+        horizon: share of the steps that counts: 1 for constant η, T₁/T for a piecewise schedule.
+        t_star: when test accuracy is expected to be best at λ_pred and constant η, epochs.
+        t_star_low, t_star_high: the same at both ends of the interval of κ.
+        timescale: (1-μ)/(ηλ), that over which weights are averaged, epochs (Wang & Aitchison 2024).
+        fitted: λ by the exponents that sweeps with this optimizer have shown in place of -1; None for SGD.
+    """
+
+    budget: float
+    lam: float
+    low: float
+    high: float
+    horizon: float
+    t_star: float
+    t_star_low: float
+    t_star_high: float
+    timescale: float
+    fitted: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A prediction beside its neighbours, all trained for the whole budget.
+
+    Attributes:
+        budget: T, epochs.
+        lams: a third of λ_pred, λ_pred, three times that.
+        accuracies: best test accuracy within T at each, a mean over seeds.
+    """
+
+    budget: float
+    lams: tuple[float, float, float]
+    accuracies: tuple[float, float, float]
+
+    @property
+    def gap(self) -> float:
+        """Accuracy that the better neighbour is ahead; negative where λ_pred is."""
+        low, mid, high = self.accuracies
+        return max(low, high) - mid
+
+    @property
+    def held(self) -> bool:
+        """Whether no neighbour is better by more than the paper's 0.4 %."""
+        return self.gap <= PRED_GAP + ROUNDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What ``sweeper predict`` found.
+
+    Attributes:
+        sweep: folder of the probe; empty for a guess without one.
+        probe: κ and where it comes from; None for a guess.
+        factor: by which c/T was multiplied.
+        budgets: in the order asked for.
+        checks: of the budgets that were verified.
+        cost: steps of the probe over those of one run at the longest budget, for each seed.
+        seeds: how many the probe trained.
+        warnings: what would make it wrong, a sentence each.
+    """
+
+    sweep: str = ""
+    probe: Coefficient | None = None
+    factor: float = 1.0
+    budgets: tuple[Predicted, ...]
+    checks: tuple[Check, ...] = ()
+    cost: float = 0.0
+    seeds: int = 1
+    warnings: tuple[str, ...]
+
+    @property
+    def saved(self) -> float:
+        """Runs at the longest budget that a search over a grid of ``GRID_RUNS`` λ would have cost more, in all."""
+        return GRID_RUNS - 1 - self.cost
+
+    def to_json(self) -> dict[str, object]:
+        """A dict for ``json.dumps``."""
+        return asdict(self)
 
 
 def usable(peaks: pd.DataFrame, chance: float) -> pd.DataFrame:

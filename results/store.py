@@ -94,6 +94,16 @@ class SweepDir:
         return self.root / "report.html"
 
     @property
+    def prediction(self) -> Path:
+        """Page of ``sweeper predict``; of a probe only."""
+        return self.root / "prediction.html"
+
+    @property
+    def forecast(self) -> Path:
+        """The same as JSON."""
+        return self.analysis / "forecast.json"
+
+    @property
     def logs(self) -> Path:
         """Logs of packs and failed points."""
         return self.root / "logs"

@@ -123,7 +123,10 @@ def predict(
     budget: Annotated[list[float], typer.Option(help="Budget T of the run to come, in epochs. Repeatable.")],
     share: Annotated[
         float, typer.Option(min=0.0, help="What the probe may cost: share of one run at the longest budget.")
-    ] = 0.3,
+    ] = 0.1,
+    factor: Annotated[
+        float, typer.Option(min=0.1, max=10, help="λ_pred = FACTOR · c/T; the paper tries 2 at small λ (Figure S4).")
+    ] = 1.0,
     dry: Annotated[
         bool, typer.Option("--dry", help="No probe: a first guess, from what other sweeps have shown.")
     ] = False,
@@ -141,22 +144,26 @@ def predict(
 
     Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
     """
+    from results.store import SweepDir
     from sweeper.predict import guess, verify_forecast
     from sweeper.predict import predict as predict_
     from sweeper.show_forecast import show_forecast
+    from sweeper.tracking.live import LiveMirror
 
     chosen, out = _load(grid, settings), _absolute(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry:
-        show_forecast(guess(chosen, budget), Console(), as_json=json_)
+        show_forecast(guess(chosen, budget, factor), Console(), as_json=json_)
         return
     run_ = _runner(out, backend, address, tracking_uri)
     with _stopped_in_order(out):
-        forecast = predict_(chosen, budget, share, out, run_)
-        checks = {p.budget: verify_forecast(chosen, p, run_) for p in forecast.budgets} if verify_ else {}
-    show_forecast(forecast, Console(), checks, as_json=json_)
-    sys.exit(STATUS_DONE if forecast.budgets else STATUS_FAILED)
+        forecast = predict_(chosen, budget, share, out, run_, factor=factor)
+        if verify_:
+            forecast = verify_forecast(chosen, forecast, run_)
+        with LiveMirror(SweepDir(Path(forecast.sweep)), _tracking(tracking_uri, out), _stderr()) as mirror:
+            mirror.finish(complete=True)  # the page of the forecast beside the probe's report
+    show_forecast(forecast, Console(), as_json=json_)
 
 
 @contextmanager

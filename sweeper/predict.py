@@ -2,55 +2,30 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from results.forecast import STEADY, Coefficient, coefficient
+from results.forecast import STEADY, Check, Coefficient, Forecast, coefficient
+from results.forecast_page import draw_forecast, render_forecast
 from results.kappa_library import Expected
 from results.store import SweepDir, write_text
+from results.style import save
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
 from sweeper.conclude import Account
 from sweeper.run import to_yaml
-from sweeper.setting import Predicted, Setting, setting_of
+from sweeper.setting import Setting, setting_of
 
 # λ of the probe over the λ expected for the longest budget, round by round. A point ends at decay time 1.25 where κ is
-# 0.5, so that one at f times λ_pred costs 2.5/f of a run: the first round 7 %.
-ROUNDS = ((256.0, 128.0, 64.0), (32.0,), (16.0,), (8.0,), (4.0,), (2.0,))
+# 0.5, so that one at f times λ_pred costs 2.5/f of a run: the first round 3 %, with the second 9 %.
+ROUNDS = ((256.0, 128.0), (40.0,), (20.0,), (10.0,), (5.0,), (2.5,))
 COST = 2.5
 NEAR = 3.0  # factor to the neighbours of λ_pred that --verify trains too
 SLOPE_OFF = 0.35  # from -1, of t* ∝ λ^slope in a probe: κ changes by 1.5 or more over the three λ of the first round
 
 Run = Callable[[Grid], Account]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What ``sweeper predict`` found.
-
-    Attributes:
-        sweep: folder of the probe; empty for a guess without one.
-        probe: κ and where it comes from; None for a guess.
-        factor: by which c/T was multiplied.
-        budgets: in the order asked for.
-        cost: steps of the probe over those of one run at the longest budget, for each seed.
-        seeds: how many the probe trained.
-        warnings: what would make it wrong, a sentence each.
-    """
-
-    sweep: str = ""
-    probe: Coefficient | None = None
-    factor: float = 1.0
-    budgets: tuple[Predicted, ...]
-    cost: float = 0.0
-    seeds: int = 1
-    warnings: tuple[str, ...]
-
-    def to_json(self) -> dict[str, object]:
-        """A dict for ``json.dumps``."""
-        return asdict(self)
 
 
 def guess(grid: Grid, budgets: Sequence[float], factor: float = 1.0) -> Forecast:
@@ -93,7 +68,6 @@ def predict(
     """
     setting = setting_of(grid)
     found, cost, seeds = _probe(setting, max(budgets), share, run)
-    directory = SweepDir(out / f"{grid.name}-probe")
     if found is None:
         forecast = _guess(setting, budgets, factor)
         forecast = replace(forecast, warnings=(_nothing(share), *forecast.warnings))
@@ -105,8 +79,8 @@ def predict(
             budgets=tuple(setting.predicted(b, kappa, factor) for b in budgets),
             warnings=(*_warnings(found, setting.known), *_of_optimizer(setting), *_of_norms(setting)),
         )
-    forecast = replace(forecast, sweep=str(directory.root), cost=cost, seeds=seeds)
-    write_text(directory.analysis / "forecast.json", json.dumps(forecast.to_json(), indent=2) + "\n")
+    forecast = replace(forecast, sweep=str(out / f"{grid.name}-probe"), cost=cost, seeds=seeds)
+    write_forecast(forecast)
     return forecast
 
 
@@ -132,17 +106,33 @@ def _probe(setting: Setting, longest: float, share: float, run: Run) -> tuple[Co
     return found, cost, seeds
 
 
-def verify_forecast(grid: Grid, predicted: Predicted, run: Run) -> pd.Series:
-    """Train at λ_pred and its neighbours for the whole budget, a sweep NAME-verify-T; mean best test accuracy by λ."""
-    lams = [float(f"{predicted.lam * factor:.3g}") for factor in (1 / NEAR, 1, NEAR)]
-    chosen = _changed(
-        grid,
-        f"name={grid.name}-verify-{predicted.budget:.10g}",
-        f"axes.lam={lams}",
-        f"budget={{rule: fixed, constant: {predicted.budget!r}}}",
+def verify_forecast(grid: Grid, forecast: Forecast, run: Run) -> Forecast:
+    """Train at each λ_pred and its neighbours for the whole budget, a sweep NAME-verify-T: the forecast with checks."""
+    checks = []
+    for predicted in forecast.budgets:
+        lams = [float(f"{predicted.lam * factor:.3g}") for factor in (1 / NEAR, 1, NEAR)]
+        chosen = _changed(
+            grid,
+            f"name={grid.name}-verify-{predicted.budget:.10g}",
+            f"axes.lam={lams}",
+            f"budget={{rule: fixed, constant: {predicted.budget!r}}}",
+        )
+        found = run(chosen).analysis.findings.peaks.groupby("lam", sort=True)["best_test_acc"].mean()
+        low, mid, high = (float(found[lam]) for lam in lams)
+        checks.append(Check(budget=predicted.budget, lams=(lams[0], lams[1], lams[2]), accuracies=(low, mid, high)))
+    forecast = replace(forecast, checks=tuple(checks))
+    write_forecast(forecast)
+    return forecast
+
+
+def write_forecast(forecast: Forecast) -> None:
+    """Write ``analysis/forecast.json`` and ``prediction.html`` into the sweep of the probe."""
+    directory = SweepDir(Path(forecast.sweep))
+    write_text(directory.forecast, json.dumps(forecast.to_json(), indent=2) + "\n")
+    drawing = save(
+        draw_forecast(pd.read_parquet(directory.analysis / "peaks.parquet"), forecast), directory.analysis / "figures"
     )
-    peaks = run(chosen).analysis.findings.peaks
-    return peaks.groupby("lam")["best_test_acc"].mean()
+    write_text(directory.prediction, render_forecast(directory.name, forecast, drawing))
 
 
 def _probe_grid(grid: Grid, lams: Sequence[float], longest: float) -> Grid:

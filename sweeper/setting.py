@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from results.forecast import horizon_share
+from results.forecast import Predicted, horizon_share
 from results.kappa_library import Expected, expected
 from results.setup import setup_of
 from search_spaces.errors import InputError
@@ -18,37 +18,9 @@ from sweeper.run import profiles_of
 from trainables.l2 import weight_decay_of
 from trainables.task import scale_invariant_weights, task_of
 
-__all__ = ["Predicted", "Setting", "setting_of"]
+__all__ = ["Setting", "setting_of"]
 
 MOST_FACTORS = 10_000  # of η_t/η, whose mean they give as well as those of all steps
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicted:
-    """λ for one budget.
-
-    Attributes:
-        budget: T, epochs.
-        lam: λ_pred, in the grid's convention.
-        low: end of its 95 % interval; of a guess without a probe, the range seen.
-        high: the other end.
-        horizon: share of the steps that counts: 1 for constant η, T₁/T for a piecewise schedule.
-        t_star: when test accuracy is expected to be best at λ_pred and constant η, epochs.
-        t_star_low, t_star_high: the same at both ends of the interval of κ.
-        timescale: (1-μ)/(ηλ), that over which weights are averaged, epochs (Wang & Aitchison 2024).
-        fitted: λ by the exponents that sweeps with this optimizer have shown in place of -1; None for SGD.
-    """
-
-    budget: float
-    lam: float
-    low: float
-    high: float
-    horizon: float
-    t_star: float
-    t_star_low: float
-    t_star_high: float
-    timescale: float
-    fitted: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

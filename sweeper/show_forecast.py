@@ -1,70 +1,91 @@
 """How ``sweeper predict`` is printed."""
 
 import json
-from collections.abc import Mapping
 
-import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from results.claims_prediction import PRED_GAP
-from sweeper.predict import Forecast
-
-GRID_RUNS = 8  # λ of the grid that people search otherwise, over two decades
+from results.forecast import GRID_RUNS, Check, Forecast
 
 
-def show_forecast(
-    forecast: Forecast, console: Console, checks: Mapping[float, pd.Series] | None = None, *, as_json: bool = False
-) -> None:
+def show_forecast(forecast: Forecast, console: Console, *, as_json: bool = False) -> None:
     """λ for every budget, what it rests on, what it cost, and what would make it wrong.
 
     Args:
         forecast: what was found.
         console: to print on.
-        checks: budget to the accuracy of λ_pred and its neighbours, by λ, where they were trained.
         as_json: for programs.
     """
-    checks = checks or {}
     if as_json:
-        held = {f"{budget:g}": accuracies.to_dict() for budget, accuracies in checks.items()}
-        console.print_json(json.dumps(forecast.to_json() | {"verified": held}))
+        console.print_json(json.dumps(forecast.to_json()))
         return
-    if forecast.budgets:
-        console.print(_table(forecast))
-    if forecast.probe:
-        probe = forecast.probe
-        lams = " and ".join(f"{lam:g}" for lam in probe.lams)
-        console.print(
-            f"[bold]κ[/]        {probe.kappa:.2f} \\[{probe.low:.2f}, {probe.high:.2f}], from t* at λ = {lams}",
-            highlight=False,
-        )
-        saved = GRID_RUNS - forecast.cost
-        console.print(
-            f"[bold]cost[/]     {forecast.cost:.0%} of one run at T = {max(p.budget for p in forecast.budgets):g}; "
-            f"a grid of {GRID_RUNS} λ would have cost {saved:.1f} runs more",
-            highlight=False,
-        )
-    for budget, accuracies in checks.items():
-        console.print(_verdict(budget, accuracies), highlight=False, soft_wrap=True)
+    console.print(_table(forecast))
+    for label, said in _facts(forecast):
+        console.print(f"[bold]{label:8}[/] {said}", highlight=False, soft_wrap=True)
+    for check in forecast.checks:
+        console.print(_verdict(check), highlight=False, soft_wrap=True)
     for warning in forecast.warnings:
         console.print(f"[yellow]careful:[/] {warning}", highlight=False, soft_wrap=True)
     if forecast.sweep:
-        console.print(f"[bold]probe[/]    {forecast.sweep}/report.html", highlight=False, soft_wrap=True)
+        console.print(f"[bold]report[/]   {forecast.sweep}/prediction.html", highlight=False, soft_wrap=True)
 
 
 def _table(forecast: Forecast) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("budget T", "λ_pred", "95 %" if forecast.probe else "range", "rule"):
-        table.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), caption=_rule(forecast), caption_justify="left")
+    exponent = ["λ by exponent"] if any(p.fitted is not None for p in forecast.budgets) else []
+    for name in ("T (epochs)", "λ_pred", "95 %" if forecast.probe else "range", "t* expected", "1/(ηλ)", *exponent):
+        table.add_column(name, justify="right", no_wrap=True)
     for p in forecast.budgets:
-        rule = "c/T" if p.horizon == 1 else f"c/({p.horizon:.3g} T), η falls along the run"
-        table.add_row(f"{p.budget:g} epochs", f"{p.lam:.3g}", f"{p.low:.2g} to {p.high:.2g}", rule)
+        table.add_row(
+            f"{p.budget:,g}",
+            f"{p.lam:.3g}",
+            f"{p.low:.2g} … {p.high:.2g}",
+            f"{_epochs(p.t_star_low)} … {_epochs(p.t_star_high)}",
+            _epochs(p.timescale),
+            *(["" if p.fitted is None else f"{p.fitted:.2g}"] if exponent else []),
+        )
     return table
 
 
-def _verdict(budget: float, accuracies: pd.Series) -> str:
-    """Whether the prediction held against its neighbours."""
-    low, mid, high = accuracies.sort_index()
-    gap = max(low, high) - mid
-    said = f"T = {budget:g}: accuracy {mid:.4f} at λ_pred, {low:.4f} at a third and {high:.4f} at three times"
-    return f"[green]held[/]      {said}" if gap <= PRED_GAP else f"[red]not held[/]  {said}: {gap:.4f} better"
+def _epochs(value: float) -> str:
+    """Two digits, without an exponent.
+
+    >>> _epochs(2834.2), _epochs(0.0312)
+    ('2,800', '0.031')
+    """
+    return f"{float(f'{value:.2g}'):,.10g}"
+
+
+def _rule(forecast: Forecast) -> str:
+    """How λ_pred follows from c, where it is not c/T."""
+    horizons = {p.horizon for p in forecast.budgets}
+    times = "" if forecast.factor == 1 else f"{forecast.factor:g} "
+    if horizons == {1.0}:
+        return f"λ_pred = {times}c/T" if times else ""
+    share = ", ".join(f"{h:.3g}" for h in sorted(horizons))
+    return f"λ_pred = {times}c/({share} T): η changes along the run, and so much of it counts"
+
+
+def _facts(forecast: Forecast) -> list[tuple[str, str]]:
+    facts = []
+    if probe := forecast.probe:
+        lams = ", ".join(f"{lam:g}" for lam in probe.lams)
+        facts.append(("κ", f"{probe.kappa:.2f} \\[{probe.low:.2f}, {probe.high:.2f}], from t* at λ = {lams}"))
+    if forecast.sweep:
+        longest = max(p.budget for p in forecast.budgets)
+        seeds = f" for each of {forecast.seeds} seeds" if forecast.seeds > 1 else ""
+        facts.append(
+            (
+                "cost",
+                f"{forecast.cost:.1%} of one run at T = {longest:g}{seeds}: {1 + forecast.cost:.2f} runs with the run "
+                f"itself, where a grid of {GRID_RUNS} λ takes {GRID_RUNS}",
+            )
+        )
+    return facts
+
+
+def _verdict(check: Check) -> str:
+    """Whether a prediction held against its neighbours."""
+    low, mid, high = check.accuracies
+    said = f"T = {check.budget:g}: accuracy {mid:.4f} at λ_pred, {low:.4f} at a third and {high:.4f} at three times"
+    return f"[green]held[/]     {said}" if check.held else f"[red]not held[/] {said}: {check.gap:.4f} better"

@@ -48,6 +48,7 @@ def verdict_summary(directory: SweepDir, ends: Mapping[str, PointEnd]) -> tuple[
 def artifacts(directory: SweepDir) -> dict[Path, str]:
     """Files to show beside the numbers, each with its folder in the tracker."""
     single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
+    single += [directory.prediction, directory.forecast]
     figures = sorted((directory.analysis / "figures").rglob("*"))
     found = {path: "" for path in single if path.is_file()}
     return found | {p: str(p.parent.relative_to(directory.analysis)) for p in figures if p.suffix in _FIGURES}

@@ -5,11 +5,15 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from results.forecast import KAPPA
+from results.kappa_library import expected
+from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.cli import app
 from sweeper.predict import guess
+from sweeper.tracking.summary import artifacts
+
+KAPPA = expected("sgd", batch_norm=False).kappa
 
 GRID = """
 name: own
@@ -40,12 +44,26 @@ def test_a_guess_is_the_law_itself():
     assert (falling.horizon, falling.lam) == (0.3, pytest.approx(plain.lam / 0.3))
     (cosine,) = guess(grid_of("schedule={name: cosine}"), [100]).budgets
     assert cosine.lam == pytest.approx(2 * plain.lam, rel=0.01)
+    (twice,) = guess(grid_of(), [100], factor=2).budgets  # Figure S4
+    assert twice.lam == pytest.approx(2 * plain.lam)
+    assert (plain.t_star, twice.t_star, plain.fitted) == (pytest.approx(100), pytest.approx(50), None)
+    assert plain.timescale == pytest.approx(1 / (0.2 * plain.lam * 4))
+
+
+def test_adamw_is_told_apart():
+    found = guess(grid_of("optimizer={name: adamw}"), [100])
+    (predicted,) = found.budgets
+    known = expected("adamw", batch_norm=False)
+    assert predicted.lam * 0.2 * 400 == pytest.approx(known.kappa)
+    assert predicted.fitted * 0.2 == pytest.approx(known.fitted_rate(400))
+    assert any("the law is of SGD" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
         (["axes.eta=[0.1, 0.2]"], r"axes\.eta: predict is about one set-up, but this axis has 2 values"),
+        (["axes.schedule.warmup=[0.1]"], r"axes\.schedule\.warmup: write the schedule in its section"),
         (["l2={auto: {every: 5}}", "axes.lam=[0.1]"], r"l2\.auto: AutoL2 chooses λ along the run"),
     ],
 )
@@ -63,24 +81,32 @@ def run(tmp_path, *arguments):
 
 
 def test_a_probe_predicts_is_verified_and_is_not_trained_twice(tmp_path):
-    done = run(tmp_path, "--budget", "500", "--share", "1", "--verify", "--json")
+    done = run(tmp_path, "--budget", "500", "--share", "0.3", "--verify", "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     (predicted,) = said["budgets"]
     assert predicted["low"] < predicted["lam"] < predicted["high"]
     assert said["probe"]["low"] < said["probe"]["kappa"] < said["probe"]["high"]
-    assert 0 < said["cost"] <= 1.2
-    accuracies = said["verified"]["500"]
-    assert len(accuracies) == 3
-    assert (tmp_path / "runs/own-probe/report.html").is_file()
-    assert json.loads((tmp_path / "runs/own-probe/analysis/forecast.json").read_text())["budgets"] == said["budgets"]
-    again = run(tmp_path, "--budget", "500", "--share", "1")
+    assert 0 < said["cost"] <= 0.35
+    (check,) = said["checks"]
+    assert check["lams"][1] == pytest.approx(predicted["lam"], rel=0.01)
+    assert len(check["accuracies"]) == 3
+    folder = tmp_path / "runs/own-probe"
+    assert json.loads((folder / "analysis/forecast.json").read_text())["budgets"] == said["budgets"]
+    page = (folder / "prediction.html").read_text()
+    assert "not held" in page or "held" in page
+    assert 'href="report.html"' in page
+    assert {"report.html", "prediction.html", "forecast.json"} <= {path.name for path in artifacts(SweepDir(folder))}
+    again = run(tmp_path, "--budget", "500", "--share", "0.3")
     assert "λ_pred" in again.stdout
     assert "points in" not in again.stderr
 
 
-def test_a_probe_that_sees_nothing_says_what_to_do(tmp_path):
-    done = run(tmp_path, "--budget", "1", "--share", "0.01")
-    assert done.exit_code == 1
-    assert "no λ of the probe has learned" in done.stdout
+def test_a_probe_that_sees_nothing_says_so_and_guesses(tmp_path):
+    done = run(tmp_path, "--budget", "2", "--share", "0.01", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["probe"] is None
+    assert said["budgets"][0]["lam"] == pytest.approx(KAPPA / 2)
+    assert "no λ of the probe has learned" in said["warnings"][0]
     assert run(tmp_path, "--budget", "-3").exception is not None

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
 from search_spaces.section import MAX_EPOCHS
-
-if TYPE_CHECKING:
-    from sweeper.backends import Backend
-    from sweeper.conclude import Account
+from sweeper.options import (
+    STATUS_BAD_INPUT,
+    STATUS_DONE,
+    STATUS_FAILED,
+    Address,
+    BackendName,
+    GridFile,
+    Json,
+    Out,
+    Settings,
+    SweepFolder,
+    Tracking,
+    absolute,
+    escaped,
+    load,
+    pair,
+    runner,
+    stderr,
+    stopped_in_order,
+    sweep_folder,
+    tracking_of,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -33,36 +46,18 @@ app = typer.Typer(
     help="Sweeps of learning rate, L2 coefficient and budget: run a grid, measure the law t* = c/(ηλ), judge it.",
 )
 
-GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid, a YAML file.", show_default=False)]
-SweepFolder = Annotated[Path, typer.Argument(metavar="SWEEP_DIR", help="Folder of a sweep.", show_default=False)]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the grid, e.g. budget.max=500. Repeatable."),
-]
-Out = Annotated[Path, typer.Option("--out", help="Folder of sweeps.")]
-Tracking = Annotated[
-    str | None, typer.Option("--tracking-uri", help="MLflow: a URI, or 'none'.  [default: sqlite under --out]")
-]
-BackendName = Annotated[Literal["ray", "inprocess"], typer.Option("--backend", help="Where packs run.")]
-Address = Annotated[str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-
-# Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.
-_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
-STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
-
 
 def main() -> None:
     """Entry point: errors of the user become one paragraph and status 2."""
     try:
         app()
     except InputError as error:
-        _stderr().print(f"[red bold]error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)
     except OSError as error:
         if error.filename is None:
             raise
-        _stderr().print(f"[red bold]error:[/] {_escape(f'{error.filename}: {error.strerror}')}.", soft_wrap=True)
+        stderr().print(f"[red bold]error:[/] {escaped(f'{error.filename}: {error.strerror}')}.", soft_wrap=True)
         sys.exit(STATUS_BAD_INPUT)
 
 
@@ -89,7 +84,7 @@ def plan(grid: GridFile, settings: Settings = None) -> None:
     """
     from sweeper.show import show_plan
 
-    show_plan(_load(grid, settings), Console())
+    show_plan(load(grid, settings), Console())
 
 
 @app.command()
@@ -108,10 +103,10 @@ def run(
     """
     from sweeper.show import show_account
 
-    chosen, out = _load(grid, settings, name), _absolute(out)
-    root = _sweep(out / chosen.name)
-    run_ = _runner(out, backend, address, tracking_uri)
-    with _stopped_in_order(root):
+    chosen, out = load(grid, settings, name), absolute(out)
+    root = sweep_folder(out / chosen.name)
+    run_ = runner(out, backend, address, tracking_uri)
+    with stopped_in_order(root):
         account = run_(chosen)
     show_account(account, root, Console(), tracked=tracking_uri is None)
     sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
@@ -150,45 +145,20 @@ def predict(
     from sweeper.show_forecast import show_forecast
     from sweeper.tracking.live import LiveMirror
 
-    chosen, out = _load(grid, settings), _absolute(out)
+    chosen, out = load(grid, settings), absolute(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry:
         show_forecast(guess(chosen, budget, factor), Console(), as_json=json_)
         return
-    run_ = _runner(out, backend, address, tracking_uri)
-    with _stopped_in_order(out):
+    run_ = runner(out, backend, address, tracking_uri)
+    with stopped_in_order(out):
         forecast = predict_(chosen, budget, share, out, run_, factor=factor)
         if verify_:
             forecast = verify_forecast(chosen, forecast, run_)
-        with LiveMirror(SweepDir(Path(forecast.sweep)), _tracking(tracking_uri, out), _stderr()) as mirror:
+        with LiveMirror(SweepDir(Path(forecast.sweep)), tracking_of(tracking_uri, out), stderr()) as mirror:
             mirror.finish(complete=True)  # the page of the forecast beside the probe's report
     show_forecast(forecast, Console(), as_json=json_)
-
-
-@contextmanager
-def _stopped_in_order(folder: Path) -> Iterator[None]:
-    """Say how to go on where training is interrupted, or the storage of ``folder`` refuses; and exit."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        note = "Interrupted. Points that ended are stored; run the same command again to continue."
-        _stderr().print(note, soft_wrap=True)
-        sys.exit(STATUS_INTERRUPTED)
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-        note = f"{folder}: storage refuses ({error.strerror}). What was committed is kept; make room or mend it, "
-        note += "then run the same command again to continue."
-        _stderr().print(f"[red bold]error:[/] {_escape(note)}", soft_wrap=True, highlight=False)
-        sys.exit(STATUS_FAILED)
-
-
-def _runner(out: Path, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:
-    from sweeper.run import run_sweep
-
-    uri = _tracking(tracking_uri, out)
-    return lambda grid: run_sweep(grid, out, _opener(backend, address), uri, _stderr())
 
 
 @app.command()
@@ -199,7 +169,7 @@ def status(sweep_dir: SweepFolder, json_: Json = False) -> None:
     """
     from sweeper.show import show_status
 
-    show_status(_sweep(sweep_dir), Console(), as_json=json_)
+    show_status(sweep_folder(sweep_dir), Console(), as_json=json_)
 
 
 @app.command()
@@ -216,7 +186,7 @@ def verify(
     from sweeper.inspection import show_inspection
     from sweeper.verify import verify as verify_sweep
 
-    found, repaired = verify_sweep(SweepDir(_sweep(sweep_dir)), repair=repair)
+    found, repaired = verify_sweep(SweepDir(sweep_folder(sweep_dir)), repair=repair)
     show_inspection(found, repaired, Console(), as_json=json_)
     sys.exit(STATUS_FAILED if found.damage else STATUS_DONE)
 
@@ -231,7 +201,7 @@ def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
     from sweeper.conclude import conclude
     from sweeper.show import show_account
 
-    root = _sweep(sweep_dir)
+    root = sweep_folder(sweep_dir)
     show_account(conclude(SweepDir(root)), root, Console(), as_json=json_)
 
 
@@ -262,10 +232,10 @@ def figure(
         return show_figures(Console())
     if name is None:
         raise InputError("sweeper figure: give a NAME and a SWEEP_DIR; 'sweeper figure --list' shows the names.")
-    pairs = dict(_pair(text) for text in only or ())
-    roots = [_sweep(path) for path in sweep_dirs or ()]
-    caption, paths = paper_figure(name, roots, None if out is None else _absolute(out), pairs, eta)
-    _stderr().print(_escape(caption), highlight=False, soft_wrap=True)
+    pairs = dict(pair(text) for text in only or ())
+    roots = [sweep_folder(path) for path in sweep_dirs or ()]
+    caption, paths = paper_figure(name, roots, None if out is None else absolute(out), pairs, eta)
+    stderr().print(escaped(caption), highlight=False, soft_wrap=True)
     for path in paths:
         typer.echo(path)
     return None
@@ -288,8 +258,8 @@ def gallery(
     """
     from sweeper.gallery import make_gallery
 
-    roots = [_absolute(path) for path in sweeps or ()]
-    for page in make_gallery(roots, _absolute(out), grids, _stderr()):
+    roots = [absolute(path) for path in sweeps or ()]
+    for page in make_gallery(roots, absolute(out), grids, stderr()):
         typer.echo(page)
 
 
@@ -312,8 +282,8 @@ def compare(
 
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
-    roots = _sweep(first), _sweep(second)
-    comparison = compare_sweeps(*roots, accuracy, None if out is None else _absolute(out))
+    roots = sweep_folder(first), sweep_folder(second)
+    comparison = compare_sweeps(*roots, accuracy, None if out is None else absolute(out))
     show_comparison(comparison, Console(), as_json=json_)
 
 
@@ -327,9 +297,9 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     from sweeper.plan_file import read_plan
     from sweeper.tracking.mirror import TrackingError, mirror
 
-    directory = SweepDir(_sweep(sweep_dir))
+    directory = SweepDir(sweep_folder(sweep_dir))
     read_plan(directory)
-    uri = _tracking(tracking_uri, directory.root.parent)
+    uri = tracking_of(tracking_uri, directory.root.parent)
     if uri is None:
         raise InputError("--tracking-uri none: there is nothing to replay into; give a URI or leave the option out.")
     try:
@@ -354,8 +324,8 @@ def ui(
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port}: something else answers there; give another port.")
-    argv, environment = serve_ui(_absolute(out), port)
-    _stderr().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
+    argv, environment = serve_ui(absolute(out), port)
+    stderr().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
     os.execve(argv[0], argv, environment)
 
 
@@ -368,88 +338,3 @@ def schema() -> None:
     from search_spaces.json_schema import grid_schema
 
     typer.echo(json.dumps(grid_schema(), indent=2))
-
-
-def _load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
-    from search_spaces.load import load_grid
-
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except IsADirectoryError:
-        raise InputError(f"{path}: this is a folder; give a YAML file such as grids/digits.yaml.") from None
-    except FileNotFoundError:
-        known = sorted(str(p) for p in Path("grids").glob("*.yaml"))
-        hint = f" There are: {', '.join(known)}." if known else ""
-        raise InputError(f"{path}: no such file.{hint}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file (UTF-8); a grid is YAML.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    named = [f"name={json.dumps(name)}"] if name is not None else []
-    try:
-        return load_grid(text, str(path), [*(settings or ()), *named])
-    except InputError as error:
-        raise InputError(str(error).replace("--set name:", "--name:") if named else str(error)) from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise InputError(f"--only {text}: write KEY=VALUE, e.g. mu=0.9.")
-    return key, value
-
-
-def _opener(backend: str, address: str | None) -> Callable[[], Backend]:
-    def open_backend() -> Backend:
-        if backend == "inprocess":
-            from sweeper.backends.inprocess import InProcessBackend
-
-            return InProcessBackend()
-        try:
-            from sweeper.backends.ray_tune import RayBackend
-        except ModuleNotFoundError as error:
-            raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
-        return RayBackend(address or "local")
-
-    if backend == "inprocess" and address:
-        raise InputError(f"--address {address}: only the ray backend joins a cluster; leave --backend out.")
-    return open_backend
-
-
-def _tracking(uri: str | None, out: Path) -> str | None:
-    from sweeper.tracking.address import default_uri, mask
-
-    if uri not in {None, "none"} and not re.match(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://", str(uri)):
-        raise InputError(
-            f"--tracking-uri {mask(str(uri))}: give 'none', http(s)://… or a database such as sqlite:///…."
-        )
-    return None if uri == "none" else uri or default_uri(out)
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user means
-
-
-def _sweep(path: Path) -> Path:
-    """The folder of a sweep, which others may have made: there must be no way out of it."""
-    from results.store import SweepDir, files_of
-
-    root = _absolute(path)
-    for _ in files_of(SweepDir(root)):
-        pass
-    return root
-
-
-class _Lasting(Console):
-    """A terminal that goes away, or a pipe that breaks, ends no sweep."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-
-
-def _stderr() -> Console:
-    return _Lasting(stderr=True)
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")

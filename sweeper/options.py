@@ -1,0 +1,160 @@
+"""What the commands share: their options, the grid or sweep that is meant, how they are interrupted."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from search_spaces.errors import InputError
+from search_spaces.grid import Grid
+
+if TYPE_CHECKING:
+    from sweeper.backends import Backend
+    from sweeper.conclude import Account
+
+GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid, a YAML file.", show_default=False)]
+SweepFolder = Annotated[Path, typer.Argument(metavar="SWEEP_DIR", help="Folder of a sweep.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the grid, e.g. budget.max=500. Repeatable."),
+]
+Out = Annotated[Path, typer.Option("--out", help="Folder of sweeps.")]
+Tracking = Annotated[
+    str | None, typer.Option("--tracking-uri", help="MLflow: a URI, or 'none'.  [default: sqlite under --out]")
+]
+BackendName = Annotated[Literal["ray", "inprocess"], typer.Option("--backend", help="Where packs run.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+# Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
+STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
+
+
+@contextmanager
+def stopped_in_order(folder: Path) -> Iterator[None]:
+    """Say how to go on where training is interrupted, or the storage of ``folder`` refuses; and exit."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note = "Interrupted. Points that ended are stored; run the same command again to continue."
+        stderr().print(note, soft_wrap=True)
+        sys.exit(STATUS_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        note = f"{folder}: storage refuses ({error.strerror}). What was committed is kept; make room or mend it, "
+        note += "then run the same command again to continue."
+        stderr().print(f"[red bold]error:[/] {escaped(note)}", soft_wrap=True, highlight=False)
+        sys.exit(STATUS_FAILED)
+
+
+def runner(out: Path, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:
+    """Runs a grid, or what is missing of it, in a folder of sweeps."""
+    from sweeper.run import run_sweep
+
+    uri = tracking_of(tracking_uri, out)
+    return lambda grid: run_sweep(grid, out, opener(backend, address), uri, stderr())
+
+
+def load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
+    """The grid of a file, with ``--set`` and ``--name`` applied."""
+    from search_spaces.load import load_grid
+
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except IsADirectoryError:
+        raise InputError(f"{path}: this is a folder; give a YAML file such as grids/digits.yaml.") from None
+    except FileNotFoundError:
+        known = sorted(str(p) for p in Path("grids").glob("*.yaml"))
+        hint = f" There are: {', '.join(known)}." if known else ""
+        raise InputError(f"{path}: no such file.{hint}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file (UTF-8); a grid is YAML.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
+    named = [f"name={json.dumps(name)}"] if name is not None else []
+    try:
+        return load_grid(text, str(path), [*(settings or ()), *named])
+    except InputError as error:
+        raise InputError(str(error).replace("--set name:", "--name:") if named else str(error)) from None
+
+
+def pair(text: str) -> tuple[str, str]:
+    """KEY=VALUE of ``--only``."""
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise InputError(f"--only {text}: write KEY=VALUE, e.g. mu=0.9.")
+    return key, value
+
+
+def opener(backend: str, address: str | None) -> Callable[[], Backend]:
+    """Opens the backend when there is something to train."""
+
+    def open_backend() -> Backend:
+        if backend == "inprocess":
+            from sweeper.backends.inprocess import InProcessBackend
+
+            return InProcessBackend()
+        try:
+            from sweeper.backends.ray_tune import RayBackend
+        except ModuleNotFoundError as error:
+            raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
+        return RayBackend(address or "local")
+
+    if backend == "inprocess" and address:
+        raise InputError(f"--address {address}: only the ray backend joins a cluster; leave --backend out.")
+    return open_backend
+
+
+def tracking_of(uri: str | None, out: Path) -> str | None:
+    """Where MLflow is; None for no tracking."""
+    from sweeper.tracking.address import default_uri, mask
+
+    if uri not in {None, "none"} and not re.match(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://", str(uri)):
+        raise InputError(
+            f"--tracking-uri {mask(str(uri))}: give 'none', http(s)://… or a database such as sqlite:///…."
+        )
+    return None if uri == "none" else uri or default_uri(out)
+
+
+def absolute(path: Path) -> Path:
+    """From the working directory, with its links."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user means
+
+
+def sweep_folder(path: Path) -> Path:
+    """The folder of a sweep, which others may have made: there must be no way out of it."""
+    from results.store import SweepDir, files_of
+
+    root = absolute(path)
+    for _ in files_of(SweepDir(root)):
+        pass
+    return root
+
+
+class _Lasting(Console):
+    """A terminal that goes away, or a pipe that breaks, ends no sweep."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
+def stderr() -> Console:
+    """Where all goes that is no answer."""
+    return _Lasting(stderr=True)
+
+
+def escaped(text: str) -> str:
+    """Text in which Rich sees no markup."""
+    return text.replace("[", r"\[")

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -70,9 +71,36 @@ class Forecast:
     cost: float
     warnings: tuple[str, ...]
 
+    @property
+    def lam(self) -> float:
+        """λ_pred for the first budget.
+
+        Raises:
+            ValueError: the probe has found none.
+        """
+        if not self.budgets:
+            raise ValueError("; ".join(self.warnings))
+        return self.budgets[0].lam
+
+    def __str__(self) -> str:
+        from sweeper.show_forecast import forecast_text  # noqa: PLC0415 - which imports this module
+
+        return forecast_text(self)
+
+    def _repr_pretty_(self, printer: "_Printer", _cycle: bool) -> None:
+        """What IPython and notebooks show."""
+        printer.text(str(self))
+
     def to_json(self) -> dict[str, object]:
         """A dict for ``json.dumps``."""
         return asdict(self)
+
+
+class _Printer(Protocol):
+    """IPython's."""
+
+    def text(self, text: str) -> None:
+        """Print."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,5 +263,5 @@ def _warnings(found: Coefficient) -> list[str]:
 def _nothing(share: float) -> str:
     return (
         f"no λ of the probe has learned and then been seen past its peak within {share:.0%} of a run; allow more "
-        "(--share), or take the guess of --dry"
+        "(--share, in code share=…), or take the guess without a probe (--dry, in code share=0)"
     )

@@ -1,5 +1,6 @@
 """How ``sweeper predict`` is printed."""
 
+import io
 import json
 from collections.abc import Mapping
 
@@ -50,6 +51,13 @@ def show_forecast(
         console.print(f"[yellow]careful:[/] {warning}", highlight=False, soft_wrap=True)
     if forecast.sweep:
         console.print(f"[bold]probe[/]    {forecast.sweep}/report.html", highlight=False, soft_wrap=True)
+
+
+def forecast_text(forecast: Forecast) -> str:
+    """The same as plain text."""
+    console = Console(file=io.StringIO(), width=100, force_terminal=False, force_jupyter=False, record=True)
+    show_forecast(forecast, console)
+    return console.export_text().rstrip()
 
 
 def _table(forecast: Forecast) -> Table:

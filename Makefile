@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := search_spaces trainables results sweeper tests benchmarks
+SOURCES := search_spaces trainables results sweeper tests benchmarks examples
 
 .PHONY: demo test test-slow check format bench docs fuzz clean
 

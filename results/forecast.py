@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -139,6 +140,11 @@ class Forecast:
     warnings: tuple[str, ...]
 
     @property
+    def lam(self) -> float:
+        """λ_pred for the first budget."""
+        return self.budgets[0].lam
+
+    @property
     def saved(self) -> float:
         """Runs at the longest budget that a search over a grid of ``GRID_RUNS`` λ would have cost more, in all."""
         return GRID_RUNS - 1 - self.cost
@@ -146,6 +152,22 @@ class Forecast:
     def to_json(self) -> dict[str, object]:
         """A dict for ``json.dumps``."""
         return asdict(self)
+
+    def __str__(self) -> str:
+        from results.forecast_text import forecast_text  # noqa: PLC0415 - which imports this module
+
+        return forecast_text(self)
+
+    def _repr_pretty_(self, printer: "_Printer", _cycle: bool) -> None:
+        """What IPython and notebooks show."""
+        printer.text(str(self))
+
+
+class _Printer(Protocol):
+    """IPython's."""
+
+    def text(self, text: str) -> None:
+        """Print."""
 
 
 def usable(peaks: pd.DataFrame, chance: float) -> pd.DataFrame:

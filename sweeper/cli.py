@@ -139,10 +139,10 @@ def predict(
 
     Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
     """
+    from results.forecast_text import show_forecast
     from results.store import SweepDir
     from sweeper.predict import guess, verify_forecast
     from sweeper.predict import predict as predict_
-    from sweeper.show_forecast import show_forecast
     from sweeper.tracking.live import LiveMirror
 
     chosen, out = load(grid, settings), absolute(out)

@@ -201,5 +201,5 @@ def _of_norms(setting: Setting) -> list[str]:
 def _nothing(share: float) -> str:
     return (
         f"no λ of the probe has learned and then been seen past its peak within {share:.0%} of a run, so that this is "
-        "a guess; allow more (--share)"
+        "a guess; allow more (--share, in code share=…)"
     )

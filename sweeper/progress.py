@@ -1,4 +1,4 @@
-"""The live display of a run: a bar on a terminal, plain lines elsewhere."""
+"""The live display of a run: a bar on a terminal or in a notebook, plain lines elsewhere."""
 
 import math
 import threading
@@ -6,8 +6,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
+from rich.jupyter import JupyterMixin
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -17,6 +19,9 @@ from results.parts import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
 from sweeper.events import Progress
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
 
 PLAIN_SECONDS = 10.0  # between lines when the output is not a terminal
 
@@ -117,6 +122,7 @@ class Display:
         self._under_way, self._law = under_way, law
         self._lock = threading.Lock()
         self.tally = Tally(total=total, steps_total=plan.cost.steps, done_before=done_before)
+        self._cell = _Cell() if console.is_jupyter else None
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
         self._last_line = time.monotonic()
 
@@ -132,6 +138,8 @@ class Display:
         )
         if self._console.is_terminal:
             self._live.start()
+        if self._cell:
+            self._cell.show(self._render())
         return self
 
     def __exit__(
@@ -140,27 +148,35 @@ class Display:
         """Stop; the last state stays as a line."""
         if self._console.is_terminal:
             self._live.stop()
-        self._console.print(self._line(), soft_wrap=True)
+        if self._cell:
+            self._cell.show(self._line())
+        else:
+            self._console.print(self._line(), soft_wrap=True)
 
     def notify(self, progress: Progress) -> None:
         """Take in a summary; may be called from any thread."""
         now = time.monotonic()
         with self._lock:
             self.tally.add(progress, now)
-        if not self._console.is_terminal and now - self._last_line > PLAIN_SECONDS:
+        if self._cell:
+            self._cell.show(self._render())
+        elif not self._console.is_terminal and now - self._last_line > PLAIN_SECONDS:
             self._last_line = now
             self._console.print(self._line(), soft_wrap=True)
 
-    def _render(self) -> RenderableType:
+    def _render(self) -> Table:
         with self._lock:
             share = self.tally.share()
-            grid = Table.grid(padding=(0, 1))
-            grid.add_row(
+            bar = Table.grid(padding=(0, 1))
+            bar.add_row(
                 ProgressBar(total=1.0, completed=share, width=40),
                 Text(f"{share:4.0%}"),
                 Text(self._eta(), style="cyan"),
             )
-            return Group(grid, self._line())
+            both = Table.grid()
+            both.add_row(bar)
+            both.add_row(self._line())
+            return both
 
     def _eta(self) -> str:
         left = self.tally.remaining_seconds(time.monotonic())
@@ -183,6 +199,22 @@ class Display:
         for why, packs in Counter(why for pack, why in tally.waiting.items() if pack).items():
             parts.append(f"{_count(packs, 'pack')} waiting: {why}")
         return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] or tally.waiting else "")
+
+
+class _Cell:
+    """One output of a notebook's cell, shown anew in place; needs no widgets, as rich's ``Live`` would."""
+
+    def __init__(self) -> None:
+        self._handle: DisplayHandle | None = None
+
+    def show(self, renderable: JupyterMixin) -> None:
+        """In place of what was shown before."""
+        from IPython.display import display  # noqa: PLC0415 - only a notebook has it
+
+        if self._handle is None:
+            self._handle = display(renderable, display_id=True)
+        else:
+            self._handle.update(renderable)
 
 
 def _count(number: int, noun: str) -> str:

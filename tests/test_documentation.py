@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -30,7 +30,7 @@ def test_headings_that_links_name_exist(document):
 
 def test_the_readme_names_every_source_folder():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for folder in ("sweeper", "trainables", "results", "search_spaces", "grids", "benchmarks", "docs"):
+    for folder in ("sweeper", "trainables", "results", "search_spaces", "grids", "benchmarks", "examples", "docs"):
         assert f"{folder}/" in readme
 
 

@@ -1,5 +1,6 @@
 """How ``sweeper predict`` is printed."""
 
+import io
 import json
 
 from rich.console import Console
@@ -28,6 +29,13 @@ def show_forecast(forecast: Forecast, console: Console, *, as_json: bool = False
         console.print(f"[yellow]careful:[/] {warning}", highlight=False, soft_wrap=True)
     if forecast.sweep:
         console.print(f"[bold]report[/]   {forecast.sweep}/prediction.html", highlight=False, soft_wrap=True)
+
+
+def forecast_text(forecast: Forecast) -> str:
+    """The same as plain text."""
+    console = Console(file=io.StringIO(), width=100, force_terminal=False, force_jupyter=False, record=True)
+    show_forecast(forecast, console)
+    return console.export_text().rstrip()
 
 
 def _table(forecast: Forecast) -> Table:
@@ -71,7 +79,7 @@ def _facts(forecast: Forecast) -> list[tuple[str, str]]:
     if probe := forecast.probe:
         lams = ", ".join(f"{lam:g}" for lam in probe.lams)
         facts.append(("κ", f"{probe.kappa:.2f} \\[{probe.low:.2f}, {probe.high:.2f}], from t* at λ = {lams}"))
-    if forecast.sweep:
+    if forecast.cost:
         longest = max(p.budget for p in forecast.budgets)
         seeds = f" for each of {forecast.seeds} seeds" if forecast.seeds > 1 else ""
         facts.append(

@@ -1,0 +1,28 @@
+"""Functions given in this process, a lambda say, under names that a grid can hold: ``trainables.given:task_3``."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+from trainables.task import Task, task_of
+
+_FUNCTIONS: dict[str, Callable[[], Task]] = {}
+_NUMBERS = count(1)
+
+
+def __getattr__(name: str) -> Callable[[], Task]:
+    if name not in _FUNCTIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _FUNCTIONS[name]
+
+
+@contextmanager
+def given(function: Callable[[], Task]) -> Iterator[str]:
+    """A name for ``function`` while the block runs, never used again; afterwards nothing keeps its model and data."""
+    name = f"task_{next(_NUMBERS)}"
+    _FUNCTIONS[name] = function
+    try:
+        yield f"{__name__}:{name}"
+    finally:
+        del _FUNCTIONS[name]
+        task_of.cache_clear()

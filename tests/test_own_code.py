@@ -39,6 +39,7 @@ def test_a_model_of_ones_own(folder):
     assert "nothing to train" in again.stderr
 
 
+@pytest.mark.slow  # test_faults.py runs loops of one's own on Ray too
 @pytest.mark.ray
 def test_a_loop_of_ones_own_on_ray(folder):
     done = sweeper(folder, "run", "clouds.yaml", "--tracking-uri", "none")

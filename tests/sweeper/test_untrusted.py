@@ -391,7 +391,7 @@ SECRET = "hunter2-S3CR3T"
 URIS = [
     f"http://me:{SECRET}@127.0.0.1:9/path?token={SECRET}",
     pytest.param(f"postgresql://me:{SECRET}@127.0.0.1:9/mlflow", marks=pytest.mark.slow),
-    f"mysql+pymysql://me:{SECRET}@127.0.0.1:9/mlflow?password={SECRET}",
+    pytest.param(f"mysql+pymysql://me:{SECRET}@127.0.0.1:9/mlflow?password={SECRET}", marks=pytest.mark.slow),
 ]
 
 

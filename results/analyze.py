@@ -27,6 +27,7 @@ from results.style import save
 from results.verdicts import Verdict, judge
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
+from search_spaces.trainable import judged_by
 
 # Batches reduced side by side: numpy and pyarrow leave Python's lock for three quarters of the time, and each batch
 # takes some 150 MB, whatever the size of the sweep.
@@ -101,12 +102,20 @@ def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame, peaks: pd.Data
     return {
         "Grid": directory.grid.read_text(encoding="utf-8"),
         "Points": f"{len(points):,} ended, {grid.trainable.title}",
+        **_judged(grid),
         **_stopped(peaks),
         "Training time": f"{training_seconds(points):,.1f} s of workers, in {points['pack'].nunique():,} packs",
         "Versions": ", ".join(f"{name} {_version(name)}" for name in _VERSIONS),
         "Machine": ", ".join(devices(points)) or "(not recorded)",
         "Analyzed on": f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
     }
+
+
+def _judged(grid: Grid) -> dict[str, str]:
+    """What all accuracies are of, where it is not the test set."""
+    if judged_by(grid.trainable) == "test":
+        return {}
+    return {"Accuracy": "of the validation images (trainable.data.validation); the test set was not looked at"}
 
 
 def _stopped(peaks: pd.DataFrame) -> dict[str, str]:

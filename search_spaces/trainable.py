@@ -89,6 +89,7 @@ Model = Annotated[FullyConnected | Cnn | WideResNet | ResNet50, Field(discrimina
 Some = Count | Literal["all"]
 Labels = Literal["classes", "parity"]
 Normalize = Literal["global", "channel"]
+Validation = Count | None
 
 
 class Digits(Section):
@@ -97,6 +98,9 @@ class Digits(Section):
     name: Literal["digits"]
     train: Count = 1000
     """Training images, the first ones of a fixed permutation; all others are the test set."""
+    validation: Validation = None
+    """Measure ``test_acc`` and ``test_loss`` on so many images that follow the training images in that permutation, and
+    on none of the others. At least 297 others remain, at the cost of the training set."""
     labels: Labels = "classes"
     """``classes``: the ten digits. ``parity``: even or odd, two classes."""
 
@@ -113,6 +117,9 @@ class TorchvisionImages(Section):
     """Training images, the first ones of the set's own order."""
     test: Some = "all"
     """Test images, the first ones of the set's own order."""
+    validation: Validation = None
+    """Hold out so many of the training images, those that follow the first ``train`` (or the last ones, where too few
+    follow), and measure ``test_acc`` and ``test_loss`` on them; the test set is then not looked at."""
     labels: Labels = "classes"
     """``classes``: the ten of the set. ``parity``: even or odd class number, two classes (Figure 5c)."""
     normalize: Normalize = "global"
@@ -134,6 +141,9 @@ class ImageFolder(Section):
     """Training images, the first ones of a fixed permutation."""
     test: Some = "all"
     """Test images, the first ones of a fixed permutation."""
+    validation: Validation = None
+    """Hold out so many of the training images, those that follow the first ``train`` (or the last ones, where too few
+    follow), and measure ``test_acc`` and ``test_loss`` on them; the test set is then not looked at."""
     normalize: Normalize = "global"
     """By one mean and deviation of all training pixels (``global``, paper) or of each colour (``channel``)."""
 
@@ -369,3 +379,9 @@ AnyTrainable = Annotated[
     | Annotated[OwnLoop, Tag("own loop")],
     Discriminator(_kind),
 ]
+
+
+def judged_by(trainable: AnyTrainable) -> Literal["test", "validation"]:
+    """Which samples ``test_acc`` and ``test_loss`` are of."""
+    data = trainable.data if isinstance(trainable, Trainable | KernelTrainable) else None
+    return "validation" if getattr(data, "validation", None) else "test"

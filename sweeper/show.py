@@ -26,7 +26,7 @@ from search_spaces.plan import Pack, Plan, Profile
 from search_spaces.points import count_points, make_points
 from search_spaces.recipe import Variant
 from search_spaces.section import Section
-from search_spaces.trainable import KernelTrainable, OwnLoop
+from search_spaces.trainable import KernelTrainable, OwnLoop, judged_by
 from sweeper.backends import available_cpus
 from sweeper.conclude import Account
 from sweeper.inspection import plain
@@ -87,7 +87,8 @@ def _plan_summary(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile],
     sizes = sorted({p.parameters for p in profiles})
     table = Table.grid(padding=(0, 2))
     measuring = cost.measuring_flops / cost.flops if cost.flops else 0.0
-    size = f": {_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} test samples"
+    size = f": {_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} "
+    size += f"{judged_by(grid.trainable)} samples"
     rows = {
         "points": _points(grid, len(plan.points)),
         "trains": grid.trainable.title + (size if profiles[0].parameters else ""),

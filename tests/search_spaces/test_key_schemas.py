@@ -33,12 +33,13 @@ def test_coordinates_of_points_are_no_keys():
             "l2", {"l2": {"auto": {}}}, ["auto.every", "auto.signal", "convention", "parameters"], id="auto-set"
         ),
         pytest.param(
-            "data", {"trainable": {"data": {"name": "mnist"}}}, ["labels", "name", "normalize", "test", "train"],
+            "data", {"trainable": {"data": {"name": "mnist"}}},
+            ["labels", "name", "normalize", "test", "train", "validation"],
             id="not-where-images-lie",
         ),
         pytest.param(
             "data", {"trainable": {"data": {"name": "image_folder"}}},
-            ["normalize", "root", "size", "stream", "test", "train"], id="which-images",
+            ["normalize", "root", "size", "stream", "test", "train", "validation"], id="which-images",
         ),
         pytest.param("arguments", {"trainable": {"function": "a:b"}}, [], id="no-arguments"),
         pytest.param(

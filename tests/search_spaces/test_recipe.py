@@ -168,3 +168,9 @@ def test_where_torchvisions_images_lie_decides_nothing(digits):
 )  # fmt: skip
 def test_value_at(digits, settings, key, value):
     assert value_at(digits(*settings), key) == value
+
+
+def test_what_is_held_out_counts_only_where_something_is(digits):
+    before, after = content(digits()), content(digits("trainable.data.validation=100"))
+    assert "validation" not in before["trainable"]["data"]
+    assert after["trainable"]["data"] == before["trainable"]["data"] | {"validation": 100}

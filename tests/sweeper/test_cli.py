@@ -196,6 +196,14 @@ def test_plan_shows_points_cost_and_the_share_of_measurement(sweeper):
     assert re.search(r"measurements +\d+, [\d.]+% of the work", out)
 
 
+def test_plan_and_report_say_that_accuracy_is_of_held_out_images(sweeper, tmp_path):
+    held_out = ("small.yaml", "--set", "trainable.data.validation=100")
+    assert re.search(r" 100\s+validation\s+samples", sweeper("plan", *held_out).stdout)
+    assert sweeper("run", *held_out, "--backend", "inprocess", "--tracking-uri", "none").returncode == 0
+    (report,) = tmp_path.glob("runs/*/report.html")
+    assert "the test set was not looked at" in report.read_text()
+
+
 def test_the_schema_is_json_schema_of_the_grid(sweeper):
     schema = json.loads(sweeper("schema").stdout)
     assert schema["properties"]["axes"]["required"] == ["eta", "lam"]

@@ -20,7 +20,7 @@ def load_digits(spec: Digits) -> Dataset:
     """The digits, uint8 (N, 1, 8, 8) from 0 to 16.
 
     Raises:
-        InputError: more training samples than the set has.
+        InputError: more training or validation samples than the set has.
     """
     images, labels = read_digits()
     total, most = len(labels), len(labels) - LEAST_TEST
@@ -29,10 +29,18 @@ def load_digits(spec: Digits) -> Dataset:
             f"trainable.data.train: {spec.train} is not allowed: digits has {total} images, of which at most {most} "
             "can be trained on, so that a test set remains."
         )
+    held_out, train = spec.validation or 0, spec.train
+    if held_out >= most:
+        raise InputError(
+            f"trainable.data.validation: {held_out} is not allowed: digits has {total} images, of which at most "
+            f"{most - 1} can be held out, so that a training and a test set remain."
+        )
+    train = min(train, most - held_out)
+    end = train + held_out if held_out else total
     order = np.random.default_rng(0).permutation(total)  # one split for every point of every sweep
     x = torch.from_numpy(images[order]).reshape(total, 1, 8, 8)
     y, classes = relabel(torch.from_numpy(labels[order]).long(), spec.labels, CLASSES)
-    return Dataset.from_tensors(x[: spec.train], y[: spec.train], x[spec.train :], y[spec.train :], classes)
+    return Dataset.from_tensors(x[:train], y[:train], x[train:end], y[train:end], classes)
 
 
 def read_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.errors import InputError
-from search_spaces.trainable import ImageFolder, Some
+from search_spaces.trainable import ImageFolder
 from trainables.data.cache import cached_array
-from trainables.data.counts import used
+from trainables.data.counts import split, used
 from trainables.data.dataset import Dataset
 from trainables.data.decode import EXTENSIONS, check_same_size, decode_all
 from trainables.data.moments import channel_sums, mean_and_std
@@ -35,6 +35,9 @@ class _Files:
     paths: list[str]  # an ImageNet of Path objects would take 0.6 GB
     labels: Tensor
 
+    def part(self, start: int, end: int) -> "_Files":
+        return _Files(self.paths[start:end], self.labels[start:end])
+
 
 def load_image_folder(spec: ImageFolder) -> Dataset:
     """The images, uint8 (N, 3, H, W): in memory, or decoded from the disk whenever they are needed.
@@ -48,10 +51,16 @@ def load_image_folder(spec: ImageFolder) -> Dataset:
         raise InputError(
             f"trainable.data.root: {root / 'train'} has {_listed(classes)}; at least 2 classes are needed."
         )
-    train = _files(root, "train", classes, spec.train)
+    files = _files(root, "train", classes)
+    n, held_out = split(spec.train, spec.validation, len(files.paths), "image_folder", root)
+    test = files.part(n, n + held_out) if held_out else _test_files(spec, root, classes)
+    return (_streamed if spec.stream else _in_memory)(spec, root, files.part(0, n), test, len(classes))
+
+
+def _test_files(spec: ImageFolder, root: Path, classes: Sequence[str]) -> _Files:
     only_val = (root / "val").is_dir() and not (root / "test").is_dir()
-    test = _files(root, "val" if only_val else "test", classes, spec.test)
-    return (_streamed if spec.stream else _in_memory)(spec, root, train, test, len(classes))
+    files = _files(root, "val" if only_val else "test", classes)
+    return files.part(0, used("test", spec.test, len(files.paths), "image_folder", root))
 
 
 def _in_memory(spec: ImageFolder, root: Path, train: _Files, test: _Files, classes: int) -> Dataset:
@@ -90,8 +99,8 @@ def _class_names(folder: Path) -> list[str]:
         ) from error
 
 
-def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequence[str], wanted: Some) -> _Files:
-    """The first image files of a fixed permutation, so that each class has about its share of them."""
+def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequence[str]) -> _Files:
+    """Image files in a fixed permutation, so that each class has about its share of the first of them."""
     part: Literal["train", "test"] = "train" if folder == "train" else "test"
     names = classes if part == "train" else _class_names(root / folder)
     unknown = sorted(set(names) - set(classes))
@@ -105,7 +114,6 @@ def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequenc
     if not found:
         raise InputError(f"trainable.data.root: {root / folder} has no images. Expected are {_LAYOUT}.")
     order = np.random.default_rng(0).permutation(len(found))
-    order = order[: used(part, wanted, len(found), "image_folder", root)]
     return _Files([found[i][0] for i in order], torch.tensor([found[i][1] for i in order]))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from search_spaces.errors import InputError
 from search_spaces.trainable import TorchvisionImages
 from trainables.data.cache import locked
-from trainables.data.counts import used
+from trainables.data.counts import split, used
 from trainables.data.dataset import Dataset
 from trainables.data.digits import relabel
 from trainables.data.samples import InMemory
@@ -46,15 +46,13 @@ def published(spec: TorchvisionImages) -> Dataset:
     """
     *counts, shape = _PUBLISHED[spec.name]
     root = Path(spec.root).expanduser().absolute()
+    train, held_out = split(spec.train, spec.validation, counts[0], spec.name, root)
     parts = [
         InMemory(
             x=torch.empty(n, *shape, dtype=torch.uint8, device="meta"),
             labels=torch.empty(n, dtype=torch.int64, device="meta"),
         )
-        for n in (
-            used("train", spec.train, counts[0], spec.name, root),
-            used("test", spec.test, counts[1], spec.name, root),
-        )
+        for n in (train, held_out or used("test", spec.test, counts[1], spec.name, root))
     ]
     _, classes = relabel(torch.zeros(1, dtype=torch.int64), spec.labels, CLASSES)
     nothing = torch.zeros(())
@@ -62,24 +60,30 @@ def published(spec: TorchvisionImages) -> Dataset:
 
 
 def load_torchvision(spec: TorchvisionImages) -> Dataset:
-    """The first images of a set, uint8 (N, 1, 28, 28) or (N, 3, 32, 32).
+    """The first images of a set, uint8 (N, 1, 28, 28) or (N, 3, 32, 32); its test set is read only if asked for.
 
     Raises:
         DataNotFoundError: the set is not there, or cannot be downloaded.
         InputError: it has fewer images.
     """
-    x_train, y_train = _read(spec, "train")
-    x_test, y_test = _read(spec, "test")
+    root = Path(spec.root).expanduser().absolute()
+    images = _torchvision_set(spec, "train")
+    train, held_out = split(spec.train, spec.validation, len(images.data), spec.name, root)
+    x_train, y_train = _part(images, 0, train)
+    if held_out:
+        x_test, y_test = _part(images, train, train + held_out)
+    else:
+        images = _torchvision_set(spec, "test")
+        x_test, y_test = _part(images, 0, used("test", spec.test, len(images.data), spec.name, root))
     y_train, classes = relabel(y_train, spec.labels, CLASSES)
     y_test, _ = relabel(y_test, spec.labels, CLASSES)
     return Dataset.from_tensors(x_train, y_train, x_test, y_test, classes, spec.normalize)
 
 
-def _read(spec: TorchvisionImages, part: Literal["train", "test"]) -> tuple[Tensor, Tensor]:
-    images = _torchvision_set(spec, part)
-    n = used(part, getattr(spec, part), len(images.data), spec.name, Path(spec.root).expanduser().absolute())
+def _part(images: Any, start: int, end: int) -> tuple[Tensor, Tensor]:
     x, y = nchw(images.data), torch.as_tensor(images.targets)
-    return (x, y) if n == len(x) else (x[:n].clone(), y[:n].clone())  # a view would keep all images in memory
+    some = slice(start, end)
+    return (x, y) if end - start == len(x) else (x[some].clone(), y[some].clone())  # a view would keep all in memory
 
 
 def nchw(images: Any) -> Tensor:

@@ -50,3 +50,20 @@ def test_more_training_samples_than_images_are_refused():
     message = r"trainable.data.train: 1501 is not allowed: digits has 1797 images, of which at most 1500 can be"
     with pytest.raises(InputError, match=message):
         load(train=1501)
+
+
+def test_validation_images_follow_the_training_images():
+    plain, held_out = load(train=512), load(train=512, validation=200)
+    assert torch.equal(held_out.train.labels, plain.train.labels)
+    assert torch.equal(held_out.test.labels, plain.test.labels[:200])
+    assert torch.equal(held_out.mean, plain.mean)
+
+
+def test_the_training_set_leaves_room_for_validation_and_test_images():
+    data = load(train=1500, validation=300)
+    assert [len(data.train), len(data.test)] == [1200, 300]
+
+
+def test_to_hold_out_all_but_the_test_images_is_refused():
+    with pytest.raises(InputError, match=r"trainable.data.validation: 1500 .* at most 1499 can be held out"):
+        load(train=10, validation=1500)

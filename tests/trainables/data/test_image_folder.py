@@ -188,3 +188,18 @@ def test_training_and_test_images_of_two_sizes_are_refused(write_folder, random_
         Image.fromarray(random_image(0, 8, 8)).save(file)
     assert re.search(r"images have several sizes: .*train.* has 32×24 pixels, .*test.* 8×8. Set", error(root))
     assert load(root, size=8).test.shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize("streamed", [{}, {"stream": True, "size": 16}])
+def test_held_out_images_follow_the_training_images_of_the_permutation(write_folder, streamed):
+    root = write_folder()
+    data = load(root, train=5, validation=3, **streamed)
+    labels = ["abc".index(p.parent.name) for p in files(root, "train")]
+    assert data.train.labels.tolist() == labels[:5]
+    assert data.test.labels.tolist() == labels[5:8]
+    assert [len(part) for part in (load(root, validation=3).train, load(root, validation=3).test)] == [9, 3]
+
+
+def test_held_out_images_need_no_test_set(write_folder):
+    root = write_folder(test=0)
+    assert len(load(root, validation=3).test) == 3

@@ -9,7 +9,7 @@ from torchvision import datasets
 
 from search_spaces.errors import InputError
 from search_spaces.trainable import TorchvisionImages
-from trainables.data.torchvision_sets import load_torchvision
+from trainables.data.torchvision_sets import load_torchvision, published
 
 
 def write_idx(path, array):
@@ -142,3 +142,24 @@ def test_a_set_that_is_there_is_not_downloaded(idx_set, monkeypatch):
     monkeypatch.setattr(datasets.MNIST, "mirrors", ["file:///nowhere/"])
     monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["file:///nowhere/"])
     assert len(load(name, root, download=True).train) == 30
+
+
+def test_held_out_images_are_of_the_training_set_and_the_test_set_is_not_read(idx_set):
+    name, root, arrays = idx_set
+    for file in root.glob("*/raw/t10k-*"):
+        file.unlink()
+    torchvision_needs = {f"t10k-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")}
+    for file in torchvision_needs:  # it only looks whether they are there
+        (next(root.glob("*/raw")) / file).touch()
+    data = load(name, root, train=20, validation=8)
+    np.testing.assert_array_equal(data.train.labels, arrays["train"][1][:20])
+    np.testing.assert_array_equal(data.test.labels, arrays["train"][1][20:28])
+    np.testing.assert_array_equal(data.test.at(torch.arange(8))[:, 0], arrays["train"][0][20:28])
+    rest = load(name, root, validation=8)
+    assert [len(rest.train), len(rest.test)] == [22, 8]
+    assert float(rest.mean) == pytest.approx(arrays["train"][0][:22].mean(), rel=1e-6)
+
+
+def test_a_set_that_is_not_there_is_planned_with_its_held_out_images():
+    data = published(TorchvisionImages(name="mnist", validation=5000))
+    assert [len(data.train), len(data.test)] == [55_000, 5000]

@@ -1,0 +1,1 @@
+"""Parts of benchmarks/search.py: the table of real runs, its replay, the searches, and what is drawn of them."""

@@ -1,0 +1,117 @@
+"""A tabular benchmark, as NAS-Bench and HPOBench are: every λ of a range trained once, for searches to be replayed on.
+
+Axis letters: L values of λ, S seeds, M measured steps.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from results.frames import read_rows
+from results.store import SweepDir
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Recorded runs of one set-up.
+
+    Attributes:
+        lams: λ > 0, ascending and evenly spaced in log λ (L,).
+        steps: at which runs were measured, ascending; the last is a whole run (M,).
+        objective: accuracy that a search sees (L, S, M).
+        judged: accuracy of each λ if it is chosen, a mean over seeds, by which searches are compared (L,).
+        unregularized: the same for λ = 0.
+    """
+
+    lams: NDArray[np.float64]
+    steps: NDArray[np.int64]
+    objective: NDArray[np.float64]
+    judged: NDArray[np.float64]
+    unregularized: float
+
+    @property
+    def seeds(self) -> int:
+        """Runs of each λ."""
+        return self.objective.shape[1]
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """What each λ loses to the finely tuned one, in accuracy (L,)."""
+        return self.judged.max() - self.judged
+
+    def nearest(self, lam: float) -> int:
+        """Index of the recorded λ that is nearest in log λ."""
+        return int(np.abs(np.log(self.lams) - np.log(lam)).argmin())
+
+    def best(self, index: int, seed: int, share: float) -> float:
+        """Best accuracy that a search has seen of a run after that share of its steps."""
+        return float(self.objective[index, seed, : self._last(share) + 1].max())
+
+    def latest(self, index: int, seed: int, share: float) -> float:
+        """The accuracy that was measured last after that share of a run's steps."""
+        return float(self.objective[index, seed, self._last(share)])
+
+    def _last(self, share: float) -> int:
+        """Place of the last measurement; the first, where there is none yet."""
+        after = np.searchsorted(self.steps, share * self.steps[-1] * (1 + 1e-9), side="right")
+        return max(0, int(after) - 1)
+
+
+def by_validation(validation: pd.DataFrame, test: pd.DataFrame, *, shared: int, held_out: int) -> Table:
+    """Searches see the validation images; the judge is the maximum test accuracy within the budget.
+
+    Args:
+        validation: rows of the sweep measured on held-out images.
+        test: rows of the same runs measured on the test set.
+        shared: images of the test set, where the held-out ones are among them (digits); they are taken out of it.
+        held_out: those.
+
+    Raises:
+        ValueError: the two are not of the same runs.
+    """
+    seen, other = _cube(validation), _cube(test)
+    if seen.train.shape != other.train.shape or not np.array_equal(seen.train, other.train, equal_nan=True):
+        raise ValueError("the two sweeps did not train alike: their training accuracies differ")
+    judge = (shared * other.test - held_out * seen.test) / (shared - held_out) if shared else other.test
+    return _table(seen, judge.max(2).mean(1))
+
+
+def by_test(test: pd.DataFrame) -> Table:
+    """The paper's protocol: searches see the test set, and are judged by the maximum on it."""
+    seen = _cube(test)
+    return _table(seen, seen.test.max(2).mean(1))
+
+
+def rows_of(directory: SweepDir) -> pd.DataFrame:
+    """What a table is made of."""
+    return read_rows(directory, ["lam", "seed", "step", "train_acc", "test_acc"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Cube:
+    lams: NDArray[np.float64]
+    steps: NDArray[np.int64]
+    train: NDArray[np.float64]
+    test: NDArray[np.float64]
+
+
+def _cube(rows: pd.DataFrame) -> _Cube:
+    """Rows as arrays (L, S, M); a run that diverged keeps its last accuracy."""
+    wide = rows.pivot(index=["lam", "seed"], columns="step", values=["train_acc", "test_acc"])
+    lams = np.sort(rows["lam"].unique())
+    shape = (len(lams), rows["seed"].nunique(), -1)
+    train, test = (wide[name].ffill(axis=1).to_numpy(np.float64).reshape(shape) for name in ("train_acc", "test_acc"))
+    return _Cube(lams, wide["test_acc"].columns.to_numpy(np.int64), train, test)
+
+
+def _table(seen: _Cube, judged: NDArray[np.float64]) -> Table:
+    """λ = 0, the first, is no value that a search on a logarithmic scale can try."""
+    return Table(
+        lams=seen.lams[1:],
+        steps=seen.steps,
+        objective=seen.test[1:],
+        judged=judged[1:],
+        unregularized=float(judged[0]),
+    )

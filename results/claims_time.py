@@ -1,4 +1,4 @@
-"""The claims about t*: scaling, collapse, κ at small λ and over the initialization scale, and where the law ends."""
+"""The claims about t*: scaling, collapse, κ at small λ, over σ_w and with schedules of η, and where the law ends."""
 
 from dataclasses import replace
 
@@ -6,13 +6,22 @@ import numpy as np
 import pandas as pd
 
 from results.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
-from results.fits import ExponentFit, KappaFit, exponential, fit_exponents, in_law, saturation
+from results.fits import ExponentFit, KappaFit, exponential, fit_exponents, fit_kappa, in_law, saturation
 from results.judgement import Ruling, Verdict, bracket, by_interval, inconclusive, judged
 from results.segments import ROUNDING, Floats, extra_axes, floats, group_ids
+from results.setup import Setup
 from results.tables import SPREAD
 from search_spaces.outcome import TRAINED
 
-__all__ = ["collapse_of_kappa", "init_scale", "lambda_opt", "overparameterized", "scaling", "small_lambda_ratio"]
+__all__ = [
+    "collapse_of_kappa",
+    "init_scale",
+    "lambda_opt",
+    "overparameterized",
+    "scaling",
+    "schedule_collapse",
+    "small_lambda_ratio",
+]
 
 BAND = 0.1  # about -1; a law of slope -0.65 (AdamW on digits) must not pass, nor noise of one point fail it
 # 95 % of the points within a factor 2.25 of the mean; the paper sees a factor 2 between large and small lam (S4).
@@ -70,6 +79,34 @@ def collapse_of_kappa(fit: KappaFit) -> Verdict:
         f"{fit.t_star_gstd:.2f} (geometric standard deviations)"
     )
     return judged(claim, spread, threshold, ruling, why, used)
+
+
+def schedule_collapse(peaks: pd.DataFrame, setup: Setup) -> Verdict | None:
+    """Claim 2 with Σηλ/(1-μ) for the decay time: it serves schedules of η too, so where η changes κ is one number.
+
+    The test of `collapse_of_kappa`, on the points whose η changes along the run. It passes only where the decay time of
+    the whole runs spreads by more than κ may: a schedule is stretched to the budget, and with budgets ∝ 1/(ηλ) a
+    maximum at any fixed share of the run would come at one decay time.
+
+    Args:
+        peaks: of `find_peaks`, on all measurements.
+        setup: how the points trained.
+
+    Returns:
+        None where η is constant, or λ falls by AutoL2.
+    """
+    own = peaks[setup.stretched(peaks)]
+    if setup.auto_l2 or own.empty:
+        return None
+    verdict = replace(collapse_of_kappa(fit_kappa(own)), claim="schedule_collapse")
+    if verdict.verdict != "pass":
+        return verdict
+    seen = own[in_law(own) & ~own["censored"].to_numpy(dtype=np.bool_)]
+    runs = float(np.exp(np.log(floats(seen, "last_decay_time")).std(ddof=1)))
+    if runs >= T_STAR_GSTD:
+        return replace(verdict, why=f"{verdict.why}, and the decay time of the whole runs by {runs:.2f}")
+    why = f"{verdict.why}; the decay time of the whole runs spreads by {runs:.2f} only: κ may be the schedule's doing"
+    return replace(verdict, verdict="inconclusive", why=why)
 
 
 def small_lambda_ratio(peaks: pd.DataFrame) -> Verdict:

@@ -1,4 +1,4 @@
-"""The gallery's memory: one record for each figure of the paper and scale, as JSON beside its picture.
+"""The gallery's memory: one record for each figure and scale, as JSON beside its picture.
 
 A record holds all that the gallery shows of a figure, so that its sweeps need not be kept.
 """
@@ -11,12 +11,25 @@ from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from results.paper.exhibits import EXHIBITS
+from results.paper.beyond import BEYOND
+from results.paper.exhibits import EXHIBITS, Exhibit
 from results.store import write_bytes, write_text
 from search_spaces.errors import InputError, first_problem
 
-__all__ = ["FOLDER", "SCALES", "Finding", "Mark", "Record", "Scale", "SweepUsed", "read_records", "write_record"]
+__all__ = [
+    "ENTRIES",
+    "FOLDER",
+    "SCALES",
+    "Finding",
+    "Mark",
+    "Record",
+    "Scale",
+    "SweepUsed",
+    "read_records",
+    "write_record",
+]
 
+ENTRIES: Mapping[str, Exhibit] = {**EXHIBITS, **BEYOND}  # in the order of the pages
 FOLDER = "gallery"  # beside the two pages
 Scale = Literal["paper", "small"]
 SCALES: Mapping[Scale, str] = {"paper": "paper scale", "small": "small sibling"}
@@ -80,7 +93,7 @@ class Record:
     """All that the gallery shows of one figure at one scale.
 
     Attributes:
-        figure: key of ``EXHIBITS``.
+        figure: key of ``ENTRIES``.
         scale: of the sweeps.
         drawn: date, ISO 8601.
         caption: of the picture, which lies beside the record.
@@ -144,6 +157,6 @@ def _read(path: Path) -> Record:
 
 def _from_json(text: str) -> Record:
     record = _RECORD.validate_json(text)
-    if record.figure not in EXHIBITS:
+    if record.figure not in ENTRIES:
         raise ValueError(f"no figure {record.figure}")
     return record

@@ -1,4 +1,4 @@
-"""The gallery's two pages, Markdown and HTML, from its records alone: every figure of the paper, drawn or not."""
+"""The gallery's two pages, Markdown and HTML, from its records alone: every figure of the paper and beyond."""
 
 import base64
 import re
@@ -8,8 +8,9 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from results.gallery import FOLDER, SCALES, Finding, Mark, Record, Scale
+from results.gallery import ENTRIES, FOLDER, SCALES, Finding, Mark, Record, Scale
 from results.markup import ABSENT, Field, accuracy, estimate, number, remark, table, text
+from results.paper.beyond import BEYOND
 from results.paper.exhibits import EXHIBITS, Exhibit
 
 __all__ = ["render_html", "render_markdown"]
@@ -22,18 +23,27 @@ INTRODUCTION = (
     "compare with the paper’s, its accuracies do not. ✓ as the paper says, ✗ not as it says, ? the data do not "
     "suffice to say. Intervals hold 95 % for fitted numbers and means; otherwise they are the range seen."
 )
+BEYOND_THE_PAPER = (
+    "What the paper does not try, asked in its terms: the decay time s = Σηλ/(1−μ), and κ, that at t*. The set-ups are "
+    "ours, small ones on digits and MNIST; each says whose statement is put to the test."
+)
 _SYMBOLS: Mapping[Mark, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "": ""}
-_COLUMNS = {
-    "Found": "claim",
-    "Paper": "value",
-    "Ours [interval]": "value estimate",
-    "As in the paper?": "verdict",
-    "Why": "why",
-}
-_WORDS: Mapping[Mark, str] = {"pass": "as in the paper", "fail": "not so", "inconclusive": "inconclusive", "": ""}
+_KINDS = ("claim", "value", "value estimate", "verdict", "why")  # of the columns of findings
 
 
 # ------------------------------------------------------------------------------------------ what is said
+
+
+def _columns(exhibit: Exhibit) -> tuple[str, ...]:
+    """Headings of the columns of findings."""
+    said = ("said", "as said?") if exhibit.beyond else ("paper", "as in the paper?")
+    return ("found", said[0], "ours [interval]", said[1], "why")
+
+
+def _word(mark: Mark, exhibit: Exhibit) -> str:
+    """A mark in words; empty where nothing is judged."""
+    held = "as said" if exhibit.beyond else "as in the paper"
+    return {"pass": held, "fail": "not so", "inconclusive": "inconclusive", "": ""}[mark]
 
 
 def _own(records: Records, figure: str) -> list[Record]:
@@ -42,9 +52,11 @@ def _own(records: Records, figure: str) -> list[Record]:
 
 
 def _standing(figure: str, records: Records) -> str:
-    """What of a figure has not been run; empty if it has at paper scale."""
+    """What of a figure has not been run; empty if it has at paper scale, or at all where there is no such scale."""
     if (figure, "paper") in records:
         return ""
+    if figure in BEYOND:
+        return "" if _own(records, figure) else "Not yet run."
     if (figure, "small") in records:
         return "Not yet run at paper scale."
     return "Not yet drawn." if not EXHIBITS[figure].grids else "Not yet run at any scale."
@@ -52,7 +64,7 @@ def _standing(figure: str, records: Records) -> str:
 
 def _absent(figure: str, scale: Scale) -> str:
     """What the contents say where there is no record."""
-    if EXHIBITS[figure].grids:
+    if ENTRIES[figure].grids:
         return "not run"
     return "not drawn" if scale == "paper" else ABSENT
 
@@ -63,10 +75,10 @@ def _marks(record: Record) -> str:
 
 
 def _counts(records: Records) -> str:
-    """How many figures are drawn and how many statements hold, by scale."""
+    """How many figures of the paper are drawn and how many statements hold, by scale."""
     parts = []
     for scale, words in {"paper": "at paper scale", "small": "as a small sibling"}.items():
-        own = [record for (_, s), record in records.items() if s == scale]
+        own = [record for (figure, s), record in records.items() if s == scale and figure in EXHIBITS]
         told = {(f.claim, f.what, f.of, f.agrees) for record in own for f in record.findings}  # figures share claims
         count = Counter(agrees for *_, agrees in told)
         tally = ", ".join(f"{count[mark]} {symbol}" for mark, symbol in _SYMBOLS.items() if mark and count[mark])
@@ -122,8 +134,13 @@ def _stems(record: Record) -> list[str]:
 
 
 def _planned(exhibit: Exhibit) -> list[str]:
-    """Commands of a figure that has not been run at paper scale."""
-    return [f"sweeper run grids/paper/{stem}.yaml" for stem in exhibit.grids]
+    """Commands of a figure that has not been run, at paper scale where it has one."""
+    return [f"sweeper run grids/{_scales(exhibit)[0]}/{stem}.yaml" for stem in exhibit.grids]
+
+
+def _scales(exhibit: Exhibit) -> tuple[Scale, ...]:
+    """Scales that a figure has, that of the paper first."""
+    return ("small",) if exhibit.beyond else tuple(SCALES)
 
 
 def _prints(exhibit: Exhibit) -> str:
@@ -149,13 +166,23 @@ def render_markdown(records: Records) -> str:
                 [[_md_link(e), e.title, *_md_stand(figure, records)] for figure, e in EXHIBITS.items()],
             ),
             "",
+            *_md_table(
+                ("beyond the paper", "what it is about", "found"),
+                [[_md_link(e), e.title, *_md_stand(figure, records)] for figure, e in BEYOND.items()],
+            ),
+            "",
             *(line for figure, exhibit in EXHIBITS.items() for line in _md_exhibit(figure, exhibit, records)),
+            "## Beyond the paper",
+            "",
+            BEYOND_THE_PAPER,
+            "",
+            *(line for figure, exhibit in BEYOND.items() for line in _md_exhibit(figure, exhibit, records)),
         ]
     )
 
 
 def _heading(exhibit: Exhibit) -> str:
-    return f"Figure {exhibit.label}"
+    return exhibit.label if exhibit.beyond else f"Figure {exhibit.label}"
 
 
 def _anchor(exhibit: Exhibit) -> str:
@@ -169,25 +196,36 @@ def _md_link(exhibit: Exhibit) -> str:
 
 def _md_stand(figure: str, records: Records) -> list[str]:
     return [
-        _marks(records[figure, scale]) if (figure, scale) in records else _absent(figure, scale) for scale in SCALES
+        _marks(records[figure, scale]) if (figure, scale) in records else _absent(figure, scale)
+        for scale in _scales(ENTRIES[figure])
     ]
 
 
 def _md_exhibit(figure: str, exhibit: Exhibit, records: Records) -> Iterable[str]:
-    yield from (f"## {_heading(exhibit)}", "", f"**{exhibit.title}.** {exhibit.source}:", "", f"> {exhibit.says}", "")
-    yield from (f"The paper’s numbers: {_prints(exhibit)}.", "")
+    level = "###" if exhibit.beyond else "##"
+    yield from (
+        f"{level} {_heading(exhibit)}",
+        "",
+        f"**{exhibit.title}.** {exhibit.source}:",
+        "",
+        f"> {exhibit.says}",
+        "",
+    )
+    if exhibit.prints or not exhibit.beyond:
+        yield from (f"{'Its' if exhibit.beyond else 'The paper’s'} numbers: {_prints(exhibit)}.", "")
     if standing := _standing(figure, records):
         how = " and ".join(f"`{command}`" for command in _planned(exhibit))
-        grids = ", ".join(_md_grid("paper", stem) for stem in exhibit.grids)
+        grids = ", ".join(_md_grid(_scales(exhibit)[0], stem) for stem in exhibit.grids)
         yield from (f"**{standing}**" + (f" {how}; cost at the top of {grids}." if exhibit.grids else ""), "")
     for record in _own(records, figure):
         yield from _md_record(record, exhibit)
 
 
 def _md_record(record: Record, exhibit: Exhibit) -> Iterable[str]:
-    name = SCALES[record.scale].capitalize()
     alt = re.sub(r"[\[\]|]", "", record.caption)
-    yield from (f"**{name}**", "", f"![{_heading(exhibit)}, {name.lower()}: {alt}]({FOLDER}/{record.name}.png)", "")
+    if not exhibit.beyond:
+        yield from (f"**{SCALES[record.scale].capitalize()}**", "")
+    yield from (f"![{_picture(record, exhibit)}: {alt}]({FOLDER}/{record.name}.png)", "")
     grids = {"Grids": ", ".join(_md_grid(record.scale, stem) for stem in _stems(record))} if record.sweeps else {}
     commands = {"Commands": "<br>".join(f"`{command}`" for command in record.commands)}
     facts = grids | {key: _md_text(value) for key, value in _facts(record, exhibit).items()} | commands
@@ -197,12 +235,17 @@ def _md_record(record: Record, exhibit: Exhibit) -> Iterable[str]:
             [
                 _md_text(f.what) + (f" `{f.claim}`" if f.claim else "") + (f" of {f.of}" if _several(record) else ""),
                 *(_md_text(part) for part in (f.paper or ABSENT, _value(f))),
-                f"{_SYMBOLS[f.agrees]} {_WORDS[f.agrees]}".strip(),
+                f"{_SYMBOLS[f.agrees]} {_word(f.agrees, exhibit)}".strip(),
                 _md_text(f.why),
             ]
             for f in record.findings
         ]
-        yield from (*_md_table(("found", "paper", "ours [interval]", "as in the paper?", "why"), rows), "")
+        yield from (*_md_table(_columns(exhibit), rows), "")
+
+
+def _picture(record: Record, exhibit: Exhibit) -> str:
+    """What a picture is, for those who do not see it."""
+    return _heading(exhibit) if exhibit.beyond else f"{_heading(exhibit)}, {SCALES[record.scale]}"
 
 
 def _several(record: Record) -> bool:
@@ -240,7 +283,10 @@ def render_html(records: Records, folder: Path) -> str:
         introduction=text(INTRODUCTION),
         counts=text(_counts(records)),
         contents="\n".join(_contents(figure, exhibit, records) for figure, exhibit in EXHIBITS.items()),
+        contents_beyond="\n".join(_contents(figure, exhibit, records) for figure, exhibit in BEYOND.items()),
         exhibits="\n".join(_exhibit(figure, exhibit, records, folder) for figure, exhibit in EXHIBITS.items()),
+        introduction_beyond=text(BEYOND_THE_PAPER),
+        exhibits_beyond="\n".join(_exhibit(figure, exhibit, records, folder) for figure, exhibit in BEYOND.items()),
     )
 
 
@@ -248,17 +294,18 @@ def _contents(figure: str, exhibit: Exhibit, records: Records) -> str:
     cells = "".join(
         f'<td class="{"marks" if (figure, scale) in records else "absent"}">'
         f"{_mark_row(records[figure, scale]) if (figure, scale) in records else _absent(figure, scale)}</td>"
-        for scale in SCALES
+        for scale in _scales(exhibit)
     )
     link = f'<a href="#{_anchor(exhibit)}">{text(exhibit.label)}</a>'
     return f'<tr><th scope="row">{link}</th><td>{text(exhibit.title)}</td>{cells}</tr>'
 
 
 def _mark_row(record: Record) -> str:
-    judged = [finding for finding in record.findings if finding.agrees]
+    exhibit, judged = ENTRIES[record.figure], [finding for finding in record.findings if finding.agrees]
     return (
         " ".join(
-            f'<span class="mark {f.agrees}" title="{text(f.what)}: {_WORDS[f.agrees]}">{_SYMBOLS[f.agrees]}</span>'
+            f'<span class="mark {f.agrees}" title="{text(f.what)}: {_word(f.agrees, exhibit)}">'
+            f"{_SYMBOLS[f.agrees]}</span>"
             for f in judged
         )
         or "drawn"
@@ -271,17 +318,19 @@ def _exhibit(figure: str, exhibit: Exhibit, records: Records, folder: Path) -> s
     if standing and exhibit.grids:
         standing += " " + " ".join(f"<code>{text(command)}</code>" for command in _planned(exhibit))
     note = f'<p class="standing">{standing}</p>\n' if standing else ""
+    level = "h3" if exhibit.beyond else "h2"
+    numbers = f" Its numbers: {text(_prints(exhibit))}." if exhibit.prints or not exhibit.beyond else ""
     body = "\n".join(_record(record, exhibit, folder) for record in _own(records, figure))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-title">\n'
-        f'<h2 id="{anchor}-title">{text(_heading(exhibit))}: {text(exhibit.title)}</h2>\n'
-        f"<blockquote><p>{text(exhibit.says)}</p><footer>{text(exhibit.source)}. Its numbers: "
-        f"{text(_prints(exhibit))}.</footer></blockquote>\n{note}{body}\n</section>"
+        f'<{level} id="{anchor}-title">{text(_heading(exhibit))}: {text(exhibit.title)}</{level}>\n'
+        f"<blockquote><p>{text(exhibit.says)}</p><footer>{text(exhibit.source)}.{numbers}</footer></blockquote>\n"
+        f"{note}{body}\n</section>"
     )
 
 
 def _record(record: Record, exhibit: Exhibit, folder: Path) -> str:
-    name = SCALES[record.scale].capitalize()
+    scale = "" if exhibit.beyond else f"<h3>{SCALES[record.scale].capitalize()}</h3>\n"
     picture = base64.b64encode((folder / f"{record.name}.png").read_bytes()).decode()
     grids = {"Grids": ", ".join(f"grids/{record.scale}/{s}.yaml" for s in _stems(record))} if record.sweeps else {}
     facts = "".join(
@@ -290,32 +339,35 @@ def _record(record: Record, exhibit: Exhibit, folder: Path) -> str:
     )
     commands = "\n".join(text(command) for command in record.commands)
     return (
-        f'<h3>{text(name)}</h3>\n<div class="entry">\n<figure>\n<div class="card">'
-        f'<img alt="{text(_heading(exhibit))}, {text(name.lower())}" src="data:image/png;base64,{picture}"></div>\n'
+        f'{scale}<div class="entry">\n<figure>\n<div class="card">'
+        f'<img alt="{text(_picture(record, exhibit))}" src="data:image/png;base64,{picture}"></div>\n'
         f"<figcaption>{text(record.caption)}</figcaption>\n</figure>\n"
         f'<div class="scroll facts"><table>\n{facts}\n'
         f'<tr><td colspan="2"><pre><code>{commands}</code></pre></td></tr>\n'
-        f"</table></div>\n</div>\n{_findings(record)}"
+        f"</table></div>\n</div>\n{_findings(record, exhibit)}"
     )
 
 
-def _findings(record: Record) -> str:
+def _findings(record: Record, exhibit: Exhibit) -> str:
     if not record.findings:
         return ""
+    columns = [label.capitalize() for label in _columns(exhibit)]
     fields = [
         Field(label=label, cell=lambda row, label=label: str(row[label]), kind=kind)  # type: ignore[misc]
-        for label, kind in _COLUMNS.items()
+        for label, kind in zip(columns, _KINDS, strict=True)
     ]
-    rows = [dict(zip(_COLUMNS, _cells(finding, _several(record)), strict=True)) for finding in record.findings]
+    several = _several(record)
+    rows = [dict(zip(columns, _cells(finding, exhibit, several=several), strict=True)) for finding in record.findings]
     return table(f"{record.name}: what was found", fields, rows, kind="verdicts")
 
 
-def _cells(finding: Finding, several: bool) -> tuple[str, ...]:
+def _cells(finding: Finding, exhibit: Exhibit, *, several: bool) -> tuple[str, ...]:
     """One finding as the HTML of its cells."""
     claim = f" <code>{text(finding.claim)}</code>" * bool(finding.claim)
     of = f' <span class="of">{text(finding.of)}</span>' * several
     mark = finding.agrees
-    symbol = f'<span class="mark {mark}"><span aria-hidden="true">{_SYMBOLS[mark]}</span> {_WORDS[mark]}</span>'
+    words = _word(mark, exhibit)
+    symbol = f'<span class="mark {mark}"><span aria-hidden="true">{_SYMBOLS[mark]}</span> {words}</span>'
     return (
         text(finding.what) + claim + of,
         text(finding.paper),

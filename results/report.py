@@ -25,6 +25,7 @@ CLAIMS = {
     "scaling_eta": "t* falls as 1/η",
     "scaling_lam": "t* falls as 1/λ",
     "collapse": "One κ serves all points",
+    "schedule_collapse": "One κ serves all points whose η changes along the run",
     "small_lambda_ratio": "κ at small λ is at most about twice that at large λ",
     "init_scale": "κ does not depend on the initialization scale σ_w",
     "plateau": "Accuracy levels off at small λ",

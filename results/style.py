@@ -32,7 +32,7 @@ MUTED = "#69727d"
 GREY = "#d9dee4"
 DASHED = (0, (4, 3))
 # Okabe & Ito's colours, told apart by every kind of colour blindness; never used for a quantity.
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 COLUMN_HEIGHT = 3.75  # inches
 KEY_ROOM = 0.98  # inches below a panel, for tick labels, axis label and key
 MARKER = 4.2  # points

@@ -9,16 +9,17 @@ from results.judgement import Ruling, Verdict, inconclusive
 __all__ = ["CLAIMS", "SOMETIMES", "Ruling", "Verdict", "judge"]
 
 CLAIMS = (
-    *("scaling", "scaling_eta", "scaling_lam", "collapse", "small_lambda_ratio", "init_scale"),
+    *("scaling", "scaling_eta", "scaling_lam", "collapse", "schedule_collapse", "small_lambda_ratio", "init_scale"),
     *("plateau", "fixed_budget_optimum", "eta_independence", "product_constant"),
     *("lambda_pred_order", "lambda_pred_accuracy"),
     *("fit_time", "fit_time_lam", "catapult", "train_loss_minimum", "overparameterized", "lambda_opt"),
 )
-# Left out where a sweep cannot show them at all: init_scale needs an axis sigma_w, product_constant one budget for all,
-# the fit times a measured training accuracy, catapult and train_loss_minimum squared error, and lambda_opt a net that
-# is not over-parameterized.
+# Left out where a sweep cannot show them at all: schedule_collapse needs a schedule of η, init_scale an axis sigma_w,
+# product_constant one budget for all, the fit times a measured training accuracy, catapult and train_loss_minimum
+# squared error, and lambda_opt a net that is not over-parameterized.
 SOMETIMES = (
-    *("init_scale", "product_constant", "fit_time", "fit_time_lam", "catapult", "train_loss_minimum", "lambda_opt"),
+    *("schedule_collapse", "init_scale", "product_constant"),
+    *("fit_time", "fit_time_lam", "catapult", "train_loss_minimum", "lambda_opt"),
 )
 # At constant eta and lam only: not judged where neither ever is constant.
 _STEADY = (
@@ -47,6 +48,7 @@ def judge(findings: Findings) -> list[Verdict]:
     verdicts = [
         *claims_time.scaling(steady, findings.exponents, fitted_all),
         claims_time.collapse_of_kappa(findings.kappa),
+        claims_time.schedule_collapse(peaks, findings.setup),
         claims_time.small_lambda_ratio(steady),
         claims_time.init_scale(steady),
         claims_accuracy.plateau(settled, findings.tolerance),

@@ -250,7 +250,7 @@ def gallery(
     out: Annotated[Path, typer.Option(help="Folder of gallery.md, gallery.html and gallery/.")] = Path("docs"),
     grids: Annotated[Path, typer.Option(help="Folder of the project's grids.")] = Path("grids"),
 ) -> None:
-    """Draw the paper's figures that sweeps of its grids are about; the others stay as they were. Prints the pages.
+    """Draw the figures that sweeps of the project's grids are about; the others stay as they were. Prints the pages.
 
     A sweep is known by its name and its points: those of grids/paper/*.yaml or of grids/small/*.yaml.
 

@@ -1,4 +1,4 @@
-"""The gallery: every figure of the paper from the sweeps at hand, as records, pictures and two pages."""
+"""The gallery: every figure of the paper and those beyond it from the sweeps at hand, as records and two pages."""
 
 import io
 from collections import Counter
@@ -18,11 +18,22 @@ from rich.markup import escape
 from results.comparison import INCONCLUSIVE, compare
 from results.costs import devices, training_seconds
 from results.frames import read_points
-from results.gallery import FOLDER, SCALES, Finding, Mark, Record, Scale, SweepUsed, read_records, write_record
+from results.gallery import (
+    ENTRIES,
+    FOLDER,
+    SCALES,
+    Finding,
+    Mark,
+    Record,
+    Scale,
+    SweepUsed,
+    read_records,
+    write_record,
+)
 from results.gallery_pages import render_html, render_markdown
 from results.judgement import Ruling
 from results.paper.catalog import FIGURES, draw_figure
-from results.paper.exhibits import EXHIBITS, Exhibit, Expectation, Statement
+from results.paper.exhibits import Exhibit, Expectation, Statement
 from results.paper.tables import NO_SWEEPS, read_tables
 from results.report import CLAIMS
 from results.store import SweepDir, write_text
@@ -122,7 +133,7 @@ def make_gallery(roots: Sequence[Path], out: Path, grids: Path, console: Console
     records = read_records(folder)  # a damaged one is said before anything is drawn
     sweeps = _recognized(roots, grids, console) if roots else []
     for scale in SCALES:
-        for figure, exhibit in EXHIBITS.items():
+        for figure, exhibit in ENTRIES.items():
             own = [s for stem in exhibit.grids for s in sweeps if (s.shipped.scale, s.shipped.stem) == (scale, stem)]
             of_theory = scale == "paper" and not exhibit.grids and exhibit.layout in FIGURES
             if own or of_theory:
@@ -248,14 +259,15 @@ def _update(
     folder: Path, figure: str, scale: Scale, sweeps: Sequence[_Sweep], earlier: Record | None, console: Console
 ) -> None:
     """Draw one figure and write its record, or tell why it stays as it is."""
-    name = f"{EXHIBITS[figure].label}, {SCALES[scale]}"
+    exhibit = ENTRIES[figure]
+    name = exhibit.label if exhibit.beyond else f"{exhibit.label}, {SCALES[scale]}"
     lost = {used.name for used in earlier.sweeps} - {s.used.name for s in sweeps} if earlier else set()
     if lost:
         text = f"{name}: its record is also of {', '.join(sorted(lost))}; give that sweep too to draw it again"
         console.print(f"[yellow]kept[/]        {escape(text)}", soft_wrap=True, highlight=False)
         return
     try:
-        drawing = _draw(EXHIBITS[figure], sweeps)
+        drawing = _draw(exhibit, sweeps)
         record = _record(figure, scale, sweeps, drawing)
     except InputError as error:
         console.print(f"[yellow]not drawn[/]   {escape(f'{name}: {error}')}", soft_wrap=True, highlight=False)
@@ -271,7 +283,7 @@ def _draw(exhibit: Exhibit, sweeps: Sequence[_Sweep]) -> Drawing:
 
 
 def _record(figure: str, scale: Scale, sweeps: Sequence[_Sweep], drawing: Drawing) -> Record:
-    exhibit = EXHIBITS[figure]
+    exhibit = ENTRIES[figure]
     by_stem = {sweep.used.grid: sweep for sweep in sweeps}
     expectations = [c for c in exhibit.expectations if {c.better, c.other} <= by_stem.keys()]
     return Record(

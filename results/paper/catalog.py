@@ -1,4 +1,4 @@
-"""Every figure of the paper that a sweep can be drawn as: its name, what it shows, what it needs."""
+"""Every figure that sweeps can be drawn as, the paper's and those beyond it: its name, what it shows, what it needs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from results.paper import budgets, curves, initialization, learning_rates, modes, prediction, scaling
+from results.paper import budgets, curves, decay, initialization, learning_rates, modes, prediction, scaling, timescale
 from results.paper.tables import LackingError, Tables
 from results.style import Drawing
 from search_spaces.errors import InputError, suggest
@@ -15,7 +15,7 @@ from search_spaces.errors import InputError, suggest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFigure:
-    """A layout of the paper.
+    """A layout.
 
     Attributes:
         caption: what it shows, in one line, in the paper's terms.
@@ -41,6 +41,7 @@ _HOLLOW = {"censored": "a lower bound", "edge": "the end of the grid"}
 
 _BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum; a sweep of the probe may be added"
 _SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
+_DECAY = "axis lam; sweeps of one network and data set, or of two for two rows"
 _AUTO = "one sweep with l2.auto and one of constant λ at the same η"
 
 FIGURES: dict[str, PaperFigure] = {
@@ -177,6 +178,31 @@ FIGURES: dict[str, PaperFigure] = {
         needs="axes sigma_w and lam; points that reach a maximum",
         data=initialization.time_and_scale,
         draw=initialization.draw_time_and_scale,
+    ),
+    "B1": PaperFigure(
+        caption="Against λ, by momentum: epochs to maximum test accuracy, the decay time there, and the maximum.",
+        needs=_DECAY + ", of several mu",
+        data=decay.time_and_decay,
+        draw=decay.draw_time_and_decay,
+    ),
+    "B2": PaperFigure(
+        caption="As B1, by schedule of η, in runs of one fixed T.",
+        needs=_DECAY + ", of several schedules or schedule.warmup",
+        data=decay.time_and_decay,
+        draw=decay.draw_time_and_decay,
+    ),
+    "B3": PaperFigure(
+        caption="As B1, with AdamW.",
+        needs=_DECAY,
+        data=decay.time_and_decay,
+        draw=decay.draw_time_and_decay,
+    ),
+    "B4": PaperFigure(
+        caption="a, tuned λ (bars: within 0.1 %) against T and the λ of two rules; b, accuracies of all three.",
+        needs="axis lam; sweeps that differ in a fixed budget",
+        data=timescale.tuned_and_timescale,
+        draw=timescale.draw_tuned_and_timescale,
+        reading="Means over seeds. Dashed: the decay time of the whole run is κ = 0.6. Dotted: one timescale for all.",
     ),
 }
 

@@ -23,7 +23,7 @@ class Statement:
         paper: the paper's number or words for it, short.
         grids: stems of the grids that it is judged on; all of the figure's if empty.
         holds: False where the paper says that the claim does not hold here.
-        sibling: why what the small sibling finds does not speak of it; empty if it does.
+        sibling: why what is found at small scale is not judged; empty if it is.
     """
 
     claim: str
@@ -69,17 +69,18 @@ class Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
-    """One figure of the paper in the gallery.
+    """One figure of the paper in the gallery, or one beyond the paper (``results.paper.beyond``).
 
     Attributes:
-        label: as the paper calls it.
+        label: as the paper calls it; of one beyond it, B and a number.
         title: what it is about, a few words.
-        says: the paper's statement, in its words.
+        says: the paper's statement, in its words; beyond it, whose the ``source`` says.
         source: where it says so.
         prints: the numbers that the paper prints with it; empty if it prints none.
         layout: name in ``results.paper.catalog.FIGURES``.
         grids: stems of the files in ``grids/paper`` (small siblings: ``grids/small``) that it is drawn from.
         eta: that of the paper's panels that show only one, at the paper's scale; None lets the layout choose.
+        beyond: not in the paper; its grids are in ``grids/small`` alone.
     """
 
     label: str
@@ -93,6 +94,7 @@ class Exhibit:
     expectations: tuple[Expectation, ...] = ()
     numbers: Sequence[Number] = field(default=())
     eta: float | None = None
+    beyond: bool = False
 
 
 def _means(data: pd.DataFrame, panel: str) -> pd.DataFrame:

@@ -33,7 +33,7 @@ class Tables:
 
     Attributes:
         sweeps: one row a sweep, in the order given: ``sweep``, ``auto`` (λ falls by AutoL2), ``schedule`` (of η),
-            ``homogeneity`` (degree k of a sweep of the theory, NaN of an experiment).
+            ``homogeneity`` (degree k of a sweep of the theory, NaN of an experiment), ``trains`` (what, in words).
         rows: measurements, columns of ``results.schema`` and further axes.
         peaks: of ``results.peaks.find_peaks``, and ``in_law`` (of ``results.fits``).
         within: of ``results.tables.within_budget``.
@@ -96,6 +96,7 @@ def _read(directory: SweepDir, grid: Grid, only: Mapping[str, str]) -> dict[str,
         "auto": grid.l2.auto is not None,
         "schedule": grid.schedule.name,
         "homogeneity": _degree(trainable) if isinstance(trainable, KernelTrainable) else np.nan,
+        "trains": trainable.title,
     }
     return {
         "sweeps": pd.DataFrame([facts]),
@@ -160,7 +161,7 @@ def require_one(peaks: pd.DataFrame, besides: Iterable[str] = ()) -> None:
         LackingError: names the axis and its values.
     """
     known = {"in_law", "sweep", *besides}
-    for name in ["mu", *(axis for axis in extra_axes(peaks) if axis not in known)]:
+    for name in (axis for axis in ("mu", *extra_axes(peaks)) if axis not in known):
         values = sorted(peaks[name].dropna().unique()) if name in peaks else []
         if len(values) > 1:
             listed = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.claims_time import init_scale, lambda_opt, overparameterized, small_lambda_ratio
+from results.claims_time import init_scale, lambda_opt, overparameterized, schedule_collapse, small_lambda_ratio
+from results.setup import Setup
+from search_spaces.optimizer import Cosine
 
 ETAS = (0.1, 0.3, 1.0)
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 9))
@@ -80,6 +82,51 @@ def test_the_initialization_scale_of_too_little(peak_table):
     assert init_scale(peak_table(ETAS, LAMS, sigma_w=1.0)) is None
     assert init_scale(scales(peak_table, 0.0).assign(censored=True)).verdict == "inconclusive"
     assert init_scale(scales(peak_table, 0.0, sigma=1.5)).verdict == "inconclusive"
+
+
+COSINE = Setup(schedule=Cosine(name="cosine"))
+
+
+def fixed_budget(peak_table, **options):
+    """1000 steps of a cosine, so that the whole decay time of a run is 500·ηλ."""
+    table = peak_table(ETAS, LAMS, **options)
+    return table.assign(last_decay_time=500 * table.eta * table.lam)
+
+
+def test_one_kappa_where_eta_changes_along_the_run(peak_table):
+    table = with_kappa(fixed_budget(peak_table), 0.6)
+    late = table.last_decay_time < 0.7
+    table = table.assign(censored=late, kappa=np.where(late, table.last_decay_time, table.kappa))
+    verdict = schedule_collapse(table, COSINE)
+    assert (verdict.claim, verdict.verdict) == ("schedule_collapse", "pass")
+    assert verdict.why.startswith("κ = 0.6")
+    assert (verdict.points_used, verdict.censored) == (len(table), int(late.sum()))
+
+
+def test_a_maximum_at_a_fixed_share_of_the_schedule_is_no_collapse(peak_table):
+    table = fixed_budget(peak_table)
+    verdict = schedule_collapse(with_kappa(table, 0.3 * table.last_decay_time), COSINE)
+    assert verdict.verdict != "pass", verdict
+    by_rule = with_kappa(peak_table(ETAS, LAMS, last_decay_time=2.0), 0.6)  # T ∝ 1/(ηλ)
+    verdict = schedule_collapse(by_rule, COSINE)
+    assert verdict.verdict == "inconclusive"
+    assert "spreads by 1.00 only" in verdict.why
+
+
+def test_kappa_that_goes_with_lam_is_no_collapse(peak_table):
+    table = fixed_budget(peak_table)
+    assert schedule_collapse(with_kappa(table, 0.6 * (table.lam / 3e-3) ** 0.5), COSINE).verdict == "fail"
+
+
+def test_only_points_whose_eta_changes_are_asked_for_the_schedule(peak_table):
+    table = with_kappa(fixed_budget(peak_table), 0.6)
+    assert schedule_collapse(table, Setup()) is None
+    assert schedule_collapse(table, Setup(schedule=Cosine(name="cosine"), auto_l2=True)) is None
+    constant = with_kappa(table, 5 * table.lam / 3e-3)
+    both = pd.concat([constant.assign(**{"schedule.warmup": 0.0}), table.assign(**{"schedule.warmup": 0.1})])
+    verdict = schedule_collapse(both.reset_index(drop=True), Setup())
+    assert (verdict.verdict, verdict.points_used) == ("pass", len(table))
+    assert schedule_collapse(table.assign(censored=True), COSINE).verdict == "inconclusive"
 
 
 def underparameterized(peak_table, lam_b=3e-3, lam_opt=3e-3, above=-1.0):

@@ -11,6 +11,7 @@ import pytest
 
 from results.gallery import Finding, Record, SweepUsed, read_records, write_record
 from results.gallery_pages import render_html, render_markdown
+from results.paper.beyond import BEYOND
 from results.paper.catalog import FIGURES
 from results.paper.exhibits import EXHIBITS
 from results.report import CLAIMS
@@ -18,7 +19,7 @@ from results.style import Drawing as Drawn
 from results.style import new_figure, render
 from search_spaces.errors import InputError
 
-GRIDS = Path(__file__).parents[2] / "grids" / "paper"
+GRIDS = Path(__file__).parents[2] / "grids"
 FINDING = Finding(
     what="t* falls as 1/(ηλ)",
     claim="scaling",
@@ -114,6 +115,30 @@ def test_a_small_sibling_is_never_taken_for_paper_scale(folder, picture):
     assert "Not yet run at paper scale." in render_html(read_records(folder), folder)
 
 
+BEYOND_RECORD = replace(
+    RECORD, figure="B1", scale="small", sweeps=(replace(SWEEP, grid="momentum", name="small-momentum"),)
+)
+
+
+def test_what_lies_beyond_the_paper_is_told_apart_from_it(folder, picture):
+    write_record(folder, BEYOND_RECORD, picture)
+    page = render_markdown(read_records(folder))
+    assert "Of 20 figures, 1 drawn at paper scale (statements judged: 1 ✓); 0 drawn as a small sibling; 19" in page
+    assert "| [B1](#b1) | Momentum | ✓ |" in page
+    assert "| [B2](#b2) | Warm-up and cosine | not run |" in page
+    own = re.search(r"### B1\n(.*?)\n### B2", page, re.DOTALL)[1]
+    assert "(gallery/B1-small.png)" in own
+    assert "✓ as said" in own
+    assert not re.search(r"paper scale|mall sibling|as in the paper", own)
+    assert "**Not yet run.** `sweeper run grids/small/warmup.yaml`" in page
+    page = render_html(read_records(folder), folder)
+    parser = _Page()
+    parser.feed(page)
+    assert {a[1:] for a in parser.addresses if a.startswith("#")} <= parser.ids
+    assert page.count("<h3>Small sibling</h3>") == 0
+    assert '<h3 id="b1-title">B1: Momentum</h3>' in page
+
+
 def test_html_stands_alone(folder):
     page = render_html(read_records(folder), folder)
     parser = _Page()
@@ -160,11 +185,20 @@ def test_a_record_without_its_picture_is_said(folder):
 
 def test_every_grid_of_the_paper_has_its_figure_and_every_figure_its_claims():
     used = {stem for exhibit in EXHIBITS.values() for stem in exhibit.grids}
-    assert used == {path.stem for path in GRIDS.glob("*.yaml")}
+    assert used == {path.stem for path in (GRIDS / "paper").glob("*.yaml")}
     for exhibit in EXHIBITS.values():
         assert {statement.claim for statement in exhibit.statements} <= set(CLAIMS)
         assert {stem for statement in exhibit.statements for stem in statement.grids} <= set(exhibit.grids)
         assert {stem for c in exhibit.expectations for stem in (c.better, c.other)} <= set(exhibit.grids)
+
+
+def test_what_lies_beyond_the_paper_has_its_grids_and_its_claims():
+    assert all((GRIDS / f"small/{stem}.yaml").is_file() for exhibit in BEYOND.values() for stem in exhibit.grids)
+    assert not set(BEYOND) & set(EXHIBITS)
+    for exhibit in BEYOND.values():
+        assert exhibit.beyond
+        assert exhibit.layout in FIGURES
+        assert {statement.claim for statement in exhibit.statements} <= set(CLAIMS)
 
 
 def test_every_layout_that_needs_sweeps_has_its_place():

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.text import Text
 
 from results.fits import in_law
+from results.paper.beyond import BEYOND
 from results.paper.catalog import FIGURES, draw_figure
 from results.paper.means import MAX_CURVE_POINTS, low_middle_high, mean_curves, replicated, spread
 from results.paper.modes import evolve_mode
@@ -39,7 +40,7 @@ def tables(*runs: pd.DataFrame, budgets=(20, 100), eta=None, **facts) -> Tables:
     rows = pd.concat(runs, ignore_index=True)
     points = rows.drop(columns=MEASURED).drop_duplicates("point", ignore_index=True).assign(outcome="completed")
     peaks = find_peaks(rows, points)
-    known = {"auto": False, "schedule": "constant", "homogeneity": np.nan} | facts
+    known = {"auto": False, "schedule": "constant", "homogeneity": np.nan, "trains": "fc on digits"} | facts
     sweeps = pd.DataFrame({"sweep": rows["sweep"].unique()}).assign(**known)
     within = within_budget(rows, budgets)
     within["sweep"] = within["point"].map(points.set_index("point")["sweep"])
@@ -77,6 +78,21 @@ def scales() -> Tables:
     return tables(*runs, run(0.005, 1000, 0.9, sweep="late", sigma_w=1.0))
 
 
+def schedules() -> Tables:
+    """t* = 1/λ at constant η, 2/λ after warm-up and with a cosine, on digits; at constant η on MNIST too."""
+    warm = {"schedule.warmup": 0.1}
+    runs = [run(0.01 * k, 100 / k, 0.9, sweep="constant", **{"schedule.warmup": 0.0}) for k in (1, 10)]
+    runs += [run(0.1, 20, 0.9, sweep="constant", seed=1, **warm), run(0.1, 20, 0.9, sweep="cosine", **warm)]
+    names = {"schedule": ["constant", "cosine", "constant"], "trains": ["fc on digits"] * 2 + ["fc on mnist"]}
+    return tables(*runs, run(0.1, 10, 0.7, sweep="mnist", eta=0.5, **{"schedule.warmup": 0.0}), **names)
+
+
+def lengths() -> Tables:
+    """Runs of 100 and of 1000 epochs: the best λ is 0.01 in both."""
+    tops = {0.001: 0.8, 0.01: 0.9, 0.1: 0.7}
+    return tables(*(run(lam, 50, top, until=t, sweep=f"T{t}") for t in (100, 1000) for lam, top in tops.items()))
+
+
 # What each figure is drawn from in the tests of all figures together.
 EXAMPLES = {
     "1a": lambda: tables(
@@ -102,6 +118,10 @@ EXAMPLES = {
     "S9": auto,
     "S10": lambda: auto(schedule="piecewise"),
     "SF": scales,
+    "B1": lambda: tables(*ladder(), *ladder(mu=0.9), *ladder(mu=0.9, eta=2.0)),
+    "B2": schedules,
+    "B3": lambda: tables(*ladder(), *ladder(eta=2.0)),
+    "B4": lengths,
 }
 
 
@@ -373,6 +393,51 @@ def test_figure_sf_shows_kappa_against_the_initialization_scale():
     assert shown(data, "y", lam=0.1) == [(1.0,), (2.0,)]
 
 
+def test_figure_b1_counts_decay_time_with_momentum():
+    data = example("B1").data
+    assert shown(data, "lam", "y", panel="t_star", series="μ = 0.9", eta=1.0) == [
+        (0.01, 100.0), (0.02, 50.0), (0.1, 10.0),
+    ]  # fmt: skip
+    assert set(shown(data, "y", panel="kappa", series="μ = 0")) == {(1.0,)}
+    assert set(shown(data, "y", panel="kappa", series="μ = 0.9", eta=1.0)) == {(10.0,)}  # t·ηλ/(1 - 0.9)
+    assert shown(data, "y", panel="best", series="μ = 0", lam=0.1) == [(0.83,)]
+
+
+def test_figure_b2_has_a_row_for_each_data_set_and_a_series_for_each_schedule():
+    data = example("B2").data
+    assert shown(data, "sweep", "series", "lam", "y", panel="kappa") == [
+        ("fc on digits", "constant η", 0.01, 1.0), ("fc on digits", "constant η", 0.1, 1.0),
+        ("fc on digits", "constant η, warm-up", 0.1, 2.0), ("fc on digits", "cosine, warm-up", 0.1, 2.0),
+        ("fc on mnist", "constant η", 0.1, 0.5),
+    ]  # fmt: skip
+
+
+def test_figure_b3_leaves_out_times_of_points_that_never_learned():
+    data = draw_figure("B3", tables(*ladder(), run(1.0, 2, 0.2))).data
+    assert set(data.loc[data["panel"] == "t_star", "lam"]) == {0.01, 0.02, 0.1}
+    assert shown(data, "y", panel="best", lam=1.0) == [(0.2,)]
+
+
+def test_figure_b4_sets_two_rules_beside_the_tuned_lam():
+    data = example("B4").data
+    assert shown(data, "x", "y", "low", "high", "mark", panel="lam", series="tuned") == [
+        (100.0, 0.01, 0.01, 0.01, "observed"), (1000.0, 0.01, 0.01, 0.01, "observed"),
+    ]  # fmt: skip
+    # η = 1 and a step an epoch: the decay time of the run is λT
+    assert shown(data, "x", "y", panel="lam", series="share") == [(100.0, 0.006), (1000.0, 0.0006)]
+    assert shown(data, "x", "y", panel="lam", series="epochs") == [(100.0, 0.01), (1000.0, 0.01)]
+    between = 0.8 + 0.1 * np.log10(6)
+    assert shown(data, "x", "y", panel="accuracy", series="share") == [(100.0, pytest.approx(between, abs=1e-6))]
+    assert shown(data, "y", panel="accuracy", series="epochs") == [(0.9,), (0.9,)]
+
+
+def test_numbers_are_read_off_the_figures_beyond_the_paper():
+    timescales, one, share = (number.read(example("B4").data) for number in BEYOND["B4"].numbers)
+    assert timescales == (pytest.approx(1.0), "100 to 100 epochs, in runs of 100 to 1000")
+    assert one[0] == pytest.approx(0.0, abs=1e-9)
+    assert share == (pytest.approx(0.1 - 0.1 * np.log10(6)), "at T = 100 epochs, η = 1, of 1 pairs")
+
+
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
@@ -395,6 +460,14 @@ def test_figure_sf_shows_kappa_against_the_initialization_scale():
         ("S5", lambda: without("train_loss"), "needs values in the column train_loss of the rows."),
         ("S6", lambda: without("test_loss", "train_acc"), "in the columns test_loss, train_acc of the rows."),
         ("S8", lambda: tables(*ladder()), "needs at least two η and two λ."),
+        ("B1", lambda: tables(run(0.0, 10, 0.8)), "needs points of λ > 0."),
+        ("B3", lambda: tables(*ladder(sigma_w=1.0), *ladder(seed=1, sigma_w=2.0)), "one value of sigma_w"),
+        (
+            "B1",
+            lambda: tables(*(r for mu in (0, 0.3, 0.5, 0.8, 0.9) for r in ladder(mu=mu))),
+            "at most 4 momenta and schedules, at 4 η; choose with --only.",
+        ),
+        ("B4", lambda: tables(*ladder()), "needs sweeps of a fixed budget, which differ in it."),
         ("5c", lambda: tables(*ladder()), "there is none for theory, k = 1 and theory, k = 2."),
     ],
 )  # fmt: skip

@@ -8,7 +8,9 @@ import pytest
 from results.bootstrap import Estimate
 from results.findings import find
 from results.judgement import Verdict, by_interval, by_range
+from results.setup import Setup
 from results.verdicts import CLAIMS, SOMETIMES, judge
+from search_spaces.optimizer import Cosine
 
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 13))
 BUDGETS = (30, 100)
@@ -42,6 +44,18 @@ def test_a_sweep_that_obeys_the_law_passes(lawful):
         assert verdict.interval[0] <= verdict.value <= verdict.interval[1]
         assert verdict.points_used > 0
         assert verdict.why
+
+
+def test_where_eta_never_is_constant_only_the_schedule_is_asked_for_kappa(make_sweep, star_over_peak):
+    rows, points = make_sweep(etas=(0.05, 0.1, 0.2), lams=LAMS, kappa=0.9, noise=0.05, steps=20_000)
+    found = find(rows, points, 0.005, BUDGETS, Setup(schedule=Cosine(name="cosine")))
+    verdicts = {verdict.claim: verdict for verdict in judge(found)}
+    assert list(verdicts) == [claim for claim in CLAIMS if claim in verdicts]
+    assert verdicts["collapse"].verdict == "inconclusive"
+    assert verdicts["schedule_collapse"].verdict == "pass", verdicts["schedule_collapse"]
+    kappa = float(verdicts["schedule_collapse"].why.split()[2])
+    assert kappa == pytest.approx(0.9 * star_over_peak(), rel=0.05)
+    assert "schedule_collapse" not in verdicts_of(rows, points)
 
 
 def test_slope_of_minus_0_6_fails(make_sweep):

@@ -1,0 +1,118 @@
+"""Figure B4, beyond the paper: the tuned λ of AdamW against the length of the run, and two rules for its timescale."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from results.figure_data import BROKEN
+from results.paper.decay import KAPPA
+from results.paper.means import stack
+from results.paper.panels import keys, log_x, log_y, numbers, panel
+from results.paper.tables import LackingError, Tables, require, require_one
+from results.style import DASHED, INK, MARKS, Scale, eta_scale, print_figure, styled
+from results.tables import SPREAD
+
+RULES: dict[str, dict[str, Any]] = {"share": {"linestyle": DASHED}, "epochs": {"linestyle": (0, (1, 1.6))}}
+_WORDS = {"share": "τ = T/κ", "epochs": "one τ"}
+_APART = 1.07  # factor in T between the marks of two η, so that their bars do not overlap
+
+
+def tuned_and_timescale(tables: Tables) -> pd.DataFrame:
+    """The tuned λ of each η and budget T (epochs), and the λ of two rules for the timescale τ = 1/(ηλ).
+
+    η in τ is the mean over the run. ``share``: τ = T/κ, that is the decay time of the whole run is the κ of plain SGD.
+    ``epochs``: one τ for all η and T, the geometric mean of those of the tuned λ. Accuracies at their λ are
+    interpolated linearly in log λ.
+
+    Returns:
+        Panels ``lam`` and ``accuracy``, series ``tuned`` (in ``lam`` with ``low`` and ``high``, all λ within 0.1 % of
+        its accuracy, and marked ``edge`` where the grid ends), ``share`` and ``epochs``; ``x`` is T. An accuracy at a λ
+        outside the grid is left out.
+    """
+    require(tables.peaks, ["best_test_acc", "last_decay_time"], "peaks")
+    require_one(tables.peaks)
+    peaks = tables.peaks[(tables.peaks["lam"] > 0) & ~tables.peaks["outcome"].isin(BROKEN)]
+    if peaks.empty:
+        raise LackingError("points of λ > 0")
+    if tables.peaks.groupby("sweep")["budget"].nunique().max() > 1 or peaks["budget"].nunique() < 2:
+        raise LackingError("sweeps of a fixed budget, which differ in it")
+    table = pd.DataFrame([_tuned(part) for _, part in peaks.groupby(["eta", "budget"], sort=True)])
+    by_rule = {"share": KAPPA / table["per_lam"]}
+    an_epoch = np.exp(np.log(table["lam_tuned"] * table["per_lam"] / table["budget"]).mean())
+    by_rule["epochs"] = an_epoch * table["budget"] / table["per_lam"]
+    cell = {"eta": table["eta"], "budget_at": table["budget"], "x": table["budget"]}
+    tuned = pd.DataFrame(cell | {"series": "tuned", "lam": table["lam_tuned"], "mark": table["mark"]})
+    parts = [
+        tuned.assign(panel="lam", y=table["lam_tuned"], low=table["low"], high=table["high"]),
+        tuned.assign(panel="accuracy", y=table["acc_tuned"]),
+    ]
+    for name, lam in by_rule.items():
+        rule = pd.DataFrame(cell | {"series": name, "lam": lam, "mark": "prediction"})
+        acc = [_at(curve, value) for curve, value in zip(table["curve"], lam, strict=True)]
+        parts += [rule.assign(panel="lam", y=lam), rule.assign(panel="accuracy", y=acc)]
+    data = stack(parts)
+    return data[data["y"].notna()].reset_index(drop=True)
+
+
+def _tuned(peaks: pd.DataFrame) -> dict[str, Any]:
+    """The tuned λ of one η and budget, from accuracies averaged over seeds; ``per_lam``: decay time of a run over λ."""
+    curve = peaks.groupby("lam", sort=True)["best_test_acc"].mean()
+    lams, best = curve.index.to_numpy(dtype=float), int(curve.to_numpy().argmax())
+    near = lams[curve.to_numpy() >= curve.max() - SPREAD]
+    return {
+        "eta": peaks["eta"].iloc[0],
+        "budget": peaks["budget"].iloc[0],
+        "per_lam": float((peaks["last_decay_time"] / peaks["lam"]).mean()),
+        "lam_tuned": lams[best],
+        "low": near[0],
+        "high": near[-1],
+        "mark": "edge" if best in {0, len(lams) - 1} else "observed",
+        "acc_tuned": curve.max(),
+        "curve": curve,
+    }
+
+
+def _at(curve: pd.Series, lam: float) -> float:
+    """The accuracy at a λ; NaN outside the grid."""
+    at = np.log(curve.index.to_numpy(dtype=float))
+    return float(np.interp(np.log(lam), at, curve.to_numpy(), left=np.nan, right=np.nan))
+
+
+# -------------------------------------------------------------------------------------------- drawing
+
+
+def draw_tuned_and_timescale(data: pd.DataFrame) -> Figure:
+    """Two panels."""
+    etas = eta_scale(numbers(data, "eta"))
+    lines = {_WORDS[name]: {"color": INK, "linewidth": 1.1} | look for name, look in RULES.items()}
+    tuned: dict[str, Any] = {"color": INK, "linestyle": "none"}
+    with styled(8.0):
+        figure, [[left, right]] = print_figure([["a  Tuned λ", "b  Maximum test accuracy"]])
+        lams, accuracies = panel(data, "lam"), panel(data, "accuracy")
+        for ax, rows in ((left, lams), (right, accuracies)):
+            _draw(ax, rows, etas)
+            log_x(ax, np.append(numbers(rows, "x") * _APART, numbers(rows, "x") / _APART), "T (epochs)")
+            edge = {"end of the grid": tuned | MARKS["edge"]} if (rows["mark"] == "edge").any() else {}
+            keys(ax, "η", etas, {"tuned λ": tuned | MARKS["observed"]} | lines | edge)
+        log_y(left, np.concatenate([numbers(lams, name) for name in ("y", "low", "high")]), "λ")
+        right.set_ylabel("test accuracy")
+    return figure
+
+
+def _draw(ax: Axes, rows: pd.DataFrame, etas: Scale) -> None:
+    for k, eta in enumerate(etas.values):
+        own, color = rows[rows["eta"] == eta].sort_values("x"), etas.color(eta)
+        apart = _APART ** (2 * k / max(1, len(etas.values) - 1) - 1)
+        for name, look in RULES.items():
+            part = own[own["series"] == name]
+            ax.plot(part["x"] * apart, part["y"], color=color, linewidth=1.1, **look)
+        tuned = own[own["series"] == "tuned"]
+        bars = np.array([tuned["y"] - tuned["low"], tuned["high"] - tuned["y"]], dtype=float)
+        if np.isfinite(bars).any():
+            ax.errorbar(tuned["x"] * apart, tuned["y"], bars, color=color, fmt="none", capsize=2.5, elinewidth=1.0)
+        for mark in ("observed", "edge"):
+            part = tuned[tuned["mark"] == mark]
+            ax.plot(part["x"] * apart, part["y"], color=color, linestyle="none", zorder=3, **MARKS[mark])

@@ -50,9 +50,10 @@ FOLDER = Path(__file__).parent / "search"
 SETUPS = {
     "digits": "Fully connected, digits",
     "mnist": "Fully connected, MNIST",
+    "cnn": "CNN with momentum, digits",
     "wrn": "Wide ResNet, CIFAR-10",
 }
-ON_CPU = ("digits", "mnist")  # the others need a GPU for their tables
+ON_CPU = ("digits", "mnist", "cnn")  # the others need a GPU for their tables
 MOST = 16.0  # runs that a search may spend
 SHARE = 0.1  # of a run, for the probe
 DEFAULT = 5e-4  # weight decay of the wide-ResNet paper and of countless scripts since

@@ -157,8 +157,9 @@ def _counts(forecast: Forecast) -> str:
         found = "No κ was measured: this is a guess from other sweeps."
     else:
         lams = ", ".join(number(lam) for lam in forecast.probe.lams)
-        kappa = estimate(forecast.probe.kappa, (forecast.probe.low, forecast.probe.high))
-        found = f"κ = {kappa}, from t* at λ = {lams}."
+        probe = estimate(forecast.probe.kappa, (forecast.probe.low, forecast.probe.high))
+        kappa = estimate(forecast.kappa, (forecast.low, forecast.high))
+        found = f"κ = {probe} from t* at λ = {lams}; {kappa} together with {forecast.sweeps} measured sweeps like it."
     longest = max(p.budget for p in forecast.budgets)
     seeds = f" for each of {forecast.seeds} seeds" if forecast.seeds > 1 else ""
     return (

@@ -78,7 +78,11 @@ def _facts(forecast: Forecast) -> list[tuple[str, str]]:
     facts = []
     if probe := forecast.probe:
         lams = ", ".join(f"{lam:g}" for lam in probe.lams)
-        facts.append(("κ", f"{probe.kappa:.2f} \\[{probe.low:.2f}, {probe.high:.2f}], from t* at λ = {lams}"))
+        facts.append(("κ", f"{probe.kappa:.2f} \\[{probe.low:.2f}, {probe.high:.2f}] in the probe, at λ = {lams}"))
+        with_sweeps = f"{forecast.kappa:.2f} \\[{forecast.low:.2f}, {forecast.high:.2f}]"
+        facts.append(
+            ("", f"{with_sweeps} with what {forecast.sweeps} measured sweeps like it show; λ_pred counts with it")
+        )
     if forecast.cost:
         longest = max(p.budget for p in forecast.budgets)
         seeds = f" for each of {forecast.seeds} seeds" if forecast.seeds > 1 else ""

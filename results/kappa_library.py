@@ -52,18 +52,27 @@ class Expected:
         kappa: geometric mean over sweeps.
         low: the lowest κ of a sweep, over its spread.
         high: the highest, times its spread.
+        spread: standard deviation of log κ, between sweeps and within.
         sweeps: those that were used.
     """
 
     kappa: float
     low: float
     high: float
+    spread: float
     sweeps: tuple[Measured, ...]
 
     @property
     def exponent(self) -> float:
         """Of t* in ηλ/(1-μ): mean of the fitted ones."""
         return float(np.nanmean([s.exponent for s in self.sweeps]))
+
+    def pooled(self, kappa: float, low: float, high: float) -> tuple[float, float, float]:
+        """κ of a probe with its 95 % interval, and these sweeps, each weighed by its precision: κ and its interval."""
+        weights = [(2 * 1.96 / math.log(high / low)) ** 2, 1 / self.spread**2]
+        centre = float(np.average(np.log([kappa, self.kappa]), weights=weights))
+        width = 1.96 / math.sqrt(sum(weights))
+        return math.exp(centre), math.exp(centre - width), math.exp(centre + width)
 
     def fitted_rate(self, steps: float) -> float:
         """ηλ/(1-μ) at which the maximum comes after so many steps, by the exponents of the sweeps in place of -1.
@@ -96,6 +105,7 @@ def expected(optimizer: str, *, batch_norm: bool) -> Expected:
         kappa=_mean([s.kappa for s in chosen]),
         low=min(s.kappa / s.gstd for s in chosen),
         high=max(s.kappa * s.gstd for s in chosen),
+        spread=math.sqrt(np.var(np.log([s.kappa for s in chosen])) + np.mean(np.log([s.gstd for s in chosen]) ** 2)),
         sweeps=tuple(chosen),
     )
 

@@ -1,13 +1,13 @@
 """``sweeper predict``: a weight decay for a budget, for the price of a short probe."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from results.forecast import STEADY, Check, Coefficient, Forecast, coefficient
+from results.forecast import STEADY, Check, Coefficient, Forecast, coefficient, kappa_bound
 from results.forecast_page import draw_forecast, render_forecast
 from results.kappa_library import Expected
 from results.store import SweepDir, write_text
@@ -18,14 +18,37 @@ from sweeper.conclude import Account
 from sweeper.run import to_yaml
 from sweeper.setting import Setting, setting_of
 
-# λ of the probe over the λ expected for the longest budget, round by round. A point ends at decay time 1.25 where κ is
-# 0.5, so that one at f times λ_pred costs 2.5/f of a run: the first round 3 %, with the second 9 %.
-ROUNDS = ((256.0, 128.0), (40.0,), (20.0,), (10.0,), (5.0,), (2.5,))
-COST = 2.5
+# λ of a probe begin at so many times the λ expected for the longest budget: a point ends at decay time 1.25 where κ is
+# 0.5, so that one at f times λ_pred costs 2.5/f of a run, and these two 1 %.
+FIRST = (1024.0, 256.0)
+STAGE = 0.1  # of a run, that may be spent by the end of the second round; twice that of the third, up to the share
+AIM = 0.85  # of that; what a point costs is known only when its maximum has been seen
+CLOSEST = 1.5  # factor between neighbouring λ, at least
 NEAR = 3.0  # factor to the neighbours of λ_pred that --verify trains too
 SLOPE_OFF = 0.35  # from -1, of t* ∝ λ^slope in a probe: κ changes by 1.5 or more over the three λ of the first round
 
 Run = Callable[[Grid], Account]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Probed:
+    """What the probe has shown so far.
+
+    Attributes:
+        sweep: its folder.
+        found: κ, if a maximum was seen.
+        bound: the largest lower bound of κ, of a λ whose maximum was not seen; 0 without one.
+        ended: decay time at which its smallest λ ended.
+        cost: steps over those of one run at the longest budget, for each seed.
+        seeds: how many it trained.
+    """
+
+    sweep: Path
+    found: Coefficient | None
+    bound: float
+    ended: float
+    cost: float
+    seeds: int
 
 
 def guess(grid: Grid, budgets: Sequence[float], factor: float = 1.0) -> Forecast:
@@ -37,14 +60,24 @@ def guess(grid: Grid, budgets: Sequence[float], factor: float = 1.0) -> Forecast
     return _guess(setting_of(grid), budgets, factor)
 
 
-def _guess(setting: Setting, budgets: Sequence[float], factor: float) -> Forecast:
+def _guess(setting: Setting, budgets: Sequence[float], factor: float, bound: float = 0.0) -> Forecast:
     known = setting.known
-    predicted = tuple(setting.predicted(b, (known.kappa, known.low, known.high), factor) for b in budgets)
+    middle, low, high = (max(bound, kappa) for kappa in (known.kappa, known.low, known.high))
+    shown = f", and at least {bound:.2g} as the probe shows" if bound > known.low else ""
     said = (
-        f"κ = {known.kappa:.2g} and its range, {known.low:.2g} to {known.high:.2g}, are those of {len(known.sweeps)} "
-        "measured sweeps, not of this network"
+        f"κ = {middle:.2g} and its range, {low:.2g} to {high:.2g}, are those of {len(known.sweeps)} measured sweeps, "
+        f"not of this network{shown}"
     )
-    return Forecast(factor=factor, budgets=predicted, warnings=(said, *_of_optimizer(setting)))
+    predicted = tuple(setting.predicted(b, (middle, low, high), factor) for b in budgets)
+    return Forecast(
+        kappa=middle,
+        low=low,
+        high=high,
+        sweeps=len(known.sweeps),
+        factor=factor,
+        budgets=predicted,
+        warnings=(said, *_of_optimizer(setting)),
+    )
 
 
 def predict(
@@ -56,7 +89,7 @@ def predict(
         grid: the user's; its axis lam, budget and schedule are those of the run to come, not of the probe.
         budgets: T in epochs.
         share: of one run at the longest budget that the probe may cost.
-        out: folder of sweeps; the probe is ``out/NAME-probe``, an ordinary sweep.
+        out: folder of sweeps; the probe is an ordinary sweep in it, ``NAME-probe-E`` with points of at most E epochs.
         run: trains a grid below ``out`` and analyzes it, or what is missing of it.
         factor: λ_pred = factor·c/T; the paper finds 2 as good as 1, or better, at small λ (Figure S4).
 
@@ -67,43 +100,68 @@ def predict(
         InputError: the grid has several η or variants, or a λ that is not torch's.
     """
     setting = setting_of(grid)
-    found, cost, seeds = _probe(setting, max(budgets), share, run)
-    if found is None:
-        forecast = _guess(setting, budgets, factor)
+    probed = _probe(setting, max(budgets), share, out, run)
+    found = probed.found
+    if found is None or probed.bound > found.high:
+        forecast = _guess(setting, budgets, factor, probed.bound)
         forecast = replace(forecast, warnings=(_nothing(share), *forecast.warnings))
     else:
-        kappa = found.kappa, found.low, found.high
+        kappa, low, high = setting.known.pooled(found.kappa, found.low, found.high)
         forecast = Forecast(
             probe=found,
+            kappa=kappa,
+            low=low,
+            high=high,
+            sweeps=len(setting.known.sweeps),
             factor=factor,
-            budgets=tuple(setting.predicted(b, kappa, factor) for b in budgets),
+            budgets=tuple(setting.predicted(b, (kappa, low, high), factor) for b in budgets),
             warnings=(*_warnings(found, setting.known), *_of_optimizer(setting), *_of_norms(setting)),
         )
-    forecast = replace(forecast, sweep=str(out / f"{grid.name}-probe"), cost=cost, seeds=seeds)
+    forecast = replace(forecast, sweep=str(probed.sweep), cost=probed.cost, seeds=probed.seeds)
     write_forecast(forecast)
     return forecast
 
 
-def _probe(setting: Setting, longest: float, share: float, run: Run) -> tuple[Coefficient | None, float, int]:
-    """Rounds of ever smaller λ until κ has settled or ``share`` is spent: κ, cost for each seed, seeds."""
+def _probe(setting: Setting, longest: float, share: float, out: Path, run: Run) -> _Probed:
+    """Ever smaller λ until κ has settled or ``share`` is spent, each as small as what may be spent by then allows."""
+    most = min(longest, max(share * longest, 1 / setting.steps_per_epoch))
+    factors = list(FIRST)
+    probed = _round(setting, factors, longest, most, out, run)
+    for spent in _stages(share):
+        if probed.found is not None and probed.found.settled:
+            break
+        # At f times λ_pred a point that ends at decay time s takes s/(κ f) of a run; the last s is taken for the next.
+        following = probed.ended / setting.known.kappa / max(AIM * spent - probed.cost, 1e-9)
+        if following <= factors[-1] / CLOSEST:
+            factors.append(following)
+            probed = _round(setting, factors, longest, most, out, run)
+    return probed
+
+
+def _stages(share: float) -> Iterator[float]:
+    """What may be spent by the end of each round, of a run."""
+    spent = STAGE
+    while spent < share:
+        yield spent
+        spent *= 2
+    yield share
+
+
+def _round(setting: Setting, factors: Sequence[float], longest: float, most: float, out: Path, run: Run) -> _Probed:
+    """Train λ at so many times the λ expected, or what is missing of them, and read κ off."""
     first = setting.lam(setting.known.kappa / setting.steps(longest))
-    lams: list[float] = []
-    found: Coefficient | None = None
-    cost = expected_cost = 0.0
-    for factors in ROUNDS:
-        more = sum(COST / factor for factor in factors)
-        if lams and cost + more * cost / expected_cost > share:  # dearer than expected where κ is larger
-            break
-        expected_cost += more
-        lams += [float(f"{first * factor:.3g}") for factor in factors]
-        account = run(_probe_grid(setting.grid, lams, longest))
-        peaks = account.analysis.findings.peaks
-        seeds = max(1, peaks["seed"].nunique())
-        cost = sum(end.steps for end in account.ends.values()) / seeds / setting.steps(longest)
-        found = coefficient(peaks, setting.chance)
-        if found is not None and found.settled:
-            break
-    return found, cost, seeds
+    probe = _probe_grid(setting.grid, [float(f"{first * factor:.3g}") for factor in factors], float(f"{most:.3g}"))
+    peaks = run(probe).analysis.findings.peaks
+    peaks = peaks[peaks["lam"].isin(probe.axes["lam"])]  # the sweep may hold those of another budget
+    seeds = len(probe.axes.get("seed", (0,)))
+    return _Probed(
+        sweep=out / probe.name,
+        found=coefficient(peaks, setting.chance),
+        bound=kappa_bound(peaks, setting.chance),
+        ended=float(peaks.loc[peaks["lam"] == peaks["lam"].min(), "last_decay_time"].mean()),
+        cost=float(peaks["last_step"].sum()) / seeds / setting.steps(longest),
+        seeds=seeds,
+    )
 
 
 def verify_forecast(grid: Grid, forecast: Forecast, run: Run) -> Forecast:
@@ -135,13 +193,13 @@ def write_forecast(forecast: Forecast) -> None:
     write_text(directory.prediction, render_forecast(directory.name, forecast, drawing))
 
 
-def _probe_grid(grid: Grid, lams: Sequence[float], longest: float) -> Grid:
-    """Large λ at constant η until they have peaked, none longer than one run."""
+def _probe_grid(grid: Grid, lams: Sequence[float], most: float) -> Grid:
+    """Large λ at constant η until they have peaked, none longer than ``most`` epochs."""
     return _changed(
         grid,
-        f"name={grid.name}-probe",
+        f"name={grid.name}-probe-{most:.10g}",
         f"axes.lam={list(lams)}",
-        f"budget={{rule: predicted, max: {longest!r}}}",
+        f"budget={{rule: predicted, max: {most!r}}}",
         "stop=peaked",
         "schedule={name: constant}",
         "measure={log: 60}",
@@ -182,9 +240,10 @@ def _of_optimizer(setting: Setting) -> list[str]:
         return []
     known = setting.known
     return [
-        f"{setting.grid.optimizer.name}: the law is of SGD. This λ averages weights over T/κ (the timescale of Wang & "
-        f"Aitchison 2024). In {len(known.sweeps)} measured sweeps with AdamW t* goes as ηλ to the power "
-        f"{known.exponent:.2f}, not -1, and the tuned λ hardly depends on T: --verify tells"
+        f"{setting.grid.optimizer.name}: the law is of SGD. In {len(known.sweeps)} measured sweeps with AdamW t* goes "
+        f"as ηλ to the power {known.exponent:.2f}, not -1. This λ averages weights over a share of the run; Wang & "
+        "Aitchison (2024) find the best timescale 1/(ηλ) constant in epochs, so that λ would not change with T: "
+        "--verify tells"
     ]
 
 

@@ -135,6 +135,7 @@ class Display:
             f"{_count(workers, 'worker')}, {_count(self.tally.steps_total, 'step')}"
             + (f"; {_count(self._under_way, 'pack')} under way before" if self._under_way else ""),
             soft_wrap=True,
+            highlight=False,
         )
         if self._console.is_terminal:
             self._live.start()

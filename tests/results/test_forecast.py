@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.forecast import DRIFT, Check, Forecast, coefficient, horizon_share, usable
+from results.forecast import DRIFT, Check, Forecast, coefficient, horizon_share, kappa_bound, usable
 
 CHANCE = 0.1
 
@@ -57,7 +57,7 @@ def test_the_interval_is_never_narrower_than_the_drift_and_holds_kappa(kappas):
 @pytest.mark.parametrize(
     "change",
     [
-        {"censored": True},
+        {"censored": True, "outcome": "completed"},
         {"outcome": "failed"},
         {"t_star_step": 3.0},
         {"kappa": 0.0},
@@ -69,6 +69,15 @@ def test_what_was_not_seen_says_nothing(change):
     peaks = probe({0.1: [0.5], 0.2: [0.5]}, **change)
     assert usable(peaks, CHANCE).empty
     assert coefficient(peaks, CHANCE) is None
+
+
+def test_what_was_stopped_has_peaked_and_what_was_cut_short_gives_a_bound():
+    stopped = probe({0.1: [0.5]}, censored=True)
+    assert coefficient(stopped, CHANCE).kappa == pytest.approx(0.5)
+    assert kappa_bound(stopped, CHANCE) == 0
+    cut = probe({0.1: [0.5, 0.7], 0.2: [0.6]}, censored=True, outcome="completed")
+    assert kappa_bound(cut, CHANCE) == 0.7
+    assert kappa_bound(cut.assign(best_test_acc=0.2), CHANCE) == 0  # has learned nothing
 
 
 def test_a_training_set_that_is_not_fitted_is_told():
@@ -86,4 +95,6 @@ def test_a_prediction_holds_where_no_neighbour_is_better_by_more_than_the_papers
     assert check.gap == pytest.approx(0.004)
     assert check.held
     assert not Check(budget=10, lams=(1, 3, 9), accuracies=(0.5, 0.900, 0.905)).held
-    assert Forecast(budgets=(), warnings=(), cost=0.1).saved == pytest.approx(6.9)  # of a grid of eight
+    assert Forecast(kappa=1, low=1, high=1, sweeps=1, budgets=(), warnings=(), cost=0.1).saved == pytest.approx(
+        6.9
+    )  # of a grid of eight

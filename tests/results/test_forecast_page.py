@@ -14,6 +14,7 @@ PREDICTED = Predicted(
 PROBE = Coefficient(
     kappa=0.6, low=0.3, high=1.2, lams=(0.02, 0.04), steady=True, fitted=False, slope=None
 )  # fmt: skip
+KAPPA = {"kappa": 0.7, "low": 0.4, "high": 1.1, "sweeps": 7}
 CHECK = Check(budget=300.0, lams=(7e-4, 2e-3, 6e-3), accuracies=(0.9, 0.91, 0.87))
 
 
@@ -29,7 +30,7 @@ def page(forecast, peaks):
 
 
 def test_the_figure_shows_the_probe_the_prediction_and_what_was_checked(peaks):
-    forecast = Forecast(probe=PROBE, budgets=(PREDICTED,), checks=(CHECK,), warnings=())
+    forecast = Forecast(**KAPPA, probe=PROBE, budgets=(PREDICTED,), checks=(CHECK,), warnings=())
     data = draw_forecast(peaks, forecast).data
     times = data[data["panel"] == "t_star"].set_index("lam")
     assert times["mark"].to_dict() == {
@@ -41,9 +42,12 @@ def test_the_figure_shows_the_probe_the_prediction_and_what_was_checked(peaks):
 
 
 def test_the_page_says_what_was_found_and_whether_it_held(peaks):
-    forecast = Forecast(probe=PROBE, budgets=(PREDICTED,), checks=(CHECK,), cost=0.06, warnings=("κ <may> change",))
+    forecast = Forecast(
+        **KAPPA, probe=PROBE, budgets=(PREDICTED,), checks=(CHECK,), cost=0.06, warnings=("κ <may> change",)
+    )
     said = page(forecast, peaks)
     assert "λ = 0.0020 [0.0010, 0.0040] for T = 300 epochs." in said
+    assert "κ = 0.60 [0.30, 1.20] from t* at λ = 0.02, 0.04; 0.70 [0.40, 1.10] together with 7" in said
     assert "took 6% of the steps" in said
     assert "6.9 runs more" in said
     assert "κ &lt;may&gt; change." in said
@@ -52,7 +56,7 @@ def test_the_page_says_what_was_found_and_whether_it_held(peaks):
 
 
 def test_a_guess_is_called_one(peaks):
-    said = page(Forecast(budgets=(PREDICTED,), warnings=()), peaks)
+    said = page(Forecast(**KAPPA, budgets=(PREDICTED,), warnings=()), peaks)
     assert "this is a guess" in said
     assert "Not trained yet" in said
     assert "range" in said

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from results.kappa_library import Expected, Measured, expected, library
 
@@ -42,9 +44,20 @@ def test_the_range_holds_every_sweep_that_was_used():
 
 def test_the_fitted_rate_is_where_the_fitted_power_has_its_maximum():
     """t* = κ/r · (r′/r)^e steps, at r′ = r as long as κ/r; with e = -½ four times as long at r/16."""
-    one = Expected(kappa=0.5, low=0.4, high=0.6, sweeps=(measured(exponent=-0.5),))
+    one = Expected(kappa=0.5, low=0.4, high=0.6, spread=0.5, sweeps=(measured(exponent=-0.5),))
     assert one.fitted_rate(500) == pytest.approx(1e-3)
     assert one.fitted_rate(2000) == pytest.approx(1e-3 / 16)
-    law = Expected(kappa=0.5, low=0.4, high=0.6, sweeps=(measured(), measured(exponent=np.nan)))
+    law = Expected(kappa=0.5, low=0.4, high=0.6, spread=0.5, sweeps=(measured(), measured(exponent=np.nan)))
     assert law.fitted_rate(2000) == pytest.approx(0.5 / 2000)
     assert law.exponent == -1
+
+
+@given(kappa=st.floats(0.05, 10), width=st.floats(0.1, 2), spread=st.floats(0.1, 2))
+def test_a_probe_and_the_sweeps_are_weighed_by_their_precision(kappa, width, spread):
+    """Of two normal estimates of log κ: between them, nearer to the surer one, and surer than both."""
+    known = Expected(kappa=1.0, low=0.1, high=9.0, spread=spread, sweeps=(measured(),))
+    found, low, high = known.pooled(kappa, kappa * np.exp(-1.96 * width), kappa * np.exp(1.96 * width))
+    share = spread**2 / (spread**2 + width**2)
+    assert np.log(found) == pytest.approx(share * np.log(kappa), abs=1e-9)
+    assert np.log(high / low) / (2 * 1.96) == pytest.approx((width**-2 + spread**-2) ** -0.5)
+    assert low < found < high

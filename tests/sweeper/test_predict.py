@@ -87,11 +87,13 @@ def test_a_probe_predicts_is_verified_and_is_not_trained_twice(tmp_path):
     (predicted,) = said["budgets"]
     assert predicted["low"] < predicted["lam"] < predicted["high"]
     assert said["probe"]["low"] < said["probe"]["kappa"] < said["probe"]["high"]
+    assert said["low"] < said["kappa"] < said["high"]
+    assert predicted["lam"] * 500 == pytest.approx(said["kappa"])
     assert 0 < said["cost"] <= 0.35
     (check,) = said["checks"]
     assert check["lams"][1] == pytest.approx(predicted["lam"], rel=0.01)
     assert len(check["accuracies"]) == 3
-    folder = tmp_path / "runs/own-probe"
+    folder = tmp_path / "runs/own-probe-150"
     assert json.loads((folder / "analysis/forecast.json").read_text())["budgets"] == said["budgets"]
     page = (folder / "prediction.html").read_text()
     assert "not held" in page or "held" in page

@@ -121,7 +121,7 @@ def test_a_worker_that_hangs_is_killed_and_its_pack_tried_again(tmp_path, refere
         os.kill(stopped[0], signal.SIGSTOP)
 
     # More than a worker needs to start on a machine under load, or each that is tried again counts as hung too.
-    sweep = Sweep(tmp_path, "recovery.hang_seconds=10")
+    sweep = Sweep(tmp_path, "recovery.hang_seconds=8")
     assert sweep.run(lambda: _Shared(ray_backend, stop)).missing == 0
     assert not Path(f"/proc/{stopped[0]}").exists()
     assert_same(sweep.directory, reference)
@@ -162,7 +162,10 @@ recovery: {{retries: 1, hang_seconds: 2, commit_seconds: 0}}
     ("fault", "times", "why"),
     [
         pytest.param("hangs", 1, "", marks=pytest.mark.slow),
-        ("hangs", 99, r"its worker was lost 2 times; the last one gave no sign of life for 2 s"),
+        pytest.param(
+            *("hangs", 99, r"its worker was lost 2 times; the last one gave no sign of life for 2 s"),
+            marks=pytest.mark.slow,
+        ),
         ("dies", 99, r"its worker died 2 times"),
     ],
 )

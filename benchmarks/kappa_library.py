@@ -4,19 +4,17 @@
 
 Taken are the sweeps of grids that come with the project in which the law can be seen: constant η and λ; budgets that
 grow with 1/λ (with a fixed one only those λ show their t* whose t* happens to fall into it); a network that fits its
-training set; and at least four observed t*. Without ``--write`` the table is printed.
+training set; and at least four observed t*, more than lower bounds. Without ``--write`` the table is printed.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from results.claims_time import overparameterized
 from results.fits import fit_exponents, fit_kappa, in_law
-from results.segments import floats
 from results.setup import setup_of
 from results.store import SweepDir
 from search_spaces.grid import Grid
@@ -62,20 +60,25 @@ def _row(path: Path, shipped: dict[frozenset[str], str]) -> Row | None:
         return None
     peaks = pd.read_parquet(directory.analysis / "peaks.parquet")
     law = peaks[in_law(peaks) & ~peaks["censored"]]
-    kappa, exponent = fit_kappa(peaks), fit_exponents(peaks).gamma
-    if overparameterized(peaks).verdict != "pass" or len(law) < LEAST or not (kappa.kappa and kappa.kappa_gstd):
+    kappa, fit = fit_kappa(peaks), fit_exponents(peaks)
+    if (
+        overparameterized(peaks).verdict != "pass"
+        or len(law) < max(LEAST, kappa.censored + 1)
+        or not (kappa.kappa and kappa.kappa_gstd)
+    ):
         return None
-    steps, nan = floats(law, "t_star_step"), float("nan")
-    low, high = (exponent.interval if exponent else None) or (nan, nan)
+    nan = float("nan")
+    low, high = (fit.gamma.interval if fit.gamma else None) or (nan, nan)
     return {
         "grid": source,
         **_words(grid),
         "kappa": kappa.kappa.value,
         "gstd": kappa.kappa_gstd.value,
-        "rate": float(np.exp(np.log(floats(law, "kappa") / steps).mean())),
-        "exponent": exponent.value if exponent else nan,
+        "exponent": fit.gamma.value if fit.gamma else nan,
         "exponent_low": low,
         "exponent_high": high,
+        "of_eta": fit.alpha.value if fit.alpha else nan,
+        "of_lam": fit.beta.value if fit.beta else nan,
         "points": len(law),
     }
 

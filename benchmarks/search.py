@@ -61,11 +61,11 @@ ON_TEST = "trainable.data.validation=null"
 DIGITS = 1797
 
 
-def sweeper(*arguments, statuses=(0,)):
+def sweeper(*arguments):
     """A command of sweeper; what it prints."""
     command = [sys.executable, "-m", "sweeper", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode not in statuses:
+    if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout[-2000:]}")
     return done.stdout
 
@@ -86,11 +86,13 @@ class SetUp:
     def table(self) -> Table:
         """Its runs, trained if they are not there."""
         test = self._rows(f"{self.grid.name}-test", [ON_TEST])
+        (eta,), mu = self.grid.axes["eta"], self.grid.optimizer.mu
+        rate = float(eta) / (1 - mu)
         if self.protocol == "test":
-            return by_test(test)
+            return by_test(test, rate)
         data = self.grid.trainable.data
         shared = DIGITS - data.train if isinstance(data, Digits) else 0
-        return by_validation(self._rows(self.grid.name, []), test, shared=shared, held_out=data.validation)
+        return by_validation(self._rows(self.grid.name, []), test, rate=rate, shared=shared, held_out=data.validation)
 
     def _rows(self, name, settings):
         out, seeds = self.out / "sweeps", self.grid.axes["seed"]
@@ -131,7 +133,7 @@ class SetUp:
         yield "sweeper predict --dry", 0, 0, Found(1.0, self.table.nearest(guessed))
         for seed in range(self.table.seeds):
             forecast = self._forecast(seed, budget)
-            lam = forecast["budgets"][0]["lam"] if forecast["budgets"] else guessed  # as its message then advises
+            lam = forecast["budgets"][0]["lam"]
             yield "sweeper predict", seed, 0, Found(1 + forecast["cost"], self.table.nearest(lam))
 
     def _forecast(self, seed, budget):
@@ -142,7 +144,7 @@ class SetUp:
             settings = [*self.settings, f"axes.seed=[{seed}]", *([ON_TEST] if self.protocol == "test" else [])]
             where = ["--out", folder, "--tracking-uri", "none", "--backend", "inprocess"]
             chosen = ["--budget", budget, "--share", SHARE, "--json", *where, *options(settings)]
-            said = sweeper("predict", self.file, *chosen, statuses=(0, 1))
+            said = sweeper("predict", self.file, *chosen)
             folder.mkdir(parents=True, exist_ok=True)
             answer.write_text(said, encoding="utf-8")
         return json.loads(answer.read_text(encoding="utf-8"))

@@ -22,17 +22,19 @@ __all__ = [
     "Predicted",
     "coefficient",
     "horizon_share",
+    "interval_of_one",
     "kappa_bound",
+    "learned",
     "usable",
 ]
 
 RESOLVED = 10  # steps: a t* before that is where measuring began
 STEADY = 1.5  # factor between κ of neighbouring λ up to which they count as one
 GRID_RUNS = 8  # λ of the grid that people search otherwise, over two decades
-LEARNED = 0.2  # share of the way from chance to 1 below which a maximum is noise
-# Standard deviation of log κ from the probe's λ to that of the budget: the geometric spread over six decades of ηλ is
-# 1.45 (fully connected on MNIST), and the paper sees twice the κ at small λ (Figure S4).
-DRIFT = math.log(1.45)
+ABOVE_CHANCE = 0.2  # share of the way from chance to 1 below which a maximum is noise
+# Standard deviation of log κ from the probe's λ to that of the budget: root mean square of the spread within the sweeps
+# of kappa.csv with SGD, whose geometric standard deviations are 1.2 to 2.0. The paper sees up to 2 (Figure S4).
+DRIFT = math.log(1.6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,6 @@ class Predicted:
         t_star: when test accuracy is expected to be best at λ_pred and constant η, epochs.
         t_star_low, t_star_high: the same at both ends of the interval of κ.
         timescale: (1-μ)/(ηλ), that over which weights are averaged, epochs (Wang & Aitchison 2024).
-        fitted: λ by the exponents that sweeps with this optimizer have shown in place of -1; None for SGD.
     """
 
     budget: float
@@ -88,7 +89,6 @@ class Predicted:
     t_star_low: float
     t_star_high: float
     timescale: float
-    fitted: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +133,8 @@ class Forecast:
         checks: of the budgets that were verified.
         cost: steps of the probe over those of one run at the longest budget, for each seed.
         seeds: how many the probe trained.
+        lams: all λ of the probe.
+        chance: test accuracy of guessing.
         warnings: what would make it wrong, a sentence each.
     """
 
@@ -147,6 +149,8 @@ class Forecast:
     checks: tuple[Check, ...] = ()
     cost: float = 0.0
     seeds: int = 1
+    lams: tuple[float, ...] = ()
+    chance: float = 0.0
     warnings: tuple[str, ...]
 
     @property
@@ -161,7 +165,7 @@ class Forecast:
 
     def to_json(self) -> dict[str, object]:
         """A dict for ``json.dumps``."""
-        return asdict(self)
+        return asdict(self) | {"checks": [asdict(c) | {"gap": c.gap, "held": c.held} for c in self.checks]}
 
     def __str__(self) -> str:
         from results.forecast_text import forecast_text  # noqa: PLC0415 - which imports this module
@@ -181,37 +185,33 @@ class _Printer(Protocol):
 
 
 def usable(peaks: pd.DataFrame, chance: float) -> pd.DataFrame:
-    """Points of a probe whose t* was seen: learned, past their maximum, and resolved by measurements.
+    """Points of a probe whose t* was seen: learned, ended by ``stop: peaked``, and resolved by measurements.
 
     Args:
         peaks: of ``find_peaks``.
         chance: test accuracy of guessing.
     """
     resolved: Bools = floats(peaks, "t_star_step") >= RESOLVED
-    used: pd.DataFrame = peaks[_learned(peaks, chance) & ~_cut(peaks) & resolved]
+    used: pd.DataFrame = peaks[learned(peaks, chance) & _stopped(peaks) & resolved]
     return used
 
 
 def kappa_bound(peaks: pd.DataFrame, chance: float) -> float:
-    """The largest κ that is only a lower bound: of points that learned, and had not passed their maximum; else 0."""
-    cut = peaks[_learned(peaks, chance) & _cut(peaks)]
+    """The largest κ that is only a lower bound: of points that learned, and were cut short; else 0."""
+    cut = peaks[learned(peaks, chance) & ~_stopped(peaks)]
     return float(cut["kappa"].max()) if len(cut) else 0.0
 
 
-def _cut(peaks: pd.DataFrame) -> Bools:
-    """Points that ended before their maximum for all one knows.
-
-    Not those that ``stop: peaked`` ended, though accuracy may hardly have fallen: on 169 recorded curves κ read off
-    where it stops them is 0.035 ± 0.14 lower (in log κ) than that of the whole curves.
-    """
-    stopped = peaks["outcome"].eq(Outcome.STOPPED).to_numpy(dtype=np.bool_)
-    cut: Bools = peaks["censored"].to_numpy(dtype=np.bool_) & ~stopped
-    return cut
+def _stopped(peaks: pd.DataFrame) -> Bools:
+    """Points past their maximum. Of a point that its budget ended, the maximum may be where noise was largest."""
+    stopped: Bools = peaks["outcome"].eq(Outcome.STOPPED).to_numpy(dtype=np.bool_)
+    return stopped
 
 
-def _learned(peaks: pd.DataFrame, chance: float) -> Bools:
-    learned: Bools = in_law(peaks) & (floats(peaks, "best_test_acc") >= chance + LEARNED * (1 - chance))
-    return learned
+def learned(peaks: pd.DataFrame, chance: float) -> Bools:
+    """Points whose best test accuracy is well above guessing, and at least half of the best of all."""
+    enough: Bools = in_law(peaks) & (floats(peaks, "best_test_acc") >= chance + ABOVE_CHANCE * (1 - chance))
+    return enough
 
 
 def coefficient(peaks: pd.DataFrame, chance: float) -> Coefficient | None:
@@ -224,17 +224,25 @@ def coefficient(peaks: pd.DataFrame, chance: float) -> Coefficient | None:
     count = 3 if len(means) > 2 and _agree(means.iloc[:3]) else min(2, len(means))
     chosen = np.isin(lam, means.index[:count])
     centre = float(means.iloc[:count].mean())
-    scatter = float(np.var(logs[chosen], ddof=1)) / chosen.sum() if chosen.sum() > 1 else DRIFT**2
-    width = 1.96 * math.sqrt(DRIFT**2 + scatter)
+    low, high = interval_of_one(math.exp(centre))
+    if chosen.sum() > 1:
+        width = 1.96 * math.sqrt(DRIFT**2 + float(np.var(logs[chosen], ddof=1)) / chosen.sum())
+        low, high = math.exp(centre - width), math.exp(centre + width)
     return Coefficient(
         kappa=math.exp(centre),
-        low=math.exp(centre - width),
-        high=math.exp(centre + width),
+        low=low,
+        high=high,
         lams=tuple(float(value) for value in means.index[:count]),
         steady=count > 1 and _agree(means.iloc[:count]),
         fitted=bool((floats(used, "best_train_acc")[lam == means.index[0]] >= 1 - 1e-6).all()),
         slope=_slope(means),
     )
+
+
+def interval_of_one(kappa: float) -> tuple[float, float]:
+    """95 % interval of κ read off a single point: its own scatter is taken to be that of the drift."""
+    width = 1.96 * math.sqrt(2) * DRIFT
+    return kappa * math.exp(-width), kappa * math.exp(width)
 
 
 def horizon_share(factors: Sequence[float] | Floats, constant: float | None) -> float:

@@ -12,8 +12,7 @@ from matplotlib.lines import Line2D
 
 from results import style
 from results.figure_data import numbers
-from results.fits import in_law
-from results.forecast import Check, Forecast, Predicted
+from results.forecast import Check, Forecast, Predicted, learned, usable
 from results.markup import Field, accuracy, estimate, number, panels, remark, table, text
 from results.segments import floats
 from results.style import DASHED, GREY, Drawing, Rendered, Scale
@@ -51,10 +50,11 @@ def draw_forecast(peaks: pd.DataFrame, forecast: Forecast) -> Drawing:
 
 def _data(peaks: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
     """What is shown: panel, mark, λ with its interval, y, and the budget of what is not the probe."""
-    known = peaks[(floats(peaks, "lam") > 0) & np.isfinite(floats(peaks, "t_star"))]
-    mark = np.where(known["censored"].to_numpy(dtype=np.bool_), "censored", "observed")
-    mark = np.where(in_law(known), mark, "outside")
-    probe = pd.DataFrame({"mark": mark, "lam": known["lam"].to_numpy()})
+    own = peaks[peaks["lam"].isin(forecast.lams) & np.isfinite(floats(peaks, "t_star"))]
+    used = own.index.isin(usable(own, forecast.chance).index)
+    mark = np.where(learned(own, forecast.chance), "censored", "outside")
+    mark = np.where(used, "observed", mark)
+    probe = pd.DataFrame({"mark": mark, "lam": own["lam"].to_numpy()})
     predicted = pd.DataFrame(
         [
             {"mark": "predicted", "lam": p.lam, "low": p.low, "high": p.high, "y": p.t_star, "budget": p.budget}
@@ -69,9 +69,9 @@ def _data(peaks: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
         ]
     )
     parts = [
-        probe.assign(panel="t_star", y=floats(known, "t_star")),
+        probe.assign(panel="t_star", y=floats(own, "t_star")),
         predicted.assign(panel="t_star"),
-        probe.assign(panel="accuracy", y=floats(known, "best_test_acc")),
+        probe.assign(panel="accuracy", y=floats(own, "best_test_acc")),
         checked.assign(panel="accuracy"),
     ]
     shown = pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -178,8 +178,6 @@ def _budgets(forecast: Forecast) -> str:
         Field(label="timescale 1/(ηλ) (epochs)", cell=lambda r: number(r["timescale"])),
         Field(label="steps that count", cell=lambda r: f"{100 * _real(r['horizon']):.3g} %"),
     ]
-    if any(p.fitted is not None for p in forecast.budgets):
-        fields.append(Field(label="λ by the fitted exponent", cell=lambda r: number(r["fitted"])))
     return table("λ for each budget", fields, [asdict(p) for p in forecast.budgets])
 
 

@@ -4,6 +4,7 @@ import io
 import json
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from results.forecast import GRID_RUNS, Check, Forecast
@@ -26,9 +27,9 @@ def show_forecast(forecast: Forecast, console: Console, *, as_json: bool = False
     for check in forecast.checks:
         console.print(_verdict(check), highlight=False, soft_wrap=True)
     for warning in forecast.warnings:
-        console.print(f"[yellow]careful:[/] {warning}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]careful:[/] {escape(warning)}", highlight=False, soft_wrap=True)
     if forecast.sweep:
-        console.print(f"[bold]report[/]   {forecast.sweep}/prediction.html", highlight=False, soft_wrap=True)
+        console.print(f"[bold]report[/]   {escape(forecast.sweep)}/prediction.html", highlight=False, soft_wrap=True)
 
 
 def forecast_text(forecast: Forecast) -> str:
@@ -40,8 +41,7 @@ def forecast_text(forecast: Forecast) -> str:
 
 def _table(forecast: Forecast) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), caption=_rule(forecast), caption_justify="left")
-    exponent = ["λ by exponent"] if any(p.fitted is not None for p in forecast.budgets) else []
-    for name in ("T (epochs)", "λ_pred", "95 %" if forecast.probe else "range", "t* expected", "1/(ηλ)", *exponent):
+    for name in ("T (epochs)", "λ_pred", "95 %" if forecast.probe else "range", "t* expected", "1/(ηλ)"):
         table.add_column(name, justify="right", no_wrap=True)
     for p in forecast.budgets:
         table.add_row(
@@ -50,7 +50,6 @@ def _table(forecast: Forecast) -> Table:
             f"{p.low:.2g} … {p.high:.2g}",
             f"{_epochs(p.t_star_low)} … {_epochs(p.t_star_high)}",
             _epochs(p.timescale),
-            *(["" if p.fitted is None else f"{p.fitted:.2g}"] if exponent else []),
         )
     return table
 

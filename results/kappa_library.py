@@ -25,8 +25,8 @@ class Measured:
         batch_norm: whether the network has it.
         kappa: geometric mean of the decay time at t*.
         gstd: geometric standard deviation of that.
-        rate: geometric mean of ηλ/(1-μ), at which κ was measured.
         exponent, exponent_low, exponent_high: of t* in ηλ/(1-μ), with its 95 % interval; NaN where not to be fitted.
+        of_eta, of_lam: exponents of t* in η and in λ; NaN where the sweep has one η.
         points: whose t* was observed.
     """
 
@@ -37,10 +37,11 @@ class Measured:
     batch_norm: bool
     kappa: float
     gstd: float
-    rate: float
     exponent: float
     exponent_low: float
     exponent_high: float
+    of_eta: float
+    of_lam: float
     points: int
 
 
@@ -62,25 +63,12 @@ class Expected:
     spread: float
     sweeps: tuple[Measured, ...]
 
-    @property
-    def exponent(self) -> float:
-        """Of t* in ηλ/(1-μ): mean of the fitted ones."""
-        return float(np.nanmean([s.exponent for s in self.sweeps]))
-
     def pooled(self, kappa: float, low: float, high: float) -> tuple[float, float, float]:
         """κ of a probe with its 95 % interval, and these sweeps, each weighed by its precision: κ and its interval."""
         weights = [(2 * 1.96 / math.log(high / low)) ** 2, 1 / self.spread**2]
         centre = float(np.average(np.log([kappa, self.kappa]), weights=weights))
         width = 1.96 / math.sqrt(sum(weights))
         return math.exp(centre), math.exp(centre - width), math.exp(centre + width)
-
-    def fitted_rate(self, steps: float) -> float:
-        """ηλ/(1-μ) at which the maximum comes after so many steps, by the exponents of the sweeps in place of -1.
-
-        t* = κ/r·(r′/r)^exponent, r being that at which κ was measured; the geometric mean over sweeps.
-        """
-        fitted = [s for s in self.sweeps if math.isfinite(s.exponent)]
-        return _mean([s.rate * (steps * s.rate / s.kappa) ** (1 / s.exponent) for s in fitted])
 
 
 @lru_cache(maxsize=1)

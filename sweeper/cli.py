@@ -117,7 +117,10 @@ def predict(
     grid: GridFile,
     budget: Annotated[list[float], typer.Option(help="Budget T of the run to come, in epochs. Repeatable.")],
     share: Annotated[
-        float, typer.Option(min=0.0, help="What the probe may cost: share of one run at the longest budget.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="About what the probe may cost, of one run at the longest budget; 0: --dry."
+        ),
     ] = 0.1,
     factor: Annotated[
         float, typer.Option(min=0.1, max=10, help="λ_pred = FACTOR · c/T; the paper tries 2 at small λ (Figure S4).")
@@ -128,6 +131,7 @@ def predict(
     verify_: Annotated[
         bool, typer.Option("--verify", help="Then train at λ_pred and at a third and three times.")
     ] = False,
+    name: Annotated[str | None, typer.Option(help="In place of the grid's, for the sweeps that are made.")] = None,
     out: Out = Path("runs"),
     backend: BackendName = "ray",
     address: Address = None,
@@ -141,21 +145,25 @@ def predict(
     """
     from results.forecast_text import show_forecast
     from results.store import SweepDir
-    from sweeper.predict import guess, verify_forecast
+    from sweeper.predict import PointsFailedError, guess, verify_forecast
     from sweeper.predict import predict as predict_
     from sweeper.tracking.live import LiveMirror
 
-    chosen, out = load(grid, settings), absolute(out)
+    chosen, out = load(grid, settings, name), absolute(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
-    if dry:
+    if dry or share == 0:
         show_forecast(guess(chosen, budget, factor), Console(), as_json=json_)
         return
     run_ = runner(out, backend, address, tracking_uri)
     with stopped_in_order(out):
-        forecast = predict_(chosen, budget, share, out, run_, factor=factor)
-        if verify_:
-            forecast = verify_forecast(chosen, forecast, run_)
+        try:
+            forecast = predict_(chosen, budget, share, out, run_, factor=factor)
+            if verify_:
+                forecast = verify_forecast(chosen, forecast, out, run_)
+        except PointsFailedError as error:
+            stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
+            sys.exit(STATUS_FAILED)
         with LiveMirror(SweepDir(Path(forecast.sweep)), tracking_of(tracking_uri, out), stderr()) as mirror:
             mirror.finish(complete=True)  # the page of the forecast beside the probe's report
     show_forecast(forecast, Console(), as_json=json_)

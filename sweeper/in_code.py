@@ -26,7 +26,7 @@ from sweeper.conclude import Account
 from sweeper.predict import guess, predict
 from sweeper.run import run_sweep
 from trainables.given import given
-from trainables.task import Task
+from trainables.task import Task, scale_invariant_weights, task_of
 
 _HERE = "predict_lambda"
 _PARAMETERS = {  # key of the grid: parameter that it comes from
@@ -100,7 +100,7 @@ def predict_lambda(
     named = given(_function(task)) if out is None else nullcontext(_importable(task))
     with folder as place, named as name, _in_these_words(task, name), _process_as_before():
         grid = _grid(
-            name=_title(task).lstrip("_") if out is not None else "task",
+            name=re.sub(r"[^A-Za-z0-9]+", "-", _title(task)).strip("-") or "task" if out is not None else "task",
             trainable={"function": name, "batch": batch},
             optimizer=_section(optimizer) | ({"mu": mu} if mu != 0 else {}),
             schedule=_section(schedule),
@@ -143,8 +143,8 @@ def _check(task: object, share: float, seeds: int, device: str) -> None:
         raise InputError(
             f"task: {type(task).__name__} is not allowed: give Task(model=…, data=…), or a function that returns one."
         )
-    if not _is_number(share) or not 0 <= share <= 100:
-        raise InputError(f"share: {share!r} is not allowed: a share of one run is a number >= 0 and <= 100, e.g. 0.1.")
+    if not _is_number(share) or not 0 <= share <= 1:
+        raise InputError(f"share: {share!r} is not allowed: a share of one run is a number >= 0 and <= 1, e.g. 0.1.")
     if not isinstance(seeds, int) or isinstance(seeds, bool) or not 1 <= seeds <= 1000:
         raise InputError(f"seeds: {seeds!r} is not allowed: give their number, an integer >= 1 and <= 1000.")
     if device not in {"auto", "cpu", "cuda"}:
@@ -163,6 +163,8 @@ def _function(task: Callable[[], Task] | Task) -> Callable[[], Task]:
 
 def _importable(task: Callable[[], Task] | Task) -> str:
     """The ``module:function`` of a task whose sweep is to outlive this process."""
+    task_of.cache_clear()  # a module may have been reloaded since
+    scale_invariant_weights.cache_clear()
     module, name = getattr(task, "__module__", ""), getattr(task, "__qualname__", "")
     try:
         found = getattr(import_module(module), name, None) if module != "__main__" else None

@@ -67,7 +67,6 @@ class Setting:
         steps = self.steps(budget) * horizon
         lam, low, high = (self.lam(factor * k / steps) for k in kappa)
         epochs = steps / factor / self.steps_per_epoch
-        fitted = self.known.fitted_rate(steps) if self.grid.optimizer.name != "sgd" else None
         return Predicted(
             budget=budget,
             lam=lam,
@@ -78,7 +77,6 @@ class Setting:
             t_star_low=epochs * kappa[1] / kappa[0],
             t_star_high=epochs * kappa[2] / kappa[0],
             timescale=epochs / kappa[0],
-            fitted=None if fitted is None else self.lam(fitted),
         )
 
     def _horizon(self, budget: float) -> float:

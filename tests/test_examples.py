@@ -59,7 +59,7 @@ def test_progress_is_one_line_a_round_and_one_bar_that_is_renewed_in_place(noteb
     *progress, forecast = [output.data["text/plain"] for output in outputs(notebook, "predict_lambda(")]
     begun, ended = progress[::2], progress[1::2]
     assert 1 <= len(begun) == len(ended) <= 6
-    assert all("task-probe-30\x1b[0m: " in text for text in begun)
+    assert all("task-probe-300-0.1\x1b[0m: " in text for text in begun)
     assert all(re.match(r"\d/\d points? · ", text) for text in ended)  # the bar, at its end
     assert "λ_pred" in forecast
     assert "/report.html" not in forecast  # nothing is left to be looked at

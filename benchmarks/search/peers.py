@@ -33,6 +33,12 @@ def grid_shuffled(table: Table, _seed: int, state: int) -> Iterator[Run]:
     yield from map(Run, np.random.default_rng(state).permutation(_grid(table)).tolist())
 
 
+def grid_peaked(table: Table, seed: int, _state: int) -> Iterator[Run]:
+    """The same with ``stop: peaked``, as a grid of sweeper has it: each run ends when it is past its maximum."""
+    for index in _grid(table)[::-1]:
+        yield Run(index, table.peaked(index, seed))
+
+
 def random_search(table: Table, _seed: int, state: int) -> Iterator[Run]:
     """Log-uniform λ, one whole run each."""
     yield from map(Run, _random(table, state))
@@ -73,6 +79,7 @@ def median_rule(table: Table, seed: int, state: int) -> Iterator[Run]:
 # Name to search and random states of each seed, fewer where a search takes seconds instead of milliseconds.
 PEERS: Mapping[str, tuple[Search, int]] = {
     "grid, from large λ": (grid_falling, 1),
+    "sweeper, stop: peaked": (grid_peaked, 1),
     "grid, random order": (grid_shuffled, 40),
     "random": (random_search, 40),
     "Optuna TPE": (tpe, 40),

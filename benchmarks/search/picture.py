@@ -24,6 +24,7 @@ WIDTHS = {1: 6.0, 2: 3.9}  # inches of a panel, by their number; of three it is 
 PREDICT, DRY = "sweeper predict", "sweeper predict --dry"
 _LINES = {
     "grid, from large λ": {"color": "#a5810b"},
+    "sweeper, stop: peaked": {"color": ORANGE},
     "grid, random order": {"color": "#a5810b", "linestyle": DASHED},
     "random": {"color": INK},
     "Optuna TPE": {"color": GREEN},

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from results.frames import read_rows
 from results.store import SweepDir
+from trainables.peaked import Record, is_past, note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Table:
         objective: accuracy that a search sees (L, S, M).
         judged: accuracy of each λ if it is chosen, a mean over seeds, by which searches are compared (L,).
         unregularized: the same for λ = 0.
+        rate: decay time of a step at λ = 1, η/(1-μ).
     """
 
     lams: NDArray[np.float64]
@@ -30,6 +32,7 @@ class Table:
     objective: NDArray[np.float64]
     judged: NDArray[np.float64]
     unregularized: float
+    rate: float
 
     @property
     def seeds(self) -> int:
@@ -53,18 +56,29 @@ class Table:
         """The accuracy that was measured last after that share of a run's steps."""
         return float(self.objective[index, seed, self._last(share)])
 
+    def peaked(self, index: int, seed: int) -> float:
+        """Share of its steps after which ``stop: peaked`` ends a run."""
+        record: Record = []
+        for step, accuracy in zip(self.steps.tolist(), self.objective[index, seed].tolist(), strict=True):
+            decay_time = self.rate * float(self.lams[index]) * step
+            note(record, accuracy, decay_time)
+            if is_past(record, decay_time):
+                return float(step / self.steps[-1])
+        return 1.0
+
     def _last(self, share: float) -> int:
         """Place of the last measurement; the first, where there is none yet."""
         after = np.searchsorted(self.steps, share * self.steps[-1] * (1 + 1e-9), side="right")
         return max(0, int(after) - 1)
 
 
-def by_validation(validation: pd.DataFrame, test: pd.DataFrame, *, shared: int, held_out: int) -> Table:
+def by_validation(validation: pd.DataFrame, test: pd.DataFrame, *, rate: float, shared: int, held_out: int) -> Table:
     """Searches see the validation images; the judge is the maximum test accuracy within the budget.
 
     Args:
         validation: rows of the sweep measured on held-out images.
         test: rows of the same runs measured on the test set.
+        rate: η/(1-μ).
         shared: images of the test set, where the held-out ones are among them (digits); they are taken out of it.
         held_out: those.
 
@@ -75,13 +89,13 @@ def by_validation(validation: pd.DataFrame, test: pd.DataFrame, *, shared: int, 
     if seen.train.shape != other.train.shape or not np.array_equal(seen.train, other.train, equal_nan=True):
         raise ValueError("the two sweeps did not train alike: their training accuracies differ")
     judge = (shared * other.test - held_out * seen.test) / (shared - held_out) if shared else other.test
-    return _table(seen, judge.max(2).mean(1))
+    return _table(seen, judge.max(2).mean(1), rate)
 
 
-def by_test(test: pd.DataFrame) -> Table:
+def by_test(test: pd.DataFrame, rate: float) -> Table:
     """The paper's protocol: searches see the test set, and are judged by the maximum on it."""
     seen = _cube(test)
-    return _table(seen, seen.test.max(2).mean(1))
+    return _table(seen, seen.test.max(2).mean(1), rate)
 
 
 def rows_of(directory: SweepDir) -> pd.DataFrame:
@@ -106,7 +120,7 @@ def _cube(rows: pd.DataFrame) -> _Cube:
     return _Cube(lams, wide["test_acc"].columns.to_numpy(np.int64), train, test)
 
 
-def _table(seen: _Cube, judged: NDArray[np.float64]) -> Table:
+def _table(seen: _Cube, judged: NDArray[np.float64], rate: float) -> Table:
     """λ = 0, the first, is no value that a search on a logarithmic scale can try."""
     return Table(
         lams=seen.lams[1:],
@@ -114,4 +128,5 @@ def _table(seen: _Cube, judged: NDArray[np.float64]) -> Table:
         objective=seen.test[1:],
         judged=judged[1:],
         unregularized=float(judged[0]),
+        rate=rate,
     )

@@ -57,7 +57,7 @@ def test_the_interval_is_never_narrower_than_the_drift_and_holds_kappa(kappas):
 @pytest.mark.parametrize(
     "change",
     [
-        {"censored": True, "outcome": "completed"},
+        {"outcome": "completed"},
         {"outcome": "failed"},
         {"t_star_step": 3.0},
         {"kappa": 0.0},

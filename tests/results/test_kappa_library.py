@@ -13,13 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def measured(**changes):
-    return Measured(
-        **{
-            "grid": "g.yaml", "network": "fc", "data": "digits", "optimizer": "sgd", "batch_norm": False, "kappa": 0.5,
-            "gstd": 1.2, "rate": 1e-3, "exponent": -1.0, "exponent_low": -1.1, "exponent_high": -0.9, "points": 9,
-        }
-        | changes
-    )  # fmt: skip
+    usual = {"grid": "g.yaml", "network": "fc", "data": "digits", "optimizer": "sgd", "batch_norm": False}
+    numbers = {"kappa": 0.5, "gstd": 1.2, "exponent": -1.0, "exponent_low": -1.1, "exponent_high": -0.9}
+    return Measured(**usual | numbers | {"of_eta": -1.0, "of_lam": -1.0, "points": 9} | changes)
 
 
 def test_every_row_is_of_a_grid_that_is_there_and_makes_sense():
@@ -40,16 +36,6 @@ def test_the_range_holds_every_sweep_that_was_used():
             assert all(found.high >= sweep.kappa * sweep.gstd for sweep in found.sweeps)
             assert found.low < found.kappa < found.high
     assert all(sweep.batch_norm for sweep in expected("sgd", batch_norm=True).sweeps)
-
-
-def test_the_fitted_rate_is_where_the_fitted_power_has_its_maximum():
-    """t* = κ/r · (r′/r)^e steps, at r′ = r as long as κ/r; with e = -½ four times as long at r/16."""
-    one = Expected(kappa=0.5, low=0.4, high=0.6, spread=0.5, sweeps=(measured(exponent=-0.5),))
-    assert one.fitted_rate(500) == pytest.approx(1e-3)
-    assert one.fitted_rate(2000) == pytest.approx(1e-3 / 16)
-    law = Expected(kappa=0.5, low=0.4, high=0.6, spread=0.5, sweeps=(measured(), measured(exponent=np.nan)))
-    assert law.fitted_rate(2000) == pytest.approx(0.5 / 2000)
-    assert law.exponent == -1
 
 
 @given(kappa=st.floats(0.05, 10), width=st.floats(0.1, 2), spread=st.floats(0.1, 2))

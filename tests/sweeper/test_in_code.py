@@ -102,7 +102,7 @@ def test_a_script_on_standard_input_without_ray_and_mlflow(tmp_path):
     assert "λ_pred" in stdout
     assert re.search(r"cost +[\d.]+% of one run", stdout)
     assert float(stdout.split()[-1]) > 0
-    assert stderr.startswith("task-probe-30: 2 points in 1 pack on 1 worker")
+    assert stderr.startswith("task-probe-300-0.1: 2 points in 1 pack on 1 worker")
     assert not list(tmp_path.iterdir())
 
 
@@ -110,7 +110,7 @@ def test_an_interrupt_ends_it_and_leaves_nothing(tmp_path):
     process, code = python(SCRIPT.format(module=MODULE, budget=10_000_000), tmp_path)
     process.stdin.write(code)
     process.stdin.close()
-    assert process.stderr.readline().startswith("task-probe-1000000: 2 points")
+    assert process.stderr.readline().startswith("task-probe-10000000-0.1: 2 points")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) != 0
     assert process.stderr.read().rstrip().endswith("KeyboardInterrupt")
@@ -121,8 +121,8 @@ def test_an_interrupt_ends_it_and_leaves_nothing(tmp_path):
 
 def test_a_probe_that_is_kept_is_a_sweep_goes_on_and_says_the_same(probe, products, tmp_path, capsys, monkeypatch):
     kept = probe(products, out=tmp_path / "runs")
-    assert (tmp_path / "runs" / "products-probe-30" / "report.html").is_file()
-    assert kept.sweep == str(tmp_path / "runs" / "products-probe-30")
+    assert (tmp_path / "runs" / "products-probe-300-0.1" / "report.html").is_file()
+    assert kept.sweep == str(tmp_path / "runs" / "products-probe-300-0.1")
     assert kept.sweep in str(kept)
     again = probe(products, out=tmp_path / "runs", progress=True)
     assert "nothing to train" in capsys.readouterr().err

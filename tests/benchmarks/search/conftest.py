@@ -25,4 +25,5 @@ def table():
         objective=np.array(objective),
         judged=np.array([0.5, 0.75, 0.25]),
         unregularized=0.375,
+        rate=10.0,
     )

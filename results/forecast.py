@@ -99,11 +99,13 @@ class Check:
         budget: T, epochs.
         lams: a third of λ_pred, λ_pred, three times that.
         accuracies: best test accuracy within T at each, a mean over seeds.
+        finals: test accuracy after T, likewise.
     """
 
     budget: float
     lams: tuple[float, float, float]
     accuracies: tuple[float, float, float]
+    finals: tuple[float, float, float]
 
     @property
     def gap(self) -> float:
@@ -135,6 +137,7 @@ class Forecast:
         seeds: how many the probe trained.
         lams: all λ of the probe.
         chance: test accuracy of guessing.
+        setup: what it is about, in words.
         warnings: what would make it wrong, a sentence each.
     """
 
@@ -151,6 +154,7 @@ class Forecast:
     seeds: int = 1
     lams: tuple[float, ...] = ()
     chance: float = 0.0
+    setup: str = ""
     warnings: tuple[str, ...]
 
     @property

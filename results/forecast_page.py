@@ -136,6 +136,7 @@ def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
         css=folder.joinpath("report.css").read_text(encoding="utf-8").strip(),
         headline=_headline(forecast.budgets),
         counts=_counts(forecast),
+        setup=text(forecast.setup),
         budgets=_budgets(forecast),
         checks=_checks(forecast.checks),
         figure=f'<figure>\n<div class="card">\n{panels(drawing)}\n</div>\n'
@@ -191,14 +192,13 @@ def _checks(checks: Sequence[Check]) -> str:
         Field(label="at λ_pred", cell=lambda r: accuracy(r["mid"])),
         Field(label="at 3 λ_pred", cell=lambda r: accuracy(r["high"])),
         Field(label="a neighbour is ahead by", cell=lambda r: accuracy(r["gap"])),
+        Field(label="after T: λ_pred / 3", cell=lambda r: accuracy(r["last_low"])),
+        Field(label="λ_pred", cell=lambda r: accuracy(r["last_mid"])),
+        Field(label="3 λ_pred", cell=lambda r: accuracy(r["last_high"])),
     ]
+    names = ("low", "mid", "high", "last_low", "last_mid", "last_high")
     rows = [
-        {
-            "budget": c.budget,
-            "held": c.held,
-            "gap": c.gap,
-            **dict(zip(("low", "mid", "high"), c.accuracies, strict=True)),
-        }
+        {"budget": c.budget, "held": c.held, "gap": c.gap} | dict(zip(names, (*c.accuracies, *c.finals), strict=True))
         for c in checks
     ]
     return table("Trained at λ_pred and its neighbours", fields, rows)

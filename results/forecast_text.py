@@ -99,4 +99,6 @@ def _verdict(check: Check) -> str:
     """Whether a prediction held against its neighbours."""
     low, mid, high = check.accuracies
     said = f"T = {check.budget:g}: accuracy {mid:.4f} at λ_pred, {low:.4f} at a third and {high:.4f} at three times"
+    low, mid, high = check.finals
+    said += f" (after T: {mid:.4f}, {low:.4f}, {high:.4f})"
     return f"[green]held[/]     {said}" if check.held else f"[red]not held[/] {said}: {check.gap:.4f} better"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from results.forecast import STEADY, Check, Coefficient, Forecast, coefficient, interval_of_one, kappa_bound
 from results.forecast_page import draw_forecast, render_forecast
+from results.frames import read_rows
 from results.kappa_library import Expected
 from results.store import SweepDir, write_text
 from results.style import save
@@ -144,6 +145,7 @@ def predict(
         seeds=probed.seeds,
         lams=probed.lams,
         chance=setting.chance,
+        setup=setting.title,
         warnings=(*forecast.warnings, *_of_divergence(probed)),
     )
     write_forecast(forecast)
@@ -230,9 +232,18 @@ def verify_forecast(grid: Grid, forecast: Forecast, out: Path, run: Run) -> Fore
         if peaks["outcome"].eq(Outcome.DIVERGED).any():
             warnings.append(f"T = {predicted.budget:g} was not verified: points diverged there, η is too large")
             continue
-        found = peaks.groupby("lam", sort=True)["best_test_acc"].mean()
-        low, mid, high = (float(found[lam]) for lam in lams)
-        checks.append(Check(budget=predicted.budget, lams=(lams[0], lams[1], lams[2]), accuracies=(low, mid, high)))
+        rows = read_rows(SweepDir(out / chosen.name), ["point", "step", "test_acc"]).astype({"point": str})
+        final = peaks["point"].astype(str).map(rows.dropna().groupby("point")["test_acc"].last())
+        found = peaks.assign(final=final).groupby("lam")[["best_test_acc", "final"]].mean()
+        best, last = (found.loc[lams, name].tolist() for name in ("best_test_acc", "final"))
+        checks.append(
+            Check(
+                budget=predicted.budget,
+                lams=(lams[0], lams[1], lams[2]),
+                accuracies=(best[0], best[1], best[2]),
+                finals=(last[0], last[1], last[2]),
+            )
+        )
     forecast = replace(forecast, checks=tuple(checks), warnings=(*forecast.warnings, *warnings))
     write_forecast(forecast)
     return forecast

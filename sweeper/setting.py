@@ -47,6 +47,15 @@ class Setting:
     normalized: int
     known: Expected
 
+    @property
+    def title(self) -> str:
+        """The set-up in words."""
+        grid = self.grid
+        batch = getattr(grid.trainable, "batch", "full")
+        momentum = f", μ = {self.mu:g}" if self.mu else ""
+        steps = f"{grid.optimizer.name}, η = {self.eta:g}{momentum}, schedule {grid.schedule.name}"
+        return f"{grid.trainable.title}, batch {batch}, {steps}"
+
     def lam(self, rate: float) -> float:
         """The λ with ηλ/(1-μ) = ``rate`` a step, in torch's convention."""
         return rate * (1 - self.mu) / (self.eta * self.per_lam)

@@ -91,10 +91,10 @@ def test_the_horizon_is_the_first_decay_or_the_mean_of_eta():
 
 
 def test_a_prediction_holds_where_no_neighbour_is_better_by_more_than_the_papers_gap():
-    check = Check(budget=10, lams=(1, 3, 9), accuracies=(0.904, 0.900, 0.5))
+    check = Check(budget=10, lams=(1, 3, 9), accuracies=(0.904, 0.900, 0.5), finals=(0.904, 0.900, 0.5))
     assert check.gap == pytest.approx(0.004)
     assert check.held
-    assert not Check(budget=10, lams=(1, 3, 9), accuracies=(0.5, 0.900, 0.905)).held
+    assert not Check(budget=10, lams=(1, 3, 9), accuracies=(0.5, 0.900, 0.905), finals=(0.5, 0.900, 0.905)).held
     assert Forecast(kappa=1, low=1, high=1, sweeps=1, budgets=(), warnings=(), cost=0.1).saved == pytest.approx(
         6.9
     )  # of a grid of eight

@@ -15,7 +15,7 @@ PROBE = Coefficient(
     kappa=0.6, low=0.3, high=1.2, lams=(0.02, 0.04), steady=True, fitted=False, slope=None
 )  # fmt: skip
 KAPPA = {"kappa": 0.7, "low": 0.4, "high": 1.1, "sweeps": 7, "chance": 0.1, "lams": (0.02, 0.04, 0.01, 0.5)}
-CHECK = Check(budget=300.0, lams=(7e-4, 2e-3, 6e-3), accuracies=(0.9, 0.91, 0.87))
+CHECK = Check(budget=300.0, lams=(7e-4, 2e-3, 6e-3), accuracies=(0.9, 0.91, 0.87), finals=(0.9, 0.91, 0.87))
 
 
 @pytest.fixture

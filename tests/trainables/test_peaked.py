@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from trainables.peaked import LEAST, SURE, TOLERANCE, is_past, note, peak_of
 
 CURVES = Path(__file__).parent / "curves" / "small.parquet"  # of the small siblings of the paper's grids, λ > 0
-FLICKERING = "fig1c-constants"  # a CNN with batch norm at a large step: the law is not seen there
+# Accuracy flickers: a CNN with batch norm at a large step, and mini-batches with momentum 0.9, of benchmarks/search.py.
+FLICKERING = {"fig1c-constants", "search-mnist", "search-cnn"}
 
 
 def stopped_at(accuracy, decay_time):
@@ -39,15 +40,16 @@ def lost(curve):
 
 
 def test_on_recorded_curves_less_than_the_tolerance_of_t_star_is_lost(curves):
-    losses = {key: lost(curve) for key, curve in curves.items() if key[0] != FLICKERING}
+    losses = {key: lost(curve) for key, curve in curves.items() if key[0] not in FLICKERING}
     assert len(losses) > 70
     assert max(losses.values()) < TOLERANCE
     assert np.quantile(list(losses.values()), 0.9) <= 0.002
 
 
 def test_where_accuracy_flickers_more_is_lost(curves):
-    losses = [lost(curve) for key, curve in curves.items() if key[0] == FLICKERING]
-    assert TOLERANCE < max(losses) < 0.03
+    losses = {key: lost(curve) for key, curve in curves.items() if key[0] in FLICKERING}
+    assert TOLERANCE < max(losses.values()) < 0.07
+    assert 0.2 < np.mean([loss > TOLERANCE for key, loss in losses.items() if key[0] == "search-mnist"]) < 0.5
 
 
 def test_the_saving_is_real(curves):

@@ -213,6 +213,8 @@ def _md_exhibit(figure: str, exhibit: Exhibit, records: Records) -> Iterable[str
     )
     if exhibit.prints or not exhibit.beyond:
         yield from (f"{'Its' if exhibit.beyond else 'The paper’s'} numbers: {_prints(exhibit)}.", "")
+    if exhibit.advice:
+        yield from (f"**For your λ:** {exhibit.advice}", "")
     if standing := _standing(figure, records):
         how = " and ".join(f"`{command}`" for command in _planned(exhibit))
         grids = ", ".join(_md_grid(_scales(exhibit)[0], stem) for stem in exhibit.grids)
@@ -320,12 +322,13 @@ def _exhibit(figure: str, exhibit: Exhibit, records: Records, folder: Path) -> s
     note = f'<p class="standing">{standing}</p>\n' if standing else ""
     level = "h3" if exhibit.beyond else "h2"
     numbers = f" Its numbers: {text(_prints(exhibit))}." if exhibit.prints or not exhibit.beyond else ""
+    advice = f"<p><strong>For your λ:</strong> {text(exhibit.advice)}</p>\n" if exhibit.advice else ""
     body = "\n".join(_record(record, exhibit, folder) for record in _own(records, figure))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-title">\n'
         f'<{level} id="{anchor}-title">{text(_heading(exhibit))}: {text(exhibit.title)}</{level}>\n'
         f"<blockquote><p>{text(exhibit.says)}</p><footer>{text(exhibit.source)}.{numbers}</footer></blockquote>\n"
-        f"{note}{body}\n</section>"
+        f"{advice}{note}{body}\n</section>"
     )
 
 

@@ -49,6 +49,7 @@ BEYOND: Mapping[str, Exhibit] = {
         says="our observations also hold in the presence of momentum and data augmentation",
         source="The paper, v1, section 2. Read as: with the decay time Σηλ/(1−μ) the law is one for all μ",
         prints="c ≈ 0.0066 epochs at η = 0.2, μ = 0.9 (v1, section 3): κ ≈ 0.65 by the λ of its code, 1.3 by torch’s",
+        advice="with momentum, λ = κ(1−μ)/(η · steps): ten times smaller at μ = 0.9 than at 0.",
         layout="B1",
         grids=("momentum", "momentum-mnist"),
         statements=(Statement(claim="scaling", paper="exponent −1"), Statement(claim="collapse", paper="one κ")),
@@ -60,6 +61,7 @@ BEYOND: Mapping[str, Exhibit] = {
         says="The decay time Σηλ/(1−μ) counts what η was at each step, so that the maximum should come at the κ of "
         "constant η whatever the schedule, if the run is long enough to get there.",
         source="This project’s reading of the paper’s law; the paper has no rule for warm-up and cosine",
+        advice="with warm-up or a cosine, put the mean of η over the run in place of η: twice the λ for a cosine.",
         layout="B2",
         grids=("warmup", "cosine", "warmup-mnist", "cosine-mnist"),
         statements=(Statement(claim="schedule_collapse", paper="one κ"),),
@@ -71,6 +73,7 @@ BEYOND: Mapping[str, Exhibit] = {
         says="The law is one of SGD. AdamW decays weights by ηλ too, but its steps do not grow with the gradient: "
         "t* need not go as 1/(ηλ), and the exponent is to be reported as it is found.",
         source="This project; the paper trains with SGD alone",
+        advice="with AdamW, do not scale λ as 1/T: t* hardly depends on it.",
         layout="B3",
         grids=("adamw", "adamw-mnist"),
         statements=(
@@ -89,6 +92,7 @@ BEYOND: Mapping[str, Exhibit] = {
         "(arXiv 2405.13698), abstract. The timescale is τ = 1/(ηλ); here model and data stay, the length of the run "
         "changes",
         prints="τ not much below one epoch nor much above the whole run (its first version)",
+        advice="with AdamW, keep λ when only T changes; so it is here, on one data set.",
         layout="B4",
         grids=("adamw-cosine-30", "adamw-cosine-100", "adamw-cosine-300"),
         numbers=(

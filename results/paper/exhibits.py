@@ -77,6 +77,7 @@ class Exhibit:
         says: the paper's statement, in its words; beyond it, whose the ``source`` says.
         source: where it says so.
         prints: the numbers that the paper prints with it; empty if it prints none.
+        advice: what it means for whoever must choose λ; empty if nothing.
         layout: name in ``results.paper.catalog.FIGURES``.
         grids: stems of the files in ``grids/paper`` (small siblings: ``grids/small``) that it is drawn from.
         eta: that of the paper's panels that show only one, at the paper's scale; None lets the layout choose.
@@ -88,6 +89,7 @@ class Exhibit:
     says: str
     source: str
     prints: str = ""
+    advice: str = ""
     layout: str
     grids: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()

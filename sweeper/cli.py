@@ -19,6 +19,7 @@ from sweeper.options import (
     STATUS_BAD_INPUT,
     STATUS_DONE,
     STATUS_FAILED,
+    STATUS_INTERRUPTED,
     Address,
     BackendName,
     GridFile,
@@ -175,9 +176,26 @@ def status(sweep_dir: SweepFolder, json_: Json = False) -> None:
 
     Example: [cyan]sweeper status runs/digits[/]
     """
-    from sweeper.show import show_status
+    from sweeper.status import show_status
 
     show_status(sweep_folder(sweep_dir), Console(), as_json=json_)
+
+
+@app.command()
+def watch(
+    sweep_dir: SweepFolder,
+    every: Annotated[float, typer.Option(min=0.1, max=3600.0, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """Follow a sweep that runs elsewhere, from any machine that sees its folder, until all its points have ended.
+
+    Example: [cyan]sweeper watch runs/digits[/]
+    """
+    from sweeper.status import watch as watch_
+
+    try:
+        watch_(sweep_folder(sweep_dir), Console(), every)
+    except KeyboardInterrupt:
+        sys.exit(STATUS_INTERRUPTED)
 
 
 @app.command()

@@ -1,8 +1,10 @@
 """What ``sweeper verify`` found, and how it is printed."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -96,3 +98,9 @@ def _show_faults(title: str, faults: Sequence[Fault], console: Console) -> None:
 def plain(text: str) -> str:
     """Without what would command a terminal, or Rich: it may come from a file that anybody wrote."""
     return escape(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
+
+
+def short(path: Path) -> str:
+    """Relative to the present folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(str(path)) else str(path)

@@ -1,24 +1,16 @@
 """What commands print."""
 
 import json
-import math
-import os
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
-from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from results.part_names import holes, standing
-from results.parts import PointEnd, all_parts, parts, read_commit
-from results.store import SweepDir, files_of
-from search_spaces.errors import InputError, reason
+from results.parts import PointEnd
+from results.store import SweepDir
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
@@ -29,10 +21,7 @@ from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop, judged_by
 from sweeper.backends import available_cpus
 from sweeper.conclude import Account
-from sweeper.inspection import plain
-from sweeper.ledger import given_up
-from sweeper.lock import holder
-from sweeper.plan_file import read_plan
+from sweeper.inspection import short
 from sweeper.progress import duration
 
 # Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
@@ -192,10 +181,10 @@ def show_account(
         f"\n[bold]points[/]   {counts or 'none ended'}" + (f", {account.missing:,} missing" if account.missing else "")
     )
     for label, path in {"report": root / "report.html", "table ": root / "rows"}.items():
-        console.print(f"[bold]{label}[/]   {escape(_short(path))}", soft_wrap=True, highlight=False)
+        console.print(f"[bold]{label}[/]   {escape(short(path))}", soft_wrap=True, highlight=False)
     if tracked:
         console.print(
-            f"[bold]MLflow[/]   sweeper ui --out {escape(_short(root.parent))}", soft_wrap=True, highlight=False
+            f"[bold]MLflow[/]   sweeper ui --out {escape(short(root.parent))}", soft_wrap=True, highlight=False
         )
 
 
@@ -211,115 +200,9 @@ def _show_failures(account: Account, directory: SweepDir, console: Console) -> N
         console.print(f"\n[{color}]{count} {outcome}:[/] {escape(why)}", soft_wrap=True)
         log = directory.logs / f"{ends[0].point}.txt"
         if outcome is Outcome.FAILED and log.is_file():
-            console.print(f"  traceback: {escape(_short(log))}", soft_wrap=True, highlight=False)
-
-
-def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
-    """How far a sweep is and what it takes, from its plan, names and footers alone."""
-    directory = SweepDir(root)
-    file = read_plan(directory)
-    ends, damaged = _readable_ends(directory)
-    given_up_, runner = given_up(directory), holder(directory)
-    outcomes = Counter(end.outcome for end in ends.values())
-    left = [p for p in file.points if p not in ends]
-    planned = {p.id: pack for pack in file.packs for p in pack.points}
-    steps = sum(planned[i].cost.steps / len(planned[i].points) for i in left if i in planned)
-    speed = _steps_per_second(list(ends.values()))
-    eta = steps / speed / max(1, file.workers) if speed and steps else math.nan
-    under_way = _under_way(directory, {planned[i].id for i in left if i in planned})
-    under_way_rows = sum(under_way.values())
-    content = {
-        "sweep": root.name,
-        "created": file.created,
-        "points": len(file.points),
-        "outcomes": dict(outcomes),
-        "missing": len(left),
-        "under_way": {"packs": len(under_way), "rows": under_way_rows},
-        "eta_seconds": None if math.isnan(eta) else round(eta, 1),
-        "running": runner,
-        "given_up": given_up_,
-        "damaged": damaged,
-        "bytes": _bytes(directory),
-    }
-    if as_json:
-        console.print_json(json.dumps(content))
-        return
-    console.print(f"[bold]{escape(root.name)}[/], first run {file.created}", highlight=False)
-    for outcome, count in sorted(outcomes.items()):
-        console.print(f"  {count:>7,} {outcome}")
-    console.print(
-        f"  {len(left):>7,} missing"
-        + (f", {_plural(len(under_way), 'pack')} under way with {under_way_rows:,} rows" if under_way else "")
-        + (f", about {duration(eta)} of training" if not math.isnan(eta) else "")
-    )
-    sizes = ", ".join(f"{name} {decimal(size)}" for name, size in _bytes(directory).items())
-    console.print(f"[bold]disk[/]     {sizes}", highlight=False)
-    console.print(f"[bold]running[/]  {escape(runner or 'no')}", highlight=False, soft_wrap=True)
-    for pack, why in given_up_.items():
-        console.print(f"[red]given up:[/] pack {escape(pack)}: {plain(why)}", highlight=False, soft_wrap=True)
-    for part, why in damaged.items():
-        console.print(f"[red]damaged:[/] {escape(part)}: {plain(why)}", highlight=False, soft_wrap=True)
-    if damaged:
-        console.print(f"'sweeper verify {escape(_short(root))}' says more", highlight=False, soft_wrap=True)
-
-
-def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, str]]:
-    """The ledger without what cannot be read, and of that each file with what is wrong, by names and footers."""
-    names = all_parts(directory)
-    ends: dict[str, PointEnd] = {}
-    damaged = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in holes(names)}
-    for name in standing(names):
-        try:
-            ends |= {end.point: end for end in read_commit(directory, name).ends}
-        except FileNotFoundError:
-            return _readable_ends(directory)  # replaced since it was listed
-        except InputError as error:
-            damaged[name.file] = reason(error, str(directory.rows / name.file))
-    return ends, damaged
-
-
-def _under_way(directory: SweepDir, unfinished: Collection[str]) -> dict[str, int]:
-    """Of unfinished packs that have committed something, the rows that they have."""
-    rows: Counter[str] = Counter()
-    for name in parts(directory):
-        if name.pack in unfinished:
-            with suppress(FileNotFoundError, pa.ArrowException, OSError):  # replaced meanwhile, or damaged: said above
-                rows[name.pack] += pq.read_metadata(directory.rows / name.file).num_rows
-    return dict(rows)
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _bytes(directory: SweepDir) -> dict[str, int]:
-    """Sizes of the parts, the checkpoints and the whole folder."""
-    sizes = {"rows": 0, "checkpoints": 0, "in all": 0}
-    for path in files_of(directory):
-        with suppress(FileNotFoundError):
-            size = path.stat().st_size
-            sizes["in all"] += size
-            if path.parent.name in sizes:
-                sizes[path.parent.name] += size
-    return sizes
-
-
-def _steps_per_second(ends: list[PointEnd]) -> float:
-    """Steps of points a second and worker, over the packs that have ended points."""
-    seconds: dict[tuple[str, int], float] = {}
-    for end in ends:
-        key = (end.pack, end.attempt)
-        seconds[key] = max(seconds.get(key, 0.0), end.seconds)
-    total = sum(seconds.values())
-    return sum(end.steps for end in ends) / total if total else 0.0
+            console.print(f"  traceback: {escape(short(log))}", soft_wrap=True, highlight=False)
 
 
 def _range(values: list[float] | list[int]) -> str:
     low, high = min(values), max(values)
     return f"{low:,.4g}" if low == high else f"{low:,.4g} … {high:,.4g}"
-
-
-def _short(path: Path) -> str:
-    """Relative to the present folder where that is shorter."""
-    relative = os.path.relpath(path)
-    return relative if len(relative) < len(str(path)) else str(path)

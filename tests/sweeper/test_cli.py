@@ -177,6 +177,7 @@ def test_every_command_has_help_with_an_example(sweeper):
         "run",
         "predict",
         "status",
+        "watch",
         "verify",
         "analyze",
         "figure",

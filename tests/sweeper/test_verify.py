@@ -422,7 +422,7 @@ class _Refused(InProcessBackend):
 
 
 def test_status_tells_sizes_who_runs_it_what_was_given_up_and_what_is_damaged(sweep, small_grid):
-    from sweeper.show import show_status
+    from sweeper.status import show_status
 
     def status(directory, **options):
         console = Console(file=io.StringIO(), width=200)

@@ -1,0 +1,201 @@
+"""How far a sweep is, from its files alone: what ``sweeper status`` prints once and ``sweeper watch`` follows."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.filesize import decimal
+from rich.live import Live
+from rich.markup import escape
+
+from results.part_names import holes, standing
+from results.parts import PointEnd, all_parts, parts, read_commit
+from results.store import SweepDir, files_of
+from search_spaces.errors import InputError, reason
+from sweeper.inspection import plain, short
+from sweeper.ledger import given_up
+from sweeper.lock import holder
+from sweeper.plan_file import read_plan
+from sweeper.progress import duration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How far a sweep is.
+
+    Attributes:
+        sweep: its name.
+        created: when it was first run.
+        points: planned.
+        outcomes: number of ended points by outcome.
+        missing: points that have not ended.
+        under_way: packs that have committed something and have points that have not ended, to their rows.
+        eta_seconds: of training that is left, by the pace so far; None if not known.
+        running: who runs it at present, in words; None if nobody.
+        given_up: pack to why it is not tried again.
+        damaged: file to what is wrong with it.
+    """
+
+    sweep: str
+    created: str
+    points: int
+    outcomes: Mapping[str, int]
+    missing: int
+    under_way: Mapping[str, int]
+    eta_seconds: float | None
+    running: str | None
+    given_up: Mapping[str, str]
+    damaged: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """A dict for ``json.dumps``; packs under way as their number and their rows."""
+        under_way = {"packs": len(self.under_way), "rows": sum(self.under_way.values())}
+        return asdict(self) | {"under_way": under_way}
+
+
+def status_of(root: Path) -> Status:
+    """Of the sweep in a folder, from its plan, names and footers."""
+    directory = SweepDir(root)
+    file = read_plan(directory)
+    ends, damaged = _readable_ends(directory)
+    left = [p for p in file.points if p not in ends]
+    planned = {p.id: pack for pack in file.packs for p in pack.points}
+    steps = sum(planned[i].cost.steps / len(planned[i].points) for i in left if i in planned)
+    speed = _steps_per_second(list(ends.values()))
+    return Status(
+        sweep=root.name,
+        created=file.created,
+        points=len(file.points),
+        outcomes=dict(Counter(str(end.outcome) for end in ends.values())),
+        missing=len(left),
+        under_way=_under_way(directory, {planned[i].id for i in left if i in planned}),
+        eta_seconds=round(steps / speed / max(1, file.workers), 1) if speed and steps else None,
+        running=holder(directory),
+        given_up=given_up(directory),
+        damaged=damaged,
+    )
+
+
+def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
+    """How far a sweep is, and what it takes on the disk."""
+    status, sizes = status_of(root), _bytes(SweepDir(root))
+    if as_json:
+        console.print_json(json.dumps(status.to_json() | {"bytes": sizes}))
+        return
+    console.print(f"[bold]{escape(status.sweep)}[/], first run {status.created}", highlight=False)
+    for outcome, count in sorted(status.outcomes.items()):
+        console.print(f"  {count:>7,} {outcome}")
+    rows = sum(status.under_way.values())
+    console.print(
+        f"  {status.missing:>7,} missing"
+        + (f", {_plural(len(status.under_way), 'pack')} under way with {rows:,} rows" if rows else "")
+        + (f", about {duration(status.eta_seconds)} of training" if status.eta_seconds is not None else "")
+    )
+    disk = ", ".join(f"{name} {decimal(size)}" for name, size in sizes.items())
+    console.print(f"[bold]disk[/]     {disk}", highlight=False)
+    console.print(f"[bold]running[/]  {escape(status.running or 'no')}", highlight=False, soft_wrap=True)
+    _show_trouble(status, root, console)
+
+
+def watch(root: Path, console: Console, seconds: float) -> None:
+    """Follow a sweep that runs elsewhere until none of its points is missing: one line, renewed on a terminal.
+
+    Elsewhere it is printed again whenever it has changed.
+
+    Args:
+        root: folder of the sweep.
+        console: to print on.
+        seconds: between two looks.
+    """
+    status, before = status_of(root), ""
+    with Live(line(status), console=console, auto_refresh=False, transient=True) as live:
+        while status.missing:
+            if console.is_terminal:
+                live.update(line(status), refresh=True)
+            elif (now := line(status)) != before:
+                console.print(now, soft_wrap=True, highlight=False)
+                before = now
+            time.sleep(seconds)
+            status = status_of(root)
+    console.print(line(status), soft_wrap=True, highlight=False)
+    _show_trouble(status, root, console)
+
+
+def line(status: Status) -> str:
+    """How far a sweep is, in one line of Rich's markup."""
+    done = status.points - status.missing
+    parts_ = [f"[bold]{escape(status.sweep)}[/] {done:,}/{status.points:,} points"]
+    parts_ += [f"{count:,} {outcome}" for outcome, count in sorted(status.outcomes.items()) if outcome != "completed"]
+    if status.missing:
+        parts_ += [f"{_plural(len(status.under_way), 'pack')} under way"] if status.under_way else []
+        parts_ += [f"about {duration(status.eta_seconds)} of training left"] if status.eta_seconds is not None else []
+        parts_ += [f"run by {escape(status.running)}" if status.running else "[yellow]nobody runs it[/]"]
+    parts_ += [f"[red]{_plural(len(status.given_up), 'pack')} given up[/]"] if status.given_up else []
+    return " · ".join(parts_)
+
+
+def _show_trouble(status: Status, root: Path, console: Console) -> None:
+    for pack, why in status.given_up.items():
+        console.print(f"[red]given up:[/] pack {escape(pack)}: {plain(why)}", highlight=False, soft_wrap=True)
+    for part, why in status.damaged.items():
+        console.print(f"[red]damaged:[/] {escape(part)}: {plain(why)}", highlight=False, soft_wrap=True)
+    if status.damaged:
+        console.print(f"'sweeper verify {escape(short(root))}' says more", highlight=False, soft_wrap=True)
+
+
+def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, str]]:
+    """The ledger without what cannot be read, and of that each file with what is wrong, by names and footers."""
+    names = all_parts(directory)
+    ends: dict[str, PointEnd] = {}
+    damaged = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in holes(names)}
+    for name in standing(names):
+        try:
+            ends |= {end.point: end for end in read_commit(directory, name).ends}
+        except FileNotFoundError:
+            return _readable_ends(directory)  # replaced since it was listed
+        except InputError as error:
+            damaged[name.file] = reason(error, str(directory.rows / name.file))
+    return ends, damaged
+
+
+def _under_way(directory: SweepDir, unfinished: Collection[str]) -> dict[str, int]:
+    """Of unfinished packs that have committed something, the rows that they have."""
+    rows: Counter[str] = Counter()
+    for name in parts(directory):
+        if name.pack in unfinished:
+            with suppress(FileNotFoundError, pa.ArrowException, OSError):  # replaced meanwhile, or damaged: said above
+                rows[name.pack] += pq.read_metadata(directory.rows / name.file).num_rows
+    return dict(rows)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _bytes(directory: SweepDir) -> dict[str, int]:
+    """Sizes of the parts, the checkpoints and the whole folder."""
+    sizes = {"rows": 0, "checkpoints": 0, "in all": 0}
+    for path in files_of(directory):
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            sizes["in all"] += size
+            if path.parent.name in sizes:
+                sizes[path.parent.name] += size
+    return sizes
+
+
+def _steps_per_second(ends: list[PointEnd]) -> float:
+    """Steps of points a second and worker, over the packs that have ended points."""
+    seconds: dict[tuple[str, int], float] = {}
+    for end in ends:
+        key = (end.pack, end.attempt)
+        seconds[key] = max(seconds.get(key, 0.0), end.seconds)
+    total = sum(seconds.values())
+    return sum(end.steps for end in ends) / total if total else 0.0

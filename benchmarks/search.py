@@ -5,7 +5,7 @@
 needs the extra ``bench`` (pip install -e '.[bench]') for Optuna.
 
 Every method trains the same model on the same images with the same budget T. For each set-up the grid
-``benchmarks/search/NAME.yaml`` is trained once, 10 values of λ per decade from 1e-6 to 0.1 (torch's weight_decay) and
+``benchmarks/searches/NAME.yaml`` is trained once, 10 values of λ per decade from 1e-6 to 0.1 (torch's weight_decay) and
 several seeds, and measured twice: on a validation split and, the same runs again, on the test set. The searches then
 replay on this table: a λ that they ask for is taken for the nearest recorded one, its steps are counted as if it had
 been trained, and they see the validation accuracy of one seed. They search log-uniformly over all five decades, as
@@ -38,15 +38,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from search import peers, picture
-from search.replay import Found, incumbents
-from search.table import Table, by_test, by_validation, rows_of
+from searches import peers, picture
+from searches.replay import Found, incumbents
+from searches.table import Table, by_test, by_validation, rows_of
 
 from results.store import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.trainable import Digits
 
-FOLDER = Path(__file__).parent / "search"
+FOLDER = Path(__file__).parent / "searches"
 SETUPS = {
     "digits": "Fully connected, digits",
     "mnist": "Fully connected, MNIST",

@@ -10,7 +10,7 @@ from search_spaces.load import load_grid
 from search_spaces.trainable import judged_by
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-GRIDS = sorted((FOLDER / "search").glob("*.yaml"))
+GRIDS = sorted((FOLDER / "searches").glob("*.yaml"))
 
 
 def grid_of(path, *settings):

@@ -2,7 +2,7 @@ import math
 from itertools import repeat
 
 import numpy as np
-from search.replay import Found, Run, gaps_at, good_from, incumbents, quantiles
+from searches.replay import Found, Run, gaps_at, good_from, incumbents, quantiles
 
 
 def test_incumbents_are_the_best_so_far_when_their_runs_end(table):

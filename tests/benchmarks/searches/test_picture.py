@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from search.picture import Curve, curves, draw, markdown
+from searches.picture import Curve, curves, draw, markdown
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from results.style import BLUE, DASHED, GREEN, INK, MUTED, ORANGE, PRINT_DPI, Drawing, new_figure, save, styled
-from search.replay import gaps_at, good_from, quantiles
+from searches.replay import gaps_at, good_from, quantiles
 
 ENOUGH = 0.004  # accuracy: the tolerance of claim 5, and what the paper's λ_pred loses to the tuned λ
 LEVELS = (0.1, 0.5, 0.9)  # shares of the searches

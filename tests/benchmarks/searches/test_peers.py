@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from search import peers
-from search.table import Table
+from searches import peers
+from searches.table import Table
 
 ROOT = Path(__file__).parents[3]
 LAMS = np.geomspace(1e-6, 1e-1, 51)

@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 @pytest.fixture
 def table():
     """Three λ, two seeds, measured after 1, 2 and 4 steps."""
-    from search.table import Table
+    from searches.table import Table
 
     objective = [
         [[0.1, 0.2, 0.5], [0.1, 0.2, 0.3]],

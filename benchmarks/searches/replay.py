@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search.table import Table
+from searches.table import Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from search.table import by_test, by_validation
+from searches.table import by_test, by_validation
 
 
 def rows(test_acc, train_acc=0.5):

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from search.replay import Run
-from search.table import Table
+from searches.replay import Run
+from searches.table import Table
 
 PER_DECADE = 2  # λ of a grid
 PERCENT = 100  # reports of a run to Ray Tune's schedulers: its steps in percent, their defaults' max_t = 100

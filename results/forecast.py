@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -154,7 +154,7 @@ class Forecast:
     seeds: int = 1
     lams: tuple[float, ...] = ()
     chance: float = 0.0
-    setup: str = ""
+    setup: str = field(default="", compare=False)
     warnings: tuple[str, ...]
 
     @property

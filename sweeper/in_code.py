@@ -111,6 +111,7 @@ def predict_lambda(
         if share == 0:
             return guess(grid, budgets)
         forecast = predict(grid, budgets, share, Path(place), _runner(Path(place), progress=progress))
+        forecast = replace(forecast, setup=forecast.setup.replace(name, _title(task)))
     return forecast if out is not None else replace(forecast, sweep="")
 
 

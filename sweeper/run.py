@@ -66,8 +66,8 @@ def run_sweep(
                 law = setup_of(grid).constant_share({}) == 1
                 done = len(points) - len(missing)
                 with (
+                    stop_on_signals(directory, console),  # first: who sees the display may interrupt at once
                     Display(console, grid.name, plan, len(missing), done, under_way=under_way, law=law) as display,
-                    stop_on_signals(directory, console),
                 ):
                     backend.run(directory, plan, grid, display.notify)
             tidy(directory)

@@ -39,6 +39,7 @@ def test_every_listener_is_on_loopback(ray_backend):
     assert set(addresses) <= loopback
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_but_the_progress(tmp_path):
     grid = tmp_path / "g.yaml"
     grid.write_text(SMALL)

@@ -389,7 +389,7 @@ def test_the_folder_itself_may_be_a_link(copy, tmp_path):
 
 SECRET = "hunter2-S3CR3T"
 URIS = [
-    f"http://me:{SECRET}@127.0.0.1:9/path?token={SECRET}",
+    pytest.param(f"http://me:{SECRET}@127.0.0.1:9/path?token={SECRET}", marks=pytest.mark.slow),
     pytest.param(f"postgresql://me:{SECRET}@127.0.0.1:9/mlflow", marks=pytest.mark.slow),
     pytest.param(f"mysql+pymysql://me:{SECRET}@127.0.0.1:9/mlflow?password={SECRET}", marks=pytest.mark.slow),
 ]

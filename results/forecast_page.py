@@ -36,8 +36,8 @@ def draw_forecast(peaks: pd.DataFrame, forecast: Forecast) -> Drawing:
         figure, (left, right) = style.new_figure(titles, width=4.3)
         _draw_times(left, data[data["panel"] == "t_star"], forecast, scale)
         _draw_accuracies(right, data[data["panel"] == "accuracy"], scale)
-        style.color_key(left, "T", scale)
-        style.color_key(right, "T", scale)
+        for ax in (left, right) if len(forecast.budgets) > 1 else ():
+            style.color_key(ax, "T", scale)
     caption = (
         "Circles: the probe; hollow with an arrow: t* is only a lower bound; small squares: has not learned. Diamonds "
         "in a: λ_pred at the time its maximum is expected, bars: its interval; line and band: t* ∝ 1/λ through κ and "
@@ -148,7 +148,7 @@ def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
 
 def _headline(budgets: Sequence[Predicted]) -> str:
     first = budgets[0]
-    said = f"λ = {estimate(first.lam, (first.low, first.high), digits=2)} for T = {number(first.budget)} epochs"
+    said = f"λ = {estimate(first.lam, (first.low, first.high))} for T = {number(first.budget)} epochs"
     more = len(budgets) - 1
     return said + (f", and for {more} more budget{'s' * (more > 1)}." if more else ".")
 

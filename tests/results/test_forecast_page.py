@@ -52,7 +52,7 @@ def test_the_page_says_what_was_found_and_whether_it_held(peaks):
         **KAPPA, probe=PROBE, budgets=(PREDICTED,), checks=(CHECK,), cost=0.06, warnings=("κ <may> change",)
     )
     said = page(forecast, peaks)
-    assert "λ = 0.0020 [0.0010, 0.0040] for T = 300 epochs." in said
+    assert "λ = 0.00200 [0.00100, 0.00400] for T = 300 epochs." in said
     assert "κ = 0.60 [0.30, 1.20] from t* at λ = 0.02, 0.04; 0.70 [0.40, 1.10] together with 7" in said
     assert "took 6% of the steps" in said
     assert "6.9 runs more" in said

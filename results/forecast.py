@@ -238,7 +238,7 @@ def coefficient(peaks: pd.DataFrame, chance: float) -> Coefficient | None:
         high=high,
         lams=tuple(float(value) for value in means.index[:count]),
         steady=count > 1 and _agree(means.iloc[:count]),
-        fitted=bool((floats(used, "best_train_acc")[lam == means.index[0]] >= 1 - 1e-6).all()),
+        fitted=bool((floats(used, "best_train_acc")[lam == means.index[0]] >= 1 - ROUNDING).all()),
         slope=_slope(means),
     )
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from results import style
 from results.figure_data import numbers
 from results.forecast import Check, Forecast, Predicted, learned, usable
-from results.markup import Field, accuracy, estimate, number, panels, remark, table, text
+from results.markup import Field, accuracy, badge, estimate, number, panels, remark, table, text
 from results.segments import floats
 from results.style import DASHED, GREY, Drawing, Rendered, Scale
 
@@ -187,7 +187,11 @@ def _checks(checks: Sequence[Check]) -> str:
         return '<p class="note">Not trained yet: <code>sweeper predict … --verify</code> does it.</p>'
     fields = [
         Field(label="T (epochs)", cell=lambda r: number(r["budget"])),
-        Field(label="Held", cell=lambda r: _mark(r["held"] is True), kind="verdict"),
+        Field(
+            label="Held",
+            cell=lambda r: badge("pass", "held") if r["held"] else badge("fail", "not held"),
+            kind="verdict",
+        ),
         Field(label="at λ_pred / 3", cell=lambda r: accuracy(r["low"])),
         Field(label="at λ_pred", cell=lambda r: accuracy(r["mid"])),
         Field(label="at 3 λ_pred", cell=lambda r: accuracy(r["high"])),
@@ -202,11 +206,6 @@ def _checks(checks: Sequence[Check]) -> str:
         for c in checks
     ]
     return table("Trained at λ_pred and its neighbours", fields, rows)
-
-
-def _mark(held: bool) -> str:
-    kind, sign, word = ("pass", "✓", "held") if held else ("fail", "✗", "not held")
-    return f'<span class="mark {kind}"><span aria-hidden="true">{sign}</span> {word}</span>'
 
 
 def _range(row: Mapping[str, object], low: str, high: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from results.gallery import ENTRIES, FOLDER, SCALES, Finding, Mark, Record, Scale
-from results.markup import ABSENT, Field, accuracy, estimate, number, remark, table, text
+from results.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, remark, table, text
 from results.paper.beyond import BEYOND
 from results.paper.exhibits import EXHIBITS, Exhibit
 
@@ -27,7 +27,7 @@ BEYOND_THE_PAPER = (
     "What the paper does not try, asked in its terms: the decay time s = Σηλ/(1−μ), and κ, that at t*. The set-ups are "
     "ours, small ones on digits and MNIST; each says whose statement is put to the test."
 )
-_SYMBOLS: Mapping[Mark, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "": ""}
+_SYMBOLS: Mapping[str, str] = SYMBOLS | {"": ""}
 _KINDS = ("claim", "value", "value estimate", "verdict", "why")  # of the columns of findings
 
 
@@ -80,8 +80,8 @@ def _counts(records: Records) -> str:
     for scale, words in {"paper": "at paper scale", "small": "as a small sibling"}.items():
         own = [record for (figure, s), record in records.items() if s == scale and figure in EXHIBITS]
         told = {(f.claim, f.what, f.of, f.agrees) for record in own for f in record.findings}  # figures share claims
-        count = Counter(agrees for *_, agrees in told)
-        tally = ", ".join(f"{count[mark]} {symbol}" for mark, symbol in _SYMBOLS.items() if mark and count[mark])
+        count: Counter[str] = Counter(agrees for *_, agrees in told)
+        tally = ", ".join(f"{count[mark]} {symbol}" for mark, symbol in SYMBOLS.items() if count[mark])
         parts.append(f"{len(own)} drawn {words}" + (f" (statements judged: {tally})" if tally else ""))
     none = sum(not _own(records, figure) for figure in EXHIBITS)
     return f"Of {len(EXHIBITS)} figures, {'; '.join(parts)}; {none} not at all."
@@ -369,12 +369,10 @@ def _cells(finding: Finding, exhibit: Exhibit, *, several: bool) -> tuple[str, .
     claim = f" <code>{text(finding.claim)}</code>" * bool(finding.claim)
     of = f' <span class="of">{text(finding.of)}</span>' * several
     mark = finding.agrees
-    words = _word(mark, exhibit)
-    symbol = f'<span class="mark {mark}"><span aria-hidden="true">{_SYMBOLS[mark]}</span> {words}</span>'
     return (
         text(finding.what) + claim + of,
         text(finding.paper),
         _value(finding),
-        symbol if mark else ABSENT,
+        badge(mark, _word(mark, exhibit)) if mark else ABSENT,
         remark(finding.why),
     )

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from results.style import Rendered
 
 ABSENT = "–"
+SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 # matplotlib sets these for every element of the page with a style rule; as attributes they stay in the drawing
@@ -73,6 +74,11 @@ def estimate(value: object, pair: object, digits: int = 3) -> str:
     else:
         shown = [number(x, digits) for x in parts]
     return f"{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def badge(ruling: str, words: str) -> str:
+    """Symbol, words and colour of a ruling (pass, fail or inconclusive), so that none of them is needed alone."""
+    return f'<span class="mark {ruling}"><span aria-hidden="true">{SYMBOLS[ruling]}</span> {text(words)}</span>'
 
 
 def remark(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from results.figures import LawLine
-from results.markup import ABSENT, Field, accuracy, estimate, number, panels, remark, table, text
+from results.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, panels, remark, table, text
 from results.segments import extra_axes
 from results.style import Rendered
 from search_spaces.outcome import TRAINED
@@ -41,7 +41,6 @@ CLAIMS = {
     "overparameterized": "The network can fit its training set",
     "lambda_opt": "t* ∝ 1/λ above the best λ, constant below it",
 }
-_SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 _NO_AXES = (
     *(
         "in_law",
@@ -105,7 +104,7 @@ def _headline(verdicts: "Sequence[Verdict]", law: LawLine | None) -> str:
         found = f"t* ∝ (ηλ)<sup>{number(round(law.slope, 2))}</sup>"
         if math.isfinite(law.kappa):
             found += f", κ = {estimate(law.kappa, (law.kappa_low, law.kappa_high), digits=2)}"
-    count = {kind: sum(v.verdict == kind for v in verdicts) for kind in _SYMBOLS}
+    count = {kind: sum(v.verdict == kind for v in verdicts) for kind in SYMBOLS}
     if not verdicts:
         return f"{found}; no claim was judged."
     parts = [f"{count['pass']} of {len(verdicts)} claims pass"]
@@ -152,9 +151,7 @@ def _claim(row: Mapping[str, object]) -> str:
 
 
 def _mark(verdict: str) -> str:
-    """Word, symbol and colour, so that none of them is needed alone."""
-    kind = verdict if verdict in _SYMBOLS else "inconclusive"
-    return f'<span class="mark {kind}"><span aria-hidden="true">{_SYMBOLS[kind]}</span> {text(verdict)}</span>'
+    return badge(verdict if verdict in SYMBOLS else "inconclusive", verdict)
 
 
 def _figure(drawing: Rendered) -> str:

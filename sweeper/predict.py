@@ -180,7 +180,7 @@ def _stages(share: float) -> Iterator[float]:
 
 def _round(setting: Setting, factors: Sequence[float], longest: float, share: float, out: Path, run: Run) -> _Probed:
     """Train λ at so many times the λ expected, or what is missing of them, and read κ off."""
-    first = setting.lam(setting.known.kappa / setting.steps(longest))
+    first = setting.lam(setting.known.kappa / setting.profile.last_step(longest))
     lams = tuple(float(f"{first * factor:.3g}") for factor in factors)
     probe = _probe_grid(setting, lams, longest, share)
     peaks = _trained(probe, out, run)
@@ -192,7 +192,7 @@ def _round(setting: Setting, factors: Sequence[float], longest: float, share: fl
         ended=float(peaks.loc[peaks["lam"] == lams[-1], "last_decay_time"].mean()),
         lams=lams,
         diverged=int(peaks["outcome"].eq(Outcome.DIVERGED).sum()),
-        cost=float(peaks["last_step"].sum()) / seeds / setting.steps(longest),
+        cost=float(peaks["last_step"].sum()) / seeds / setting.profile.last_step(longest),
         seeds=seeds,
     )
 
@@ -261,7 +261,7 @@ def write_forecast(forecast: Forecast) -> None:
 
 def _probe_grid(setting: Setting, lams: Sequence[float], longest: float, share: float) -> Grid:
     """Large λ at constant η until they have peaked, none longer than ``share`` of a run."""
-    most = max(share * longest, 1 / setting.steps_per_epoch)
+    most = max(share * longest, 1 / setting.profile.steps_per_epoch)
     return _changed(
         setting.grid,
         f"name={setting.grid.name}-probe-{longest:.10g}-{share:.10g}",

@@ -1,6 +1,5 @@
 """What λ_pred needs to know of a grid: one set-up, its steps, and what sweeps like it have shown."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from results.kappa_library import Expected, expected
 from results.setup import setup_of
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
+from search_spaces.plan import Profile
 from search_spaces.points import make_points
 from search_spaces.recipe import recipe_of
 from search_spaces.schedule import learning_rate_factor
@@ -32,7 +32,7 @@ class Setting:
         eta: learning rate η.
         mu: momentum μ.
         per_lam: torch's weight decay for λ = 1.
-        steps_per_epoch: optimizer steps of an epoch.
+        profile: steps of an epoch and of a budget.
         chance: test accuracy of guessing.
         normalized: number of weights whose scale a norm takes away.
         known: what sweeps with this optimizer, and with or without norms, have shown.
@@ -42,7 +42,7 @@ class Setting:
     eta: float
     mu: float
     per_lam: float
-    steps_per_epoch: int
+    profile: Profile
     chance: float
     normalized: int
     known: Expected
@@ -60,10 +60,6 @@ class Setting:
         """The λ with ηλ/(1-μ) = ``rate`` a step, in torch's convention."""
         return rate * (1 - self.mu) / (self.eta * self.per_lam)
 
-    def steps(self, budget: float) -> int:
-        """Optimizer steps of a budget in epochs."""
-        return max(1, math.ceil(budget * self.steps_per_epoch))
-
     def predicted(self, budget: float, kappa: tuple[float, float, float], factor: float) -> Predicted:
         """λ_pred with its interval.
 
@@ -73,9 +69,9 @@ class Setting:
             factor: λ_pred is ``factor`` times that whose peak comes at the end.
         """
         horizon = self._horizon(budget)
-        steps = self.steps(budget) * horizon
+        steps = self.profile.last_step(budget) * horizon
         lam, low, high = (self.lam(factor * k / steps) for k in kappa)
-        epochs = steps / factor / self.steps_per_epoch
+        epochs = steps / factor / self.profile.steps_per_epoch
         return Predicted(
             budget=budget,
             lam=lam,
@@ -89,7 +85,7 @@ class Setting:
         )
 
     def _horizon(self, budget: float) -> float:
-        last = min(self.steps(budget), MOST_FACTORS)
+        last = min(self.profile.last_step(budget), MOST_FACTORS)
         factors = learning_rate_factor(self.grid.schedule, np.arange(last), last)
         return horizon_share(factors, setup_of(self.grid).constant_share({}) or None)
 
@@ -125,7 +121,7 @@ def setting_of(grid: Grid) -> Setting:
         eta=points[0].eta,
         mu=points[0].mu,
         per_lam=weight_decay_of(recipe.l2, 1.0, profile.train),
-        steps_per_epoch=profile.steps_per_epoch,
+        profile=profile,
         chance=1 / task_of(trainable).data.classes,
         normalized=normalized,
         known=expected(recipe.optimizer.name, batch_norm=normalized > 0),

@@ -95,7 +95,7 @@ def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
     rows = sum(status.under_way.values())
     console.print(
         f"  {status.missing:>7,} missing"
-        + (f", {_plural(len(status.under_way), 'pack')} under way with {rows:,} rows" if rows else "")
+        + (f", {_plural(len(status.under_way), 'pack')} under way with {rows:,} rows" if status.under_way else "")
         + (f", about {duration(status.eta_seconds)} of training" if status.eta_seconds is not None else "")
     )
     disk = ", ".join(f"{name} {decimal(size)}" for name, size in sizes.items())

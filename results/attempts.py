@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from results.parts import all_parts
-from results.store import SweepDir
+from results.store import SweepDir, create, make_folder, sizes_in
 
 _ATTEMPT = re.compile(r"([0-9a-z]+)-(\d{3,})")
 
@@ -16,12 +16,12 @@ class OvertakenError(Exception):
 def claim(directory: SweepDir, pack: str) -> int:
     """A number for an attempt at a pack that no other attempt has or will have."""
     taken = [name.attempt for name in all_parts(directory, pack)]
-    taken += [attempt for _, attempt in _attempts(directory, f"{pack}-*")]
-    directory.attempts.mkdir(parents=True, exist_ok=True)
+    taken += [attempt for _, attempt in _attempts(directory, f"{pack}-")]
+    make_folder(directory.attempts)
     attempt = max(taken, default=-1) + 1
     while True:
         try:
-            (directory.attempts / f"{pack}-{attempt:03d}").touch(exist_ok=False)
+            create(directory.attempts / f"{pack}-{attempt:03d}")
         except FileExistsError:
             attempt += 1
         else:
@@ -35,7 +35,7 @@ def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:
         OvertakenError: a later attempt has it.
     """
     try:
-        (directory.attempts / f"{pack}-{attempt + 1:03d}").touch(exist_ok=False)
+        create(directory.attempts / f"{pack}-{attempt + 1:03d}")
     except FileExistsError:
         raise _overtaken(pack, attempt) from None
     return attempt + 1
@@ -57,10 +57,10 @@ def _overtaken(pack: str, attempt: int) -> OvertakenError:
 
 def packs_begun(directory: SweepDir) -> set[str]:
     """Ids of the packs that some attempt was made at."""
-    return {pack for pack, _ in _attempts(directory, "*-*")} | {name.pack for name in all_parts(directory)}
+    return {pack for pack, _ in _attempts(directory)} | {name.pack for name in all_parts(directory)}
 
 
-def _attempts(directory: SweepDir, pattern: str) -> Iterator[tuple[str, int]]:
+def _attempts(directory: SweepDir, prefix: str = "") -> Iterator[tuple[str, int]]:
     """Pack and number of the attempts that were made."""
-    matches = (_ATTEMPT.fullmatch(path.name) for path in directory.attempts.glob(pattern))
+    matches = map(_ATTEMPT.fullmatch, sizes_in(directory.attempts, prefix))
     return ((match[1], int(match[2])) for match in matches if match)

@@ -6,12 +6,12 @@ from dataclasses import asdict, fields
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from results.part_names import PartName
 from results.parts import PointEnd, checked_schema, refuse_damaged, snapshot
+from results.places import ObjectPath, StoreError
 from results.schema import row_schema
-from results.store import SweepDir, write_table
+from results.store import SweepDir, read_parquet, write_table
 from search_spaces.errors import InputError
 
 _TEXT_COLUMNS = ["sweep", "point", "pack"]
@@ -39,8 +39,11 @@ def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] |
     for name in names:
         refuse_damaged(directory, name)
     options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
+    paths = [directory.rows / name.file for name in names]
+    sources = [path.arrow() if isinstance(path, ObjectPath) else (str(path), None) for path in paths]
     dataset = ds.dataset(
-        [str(directory.rows / name.file) for name in names],
+        [name for name, _ in sources],
+        filesystem=sources[0][1] if sources else None,
         schema=_dictionaries(_schema_of(directory, names)),
         format=ds.ParquetFileFormat(read_options=options),
     )
@@ -74,8 +77,9 @@ def read_points(directory: SweepDir) -> pd.DataFrame:
     if not directory.points.is_file():
         raise InputError(f"{directory.root}: no points.parquet here. {remedy}")
     try:
-        with pq.ParquetFile(directory.points) as file:
-            points: pd.DataFrame = file.read().to_pandas(ignore_metadata=True)
+        points: pd.DataFrame = read_parquet(directory.points).to_pandas(ignore_metadata=True)
+    except StoreError:
+        raise
     except (pa.ArrowException, OSError) as error:
         why = str(error).splitlines()[0]
         raise InputError(f"{directory.points}: not a whole Parquet file ({why}). {remedy}") from None

@@ -3,13 +3,13 @@
 The rows of a part and, in its footer, the ends of the points that ended with them are committed together by one rename.
 """
 
+import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import pyarrow as pa
@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 
 from results.part_names import NOTHING, PartName, digest_of, parse_name, standing
+from results.places import ObjectPath, Place, StoreError
 from results.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY
-from results.store import SweepDir, table_bytes, write_bytes
+from results.store import SweepDir, each, open_parquet, sizes_in, table_bytes, version_of, write_bytes
 from search_spaces.errors import InputError, first_problem
 from search_spaces.outcome import Outcome
 
@@ -74,11 +75,13 @@ def all_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
         InputError: a Parquet file among the parts that has no name of a part.
     """
     names = []
-    for path in directory.rows.glob("[!.]*.parquet" if pack is None else f"{pack}-*.parquet"):
-        name = parse_name(path.name)
-        if name is None:
+    for file in sizes_in(directory.rows, "" if pack is None else f"{pack}-"):
+        name = parse_name(file)
+        if name is not None:
+            names.append(name)
+        elif file.endswith(".parquet"):
+            path = directory.rows / file
             raise InputError(f"{path}: this Parquet file was not written by sweeper; move it out of the rows folder.")
-        names.append(name)
     return names
 
 
@@ -141,14 +144,22 @@ def refuse_damaged(directory: SweepDir, name: PartName) -> None:
         FileNotFoundError: it has been replaced since it was listed.
     """
     path = directory.rows / name.file
-    stat = path.stat()
-    if _digest_at(path, stat.st_size, stat.st_mtime_ns) != name.digest:
-        raise InputError(f"{path}: damaged, its content is not what its name says; {_REMEDY}")
+    if _digest_at(path, _version_of(path)) != name.digest:
+        raise _damaged(path)
+
+
+def _damaged(path: Place) -> InputError:
+    return InputError(f"{path}: damaged, its content is not what its name says; {_REMEDY}")
 
 
 @lru_cache(maxsize=100_000)
-def _digest_at(path: Path, _size: int, _modified: int) -> str:
+def _digest_at(path: Place, _version: Hashable) -> str:
     return digest_of(path.read_bytes())
+
+
+def _version_of(path: Place) -> Hashable:
+    """Of a part, which is written once: what a disk may do to it, no store does, and asking one is a request."""
+    return None if isinstance(path, ObjectPath) else version_of(path)
 
 
 def read_commit(directory: SweepDir, name: PartName) -> Commit:
@@ -159,12 +170,16 @@ def read_commit(directory: SweepDir, name: PartName) -> Commit:
         FileNotFoundError: it has been replaced since it was listed.
     """
     path = directory.rows / name.file
-    stat = path.stat()
-    return _read_commit(path, stat.st_size, stat.st_mtime_ns)
+    return _read_commit(path, _version_of(path))
+
+
+def read_commits(directory: SweepDir, names: Sequence[PartName]) -> list[Commit]:
+    """The same of many."""
+    return each(directory, partial(read_commit, directory), names)
 
 
 @lru_cache(maxsize=100_000)  # a part is written once, and opening one takes 0.2 ms: of 10,000 every few seconds, 2 s
-def _read_commit(path: Path, _size: int, _modified: int) -> Commit:
+def _read_commit(path: Place, _version: Hashable) -> Commit:
     schema = checked_schema(path)
     try:
         return _COMMIT.validate_json(schema.metadata[COMMIT_KEY])
@@ -177,7 +192,7 @@ _COMMIT = TypeAdapter(Commit)
 _REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: what the file held is trained anew."
 
 
-def checked_schema(path: Path) -> pa.Schema:
+def checked_schema(path: Place) -> pa.Schema:
     """Schema of a part that is whole, ours, and of this version.
 
     Raises:
@@ -202,10 +217,11 @@ def is_ours(directory: SweepDir, name: PartName) -> bool:
     return version is None or version == SCHEMA_VERSION
 
 
-def _schema(path: Path) -> pa.Schema:
+def _schema(path: Place) -> pa.Schema:
     try:
-        return pq.read_schema(path)
-    except FileNotFoundError:
+        with open_parquet(path) as file:
+            return file.schema_arrow
+    except (FileNotFoundError, StoreError):
         raise
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); {_REMEDY}") from None
@@ -251,7 +267,7 @@ def settled_ends(directory: SweepDir) -> dict[str, PointEnd]:
     waiting: defaultdict[str, list[PointEnd]] = defaultdict(list)
 
     def commits(names: list[PartName]) -> list[tuple[str, Commit]]:
-        return [(name.pack, read_commit(directory, name)) for name in names]
+        return [(name.pack, commit) for name, commit in zip(names, read_commits(directory, names), strict=True)]
 
     for pack, commit in snapshot(directory, commits):
         waiting[pack] += commit.ends
@@ -307,15 +323,25 @@ def read_part(directory: SweepDir, name: PartName, columns: list[str] | None = N
         FileNotFoundError: it has been replaced since it was listed.
     """
     path = directory.rows / name.file
-    refuse_damaged(directory, name)
     try:
-        # ParquetFile, since read_table would take a folder named a=b for a column; one thread, since parts are small.
-        with pq.ParquetFile(path, read_dictionary=["point"], pre_buffer=False) as file:
-            rows = file.read(columns, use_threads=False)
-    except FileNotFoundError:
+        with _opened(directory, name) as file:
+            rows = file.read(columns, use_threads=False)  # parts are small
+    except (FileNotFoundError, StoreError):
         raise
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: its rows cannot be read ({str(error).splitlines()[0]}); {_REMEDY}") from None
     if any(rows[column].null_count for column in ("point", "step") if column in rows.column_names):
         raise InputError(f"{path}: a row without a point or a step; {_REMEDY}")
     return rows
+
+
+def _opened(directory: SweepDir, name: PartName) -> pq.ParquetFile:
+    """A part that is whole; of an object store it is fetched once."""
+    path = directory.rows / name.file
+    if isinstance(path, ObjectPath):
+        content = path.read_bytes()
+        if digest_of(content) != name.digest:
+            raise _damaged(path)
+        return pq.ParquetFile(io.BytesIO(content), read_dictionary=["point"])
+    refuse_damaged(directory, name)
+    return pq.ParquetFile(path, read_dictionary=["point"], pre_buffer=False)

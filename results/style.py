@@ -11,7 +11,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -25,6 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.path import Path as Shape
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
+from results.places import Place
 from results.store import write_bytes, write_text
 
 INK = "#22262b"
@@ -374,13 +374,13 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
     )
 
 
-def save(drawing: Drawing, folder: str | Path, dpi: int = PNG_DPI) -> Rendered:
+def save(drawing: Drawing, folder: Place, dpi: int = PNG_DPI) -> Rendered:
     """Write NAME.svg, NAME.png and NAME.csv into a folder, made if absent, each whole or not at all.
 
     Returns:
         What was written.
     """
-    rendered, folder = render(drawing, dpi), Path(folder)
+    rendered = render(drawing, dpi)
     write_text(folder / f"{drawing.name}.svg", rendered.svg)
     write_bytes(folder / f"{drawing.name}.png", rendered.png)
     write_text(folder / f"{drawing.name}.csv", rendered.csv)

@@ -7,17 +7,16 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import TypeAdapter
 
 from results.part_names import DIGEST_LENGTH, PartName, digest_of
-from results.parts import read_commit, snapshot
-from results.store import SweepDir, write_bytes
+from results.parts import read_commits, snapshot
+from results.places import Place
+from results.store import SweepDir, sizes_in, write_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +69,12 @@ def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most
 
 def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
     """Read a checkpoint; None if it is gone, damaged, or not what a checkpoint holds. Runs nothing it contains."""
-    path = directory.checkpoints / name
-    if path.name != name or not path.is_file():  # a name with a folder in it is none of ours
+    if not _NAME.fullmatch(name):  # one with a folder in it, say
         return None
-    content = path.read_bytes()
+    try:
+        content = (directory.checkpoints / name).read_bytes()
+    except FileNotFoundError:
+        return None
     if not name.endswith(f"-{digest_of(content)}.pt"):
         return None
     try:
@@ -82,19 +83,18 @@ def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
         return None
 
 
-def checkpoint_files(directory: SweepDir, pack: str | None = None) -> list[Path]:
+def checkpoint_files(directory: SweepDir, pack: str | None = None) -> list[Place]:
     """The checkpoints of one pack or of all, by name."""
-    found = directory.checkpoints.glob("*.pt" if pack is None else f"{pack}-*.pt")
-    return sorted(path for path in found if _NAME.fullmatch(path.name))
+    return [directory.checkpoints / name for name in _sizes(directory, "" if pack is None else f"{pack}-")]
 
 
 def checkpoint_bytes(directory: SweepDir) -> int:
     """Bytes that the checkpoints of a sweep take."""
-    total = 0
-    for path in checkpoint_files(directory):
-        with suppress(FileNotFoundError):  # its worker has a newer one
-            total += path.stat().st_size
-    return total
+    return sum(_sizes(directory).values())
+
+
+def _sizes(directory: SweepDir, prefix: str = "") -> dict[str, int]:
+    return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if _NAME.fullmatch(name)}
 
 
 AFRESH = Checkpoint()
@@ -124,7 +124,7 @@ def restart_of(directory: SweepDir, pack: str) -> Restart:
 
 def restart_behind(directory: SweepDir, names: Sequence[PartName]) -> Restart:
     """The same of some parts of a pack, from the first on."""
-    commits = [read_commit(directory, name) for name in names]
+    commits = read_commits(directory, names)
     for last in range(len(names), 0, -1):
         named = commits[last - 1].checkpoint
         checkpoint = load_checkpoint(directory, named) if named else None

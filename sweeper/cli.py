@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from results.places import place
 from search_spaces.errors import InputError
 from search_spaces.section import MAX_EPOCHS
 from sweeper.options import (
@@ -28,7 +29,6 @@ from sweeper.options import (
     Settings,
     SweepFolder,
     Tracking,
-    absolute,
     escaped,
     load,
     pair,
@@ -91,7 +91,7 @@ def plan(grid: GridFile, settings: Settings = None) -> None:
 @app.command()
 def run(
     grid: GridFile,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
     backend: BackendName = "ray",
     address: Address = None,
@@ -104,12 +104,12 @@ def run(
     """
     from sweeper.show import show_account
 
-    chosen, out = load(grid, settings, name), absolute(out)
-    root = sweep_folder(out / chosen.name)
-    run_ = runner(out, backend, address, tracking_uri)
+    chosen, sweeps = load(grid, settings, name), place(out)
+    root = sweep_folder(str(sweeps / chosen.name))
+    run_ = runner(sweeps, backend, address, tracking_uri)
     with stopped_in_order(root):
         account = run_(chosen)
-    show_account(account, root, Console(), tracked=tracking_uri is None)
+    show_account(account, root, Console(), tracked=tracking_uri is None and isinstance(root, Path))
     sys.exit(STATUS_FAILED if account.missing or account.outcomes["failed"] else STATUS_DONE)  # type: ignore[index]
 
 
@@ -133,7 +133,7 @@ def predict(
         bool, typer.Option("--verify", help="Then train at λ_pred and at a third and three times.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="In place of the grid's, for the sweeps that are made.")] = None,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     backend: BackendName = "ray",
     address: Address = None,
     tracking_uri: Tracking = None,
@@ -150,22 +150,22 @@ def predict(
     from sweeper.predict import predict as predict_
     from sweeper.tracking.live import LiveMirror
 
-    chosen, out = load(grid, settings, name), absolute(out)
+    chosen, sweeps = load(grid, settings, name), place(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry or share == 0:
         show_forecast(guess(chosen, budget, factor), Console(), as_json=json_)
         return
-    run_ = runner(out, backend, address, tracking_uri)
-    with stopped_in_order(out):
+    run_ = runner(sweeps, backend, address, tracking_uri)
+    with stopped_in_order(sweeps):
         try:
-            forecast = predict_(chosen, budget, share, out, run_, factor=factor)
+            forecast = predict_(chosen, budget, share, sweeps, run_, factor=factor)
             if verify_:
-                forecast = verify_forecast(chosen, forecast, out, run_)
+                forecast = verify_forecast(chosen, forecast, sweeps, run_)
         except PointsFailedError as error:
             stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
             sys.exit(STATUS_FAILED)
-        with LiveMirror(SweepDir(Path(forecast.sweep)), tracking_of(tracking_uri, out), stderr()) as mirror:
+        with LiveMirror(SweepDir(place(forecast.sweep)), tracking_of(tracking_uri, sweeps), stderr()) as mirror:
             mirror.finish(complete=True)  # the page of the forecast beside the probe's report
     show_forecast(forecast, Console(), as_json=json_)
 
@@ -237,10 +237,10 @@ def figure(
         str | None, typer.Argument(metavar="NAME", help="Figure of the paper, e.g. 2 or S7.", show_default=False)
     ] = None,
     sweep_dirs: Annotated[
-        list[Path] | None, typer.Argument(metavar="SWEEP_DIR...", help="Folders of sweeps.", show_default=False)
+        list[str] | None, typer.Argument(metavar="SWEEP_DIR...", help="Folders of sweeps.", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write to.  [default: SWEEP_DIR/analysis/figures/paper]")
+        str | None, typer.Option(help="Folder to write to.  [default: SWEEP_DIR/analysis/figures/paper]")
     ] = None,
     eta: Annotated[float | None, typer.Option(help="η of the panels that show only one.")] = None,
     only: Annotated[
@@ -260,7 +260,7 @@ def figure(
         raise InputError("sweeper figure: give a NAME and a SWEEP_DIR; 'sweeper figure --list' shows the names.")
     pairs = dict(pair(text) for text in only or ())
     roots = [sweep_folder(path) for path in sweep_dirs or ()]
-    caption, paths = paper_figure(name, roots, None if out is None else absolute(out), pairs, eta)
+    caption, paths = paper_figure(name, roots, None if out is None else place(out), pairs, eta)
     stderr().print(escaped(caption), highlight=False, soft_wrap=True)
     for path in paths:
         typer.echo(path)
@@ -270,7 +270,7 @@ def figure(
 @app.command()
 def gallery(
     sweeps: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(metavar="SWEEP_DIR...", help="Folders of sweeps, or folders of such.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of gallery.md, gallery.html and gallery/.")] = Path("docs"),
@@ -284,20 +284,20 @@ def gallery(
     """
     from sweeper.gallery import make_gallery
 
-    roots = [absolute(path) for path in sweeps or ()]
-    for page in make_gallery(roots, absolute(out), grids, stderr()):
+    roots = [place(path) for path in sweeps or ()]
+    for page in make_gallery(roots, out.absolute(), grids, stderr()):
         typer.echo(page)
 
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="Folder of a sweep.", show_default=False)],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Folder of the other.", show_default=False)],
+    first: Annotated[str, typer.Argument(metavar="A", help="Folder of a sweep.", show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="B", help="Folder of the other.", show_default=False)],
     accuracy: Annotated[
         float | None,
         typer.Option(help="Test accuracy to be reached, 0 to 1.  [default: the smaller maximum less the tolerance]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to.  [default: comparison-A-B]")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder to write to.  [default: comparison-A-B]")] = None,
     json_: Json = False,
 ) -> None:
     """Compare two sweeps: best accuracy, time to an accuracy, one figure of both; prints who is better.
@@ -309,7 +309,7 @@ def compare(
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
     roots = sweep_folder(first), sweep_folder(second)
-    comparison = compare_sweeps(*roots, accuracy, None if out is None else absolute(out))
+    comparison = compare_sweeps(*roots, accuracy, None if out is None else place(out))
     show_comparison(comparison, Console(), as_json=json_)
 
 
@@ -327,7 +327,7 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     read_plan(directory)
     uri = tracking_of(tracking_uri, directory.root.parent)
     if uri is None:
-        raise InputError("--tracking-uri none: there is nothing to replay into; give a URI or leave the option out.")
+        raise InputError("--tracking-uri: there is nothing to replay into; give a URI, as http://127.0.0.1:5000.")
     try:
         report = mirror(directory, uri)
     except TrackingError as error:
@@ -337,7 +337,7 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
 
 @app.command()
 def ui(
-    out: Out = Path("runs"), port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 5000
+    out: Out = "runs", port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 5000
 ) -> None:
     """Serve MLflow's page for the sweeps of a folder, on this machine only.
 
@@ -345,12 +345,13 @@ def ui(
     """
     from sweeper.tracking.address import serve_ui
 
-    if not (out / "mlflow.db").is_file():
+    sweeps = place(out)
+    if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
         raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port}: something else answers there; give another port.")
-    argv, environment = serve_ui(absolute(out), port)
+    argv, environment = serve_ui(sweeps, port)
     stderr().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
     os.execve(argv[0], argv, environment)
 

@@ -13,6 +13,7 @@ from results.comparison import INCONCLUSIVE, Contest, Side, compare
 from results.comparison_figure import draw_comparison
 from results.frames import read_points, read_rows, row_columns
 from results.peaks import find_peaks
+from results.places import Place
 from results.schema import COLUMNS
 from results.store import SweepDir, write_text
 from results.style import save
@@ -28,10 +29,10 @@ class Comparison:
 
     names: tuple[str, str]
     contests: tuple[Contest, ...]
-    folder: Path
+    folder: Place
 
 
-def compare_sweeps(first: Path, second: Path, accuracy: float | None, out: Path | None) -> Comparison:
+def compare_sweeps(first: Place, second: Place, accuracy: float | None, out: Place | None) -> Comparison:
     """Compare two sweeps; write ``comparison.svg``, ``.png``, ``.csv`` (the numbers shown) and ``.json`` (verdicts).
 
     Args:
@@ -43,7 +44,7 @@ def compare_sweeps(first: Path, second: Path, accuracy: float | None, out: Path 
     Raises:
         InputError: a folder without a sweep, one sweep twice, a sweep of which nothing has ended or was measured.
     """
-    if first.resolve() == second.resolve():
+    if _address(first) == _address(second):
         raise InputError(f"{second}: the same sweep twice; give two.")
     names = _names(first, second)
     a, b = (read_side(path, name) for path, name in zip((first, second), names, strict=True))
@@ -72,7 +73,7 @@ def show_comparison(comparison: Comparison, console: Console, *, as_json: bool) 
     console.print(f"\n[bold]figure[/]   {escape(str(comparison.folder / 'comparison.svg'))}", soft_wrap=True)
 
 
-def read_side(path: Path, name: str) -> Side:
+def read_side(path: Place, name: str) -> Side:
     """One side of a comparison from the folder of a sweep.
 
     Raises:
@@ -89,9 +90,13 @@ def read_side(path: Path, name: str) -> Side:
     return Side(name=name, rows=rows, peaks=peaks, tolerance=grid.analysis.tolerance)
 
 
-def _names(first: Path, second: Path) -> tuple[str, str]:
+def _address(path: Place) -> str:
+    return str(path.resolve() if isinstance(path, Path) else path)
+
+
+def _names(first: Place, second: Place) -> tuple[str, str]:
     """Names of the folders, with as many of the folders above as tell them apart."""
-    one, two = first.resolve().parts, second.resolve().parts
+    one, two = _address(first).split("/"), _address(second).split("/")
     depth = next(n for n in range(1, max(len(one), len(two)) + 1) if one[-n:] != two[-n:])
     return "/".join(one[-depth:]), "/".join(two[-depth:])
 

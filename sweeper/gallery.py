@@ -35,6 +35,7 @@ from results.judgement import Ruling
 from results.paper.catalog import FIGURES, draw_figure
 from results.paper.exhibits import Exhibit, Expectation, Statement
 from results.paper.tables import NO_SWEEPS, read_tables
+from results.places import Place
 from results.report import CLAIMS
 from results.store import SweepDir, write_text
 from results.style import Drawing, render
@@ -114,7 +115,7 @@ class _Verdicts:
 _VERDICTS = TypeAdapter(_Verdicts)
 
 
-def make_gallery(roots: Sequence[Path], out: Path, grids: Path, console: Console) -> tuple[Path, Path]:
+def make_gallery(roots: Sequence[Place], out: Path, grids: Path, console: Console) -> tuple[Path, Path]:
     """Draw the figures that the sweeps are about, keep the records of all others, write both pages.
 
     Args:
@@ -148,7 +149,7 @@ def make_gallery(roots: Sequence[Path], out: Path, grids: Path, console: Console
 # ------------------------------------------------------------------------------------------ recognition
 
 
-def _recognized(roots: Sequence[Path], grids: Path, console: Console) -> list[_Sweep]:
+def _recognized(roots: Sequence[Place], grids: Path, console: Console) -> list[_Sweep]:
     """Sweeps of the paper's grids, one of each name; what is none is told and left out."""
     shipped = _shipped(grids)
     sweeps: dict[str, _Sweep] = {}
@@ -175,13 +176,12 @@ def _recognized(roots: Sequence[Path], grids: Path, console: Console) -> list[_S
     return [sweeps[name] for name in sorted(sweeps)]
 
 
-def _sweeps_in(roots: Sequence[Path]) -> list[SweepDir]:
+def _sweeps_in(roots: Sequence[Place]) -> list[SweepDir]:
     """Sweeps among folders and in them."""
     found = []
     for root in roots:
-        candidates = (
-            [SweepDir(root)] if SweepDir(root).plan.is_file() else [SweepDir(p) for p in sorted(root.glob("*"))]
-        )
+        inner = sorted(root.glob("*")) if isinstance(root, Path) and not SweepDir(root).plan.is_file() else [root]
+        candidates = [SweepDir(path) for path in inner]
         own = [directory for directory in candidates if directory.plan.is_file()]
         if not own:
             raise InputError(f"{root}: no sweep here; give the folder that 'sweeper run' made, or one that holds such.")

@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import nn
 
 from results.forecast import Forecast
+from results.places import Place, place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
@@ -96,9 +97,9 @@ def predict_lambda(
     """
     budgets = _budgets(budget)
     _check(task, share, seeds, device)
-    folder = TemporaryDirectory(prefix="predict-lambda-") if out is None else nullcontext(str(Path(out).absolute()))
+    folder = TemporaryDirectory(prefix="predict-lambda-") if out is None else nullcontext(str(place(out)))
     named = given(_function(task)) if out is None else nullcontext(_importable(task))
-    with folder as place, named as name, _in_these_words(task, name), _process_as_before():
+    with folder as kept, named as name, _in_these_words(task, name), _process_as_before():
         grid = _grid(
             name=re.sub(r"[^A-Za-z0-9]+", "-", _title(task)).strip("-") or "task" if out is not None else "task",
             trainable={"function": name, "batch": batch},
@@ -110,7 +111,7 @@ def predict_lambda(
         )
         if share == 0:
             return guess(grid, budgets)
-        forecast = predict(grid, budgets, share, Path(place), _runner(Path(place), progress=progress))
+        forecast = predict(grid, budgets, share, place(kept), _runner(place(kept), progress=progress))
         forecast = replace(forecast, setup=forecast.setup.replace(name, _title(task)))
     return forecast if out is not None else replace(forecast, sweep="")
 
@@ -194,7 +195,7 @@ def _grid(**sections: object) -> Grid:
     return load_grid(text, _HERE)
 
 
-def _runner(folder: Path, *, progress: bool) -> Callable[[Grid], Account]:
+def _runner(folder: Place, *, progress: bool) -> Callable[[Grid], Account]:
     silent = Console(quiet=True, force_terminal=False, force_jupyter=False)
     console = Console(stderr=True) if progress else silent
 

@@ -4,12 +4,13 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
+
+from results.places import ObjectPath, Place
 
 _SHOWN = 20
 
@@ -100,7 +101,9 @@ def plain(text: str) -> str:
     return escape(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
 
 
-def short(path: Path) -> str:
+def short(path: Place) -> str:
     """Relative to the present folder where that is shorter."""
+    if isinstance(path, ObjectPath):
+        return str(path)
     relative = os.path.relpath(path)
     return relative if len(relative) < len(str(path)) else str(path)

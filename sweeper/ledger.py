@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from results.parts import PointEnd, read_ends
-from results.store import SweepDir, read_limited, write_text
+from results.places import Place
+from results.store import SweepDir, read_limited, sizes_in, write_text
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 
@@ -43,12 +43,12 @@ def given_up(directory: SweepDir) -> dict[str, str]:
     return {path.stem: read_cause(path) for path in causes(directory)}
 
 
-def causes(directory: SweepDir) -> list[Path]:
+def causes(directory: SweepDir) -> list[Place]:
     """The files of packs that were given up."""
-    return sorted(directory.given_up.glob("[!.]*.json"))
+    return [directory.given_up / name for name in sizes_in(directory.given_up) if name.endswith(".json")]
 
 
-def read_cause(path: Path) -> str:
+def read_cause(path: Place) -> str:
     """Why a pack was given up.
 
     Raises:

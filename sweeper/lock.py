@@ -1,5 +1,6 @@
 """One run at a time: the lock of a sweep directory."""
 
+import errno
 import fcntl
 import json
 import os
@@ -8,25 +9,42 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
+
+from rich.console import Console
 
 from results.store import SweepDir, files_of
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
+from sweeper.lease import lease_holder, leased
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def locked(directory: SweepDir) -> Iterator[None]:
+def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None]:
     """Hold the sweep while the block runs.
 
-    The lock belongs to the open file (flock), so that the system gives it back however this process ends.
+    In a folder the lock belongs to the open file (flock), so that the system gives it back however this process ends.
+    In an object store it is a lease.
+
+    Args:
+        directory: the sweep.
+        console: is told what is waited for.
 
     Raises:
         InputError: another process holds it; who, and since when.
     """
-    for _ in files_of(directory):  # refuses what leads out of the folder before anything is written
-        pass
-    with _held(directory) as file:
+    files_of(directory)  # refuses what leads out of the folder before anything is written
+    with _flocked(directory, directory.root) if isinstance(directory.root, Path) else leased(directory, console):
+        yield
+
+
+@contextmanager
+def _flocked(directory: SweepDir, root: Path) -> Iterator[None]:
+    lock = root / directory.lock.name
+    with _held(root, lock) as file:
         file.truncate(0)
         since = datetime.now(UTC).isoformat(timespec="seconds")
         file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
@@ -35,27 +53,35 @@ def locked(directory: SweepDir) -> Iterator[None]:
             yield
         finally:
             file.truncate(0)
-            if list(directory.root.iterdir()) == [directory.lock]:  # nothing came of it: leave no trace
-                directory.lock.unlink()
-                directory.root.rmdir()
+            if list(root.iterdir()) == [lock]:  # nothing came of it: leave no trace
+                lock.unlink()
+                root.rmdir()
 
 
-def _held(directory: SweepDir) -> TextIO:
+def _held(root: Path, lock: Path) -> TextIO:
     """The lock file, open and locked."""
     while True:
-        directory.root.mkdir(parents=True, exist_ok=True)
-        file = directory.lock.open("a+", encoding="utf-8", errors="replace")
+        root.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a+", encoding="utf-8", errors="replace")
         try:
             _lock(file)
         except BlockingIOError:
             with file:
                 raise InputError(
-                    f"{directory.root}: this sweep is being run already, by {_holder(file)}. Wait for it, stop it "
-                    f"(kill -INT PID), or give this run a name of its own (--name {directory.name}-2). "
-                    f"'sweeper status {directory.root}' shows how far it is."
+                    f"{root}: this sweep is being run already, by {_holder(file)}. Wait for it, stop it "
+                    f"(kill -INT PID), or give this run a name of its own (--name {root.name}-2). "
+                    f"'sweeper status {root}' shows how far it is."
                 ) from None
+        except OSError as error:
+            file.close()
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise InputError(
+                f"{root}: this file system has no locks ({error.strerror}); mount it with flock (Lustre: -o flock, "
+                "NFS: without nolock), or use another --out."
+            ) from None
         with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), directory.lock.stat()):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
         file.close()  # whoever held it has removed it since it was opened: a lock on it would keep nobody out
 
@@ -75,6 +101,8 @@ def _lock(file: TextIO) -> None:
 
 def holder(directory: SweepDir) -> str | None:
     """Who runs the sweep, in words; None if nobody does."""
+    if not isinstance(directory.lock, Path):
+        return lease_holder(directory)
     try:
         file = directory.lock.open(encoding="utf-8", errors="replace")
     except FileNotFoundError:

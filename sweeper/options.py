@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from results.places import Place, place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 
@@ -22,15 +22,23 @@ if TYPE_CHECKING:
     from sweeper.backends import Backend
     from sweeper.conclude import Account
 
+# Of folders the options are text, since they may be addresses in an object store.
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid, a YAML file.", show_default=False)]
-SweepFolder = Annotated[Path, typer.Argument(metavar="SWEEP_DIR", help="Folder of a sweep.", show_default=False)]
+SweepFolder = Annotated[
+    str, typer.Argument(metavar="SWEEP_DIR", help="Folder of a sweep, or its address (s3://…).", show_default=False)
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the grid, e.g. budget.max=500. Repeatable."),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Folder of sweeps.")]
+Out = Annotated[str, typer.Option("--out", help="Folder of sweeps, or an address in an object store (s3://…).")]
 Tracking = Annotated[
-    str | None, typer.Option("--tracking-uri", help="MLflow: a URI, or 'none'.  [default: sqlite under --out]")
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        envvar="MLFLOW_TRACKING_URI",
+        help="MLflow: a URI, or 'none'.  [default: sqlite under --out; none for an object store]",
+    ),
 ]
 BackendName = Annotated[Literal["ray", "inprocess"], typer.Option("--backend", help="Where packs run.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")]
@@ -42,7 +50,7 @@ STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
 @contextmanager
-def stopped_in_order(folder: Path) -> Iterator[None]:
+def stopped_in_order(folder: Place) -> Iterator[None]:
     """Say how to go on where training is interrupted, or the storage of ``folder`` refuses; and exit."""
     try:
         yield
@@ -59,7 +67,7 @@ def stopped_in_order(folder: Path) -> Iterator[None]:
         sys.exit(STATUS_FAILED)
 
 
-def runner(out: Path, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:
+def runner(out: Place, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:
     """Runs a grid, or what is missing of it, in a folder of sweeps."""
     from sweeper.run import run_sweep
 
@@ -117,7 +125,7 @@ def opener(backend: str, address: str | None) -> Callable[[], Backend]:
     return open_backend
 
 
-def tracking_of(uri: str | None, out: Path) -> str | None:
+def tracking_of(uri: str | None, out: Place) -> str | None:
     """Where MLflow is; None for no tracking."""
     from sweeper.tracking.address import default_uri, mask
 
@@ -125,21 +133,20 @@ def tracking_of(uri: str | None, out: Path) -> str | None:
         raise InputError(
             f"--tracking-uri {mask(str(uri))}: give 'none', http(s)://… or a database such as sqlite:///…."
         )
-    return None if uri == "none" else uri or default_uri(out)
+    if uri is not None or not isinstance(out, Path):
+        return None if uri == "none" else uri
+    return default_uri(out)
 
 
-def absolute(path: Path) -> Path:
-    """From the working directory, with its links."""
-    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user means
-
-
-def sweep_folder(path: Path) -> Path:
+def sweep_folder(text: str) -> Place:
     """The folder of a sweep, which others may have made: there must be no way out of it."""
-    from results.store import SweepDir, files_of
+    from results.store import SweepDir, files_of, sizes_in
 
-    root = absolute(path)
-    for _ in files_of(SweepDir(root)):
-        pass
+    root = place(text)
+    if isinstance(root, Path):
+        files_of(SweepDir(root))
+    else:
+        sizes_in(root, SweepDir(root).plan.name)  # whether there is such a bucket
     return root
 
 

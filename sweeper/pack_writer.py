@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from results.attempts import claim_next, refuse_if_overtaken
 from results.parts import Commit, PointEnd, all_parts, compact, remove, write_part
-from results.store import SweepDir, write_text
+from results.store import SweepDir, size_of, write_text
 from search_spaces.grid import Grid, Recovery
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
@@ -44,7 +44,7 @@ def patiently(
     began, wait = time.monotonic(), FIRST_WAIT
     while True:
         try:
-            directory.plan.stat()  # where storage is away, an empty folder must not be taken for the sweep's
+            size_of(directory.plan)  # where storage is away, an empty folder must not be taken for the sweep's
             return action()
         except OSError as error:
             waited = time.monotonic() - began

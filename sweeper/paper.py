@@ -8,6 +8,7 @@ from rich.table import Table
 
 from results.paper.catalog import FIGURES, draw_figure, find_figure
 from results.paper.tables import NO_SWEEPS, read_tables
+from results.places import Place
 from results.store import SweepDir
 from results.style import PRINT_DPI, save
 from search_spaces.errors import InputError
@@ -15,8 +16,8 @@ from sweeper.plan_file import read_grid
 
 
 def paper_figure(
-    name: str, roots: Sequence[Path], out: Path | None, only: Mapping[str, str], eta: float | None
-) -> tuple[str, list[Path]]:
+    name: str, roots: Sequence[Place], out: Place | None, only: Mapping[str, str], eta: float | None
+) -> tuple[str, list[Place]]:
     """Draw a figure of the paper and write it as SVG, PNG and the CSV of what it shows.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from results.part_names import PartName, holes, parse_name, standing
 from results.parts import Commit, is_ours, read_commit, read_part
-from results.store import SweepDir
+from results.store import SweepDir, sizes_in
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
 from sweeper.checkpoints import checkpoint_files, load_checkpoint, restart_behind
@@ -33,10 +33,9 @@ class PartChecks:
         """Read all parts, a pack's rows in memory at a time; ``plan`` is None if it is lost."""
         self._directory = directory
         self._packs = plan.pack_points if plan else {}
-        paths = sorted(directory.rows.glob("[!.]*.parquet"))
-        parsed = {path: parse_name(path.name) for path in paths}
+        parsed = {file: parse_name(file) for file in sizes_in(directory.rows) if file.endswith(".parquet")}
         self.names = [name for name in parsed.values() if name]
-        self._strangers = [path for path, name in parsed.items() if not name]
+        self._strangers = [file for file, name in parsed.items() if not name]
         self._wrong = damaged_parts(directory, self.names)
         self._foreign = [name for name in self.names if name not in self._wrong and self._is_foreign(name)]
         self._commits: dict[PartName, Commit] = {}
@@ -50,9 +49,9 @@ class PartChecks:
 
     def faults(self) -> Iterator[Fault]:
         """What is wrong with parts and checkpoints."""
-        for path in self._strangers:
+        for file in self._strangers:
             why = "not written by sweeper, and in the way of reading the table; move it out of the folder"
-            yield Fault(file=f"rows/{path.name}", why=why, repairable=False)
+            yield Fault(file=f"rows/{file}", why=why, repairable=False)
         for name in sorted(self._foreign):
             why = "of another version of this program; read it with the sweeper that wrote it"
             yield Fault(file=f"rows/{name.file}", why=why, repairable=False)
@@ -76,7 +75,7 @@ class PartChecks:
             name = commit.checkpoint
             if pack in ill or commit.finished or name is None or not (again := self._again(pack)):
                 continue
-            file = f"checkpoints/{Path(name).name}"
+            file = f"checkpoints/{PurePath(name).name}"
             if name not in files:
                 yield Fault(file=file, why="is missing", again=again)
             elif load_checkpoint(self._directory, name) is None:

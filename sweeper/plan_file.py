@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -108,7 +108,7 @@ def _checked_id(id_: str) -> str:
 
 
 @lru_cache(maxsize=4)
-def cached_plan(directory: SweepDir, _modified: int) -> tuple[Grid, PlanFile, dict[str, Pack]]:
+def cached_plan(directory: SweepDir, _version: Hashable) -> tuple[Grid, PlanFile, dict[str, Pack]]:
     """Grid, plan and packs by id; a worker reads them once for all the packs that it trains."""
     plan = read_plan(directory)
     return read_grid(directory), plan, {pack.id: pack for pack in plan.packs}

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,7 +10,8 @@ from results.forecast import STEADY, Check, Coefficient, Forecast, coefficient, 
 from results.forecast_page import draw_forecast, render_forecast
 from results.frames import read_rows
 from results.kappa_library import Expected
-from results.store import SweepDir, write_text
+from results.places import Place, place
+from results.store import SweepDir, read_parquet, write_text
 from results.style import save
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
@@ -54,7 +54,7 @@ class _Probed:
         seeds: how many it trained.
     """
 
-    sweep: Path
+    sweep: Place
     found: Coefficient | None
     bound: float
     ended: float
@@ -100,7 +100,7 @@ def _guess(setting: Setting, budgets: Sequence[float], factor: float, bound: flo
 
 
 def predict(
-    grid: Grid, budgets: Sequence[float], share: float, out: Path, run: Run, *, factor: float = 1.0
+    grid: Grid, budgets: Sequence[float], share: float, out: Place, run: Run, *, factor: float = 1.0
 ) -> Forecast:
     """Train large λ until their peaks have been seen, and predict λ for each budget.
 
@@ -152,7 +152,7 @@ def predict(
     return forecast
 
 
-def _probe(setting: Setting, longest: float, share: float, out: Path, run: Run) -> _Probed:
+def _probe(setting: Setting, longest: float, share: float, out: Place, run: Run) -> _Probed:
     """Ever smaller λ until κ has settled or ``share`` is spent, each as small as what may be spent by then allows."""
     factors = list(FIRST)
     probed = _round(setting, factors, longest, share, out, run)
@@ -178,7 +178,7 @@ def _stages(share: float) -> Iterator[float]:
     yield share
 
 
-def _round(setting: Setting, factors: Sequence[float], longest: float, share: float, out: Path, run: Run) -> _Probed:
+def _round(setting: Setting, factors: Sequence[float], longest: float, share: float, out: Place, run: Run) -> _Probed:
     """Train λ at so many times the λ expected, or what is missing of them, and read κ off."""
     first = setting.lam(setting.known.kappa / setting.profile.last_step(longest))
     lams = tuple(float(f"{first * factor:.3g}") for factor in factors)
@@ -197,7 +197,7 @@ def _round(setting: Setting, factors: Sequence[float], longest: float, share: fl
     )
 
 
-def _trained(grid: Grid, out: Path, run: Run) -> pd.DataFrame:
+def _trained(grid: Grid, out: Place, run: Run) -> pd.DataFrame:
     """The peaks of a grid's points, which could all be trained; the sweep may hold those of another η, say."""
     account, sweep = run(grid), out / grid.name
     failed = [end.why for end in account.ends.values() if end.outcome is Outcome.FAILED]
@@ -212,7 +212,7 @@ def _trained(grid: Grid, out: Path, run: Run) -> pd.DataFrame:
     return own
 
 
-def verify_forecast(grid: Grid, forecast: Forecast, out: Path, run: Run) -> Forecast:
+def verify_forecast(grid: Grid, forecast: Forecast, out: Place, run: Run) -> Forecast:
     """Train at each λ_pred and its neighbours for the whole budget, a sweep NAME-verify-T: the forecast with checks.
 
     Raises:
@@ -251,11 +251,10 @@ def verify_forecast(grid: Grid, forecast: Forecast, out: Path, run: Run) -> Fore
 
 def write_forecast(forecast: Forecast) -> None:
     """Write ``analysis/forecast.json`` and ``prediction.html`` into the sweep of the probe."""
-    directory = SweepDir(Path(forecast.sweep))
+    directory = SweepDir(place(forecast.sweep))
     write_text(directory.forecast, json.dumps(forecast.to_json(), indent=2) + "\n")
-    drawing = save(
-        draw_forecast(pd.read_parquet(directory.analysis / "peaks.parquet"), forecast), directory.analysis / "figures"
-    )
+    peaks = read_parquet(directory.analysis / "peaks.parquet").to_pandas()
+    drawing = save(draw_forecast(peaks, forecast), directory.analysis / "figures")
     write_text(directory.prediction, render_forecast(directory.name, forecast, drawing))
 
 

@@ -1,10 +1,10 @@
 """What is put in order before a run, and tidied after it. See docs/durability.md."""
 
 import re
-import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,10 +24,12 @@ from results.parts import (
     parts_behind,
     parts_by_pack,
     read_commit,
+    read_commits,
     read_part,
     remove,
 )
-from results.store import SweepDir, files_of
+from results.places import Place
+from results.store import SweepDir, clear, each, files_of
 from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
@@ -39,12 +41,13 @@ from sweeper.row_buffer import table_schema
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of results.store
 
 
-def damaged_parts(directory: SweepDir, names: Iterable[PartName]) -> dict[PartName, str]:
+def damaged_parts(directory: SweepDir, names: Sequence[PartName]) -> dict[PartName, str]:
     """Those of ``names`` that are not what their names say, or do not say what a part says, each with what is wrong.
 
     Every byte is read. Parts of another version of this program are not damaged.
     """
-    return {name: why for name in names if (why := _damage(directory, name))}
+    damages = each(directory, partial(_damage, directory), names)
+    return {name: why for name, why in zip(names, damages, strict=True) if why}
 
 
 def _damage(directory: SweepDir, name: PartName) -> str:
@@ -76,24 +79,24 @@ def roll_back(directory: SweepDir) -> None:
     planned = plan.pack_points if plan else {}
     for pack, names in parts_by_pack(directory).items():
         points = planned.get(pack, ())
-        commits = [read_commit(directory, name) for name in names]
+        commits = read_commits(directory, names)
         ended = {end.point for commit in commits for end in commit.ends}
         if points and commits[-1].checkpoint is not None and not commits[-1].finished and not ended >= set(points):
             remove(directory, set(names) - set(restart_behind(directory, names).names))
 
 
-def orphans(directory: SweepDir) -> list[Path]:
+def orphans(directory: SweepDir) -> list[Place]:
     """Checkpoints that no part which counts goes on from: those of finished packs, and of writers that died."""
     last: dict[str, Commit] = {}
-    named = set()
-    for name in parts(directory):
-        last[name.pack] = read_commit(directory, name)
-        named.add((name.pack, last[name.pack].checkpoint))
+    named, names = set(), parts(directory)
+    for name, commit in zip(names, read_commits(directory, names), strict=True):
+        last[name.pack] = commit
+        named.add((name.pack, commit.checkpoint))
     needed = {file for pack, file in named if not last[pack].finished}
     return [path for path in checkpoint_files(directory) if path.name not in needed]
 
 
-def leftovers(directory: SweepDir) -> list[Path]:
+def leftovers(directory: SweepDir) -> list[Place]:
     """Files of writers that were killed before their rename."""
     return sorted(path for path in files_of(directory) if _TEMPORARY.fullmatch(path.name))
 
@@ -106,8 +109,9 @@ def tidy(directory: SweepDir) -> None:
     remove(directory, parts_behind(directory))
     for path in (*leftovers(directory), *orphans(directory)):
         path.unlink(missing_ok=True)
-    with suppress(OSError):  # not empty, or not there
-        directory.checkpoints.rmdir()
+    if isinstance(directory.checkpoints, Path):
+        with suppress(OSError):  # not empty, or not there
+            directory.checkpoints.rmdir()
 
 
 def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], console: Console) -> None:
@@ -123,7 +127,7 @@ def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], conso
         points: of the grid.
         console: for a line on what was damaged.
     """
-    shutil.rmtree(directory.given_up, ignore_errors=True)
+    clear(directory.given_up)
     directory.stop.unlink(missing_ok=True)
     damaged = damaged_parts(directory, sorted(all_parts(directory)))
     for name, why in damaged.items():
@@ -194,7 +198,7 @@ def _renew(
         defaults: values of axes that the pack's points were not on.
     """
     pack = names[0].pack
-    commits = [read_commit(directory, name) for name in names]
+    commits = read_commits(directory, names)
     ends = {end.point: end for commit in commits for end in commit.ends}
     failed = {id_ for id_, end in ends.items() if end.outcome is Outcome.FAILED}
     candidates = ends.keys() if planned is None else planned

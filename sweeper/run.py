@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
-from pathlib import Path
 from threading import Thread
 
 import yaml
@@ -11,8 +10,9 @@ from rich.console import Console
 
 from results.attempts import claim, packs_begun
 from results.parts import parts_by_pack, read_ends
+from results.places import Place
 from results.setup import setup_of
-from results.store import SweepDir, write_text
+from results.store import SweepDir, make_folder, write_text
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
@@ -35,7 +35,7 @@ RESERVED = ("mlartifacts", "mlflow.db")  # beside the sweeps
 
 
 def run_sweep(
-    grid: Grid, out: Path, open_backend: Callable[[], Backend], tracking_uri: str | None, console: Console
+    grid: Grid, out: Place, open_backend: Callable[[], Backend], tracking_uri: str | None, console: Console
 ) -> Account:
     """Run a grid, or what is missing of it.
 
@@ -54,7 +54,7 @@ def run_sweep(
     refuse_conflicts(directory, grid)
     points = make_points(grid)
     profiles = profiles_of(grid, points)
-    with locked(directory), LiveMirror(directory, tracking_uri, console) as mirror:
+    with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
         put_in_order(directory, grid, points, console)
         missing = missing_points(directory, points)
         if missing:
@@ -171,7 +171,7 @@ def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan
     earlier = earlier_plan(directory)
     write_text(directory.grid, to_yaml(grid))
     written = write_plan(directory, points, plan, device_of(grid), grid.resources)
-    directory.rows.mkdir(exist_ok=True)
+    make_folder(directory.rows)
     for pack in {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs}:
         claim(directory, pack)  # so that a worker of an earlier run that begins it only now sees that it is overtaken
 

@@ -3,13 +3,13 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from results.parts import PointEnd
+from results.places import Place
 from results.store import SweepDir
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam
@@ -150,7 +150,7 @@ def _pack_table(plan: Plan) -> Table:
 
 
 def show_account(
-    account: Account, root: Path, console: Console, *, as_json: bool = False, tracked: bool = False
+    account: Account, root: Place, console: Console, *, as_json: bool = False, tracked: bool = False
 ) -> None:
     """Verdicts, failures by cause, and where everything lies; ``tracked`` if MLflow has it too."""
     if as_json:

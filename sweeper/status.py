@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.filesize import decimal
 from rich.live import Live
 from rich.markup import escape
 
-from results.part_names import holes, standing
-from results.parts import PointEnd, all_parts, parts, read_commit
-from results.store import SweepDir, files_of
+from results.part_names import PartName, holes, standing
+from results.parts import Commit, PointEnd, all_parts, parts, read_commit
+from results.places import Place
+from results.store import SweepDir, each, files_of, open_parquet
 from search_spaces.errors import InputError, reason
 from sweeper.inspection import plain, short
 from sweeper.ledger import given_up
@@ -60,7 +59,7 @@ class Status:
         return asdict(self) | {"under_way": under_way}
 
 
-def status_of(root: Path) -> Status:
+def status_of(root: Place) -> Status:
     """Of the sweep in a folder, from its plan, names and footers."""
     directory = SweepDir(root)
     file = read_plan(directory)
@@ -83,7 +82,7 @@ def status_of(root: Path) -> Status:
     )
 
 
-def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
+def show_status(root: Place, console: Console, *, as_json: bool = False) -> None:
     """How far a sweep is, and what it takes on the disk."""
     status, sizes = status_of(root), _bytes(SweepDir(root))
     if as_json:
@@ -104,7 +103,7 @@ def show_status(root: Path, console: Console, *, as_json: bool = False) -> None:
     _show_trouble(status, root, console)
 
 
-def watch(root: Path, console: Console, seconds: float) -> None:
+def watch(root: Place, console: Console, seconds: float) -> None:
     """Follow a sweep that runs elsewhere until none of its points is missing: one line, renewed on a terminal.
 
     Elsewhere it is printed again whenever it has changed.
@@ -141,7 +140,7 @@ def line(status: Status) -> str:
     return " · ".join(parts_)
 
 
-def _show_trouble(status: Status, root: Path, console: Console) -> None:
+def _show_trouble(status: Status, root: Place, console: Console) -> None:
     for pack, why in status.given_up.items():
         console.print(f"[red]given up:[/] pack {escape(pack)}: {plain(why)}", highlight=False, soft_wrap=True)
     for part, why in status.damaged.items():
@@ -155,13 +154,23 @@ def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, 
     names = all_parts(directory)
     ends: dict[str, PointEnd] = {}
     damaged = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in holes(names)}
-    for name in standing(names):
+
+    def read(name: PartName) -> Commit | InputError:
         try:
-            ends |= {end.point: end for end in read_commit(directory, name).ends}
-        except FileNotFoundError:
-            return _readable_ends(directory)  # replaced since it was listed
+            return read_commit(directory, name)
         except InputError as error:
-            damaged[name.file] = reason(error, str(directory.rows / name.file))
+            return error
+
+    counted = standing(names)
+    try:
+        commits = each(directory, read, counted)
+    except FileNotFoundError:
+        return _readable_ends(directory)  # replaced since it was listed
+    for name, commit in zip(counted, commits, strict=True):
+        if isinstance(commit, InputError):
+            damaged[name.file] = reason(commit, str(directory.rows / name.file))
+        else:
+            ends |= {end.point: end for end in commit.ends}
     return ends, damaged
 
 
@@ -170,8 +179,10 @@ def _under_way(directory: SweepDir, unfinished: Collection[str]) -> dict[str, in
     rows: Counter[str] = Counter()
     for name in parts(directory):
         if name.pack in unfinished:
-            with suppress(FileNotFoundError, pa.ArrowException, OSError):  # replaced meanwhile, or damaged: said above
-                rows[name.pack] += pq.read_metadata(directory.rows / name.file).num_rows
+            path = directory.rows / name.file
+            # Replaced meanwhile, or damaged: said above.
+            with suppress(FileNotFoundError, pa.ArrowException, OSError), open_parquet(path) as file:
+                rows[name.pack] += file.metadata.num_rows
     return dict(rows)
 
 
@@ -182,12 +193,10 @@ def _plural(number: int, noun: str) -> str:
 def _bytes(directory: SweepDir) -> dict[str, int]:
     """Sizes of the parts, the checkpoints and the whole folder."""
     sizes = {"rows": 0, "checkpoints": 0, "in all": 0}
-    for path in files_of(directory):
-        with suppress(FileNotFoundError):
-            size = path.stat().st_size
-            sizes["in all"] += size
-            if path.parent.name in sizes:
-                sizes[path.parent.name] += size
+    for path, size in files_of(directory).items():
+        sizes["in all"] += size
+        if path.parent.name in sizes:
+            sizes[path.parent.name] += size
     return sizes
 
 

@@ -3,15 +3,17 @@
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, Queue
 from types import FrameType
 
 from rich.console import Console
 
-from results.store import SweepDir
+from results.store import SweepDir, create
 from sweeper.events import stop_requested
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ANSWER_SECONDS, JOIN_SECONDS = 1.0, 10.0  # for a store that does not answer
 
 
 @contextmanager
@@ -24,24 +26,38 @@ def stop_on_signals(directory: SweepDir, console: Console) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # only it may handle signals
         yield
         return
+    asking: list[threading.Thread] = []
+    answers: Queue[OSError | None] = Queue()
+
+    def ask(number: int) -> None:
+        try:
+            with suppress(FileExistsError):
+                create(directory.stop)
+            answers.put(None)
+        except OSError as error:
+            answers.put(error)
+            return
+        line = f"[yellow]{signal.Signals(number).name}:[/] workers commit what they have and leave; again stops at once"
+        console.print(line, soft_wrap=True)
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if stop_requested(directory):
+        if asking:
             raise KeyboardInterrupt
-        try:
-            directory.stop.touch()
-        except OSError:  # the workers cannot be told
-            raise KeyboardInterrupt from None
-        line = f"[yellow]{signal.Signals(number).name}:[/] workers commit what they have and leave; again stops at once"
-        # Not from here, which may be in the midst of anything: of a write to a pipe that broke, say.
-        threading.Thread(target=lambda: console.print(line, soft_wrap=True), daemon=True).start()
+        # Not from here, which may be in the midst of anything: of a write to a pipe that broke, or of a request.
+        asking.append(threading.Thread(target=ask, args=(number,), daemon=True))
+        asking[0].start()
+        with suppress(Empty):
+            if answers.get(timeout=ANSWER_SECONDS) is not None:  # the workers cannot be told
+                raise KeyboardInterrupt
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:
         yield
-        if stop_requested(directory):
+        if asking or stop_requested(directory):
             raise KeyboardInterrupt
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for thread in asking:
+            thread.join(JOIN_SECONDS)  # or it would make the file behind our back
         directory.stop.unlink(missing_ok=True)

@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from results.frames import read_points
 from results.parts import PointEnd
-from results.store import SweepDir, files_of, read_limited
+from results.places import Place, StoreError
+from results.store import SweepDir, files_of, read_limited, read_parquet, size_of, write_bytes
 from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.plan import pack_id
@@ -76,9 +75,8 @@ def _repair(directory: SweepDir, damage: Sequence[Fault]) -> None:
         path = directory.root / fault.file
         if fault.repairable and path.is_file():
             if path == directory.grid:  # a person may still read it
-                path.replace(path.with_name(f"{path.name}.damaged"))
-            else:
-                path.unlink()
+                write_bytes(path.with_name(f"{path.name}.damaged"), path.read_bytes())
+            path.unlink()
     with suppress(InputError):  # a file among the parts that is none of ours is in the way
         drop(directory, ())
         roll_back(directory)
@@ -86,7 +84,7 @@ def _repair(directory: SweepDir, damage: Sequence[Fault]) -> None:
 
 def inspect(directory: SweepDir) -> Inspection:
     """Read everything once; changes nothing."""
-    sizes = _sizes(directory)
+    sizes = files_of(directory)
     plan, damage = _described(directory)
     parts = PartChecks(directory, plan)
     damage += [*parts.faults(), *_given_up(directory), *_weights(directory)]
@@ -94,14 +92,14 @@ def inspect(directory: SweepDir) -> Inspection:
     if plan is not None and not damage:
         outdated, wrong = _points_table(directory, plan)
         damage += wrong
-    late, broken = _analysis(directory)
+    late, broken = _analysis(directory, sizes)
     kinds = {
         "grid and plan": ([directory.grid, directory.plan], ""),
         "parts": ([directory.rows / n.file for n in parts.names], f"{parts.rows:,} rows, {len(parts.ends):,} ends"),
         "checkpoints": (checkpoint_files(directory), ""),
         "weights": (weight_files(directory), ""),
         "points.parquet": ([directory.points], ""),
-        "analysis": ([p for p in sizes if directory.analysis in p.parents or p == directory.report], ""),
+        "analysis": ([p for p in sizes if _lies_in(p, directory.analysis) or p == directory.report], ""),
     }
     return Inspection(
         sweep=directory.name,
@@ -113,15 +111,11 @@ def inspect(directory: SweepDir) -> Inspection:
     )
 
 
-def _sizes(directory: SweepDir) -> dict[Path, int]:
-    sizes = {}
-    for path in files_of(directory):
-        with suppress(FileNotFoundError):
-            sizes[path] = path.stat().st_size
-    return sizes
+def _lies_in(path: Place, folder: Place) -> bool:
+    return str(path).startswith(f"{folder}/")
 
 
-def _checked(what: str, files: Iterable[Path], sizes: dict[Path, int], holds: str) -> Checked:
+def _checked(what: str, files: Iterable[Place], sizes: Mapping[Place, int], holds: str) -> Checked:
     present = [sizes[path] for path in files if path in sizes]
     return Checked(what=what, files=len(present), bytes=sum(present), holds=holds)
 
@@ -174,7 +168,7 @@ def _given_up(directory: SweepDir) -> list[Fault]:
         try:
             read_cause(path)
         except InputError:
-            faults.append(Fault(file=str(path.relative_to(directory.root)), why="not JSON with a cause"))
+            faults.append(Fault(file=directory.inside(path), why="not JSON with a cause"))
     return faults
 
 
@@ -207,10 +201,8 @@ def _points_table(directory: SweepDir, plan: PlanFile) -> tuple[list[Fault], lis
     return [], []
 
 
-def _for_analysis(path: Path, directory: SweepDir, why: str) -> Fault:
-    return Fault(
-        file=str(path.relative_to(directory.root)), why=why, again=f"'sweeper analyze {directory.root}' writes it anew"
-    )
+def _for_analysis(path: Place, directory: SweepDir, why: str) -> Fault:
+    return Fault(file=directory.inside(path), why=why, again=f"'sweeper analyze {directory.root}' writes it anew")
 
 
 def _agrees(row: Mapping[Hashable, object], end: PointEnd | None, plan: PlanFile) -> bool:
@@ -228,12 +220,12 @@ def _same(stored: object, value: object) -> bool:
     return stored == value or str(stored) == (str(value).lower() if isinstance(value, bool) else str(value))
 
 
-def _analysis(directory: SweepDir) -> tuple[list[Fault], list[Fault]]:
+def _analysis(directory: SweepDir, files: Iterable[Place]) -> tuple[list[Fault], list[Fault]]:
     """What is missing of the analysis, and what cannot be read."""
     missing, broken = [], []
     tables = [directory.analysis / f"{name}.parquet" for name in _TABLES]
-    figures = {path.with_suffix("") for path in directory.analysis.glob("figures/**/[!.]*.*")}
-    drawn = [path.with_name(path.name + ending) for path in sorted(figures) for ending in _FIGURE]
+    found = [path for path in files if _lies_in(path, directory.analysis / "figures") and path.suffix in _FIGURE]
+    drawn = sorted({path.with_suffix(ending) for path in found for ending in _FIGURE}, key=str)
     for path in (*tables, directory.analysis / "verdicts.json", directory.report, *drawn):
         if not path.is_file():
             missing += [_for_analysis(path, directory, "is missing")] if directory.points.is_file() else []
@@ -242,16 +234,17 @@ def _analysis(directory: SweepDir) -> tuple[list[Fault], list[Fault]]:
     return missing, broken
 
 
-def _unreadable(path: Path) -> str:
+def _unreadable(path: Place) -> str:
     """Why a file of the analysis is none; empty if it is one."""
     try:
         if path.suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
-                file.read()
+            read_parquet(path)
         elif path.suffix == ".json":
             json.loads(read_limited(path, MOST_VERDICTS))["verdicts"]
-        elif not path.stat().st_size:
+        elif not size_of(path):
             return "empty"
+    except StoreError:
+        raise
     except (pa.ArrowException, InputError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return reason(error, str(path))
     return ""
@@ -264,4 +257,4 @@ def _waste(directory: SweepDir, parts: PartChecks) -> Iterator[Fault]:
         for path in orphans(directory):
             yield Fault(file=f"checkpoints/{path.name}", why="no pack goes on from it")
     for path in leftovers(directory):
-        yield Fault(file=str(path.relative_to(directory.root)), why="left by a process that was killed")
+        yield Fault(file=directory.inside(path), why="left by a process that was killed")

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from results.part_names import digest_of
-from results.store import SweepDir, write_bytes
+from results.places import Place, place
+from results.store import SweepDir, sizes_in, write_bytes
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.trainable import KernelTrainable, OwnLoop
@@ -26,12 +27,13 @@ def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor])
         other.unlink(missing_ok=True)
 
 
-def weight_files(directory: SweepDir, point: str = "*") -> list[Path]:
+def weight_files(directory: SweepDir, point: str | None = None) -> list[Place]:
     """The files of one point, which is one if there is any, or of all."""
-    return sorted(directory.weights.glob(f"{point}-*.pt"))
+    names = sizes_in(directory.weights, "" if point is None else f"{point}-")
+    return [directory.weights / name for name in names if name.endswith(".pt")]
 
 
-def are_whole(path: Path) -> bool:
+def are_whole(path: Place) -> bool:
     """Whether the content of a file of weights is what its name says."""
     return path.stem.rpartition("-")[2] == digest_of(path.read_bytes())
 
@@ -46,7 +48,7 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
     Raises:
         InputError: the sweep has no such point, or did not keep its weights.
     """
-    directory = SweepDir(Path(sweep))
+    directory = SweepDir(place(sweep))
     grid, known = read_grid(directory), read_plan(directory).points
     if point not in known:
         raise InputError(f"{directory.root}: no point {point}; 'points.parquet' has the ids.")
@@ -60,6 +62,6 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
     if not are_whole(files[0]):
         raise InputError(f"{files[0]}: damaged, its content is not what its name says. Train the point anew.")
     model = task_of(trainable).model()
-    state = torch.load(files[0], map_location="cpu", weights_only=True)
+    state = torch.load(io.BytesIO(files[0].read_bytes()), map_location="cpu", weights_only=True)
     model.load_state_dict(state, assign=True)  # the model may be on the meta device
     return model.eval()

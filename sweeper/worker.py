@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from results.attempts import OvertakenError, claim
-from results.store import SweepDir
+from results.places import place
+from results.store import SweepDir, version_of
 from search_spaces.grid import Recovery
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
@@ -21,7 +22,7 @@ from sweeper.row_buffer import RowBuffer, table_schema
 from trainables.memory import keep_freed_memory
 from trainables.train import Training, start_training
 
-PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
+PULSE_SECONDS = 1.0  # a worker shows that it lives at least so often
 
 
 def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
@@ -36,7 +37,7 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
     Raises:
         StorageRefusedError: it has waited for storage as long as the grid says.
     """
-    directory = SweepDir(Path(root))
+    directory = SweepDir(place(root))
     keep_freed_memory()
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
@@ -68,7 +69,7 @@ class _PackRun:
         # The number first: a run that plans anew takes one for every pack that it drops, so this one will know.
         attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, Recovery(), notify)
         grid, plan, packs = patiently(
-            lambda: cached_plan(directory, directory.plan.stat().st_mtime_ns), directory, pack_id, Recovery(), notify
+            lambda: cached_plan(directory, version_of(directory.plan)), directory, pack_id, Recovery(), notify
         )
         if pack_id not in packs:
             raise OvertakenError(f"pack {pack_id}: no longer planned")
@@ -141,8 +142,8 @@ class _PackRun:
             self._writer.train_alone()
 
     def _to_stop(self) -> bool:
-        """Whether the run is to stop; asks the disk about once a second."""
-        if time.monotonic() - self._asked < PULSE_SECONDS:
+        """Whether the run is to stop."""
+        if time.monotonic() - self._asked < self._directory.poll_seconds:
             return False
         self._asked = time.monotonic()
         return stop_requested(self._directory)

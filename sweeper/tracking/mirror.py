@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from results.parts import PointEnd, parts, settled_ends
-from results.store import SweepDir
+from results.store import SweepDir, local_copy
 from search_spaces.errors import InputError
 from sweeper.tracking.address import ENVIRONMENT, artifact_folder, mask, without_secrets
 from sweeper.tracking.projection import PointRecord, Summary, SweepRecord, point_records, summaries, sweep_record
@@ -118,7 +118,8 @@ class Mirror:
             if files and held.parent.tags.get("sweeper.artifacts") != digest_of(files):
                 # A figure that is gone stays in MLflow, whose clients cannot remove it.
                 for path, folder in files.items():
-                    held.tracker.client.log_artifact(held.parent.id, str(path), folder or None)
+                    with local_copy(path) as file:
+                        held.tracker.client.log_artifact(held.parent.id, str(file), folder or None)
                 tags["sweeper.artifacts"] = digest_of(files)
             update(held.tracker, held.parent, tags=tags, summary=metrics, time=end)
             terminate(held.tracker, held.parent, "FINISHED" if complete else "KILLED", end)

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from results.parts import PointEnd, read_part, snapshot
+from results.places import Place
 from results.schema import COLUMNS, SCHEMA_VERSION
-from results.store import SweepDir
+from results.store import SweepDir, read_parquet
 from search_spaces.outcome import Outcome
 from search_spaces.recipe import SECTIONS
 from search_spaces.yaml_text import read_yaml
@@ -93,7 +93,7 @@ def sweep_record(directory: SweepDir) -> SweepRecord:
     """Identity and grid of a sweep."""
     created = _created(directory.plan)
     # A copy is the same sweep. Without a creation time only its place tells it from others of its name.
-    identity = f"{directory.name} {created or directory.root.resolve()}"
+    identity = f"{directory.name} {created or _place(directory)}"
     grid: dict[str, str] = {}
     if directory.grid.is_file():
         document = read_yaml(directory.grid.read_text(encoding="utf-8"), str(directory.grid))
@@ -139,7 +139,7 @@ def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Su
     }
     path = directory.analysis / "peaks.parquet"
     if path.is_file():
-        peaks = _read(path).to_pandas()
+        peaks = read_parquet(path).to_pandas()
         present = [key for key in SUMMARY if key in peaks]
         for row in peaks[["point", *present]].to_dict("records"):
             if row["point"] in found:
@@ -192,16 +192,11 @@ def _plain(column: pd.Series) -> np.ndarray:
     return column.to_numpy().astype(str).astype(np.float64)
 
 
-def _read(path: Path) -> pa.Table:
-    with pq.ParquetFile(path) as file:  # read_table would take a folder named a=b for a column
-        return file.read()
-
-
 def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
     """Axes of the points by the table of points, for those that failed before their first row."""
     if not directory.points.is_file():
         return {}
-    points = _read(directory.points).to_pandas().set_index("point", drop=False)
+    points = read_parquet(directory.points).to_pandas().set_index("point", drop=False)
     return {str(k): v for k, v in points.to_dict("index").items()}
 
 
@@ -211,7 +206,11 @@ def _name(params: Mapping[str, str], point: str) -> str:
     return " ".join(f"{k}={v}" for k, v in shown.items())[:LONGEST] or point
 
 
-def _created(plan: Path) -> datetime | None:
+def _place(directory: SweepDir) -> str:
+    return str(directory.root.resolve() if isinstance(directory.root, Path) else directory.root)
+
+
+def _created(plan: Place) -> datetime | None:
     try:
         when = datetime.fromisoformat(json.loads(plan.read_text(encoding="utf-8"))["created"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -4,10 +4,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 from results.parts import PointEnd
-from results.store import SweepDir
+from results.places import Place
+from results.store import SweepDir, files_of
 from search_spaces.outcome import Outcome
 from sweeper.tracking.projection import Summary
 from sweeper.tracking.wording import finite, key_of, show
@@ -45,16 +45,17 @@ def verdict_summary(directory: SweepDir, ends: Mapping[str, PointEnd]) -> tuple[
     return metrics, tags
 
 
-def artifacts(directory: SweepDir) -> dict[Path, str]:
+def artifacts(directory: SweepDir) -> dict[Place, str]:
     """Files to show beside the numbers, each with its folder in the tracker."""
     single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
     single += [directory.prediction, directory.forecast]
-    figures = sorted((directory.analysis / "figures").rglob("*"))
-    found = {path: "" for path in single if path.is_file()}
-    return found | {p: str(p.parent.relative_to(directory.analysis)) for p in figures if p.suffix in _FIGURES}
+    there = files_of(directory)
+    folders = {path: directory.inside(path.parent) for path in sorted(there, key=str) if path.suffix in _FIGURES}
+    figures = {p: f.removeprefix("analysis/") for p, f in folders.items() if f.startswith("analysis/figures")}
+    return {path: "" for path in single if path in there} | figures
 
 
-def digest_of(files: Mapping[Path, str]) -> str:
+def digest_of(files: Mapping[Place, str]) -> str:
     """Hash of names and contents."""
     total = hashlib.sha256()
     for path, folder in files.items():

@@ -1,0 +1,175 @@
+"""One run at a time in an object store, which has no locks: a lease. See docs/durability.md.
+
+Who runs a sweep has a number that no other has, ``lock/NNNNNN``, and writes that object anew every few seconds. The
+highest number counts. It may be taken over from when it says that its run is over, or has not been written anew for
+long enough; a run that was overtaken, since it was frozen say, sees the higher number and ends.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from results.places import Place
+from results.store import SweepDir, create, sizes_in, write_bytes
+from search_spaces.errors import InputError
+from search_spaces.yaml_text import printable
+
+BEAT_SECONDS = 5.0
+LEASE_SECONDS = 30.0  # without a sign of life, after which a run is believed dead: six beats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Holder:
+    """What the object of a lease says; ``beat`` counts up while the run lives."""
+
+    host: str
+    pid: int
+    since: str
+    beat: int = 0
+    over: bool = False
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {printable(self.host)} since {printable(self.since)}"
+
+    @property
+    def dead(self) -> bool:
+        """Whether it was a process of this machine that is no more."""
+        return self.host == socket.gethostname() and not Path(f"/proc/{self.pid}").exists() and Path("/proc").exists()
+
+
+_HOLDER = TypeAdapter(_Holder)
+
+
+@contextmanager
+def leased(directory: SweepDir, console: Console | None) -> Iterator[None]:
+    """Hold a sweep of an object store while the block runs; the process ends if another takes it over meanwhile.
+
+    Raises:
+        InputError: another process holds it, or the store cannot say who was first.
+    """
+    number = _take(directory, console)
+    me = _Holder(host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC).isoformat(timespec="seconds"))
+    _say(directory, number, me)
+    done = threading.Event()
+    beats = threading.Thread(target=_beat, args=(directory, number, me, done), name="lease", daemon=True)
+    beats.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beats.join()
+        _say(directory, number, replace(me, over=True))
+
+
+def lease_holder(directory: SweepDir) -> str | None:
+    """Who runs the sweep, in words; None if nobody does, or whoever did was on this machine and is dead."""
+    latest = _latest(directory)
+    said = _read(directory, latest) if latest else None
+    return None if said is None or said.over or said.dead else str(said)
+
+
+def _take(directory: SweepDir, console: Console | None) -> int:
+    """A number above all others, as soon as nobody holds the sweep."""
+    latest = _latest(directory)
+    if latest:
+        _outwait(directory, latest, console)
+    number = latest + 1
+    try:
+        create(_object(directory, number))
+    except FileExistsError:
+        raise _taken(directory, "a process that has just begun") from None
+    _refuse_weak_store(directory, number)
+    for name in sizes_in(directory.lock):
+        if name.isdecimal() and int(name) < number:
+            (directory.lock / name).unlink(missing_ok=True)
+    return number
+
+
+def _outwait(directory: SweepDir, number: int, console: Console | None) -> None:
+    """Wait until the holder is believed dead.
+
+    Raises:
+        InputError: it lives.
+    """
+    first = said = _read(directory, number)
+    if said is not None and (said.over or said.dead):
+        return
+    if console is not None:
+        who = str(said or "another process")
+        console.print(f"waiting {LEASE_SECONDS:g} s for a sign of life of {who}", highlight=False, soft_wrap=True)
+    until = time.monotonic() + LEASE_SECONDS
+    while time.monotonic() < until:
+        time.sleep(min(1.0, BEAT_SECONDS))
+        said = _read(directory, number)
+        if said is not None and said.over:
+            return
+        if said != first:
+            raise _taken(directory, str(said or "another process"))
+
+
+def _taken(directory: SweepDir, who: str) -> InputError:
+    root = directory.root
+    return InputError(
+        f"{root}: this sweep is being run already, by {who}. Wait for it, stop it (kill -INT PID there), or give this "
+        f"run a name of its own (--name {root.name}-2). 'sweeper status {root}' shows how far it is."
+    )
+
+
+def _refuse_weak_store(directory: SweepDir, number: int) -> None:
+    """Ask the store for what everything here rests on: that it does not create what is there.
+
+    Raises:
+        InputError: it does.
+    """
+    try:
+        create(_object(directory, number))
+    except FileExistsError:
+        return
+    raise InputError(
+        f"{directory.root}: this store writes over an object that it was asked to create only if absent (If-None-Match "
+        "of S3, ifGenerationMatch of GCS), so that two workers could take one pack. Use a newer release of it, another "
+        "store, or a folder."
+    )
+
+
+def _beat(directory: SweepDir, number: int, me: _Holder, done: threading.Event) -> None:
+    while not done.wait(BEAT_SECONDS):
+        with suppress(OSError):  # a store that is away: nobody else gets at it either, or the higher number will tell
+            if _latest(directory) > number:
+                sys.stderr.write(f"error: {directory.root}: another run has taken this sweep over; this one ends.\n")
+                sys.stderr.flush()
+                os._exit(2)
+            me = replace(me, beat=me.beat + 1)
+            _say(directory, number, me)
+
+
+def _latest(directory: SweepDir) -> int:
+    """The highest number; 0 if there is none."""
+    return max((int(name) for name in sizes_in(directory.lock) if name.isdecimal()), default=0)
+
+
+def _object(directory: SweepDir, number: int) -> Place:
+    return directory.lock / f"{number:06d}"
+
+
+def _say(directory: SweepDir, number: int, me: _Holder) -> None:
+    write_bytes(_object(directory, number), json.dumps(asdict(me)).encode())
+
+
+def _read(directory: SweepDir, number: int) -> _Holder | None:
+    """What a holder says; None if it has not said anything yet."""
+    try:
+        return _HOLDER.validate_json(_object(directory, number).read_bytes())
+    except (ValueError, FileNotFoundError):
+        return None

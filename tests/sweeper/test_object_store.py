@@ -1,0 +1,219 @@
+"""A sweep in an object store: everything that holds in a folder, on a real server that speaks S3."""
+
+import io
+import json
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+from crash_support import Killed, commit_always, train
+from faults_support import Sweep, assert_same
+from rich.console import Console
+from store_support import s3_store
+from tests_support import SMALL
+
+from results.parts import parts
+from results.places import ObjectPath, place
+from results.store import SweepDir, sizes_in
+from search_spaces.load import load_grid
+from sweeper.backends.inprocess import InProcessBackend
+from sweeper.compare import compare_sweeps
+from sweeper.paper import paper_figure
+from sweeper.run import run_sweep
+from sweeper.status import show_status, watch
+from sweeper.tracking.mirror import mirror
+from sweeper.verify import verify
+from sweeper.weights import load_model, weight_files
+
+COMMITS = "recovery.commit_seconds=0"
+pytestmark = pytest.mark.timeout(300)  # a server in Python, and processes that import torch
+
+
+@pytest.fixture(scope="module")
+def server():
+    with s3_store() as process:
+        yield process
+
+
+@pytest.fixture
+def bucket(server):
+    """A fresh prefix of the bucket."""
+    return place(f"s3://sweeps/{secrets.token_hex(4)}")
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The same sweep in a folder, undisturbed."""
+    sweep = Sweep(tmp_path_factory.mktemp("reference"))
+    sweep.run()
+    return sweep.directory
+
+
+def command(grid, out, backend="inprocess"):
+    """``sweeper run`` as a process of its own."""
+    words = [sys.executable, "-m", "sweeper", "run", str(grid), "--out", str(out), "--backend", backend]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def grid_file(tmp_path):
+    sweep = Sweep(tmp_path)
+    file = tmp_path / "faults.yaml"
+    file.write_text(sweep.text)
+    return file
+
+
+def test_every_command_works_on_an_address(bucket, tmp_path, quiet):
+    grid = load_grid(SMALL, "small.yaml", ["keep_weights=true"])
+    account = run_sweep(grid, bucket, InProcessBackend, None, quiet)
+    assert account.missing == 0
+    directory, local = SweepDir(bucket / grid.name), SweepDir(tmp_path / grid.name)
+    run_sweep(grid, tmp_path, InProcessBackend, None, quiet)
+    assert_same(directory, local)
+    found, _ = verify(directory)
+    assert not found.damage
+    assert not found.outdated
+    assert not found.waste
+    assert found.runner is None
+    assert {c.what: c.files for c in found.checked} == {c.what: c.files for c in verify(local)[0].checked}
+
+    out = Console(file=io.StringIO(), width=200)
+    show_status(directory.root, out, as_json=True)
+    status = json.loads(out.file.getvalue())
+    assert (status["missing"], status["running"], status["bytes"]["rows"]) == (0, None, found.checked[1].bytes)
+    watch(directory.root, out, 0.1)
+    _, written = paper_figure("2", [directory.root], None, {}, None)
+    assert [str(path) for path in written if path.is_file()] == [str(path) for path in written]
+    assert compare_sweeps(directory.root, local.root, None, tmp_path / "compared").contests
+    point = weight_files(directory)[0].stem.partition("-")[0]
+    assert load_model(str(directory.root), point).state_dict().keys()
+
+    report = mirror(directory, f"sqlite:///{tmp_path}/mlflow.db")
+    assert report.points == 6
+    figures = tmp_path.glob("mlartifacts/**/figures/*.svg")
+    assert {path.name for path in figures} == {path.rpartition("/")[2] for path in _figures(directory)}
+
+
+def _figures(directory):
+    return [name for name in (directory.analysis / "figures").sizes() if "/" not in name and name.endswith(".svg")]
+
+
+def test_weights_that_are_replaced_leave_no_second_file(bucket, quiet):
+    grid = load_grid(SMALL, "small.yaml", ["keep_weights=true", "axes.lam=[0.1]"])
+    run_sweep(grid, bucket, InProcessBackend, None, quiet)
+    assert len(weight_files(SweepDir(bucket / grid.name))) == 2
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+def test_a_run_killed_again_and_again_loses_nothing(bucket, grid_file, reference, seed):
+    draw, directory = random.Random(seed), SweepDir(bucket / "faults")
+    for _ in range(2):
+        before = len(parts(directory))
+        with command(grid_file, bucket) as process:
+            deadline, more = time.monotonic() + 60, draw.randint(1, 4)
+            while process.poll() is None and len(parts(directory)) < before + more and time.monotonic() < deadline:
+                time.sleep(0.1)
+            process.kill()
+    with command(grid_file, bucket) as process:
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    assert_same(directory, reference)
+    assert not verify(directory)[0].damage
+
+
+def test_whoever_dies_at_any_change_of_the_store_damages_nothing():
+    """Every object that is written, created or deleted, one after the other, is the last thing a process does."""
+    grid = load_grid(SMALL, "small.yaml", [COMMITS, "axes.lam=[0.1]", "measure={log: 3}"])
+    whole = train(grid, place(f"memory://sweeps/{secrets.token_hex(4)}"))
+    changes = _train_dying(grid, place(f"memory://sweeps/{secrets.token_hex(4)}"), None)[1]
+    assert changes > 20
+    for at in range(0, changes, 2):
+        directory, _ = _train_dying(grid, place(f"memory://sweeps/{secrets.token_hex(4)}"), at)
+        assert_same(directory, whole)
+
+
+def _train_dying(grid, out, at):
+    """Train a grid in a process that dies before change number ``at``, then to its end; the changes of the first."""
+    count = [0]
+
+    def counting(change):
+        def changed(path, *arguments, **options):
+            if count[0] == at:
+                raise Killed
+            count[0] += 1
+            return change(path, *arguments, **options)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        commit_always(patch)
+        for name in ("write", "create", "unlink"):
+            patch.setattr(ObjectPath, name, counting(getattr(ObjectPath, name)))
+        with suppress(Killed):
+            train(grid, out)
+    with pytest.MonkeyPatch.context() as patch:
+        commit_always(patch)
+        return train(grid, out), count[0]
+
+
+def test_a_store_that_is_away_for_a_while_is_waited_for(server, bucket, grid_file, reference):
+    directory = SweepDir(bucket / "faults")
+    with command(grid_file, bucket) as process:
+        while process.poll() is None and len(parts(directory)) < 3:
+            time.sleep(0.1)
+        server.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(3)
+        finally:
+            server.send_signal(signal.SIGCONT)
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    assert_same(directory, reference)
+
+
+def test_an_interrupt_is_heard_through_the_store(bucket, grid_file, reference):
+    directory = SweepDir(bucket / "faults")
+    with command(grid_file, bucket) as process:
+        while process.poll() is None and len(parts(directory)) < 3:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 130, said
+    assert "run the same command again" in said
+    assert not directory.stop.exists()
+    with command(grid_file, bucket) as process:
+        process.communicate(timeout=100)
+    assert process.returncode == 0
+    assert_same(directory, reference)
+
+
+def test_a_byte_that_was_altered_is_found_and_trained_again(bucket, grid_file, reference):
+    with command(grid_file, bucket) as process:
+        process.communicate(timeout=100)
+    directory = SweepDir(bucket / "faults")
+    path = directory.rows / next(iter(sizes_in(directory.rows)))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write(bytes(content))
+    assert [fault.file for fault in verify(directory)[0].damage] == [directory.inside(path)]
+    found, repaired = verify(directory, repair=True)
+    assert not found.damage
+    assert [fault.file for fault in repaired] == [directory.inside(path)]
+    with command(grid_file, bucket) as process:
+        process.communicate(timeout=100)
+    assert_same(directory, reference)
+
+
+@pytest.mark.ray
+def test_workers_of_ray_write_to_the_store(bucket, grid_file, reference):
+    with command(grid_file, bucket, backend="ray") as process:
+        said, _ = process.communicate(timeout=110)
+    assert process.returncode == 0
+    assert f"report   {bucket}/faults/report.html" in said
+    assert "MLflow" not in said  # beside an object store there is no default
+    assert_same(SweepDir(bucket / "faults"), reference)

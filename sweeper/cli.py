@@ -114,6 +114,43 @@ def run(
 
 
 @app.command()
+def submit(
+    grid: GridFile,
+    out: Annotated[
+        str, typer.Option(help="Folder that all machines of the cluster share, or an address in an object store.")
+    ],
+    address: Annotated[str, typer.Option(help="The cluster's dashboard.")] = "http://127.0.0.1:8265",
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow as the cluster sees it: a URI, or 'none'.  [default: the cluster's own]")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Run a grid as a job of a Ray cluster: its driver lives there, this terminal may close.
+
+    Grid and Python code of your own travel; data and sweeper itself must be there. A token is read as Ray's own
+    commands read it (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token).
+
+    Example: [cyan]sweeper submit grids/digits.yaml --out s3://sweeps/runs --address http://127.0.0.1:8265[/]
+    """
+    from sweeper.submit import JobFailedError, submit_grid
+
+    chosen = load(grid, settings, name)
+    try:
+        job = submit_grid(chosen, out, address, tracking_uri)
+    except JobFailedError as error:
+        stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
+        sys.exit(STATUS_BAD_INPUT)
+    console = Console()
+    for what, command in (
+        ("follow", f"sweeper watch {out.rstrip('/')}/{chosen.name}"),
+        ("output", f"ray job logs --follow --address {address} {job}"),
+        ("stop", f"ray job stop --address {address} {job}"),
+    ):
+        console.print(f"[bold]{what:8}[/] {escaped(command)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def predict(
     grid: GridFile,
     budget: Annotated[list[float], typer.Option(help="Budget T of the run to come, in epochs. Repeatable.")],

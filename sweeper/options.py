@@ -72,7 +72,8 @@ def runner(out: Place, backend: str, address: str | None, tracking_uri: str | No
     from sweeper.run import run_sweep
 
     uri = tracking_of(tracking_uri, out)
-    return lambda grid: run_sweep(grid, out, opener(backend, address), uri, stderr())
+    open_backend = opener(backend, address)
+    return lambda grid: run_sweep(grid, out, lambda: open_backend(grid), uri, stderr())
 
 
 def load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
@@ -106,10 +107,11 @@ def pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def opener(backend: str, address: str | None) -> Callable[[], Backend]:
+def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
     """Opens the backend when there is something to train."""
+    from sweeper.travel import luggage
 
-    def open_backend() -> Backend:
+    def open_backend(grid: Grid) -> Backend:
         if backend == "inprocess":
             from sweeper.backends.inprocess import InProcessBackend
 
@@ -118,7 +120,10 @@ def opener(backend: str, address: str | None) -> Callable[[], Backend]:
             from sweeper.backends.ray_tune import RayBackend
         except ModuleNotFoundError as error:
             raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
-        return RayBackend(address or "local")
+        if address is None:
+            return RayBackend()
+        with luggage(grid, Path.cwd()) as folder:
+            return RayBackend(address, folder if any(folder.iterdir()) else None)
 
     if backend == "inprocess" and address:
         raise InputError(f"--address {address}: only the ray backend joins a cluster; leave --backend out.")

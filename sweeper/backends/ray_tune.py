@@ -1,4 +1,4 @@
-"""Packs as trials of Ray Tune. The only file that imports ray.
+"""Packs as trials of Ray Tune.
 
 A Ray trial's config is a pack id; the worker finds the rest in the sweep directory. Rows never pass through Ray: the
 driver gets a summary a second. Ray's own experiment state is thrown away: what is done stands in the store.
@@ -57,6 +57,7 @@ CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
 STUCK_SECONDS = 15.0  # without a tick of Tune, which has ten a second
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
 GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
+_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already
 _VITAL = ("gcs_server", "raylet")  # without them the driver would wait for ever
 
 
@@ -65,8 +66,12 @@ class RayBackend:
 
     name = "ray"
 
-    def __init__(self, address: str = "local") -> None:
+    def __init__(self, address: str = "local", code: Path | None = None) -> None:
         """Start a Ray of our own on loopback, or join the cluster at ``address``.
+
+        Args:
+            address: ``local``, ``auto`` or HOST:PORT.
+            code: a folder that the workers of a cluster get a copy of, as their working directory.
 
         Raises:
             InputError: no cluster answers at ``address``.
@@ -76,6 +81,8 @@ class RayBackend:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
         if address == "local":
             options |= {"include_dashboard": False, "num_cpus": available_cpus()}
+        elif code is not None and _JOB not in os.environ:
+            options["runtime_env"] = {"working_dir": str(code)}
         # Ray has no public switch for "(raylet) A worker died …", printed on stdout whatever log_to_driver says;
         # the pack is tried again, and a pack that stays unfinished is in the account.
         ray_worker._worker_logs_enabled = False

@@ -1,0 +1,75 @@
+"""A sweep as a job of a Ray cluster: its driver lives there, and nobody has to wait for it."""
+
+import logging
+import re
+import secrets
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import sweeper.backends.ray_tune  # noqa: F401 - sets Ray's environment before anything else imports Ray
+
+# isort: split
+from ray.exceptions import RayError
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from search_spaces.errors import InputError
+
+START_SECONDS = 300.0  # for the cluster to give the driver a place, and for that to find its grid and data right
+STOP_SECONDS = 30  # that a job which is stopped has for its workers to commit and leave; Ray's own are 3
+_SAID_BY_RAY = re.compile(r"^(.*\sINFO \w+\.py:.*|Running entrypoint for job .*)$", re.MULTILINE)
+
+
+def submit(address: str, folder: Path, name: str, command: Sequence[str]) -> tuple[str, str]:
+    """Run ``command`` on a cluster, in a copy of ``folder``.
+
+    Args:
+        address: of the cluster's dashboard, as ``http://127.0.0.1:8265``.
+        folder: what travels.
+        name: of the sweep, for people who look at the jobs.
+        command: the driver's.
+
+    Returns:
+        The id of the job, once its driver runs; if that has ended with an error already, what it said, else nothing.
+
+    Raises:
+        InputError: no cluster answers there, or it does not take jobs.
+    """
+    if not re.match(r"https?://", address):
+        raise InputError(f"--address {address}: give the address of the cluster's dashboard, as http://127.0.0.1:8265.")
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # it tells of each upload
+    job = f"sweeper-{name}-{secrets.token_hex(3)}"
+    try:
+        client = JobSubmissionClient(address)
+        client.submit_job(
+            entrypoint=shlex.join(command),
+            submission_id=job,
+            runtime_env={
+                "working_dir": str(folder),
+                "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), "PYTHONUNBUFFERED": "1"},
+            },
+            metadata={"sweep": name},
+        )
+    except (RayError, RuntimeError, OSError) as error:
+        raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_line(error)}).") from None
+    return job, _early_failure(client, job, name)
+
+
+def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
+    """What a job has said that failed at once; empty if it runs."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        status, said = client.get_job_status(job), client.get_job_logs(job)
+        if status in {JobStatus.FAILED, JobStatus.STOPPED}:
+            return _SAID_BY_RAY.sub("", said).strip() or str(client.get_job_info(job).message)
+        if status == JobStatus.SUCCEEDED or f"\n{name}: " in f"\n{said}":  # it says first how much there is to train
+            return ""
+        time.sleep(0.5)
+    return ""
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else type(error).__name__

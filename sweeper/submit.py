@@ -1,0 +1,56 @@
+"""``sweeper submit``: a grid becomes a job of a Ray cluster."""
+
+from pathlib import Path
+
+from results.places import place
+from results.store import write_text
+from search_spaces.errors import InputError
+from search_spaces.grid import Grid
+from sweeper.run import to_yaml
+from sweeper.tracking.address import mask
+from sweeper.travel import luggage
+
+__all__ = ["JobFailedError", "submit_grid"]
+
+_GRID = "grid.yaml"  # in what travels
+
+
+class JobFailedError(Exception):
+    """The driver has ended before it had trained anything; the message is what it said."""
+
+
+def submit_grid(grid: Grid, out: str, address: str, tracking_uri: str | None) -> str:
+    """Run a grid, or what is missing of it, as a job; its id, once it runs.
+
+    Args:
+        grid: what to run.
+        out: folder of sweeps, as the cluster sees it.
+        address: of the cluster's dashboard.
+        tracking_uri: of MLflow, as the cluster sees it; None leaves that to the cluster.
+
+    Raises:
+        InputError: nothing was submitted.
+        JobFailedError: it ended with an error at once.
+    """
+    if isinstance(place(out), Path) and not Path(out).is_absolute():
+        raise InputError(
+            f"--out {out}: a folder of the cluster; give an absolute path that all its machines share, or an "
+            "address in an object store, as s3://bucket/runs."
+        )
+    if tracking_uri is not None and mask(tracking_uri) != tracking_uri:
+        raise InputError(
+            f"--tracking-uri {mask(tracking_uri)}: whoever sees the dashboard can read the command of a job. Set "
+            "MLFLOW_TRACKING_URI where the cluster's head runs, and leave this option out."
+        )
+    try:
+        from sweeper.backends import ray_jobs  # noqa: PLC0415 - where Ray is not installed, all else works
+    except ModuleNotFoundError as error:
+        raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
+    command = ["python", "-m", "sweeper", "run", _GRID, "--address", "auto", "--out", out]
+    command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
+    with luggage(grid, Path.cwd()) as folder:
+        write_text(folder / _GRID, to_yaml(grid))
+        job, said = ray_jobs.submit(address, folder, grid.name, command)
+    if said:
+        raise JobFailedError(said)
+    return job

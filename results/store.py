@@ -78,6 +78,11 @@ class SweepDir:
         return self.root / "attempts"
 
     @property
+    def memory(self) -> Place:
+        """An empty file for every number of points that some worker had no memory for."""
+        return self.root / "memory"
+
+    @property
     def given_up(self) -> Place:
         """For every pack whose worker died too often in the latest run, a file that says why."""
         return self.root / "given-up"

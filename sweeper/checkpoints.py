@@ -27,7 +27,8 @@ class Checkpoint:
         points: ids of the points that train together, in the order of the training's members, those that have ended
             among them; empty if none is under way.
         step: optimizer steps that ``training`` has taken.
-        alone: whether the points of the pack train one by one, since one of them raised an error.
+        together: at most so many points of the pack train at a time, since one raised an error (1) or more did not fit
+            into memory; None for all.
         seconds: wall time of the pack so far.
         records: point id to the (test accuracy, decay time) at which its accuracy was the best so far.
         training: state of the training of ``points``; None if it has not begun.
@@ -35,7 +36,7 @@ class Checkpoint:
 
     points: Sequence[str] = ()
     step: int = 0
-    alone: bool = False
+    together: int | None = None
     seconds: float = 0.0
     records: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     training: Mapping[str, Any] | None = None
@@ -55,11 +56,14 @@ def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most
         most: bytes that the checkpoints of the sweep may take together.
 
     Returns:
-        The name of its file; None, and nothing is written, if there is no room for it.
+        The name of its file; None, and nothing is written, if there is no room for it on the disk or in memory.
     """
     buffer = io.BytesIO()
-    torch.save({f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}, buffer)
-    content = buffer.getvalue()
+    try:
+        torch.save({f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}, buffer)
+        content = buffer.getvalue()
+    except (MemoryError, RuntimeError):  # no memory for a copy of the state; torch may say "unexpected pos"
+        return None
     if checkpoint_bytes(directory) + len(content) > most:
         return None
     name = f"{pack}-{digest_of(content)}.pt"

@@ -82,7 +82,7 @@ class PackWriter:
             notify: called about once a second and at the end.
         """
         self.ended = set(restart.ended)
-        self.alone = restart.checkpoint.alone
+        self.together = restart.checkpoint.together
         self._directory, self._pack, self._attempt = directory, pack, attempt
         self._rows, self._device, self._notify = rows, device, notify
         self._recovery, self._tolerance = grid.recovery, grid.analysis.tolerance
@@ -134,11 +134,11 @@ class PackWriter:
         self._end(point, Outcome.FAILED, cause_of(error))
         self.commit()
 
-    def train_alone(self) -> None:
-        """From here on each point trains alone, from its start: one of them raised an error, nobody knows which."""
+    def train_together(self, most: int) -> None:
+        """From here on at most so many points train at a time, those that have not ended from their start."""
         self._training = None  # its state may be that of half a step
         self.commit()
-        self.alone, self._points, self._records = True, (), {}
+        self.together, self._points, self._records = most, (), {}
         if self._names:
             self._put_together()
         else:
@@ -199,12 +199,12 @@ class PackWriter:
         """Write a checkpoint of the present state; None if there is none to go on from, or no room for it."""
         open_points = [p for p in self._points if p.id not in self.ended]
         state = self._training.state_dict() if self._training is not None and open_points else None
-        if self._finished or (state is None and not (self.alone and not open_points)):
+        if self._finished or (state is None and not (self.together is not None and not open_points)):
             return None
         checkpoint = Checkpoint(
             points=[p.id for p in self._points] if state is not None else [],
             step=self._step if state is not None else 0,
-            alone=self.alone,
+            together=self.together,
             seconds=self._seconds(),
             records={p.id: self._records[p.id] for p in open_points},
             training=state,

@@ -216,7 +216,7 @@ def _renew(
         return
     checkpoint = read_commit(directory, restart.names[-1]).checkpoint
     if failed:
-        checkpoint = save_checkpoint(directory, pack, replace(state, alone=True))
+        checkpoint = save_checkpoint(directory, pack, replace(state, together=1))
     attempt = claim(directory, pack)
     compact(
         directory,

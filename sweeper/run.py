@@ -22,6 +22,7 @@ from search_spaces.recipe import Variant, recipe_of
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
 from sweeper.conclude import ANALYSIS, Account, conclude
+from sweeper.fitting import limited
 from sweeper.ledger import given_up
 from sweeper.lock import locked
 from sweeper.plan_file import PlanFile, earlier_plan, read_grid, write_plan
@@ -131,7 +132,7 @@ def continued_plan(
     directory: SweepDir, grid: Grid, missing: Sequence[Point], profiles: Mapping[Variant, Profile], workers: int
 ) -> Plan:
     """The plan for what is missing: packs that have begun stay as they are, and all do where nothing has changed."""
-    earlier = earlier_plan(directory)
+    earlier, profiles = earlier_plan(directory), limited(directory, profiles)
     if earlier is None:
         return plan_for(grid, missing, profiles, workers)
     ids, begun, ends = {p.id for p in missing}, packs_begun(directory), read_ends(directory)

@@ -3,8 +3,9 @@
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -16,12 +17,14 @@ from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
 from sweeper.checkpoints import AFRESH, restart_of
 from sweeper.events import Notify, stop_requested
+from sweeper.fitting import most_that_fit, note_too_many
 from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
 from sweeper.plan_file import cached_plan
 from sweeper.row_buffer import RowBuffer, table_schema
-from trainables.memory import keep_freed_memory
+from trainables.memory import keep_freed_memory, out_of_memory
 from trainables.train import Training, start_training
 
+_Result = TypeVar("_Result")
 PULSE_SECONDS = 1.0  # a worker shows that it lives at least so often
 
 
@@ -79,7 +82,7 @@ class _PackRun:
             values_elsewhere(grid, plan.points.values()),
             {"sweep": directory.name, "pack": pack_id, "attempt": attempt},
         )
-        self._directory, self._grid, self._device = directory, grid, plan.device
+        self._directory, self._grid, self._device, self._notify = directory, grid, plan.device, notify
         self._pack, self._checkpoint, self._asked = packs[pack_id], restart.checkpoint, time.monotonic()
         self._writer = PackWriter(
             directory, pack_id, attempt, restart, rows=rows, grid=grid, device=device_name(plan.device), notify=notify
@@ -87,24 +90,36 @@ class _PackRun:
 
     def run(self) -> None:
         """Train until every point has ended, or the run is to stop."""
+        if self._writer.together is None and self._checkpoint.training is None:
+            most = self._patiently(self._most_that_fit)
+            if most is not None and most < len(self._pack.points):
+                self._writer.together = most
         while points := self._next():
             if not self._train(points):
                 self._writer.pause()
                 return
         self._writer.finish()
 
+    def _most_that_fit(self) -> int | None:
+        return most_that_fit(self._directory, self._pack.points[0].variant)
+
+    def _patiently(self, action: Callable[[], _Result]) -> _Result:
+        return patiently(action, self._directory, self._pack.id, self._grid.recovery, self._notify)
+
     def _next(self) -> Sequence[Point]:
-        """The points to train together next: all of the pack, or one that has not ended if each trains alone."""
-        left = [p for p in self._pack.points if p.id not in self._writer.ended]
-        if not left or not self._writer.alone:
-            return self._pack.points if left else ()
-        under_way = [p for p in left if p.id in self._checkpoint.points]
-        return (under_way or left)[:1]
+        """The points to train together next: those of the checkpoint, or as many that have not ended as may be."""
+        known = {p.id: p for p in self._pack.points}
+        saved = self._checkpoint.points
+        if known.keys() >= set(saved) and not self._writer.ended >= set(saved):
+            return tuple(known[id_] for id_ in saved)
+        left = tuple(p for p in self._pack.points if p.id not in self._writer.ended)
+        return left[: self._writer.together]
 
     def _train(self, points: Sequence[Point]) -> bool:
         """Train ``points`` together to their ends; False if the run is to stop before.
 
-        If that raises, each trains alone from its start, so that the error stays with the point it belongs to.
+        If that raises, each trains alone from its start, so that the error stays with the point it belongs to; half of
+        them at a time if there was no memory for all.
         """
         self._writer.begin(points)
         try:
@@ -136,10 +151,19 @@ class _PackRun:
         return checkpoint.step
 
     def _failed(self, points: Sequence[Point], error: BaseException) -> None:
+        self._checkpoint = AFRESH
         if len(points) == 1:
             self._writer.fail(points[0], error)
+        elif out_of_memory(error):
+            self._halve(len(points))
         else:
-            self._writer.train_alone()
+            self._writer.train_together(1)
+
+    def _halve(self, points: int) -> None:
+        """Go on with half as many points at a time, and tell the other workers."""
+        variant = self._pack.points[0].variant
+        self._patiently(lambda: note_too_many(self._directory, variant, points))
+        self._writer.train_together(points // 2)
 
     def _to_stop(self) -> bool:
         """Whether the run is to stop."""

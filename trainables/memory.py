@@ -1,7 +1,9 @@
-"""The C library's allocator, told to keep what a training loop takes and gives back every step."""
+"""Memory: what the C library is told about it, and how its end is recognized."""
 
 import ctypes
 import sys
+
+import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc takes no more
@@ -22,3 +24,10 @@ def keep_freed_memory() -> None:
         return
     mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
     mallopt(_M_TRIM_THRESHOLD, _KEPT)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no more memory, of a GPU or of this machine."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # of torch's allocator for the CPU

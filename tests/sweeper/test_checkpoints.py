@@ -26,7 +26,7 @@ from sweeper.checkpoints import (
 STATE = Checkpoint(
     points=["p1", "p2"],
     step=7,
-    alone=True,
+    together=1,
     seconds=3.25,
     records={"p1": [(0.5, 1e-3), (0.75, 2e-3)], "p2": []},
     training={

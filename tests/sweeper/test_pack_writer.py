@@ -127,7 +127,7 @@ def test_the_driver_hears_of_every_step_and_end_once(make_writer, monkeypatch):
     assert [p.left for p in heard] == [False] * (len(heard) - 1) + [True]
 
 
-@pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "train_alone"])
+@pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "train_together"])
 def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
     writer, points = make_writer()
     training = follow(writer)
@@ -140,7 +140,7 @@ def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
         "fail": lambda: writer.fail(points[0], raised()),
         "finish": writer.finish,
         "pause": writer.pause,
-        "train_alone": writer.train_alone,
+        "train_together": lambda: writer.train_together(1),
     }
     with pytest.raises(OvertakenError):
         actions[again]()
@@ -254,10 +254,10 @@ def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_
     training = follow(writer)
     add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
     add(writer, training, 2, [0, 1], ends=(ended(1),))
-    writer.train_alone()
+    writer.train_together(1)
     assert set(read_rows(make_writer.directory)["point"]) == {points[1].id}
     again, _ = make_writer()
-    assert (again.alone, again.ended) == (True, {points[1].id})
+    assert (again.together, again.ended) == (1, {points[1].id})
     again.begin(points[:1])
     training = follow(again)
     add(again, training, 1, [0], acc=(0.25,))
@@ -272,8 +272,8 @@ def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_
 
 def test_an_error_before_anything_was_committed_is_remembered_too(make_writer):
     writer, _ = make_writer()
-    writer.train_alone()
-    assert restart_of(make_writer.directory, "k1").checkpoint.alone
+    writer.train_together(1)
+    assert restart_of(make_writer.directory, "k1").checkpoint.together == 1
     assert len(read_rows(make_writer.directory)) == 0
 
 
@@ -282,7 +282,7 @@ def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_
     writer, points = make_writer()
     training = follow(writer)
     add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
-    writer.train_alone()
+    writer.train_together(1)
     writer.begin(points[:1])
     training = follow(writer)
     add(writer, training, 1, [0], acc=(0.5,), ends=(ended(0),))

@@ -1,0 +1,123 @@
+"""Packs that do not fit into memory are halved, and later ones are planned so."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from crash_support import commit_always, train, train_dying
+from faults_support import assert_same
+
+from results.parts import parts
+from results.store import SweepDir, sizes_in
+from search_spaces.load import load_grid
+from search_spaces.points import make_points
+from sweeper.fitting import limited, most_that_fit, note_too_many
+from sweeper.plan_file import read_plan
+from sweeper.run import profiles_of
+from trainables.memory import out_of_memory
+from trainables.train import PackTraining
+
+ROOT = Path(__file__).parents[2]
+WIDE = """
+name: wide
+trainable:
+  model: {name: fc, width: 2048, depth: 2}
+  data: {name: digits, train: 8}
+axes: {eta: [0.1], lam: [0.01], seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]}
+budget: {rule: fixed, constant: 3}
+measure: {every: {steps: 3}}
+resources: {pack: 16}
+"""
+# 16 points have 16 · 4.4 million weights, 4 bytes each, as many for their gradients, and the
+# outputs of three layers for the test images: 900 MB, 8 points half of that.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from crash_support import train
+from search_spaces.load import load_grid
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 700_000_000,) * 2)
+grid = load_grid(Path(sys.argv[1]).read_text(), sys.argv[1])
+train(grid, Path(sys.argv[2]))
+"""
+
+
+def test_the_end_of_memory_is_told_from_other_errors():
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert out_of_memory(error.value)
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert out_of_memory(MemoryError())
+    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_what_did_not_fit_limits_the_plan(tmp_path, small_grid):
+    directory, grid = SweepDir(tmp_path / "demo"), small_grid()
+    profiles = profiles_of(grid, make_points(grid))
+    (variant,) = profiles
+    assert most_that_fit(directory, variant) is None
+    assert limited(directory, profiles) == profiles
+    for points in (7, 4, 4):
+        note_too_many(directory, variant, points)
+    assert most_that_fit(directory, variant) == 2
+    assert limited(directory, profiles)[variant].pack_limit == 2
+    assert most_that_fit(directory, (("model.width", 8),)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_a_sweep_in_too_little_memory_ends_like_any_other(tmp_path):
+    file = tmp_path / "wide.yaml"
+    file.write_text(WIDE)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(file), str(tmp_path / "limited")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/tests/support", "MALLOC_ARENA_MAX": "1"},
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    limited_, free = SweepDir(tmp_path / "limited" / "wide"), train(load_grid(WIDE, "wide.yaml"), tmp_path / "free")
+    assert [len(pack.points) for pack in read_plan(limited_).packs] == [16]
+    tried = sorted(int(name.rpartition("-")[2]) for name in sizes_in(limited_.memory))
+    assert tried[-1] == 16
+    assert not sizes_in(free.memory)
+    assert_same(limited_, free)
+
+    more = load_grid(WIDE, "wide.yaml", [f"axes.seed={list(range(32))}"])
+    train(more, tmp_path / "limited")
+    assert max(len(pack.points) for pack in read_plan(limited_).packs[:2]) == tried[0] // 2
+
+
+@pytest.fixture
+def greedy(monkeypatch):
+    """Packs of more than two points run out of memory at their second measurement."""
+    measurements = PackTraining.measurements
+
+    def until_the_memory_ends(training, pulse):
+        for number, measurement in enumerate(measurements(training, pulse)):
+            if number == 2 and training.state_dict()["parameters"] and _width(training) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            yield measurement
+
+    monkeypatch.setattr(PackTraining, "measurements", until_the_memory_ends)
+
+
+def _width(training):
+    return len(next(iter(training.state_dict()["parameters"].values())))
+
+
+@pytest.mark.parametrize("at", range(0, 60, 9))
+def test_a_worker_may_die_at_any_change_while_packs_are_halved(tmp_path, small_grid, greedy, at):
+    grid = small_grid("recovery.commit_seconds=0", "resources.pack=6", "measure.log=4")
+    whole = train_dying(grid, tmp_path / "whole")
+    assert {name.rpartition("-")[2] for name in sizes_in(whole.memory)} == {"6", "3"}
+    with pytest.MonkeyPatch.context() as patch:
+        commit_always(patch)
+        died = train_dying(grid, tmp_path / "died", at)
+    assert_same(died, whole)
+    assert len({name.pack for name in parts(died)}) == 1

@@ -204,28 +204,39 @@ def test_a_disk_that_is_full_for_a_while_only_delays_ray(tmp_path, reference):
 
 @contextlib.contextmanager
 def cluster(tmp_path, cpus=(1, 1)):
-    """A Ray cluster of a head without CPUs and a node for each of ``cpus``; its address and the nodes' raylets."""
+    """A Ray cluster of a head without CPUs and a node for each of ``cpus``: address, the nodes' raylets, how to add."""
     code = """
 import sys, time
 from sweeper.backends import ray_tune  # for the environment that keeps Ray on loopback
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-nodes = [cluster.add_node(num_cpus=int(cpus)) for cpus in sys.argv[1:]]
-for node in nodes:
-    print(next(info.process.pid for info in node.all_processes["raylet"]))
+
+def add(cpus):
+    node = cluster.add_node(num_cpus=int(cpus))
+    print(next(info.process.pid for info in node.all_processes["raylet"]), flush=True)
+
+for cpus in sys.argv[1:]:
+    add(cpus)
 print(cluster.address, flush=True)
-time.sleep(1e6)
+for line in sys.stdin:
+    add(line)
 """
     command = [sys.executable, "-c", code, *map(str, cpus)]
     log = (tmp_path / "cluster.log").open("w")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True, start_new_session=True)
+
+    def add(cpus):
+        print(cpus, file=process.stdin, flush=True)
+        return int(process.stdout.readline())
+
     try:
         lines = []
         for line in process.stdout:
             lines.append(line.strip())
             if ":" in line and line.strip().rpartition(":")[2].isdigit():
                 break
-        yield lines[-1], [int(pid) for pid in lines if pid.isdigit()]
+        yield lines[-1], [int(pid) for pid in lines if pid.isdigit()], add
     finally:
         kill_all(process)
         log.close()
@@ -233,12 +244,30 @@ time.sleep(1e6)
 
 def test_a_node_of_a_cluster_that_dies_costs_no_row(tmp_path, reference):
     sweep = Sweep(tmp_path / "sweep", LONG)
-    with cluster(tmp_path) as (address, raylets), sweep.running("--address", address) as process:
+    with cluster(tmp_path) as (address, raylets, _), sweep.running("--address", address) as process:
         sweep.wait_for_parts(4, process)
         for pid in reversed(descendants(raylets[0])):
             os.kill(pid, signal.SIGKILL)
         assert process.wait(300) == 0
     assert_same(sweep.directory, reference)
+
+
+def test_nodes_come_and_go(tmp_path):
+    """One that joins gets packs; one that is pre-empted loses what came after its last commit, and no more."""
+    sweep, undisturbed = (Sweep(tmp_path / name, LONG, "resources.pack=1") for name in ("sweep", "undisturbed"))
+    undisturbed.run()
+    with cluster(tmp_path, (1,)) as (address, (first,), add), sweep.running("--address", address) as process:
+        sweep.wait_for_parts(2, process)
+        second = add(1)
+        wait_for(lambda: training_workers(second), process)
+        before = len(parts(sweep.directory))
+        for pid in reversed(descendants(first)):
+            os.kill(pid, signal.SIGKILL)
+        sweep.wait_for_parts(before + 1, process)
+        third = add(1)
+        wait_for(lambda: training_workers(third), process)
+        assert process.wait(300) == 0
+    assert_same(sweep.directory, undisturbed.directory)
 
 
 def heads():
@@ -247,7 +276,7 @@ def heads():
 
 def test_a_cluster_that_goes_away_ends_the_run_with_the_reason(tmp_path, reference):
     sweep, others = Sweep(tmp_path / "sweep", LONG), heads()  # of the Ray that other tests share
-    with cluster(tmp_path) as (address, _), sweep.running("--address", address) as process:
+    with cluster(tmp_path) as (address, *_), sweep.running("--address", address) as process:
         sweep.wait_for_parts(2, process)
         (head,) = heads() - others
         os.kill(head, signal.SIGKILL)
@@ -260,7 +289,7 @@ def test_a_cluster_that_goes_away_ends_the_run_with_the_reason(tmp_path, referen
 def test_two_sweeps_on_one_cluster_do_not_disturb_each_other(tmp_path, reference):
     one, two = Sweep(tmp_path / "one", LONG), Sweep(tmp_path / "two", LONG, "recovery.hang_seconds=1000")
     with (
-        cluster(tmp_path, (2,)) as (address, _),
+        cluster(tmp_path, (2,)) as (address, *_),
         one.running("--address", address) as first,
         two.running("--address", address) as second,
     ):

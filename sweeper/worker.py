@@ -3,9 +3,11 @@
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import pyarrow as pa
 import torch
 
 from results.attempts import OvertakenError, claim
@@ -13,7 +15,8 @@ from results.store import SweepDir
 from search_spaces.grid import Recovery
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
-from sweeper.checkpoints import AFRESH, restart_of
+from search_spaces.section import AxisValue
+from sweeper.checkpoints import AFRESH, Restart, restart_of
 from sweeper.events import Notify, stop_requested
 from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
 from sweeper.plan_file import cached_plan
@@ -22,6 +25,7 @@ from trainables.memory import keep_freed_memory
 from trainables.train import Training, start_training
 
 PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
+ALL_PULSES = 100.0  # of all workers together, of more it is less often: each costs the driver 4 ms, and storage a look
 
 
 def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
@@ -61,27 +65,45 @@ def device_name(device: str) -> str:
     return f"{model[1].strip() if model else platform.processor() or platform.machine()} (cpu)"
 
 
+@lru_cache(maxsize=4)
+def _columns(directory: SweepDir, modified: int) -> tuple[pa.Schema, Mapping[str, AxisValue]]:
+    """What all packs of a plan share: columns of the table, and values of axes that points do not have."""
+    grid, plan, _ = cached_plan(directory, modified)
+    return table_schema(plan.points.values()), values_elsewhere(grid, plan.points.values())
+
+
 class _PackRun:
     """One attempt at a pack."""
 
     def __init__(self, directory: SweepDir, pack_id: str, notify: Notify) -> None:
+        def claimed() -> int:
+            _, plan, _ = cached_plan(directory, directory.plan.stat().st_mtime_ns)
+            return claim(directory, pack_id, new=pack_id not in plan.begun)
+
         # The number first: a run that plans anew takes one for every pack that it drops, so this one will know.
-        attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, Recovery(), notify)
-        grid, plan, packs = patiently(
-            lambda: cached_plan(directory, directory.plan.stat().st_mtime_ns), directory, pack_id, Recovery(), notify
-        )
+        attempt = patiently(claimed, directory, pack_id, Recovery(), notify)
+        modified = patiently(lambda: directory.plan.stat().st_mtime_ns, directory, pack_id, Recovery(), notify)
+        grid, plan, packs = patiently(lambda: cached_plan(directory, modified), directory, pack_id, Recovery(), notify)
         if pack_id not in packs:
             raise OvertakenError(f"pack {pack_id}: no longer planned")
-        restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
-        rows = RowBuffer(
-            table_schema(plan.points.values()),
-            values_elsewhere(grid, plan.points.values()),
-            {"sweep": directory.name, "pack": pack_id, "attempt": attempt},
-        )
+        restart = Restart()  # of attempt 0, which nothing was before
+        if attempt > 0:
+            restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
+        schema, elsewhere = _columns(directory, modified)
+        rows = RowBuffer(schema, elsewhere, {"sweep": directory.name, "pack": pack_id, "attempt": attempt})
         self._directory, self._grid, self._device = directory, grid, plan.device
+        self._pulse = PULSE_SECONDS * max(1.0, plan.workers / ALL_PULSES)
         self._pack, self._checkpoint, self._asked = packs[pack_id], restart.checkpoint, time.monotonic()
         self._writer = PackWriter(
-            directory, pack_id, attempt, restart, rows=rows, grid=grid, device=device_name(plan.device), notify=notify
+            directory,
+            pack_id,
+            attempt,
+            restart,
+            rows=rows,
+            grid=grid,
+            device=device_name(plan.device),
+            notify=notify,
+            report_seconds=self._pulse,
         )
 
     def run(self) -> None:
@@ -109,7 +131,7 @@ class _PackRun:
         try:
             training = start_training(points, recipe_of(self._grid, points[0].variant), self._device)
             step = self._resume(training, points)
-            measurements = training.measurements(PULSE_SECONDS)
+            measurements = training.measurements(self._pulse)
         except (Exception, SystemExit) as error:
             self._failed(points, error)
             return True
@@ -141,8 +163,8 @@ class _PackRun:
             self._writer.train_alone()
 
     def _to_stop(self) -> bool:
-        """Whether the run is to stop; asks the disk about once a second."""
-        if time.monotonic() - self._asked < PULSE_SECONDS:
+        """Whether the run is to stop; asks the disk about once a pulse."""
+        if time.monotonic() - self._asked < self._pulse:
             return False
         self._asked = time.monotonic()
         return stop_requested(self._directory)

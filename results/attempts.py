@@ -13,19 +13,23 @@ class OvertakenError(Exception):
     """A later attempt at the same pack has begun: this one is not to write any more."""
 
 
-def claim(directory: SweepDir, pack: str) -> int:
-    """A number for an attempt at a pack that no other attempt has or will have."""
+def claim(directory: SweepDir, pack: str, *, new: bool = False) -> int:
+    """A number for an attempt at a pack that no other attempt has or will have.
+
+    Args:
+        directory: the sweep.
+        pack: whose.
+        new: that no attempt at it was made when the plan was written. If none has been made since, this is number 0,
+            and the folders of all packs need not be looked through.
+    """
+    if new and _take(directory, pack, 0):
+        return 0
     taken = [name.attempt for name in all_parts(directory, pack)]
     taken += [attempt for _, attempt in _attempts(directory, f"{pack}-")]
-    make_folder(directory.attempts)
     attempt = max(taken, default=-1) + 1
-    while True:
-        try:
-            create(directory.attempts / f"{pack}-{attempt:03d}")
-        except FileExistsError:
-            attempt += 1
-        else:
-            return attempt
+    while not _take(directory, pack, attempt):
+        attempt += 1
+    return attempt
 
 
 def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:
@@ -34,11 +38,19 @@ def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:
     Raises:
         OvertakenError: a later attempt has it.
     """
-    try:
-        create(directory.attempts / f"{pack}-{attempt + 1:03d}")
-    except FileExistsError:
-        raise _overtaken(pack, attempt) from None
+    if not _take(directory, pack, attempt + 1):
+        raise _overtaken(pack, attempt)
     return attempt + 1
+
+
+def _take(directory: SweepDir, pack: str, attempt: int) -> bool:
+    """Take a number; False if it is taken."""
+    make_folder(directory.attempts)
+    try:
+        create(directory.attempts / f"{pack}-{attempt:03d}")
+    except FileExistsError:
+        return False
+    return True
 
 
 def refuse_if_overtaken(directory: SweepDir, pack: str, attempt: int) -> None:

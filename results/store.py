@@ -199,7 +199,10 @@ def size_of(path: Place) -> int:
 
 def version_of(path: Place) -> Hashable:
     """Another value whenever a file has been written anew."""
-    return path.version() if isinstance(path, ObjectPath) else (path.stat().st_size, path.stat().st_mtime_ns)
+    if isinstance(path, ObjectPath):
+        return path.version()
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def read_limited(path: Place, most: int) -> bytes:

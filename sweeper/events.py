@@ -18,6 +18,7 @@ class Progress:
         ends: points that ended since then.
         left: whether the worker has left the pack, done or not.
         waiting: what the worker is waiting for, empty if for nothing.
+        seconds: wall time of this attempt at the pack; None if not known.
     """
 
     pack: str | None
@@ -25,6 +26,7 @@ class Progress:
     ends: tuple[PointEnd, ...] = ()
     left: bool = False
     waiting: str = ""
+    seconds: float | None = None
 
 
 Notify = Callable[[Progress], None]

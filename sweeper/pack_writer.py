@@ -24,7 +24,6 @@ COMMIT_SHARE = 0.02  # of the time that a pack has taken: a month of commits is 
 MOST_COMMIT_SECONDS = 600.0  # what a crash may cost at most
 COST_SHARE = 0.02  # of the time goes into writing
 MANY_PARTS = 16  # more are put into one when the pack is done: reading a file costs as much as 10,000 rows
-REPORT_SECONDS = 1.0
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts to write while storage refuses
 _Result = TypeVar("_Result")
 
@@ -68,6 +67,7 @@ class PackWriter:
         grid: Grid,
         device: str,
         notify: Notify,
+        report_seconds: float = 1.0,
     ) -> None:
         """Go on behind a restart.
 
@@ -79,12 +79,13 @@ class PackWriter:
             rows: empty, of the columns of the table.
             device: name of what the points train on.
             grid: for the tolerance of t* and the limits of recovery.
-            notify: called about once a second and at the end.
+            notify: called every ``report_seconds`` or so and at the end.
+            report_seconds: between reports.
         """
         self.ended = set(restart.ended)
         self.together = restart.checkpoint.together
         self._directory, self._pack, self._attempt = directory, pack, attempt
-        self._rows, self._device, self._notify = rows, device, notify
+        self._rows, self._device, self._notify, self._report_seconds = rows, device, notify, report_seconds
         self._recovery, self._tolerance = grid.recovery, grid.analysis.tolerance
         self._keep_weights = grid.keep_weights
         self._names, self._built_on = list(restart.names), len(restart.names)
@@ -124,7 +125,7 @@ class PackWriter:
             self._end(self._points[end.member], end.outcome, end.why)
         if now - self._committed > self._interval():
             self.commit()
-        if now - self._reported > REPORT_SECONDS:
+        if now - self._reported > self._report_seconds:
             self._report()
 
     def fail(self, point: Point, error: BaseException) -> None:
@@ -172,7 +173,7 @@ class PackWriter:
         self._refuse_if_overtaken()
         commit = Commit(ends=tuple(self._ends), checkpoint=checkpoint, finished=self._finished)
         name = write_part(self._directory, self._pack, self._attempt, self._names, self._rows.table(), commit)
-        self._useless = len(self._names) == self._built_on
+        self._useless = self._attempt > 0 and len(self._names) == self._built_on
         self._names.append(name)
         self._rows.clear()
         self._ends = []
@@ -279,5 +280,6 @@ class PackWriter:
     def _report(self, left: bool = False) -> None:
         self._reported = time.monotonic()
         steps = self._ended_steps + self._step * sum(p.id not in self.ended for p in self._points)
-        self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), left=left))
+        seconds = self._reported - self._started
+        self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), left=left, seconds=seconds))
         self._unreported = []

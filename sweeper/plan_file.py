@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from results.attempts import packs_begun
-from results.store import SweepDir, read_limited, write_text
+from results.store import SweepDir, read_limited, version_of, write_text
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.load import load_grid
@@ -33,6 +33,7 @@ class PlanFile:
         packs: every pack that it has planned and may have begun, those of the latest run first, in launch order.
         resources: what a pack of the latest run gets.
         device: a torch device.
+        begun: ids of the packs that some attempt had been made at when the plan was written.
     """
 
     created: str
@@ -41,6 +42,7 @@ class PlanFile:
     workers: int
     device: str
     resources: Resources
+    begun: frozenset[str]
 
     @property
     def pack_points(self) -> dict[str, list[str]]:
@@ -61,8 +63,9 @@ def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device:
         workers=plan.workers or (earlier.workers if earlier else 0),  # a plan of nothing has none
         device=device,
         resources=resources,
+        begun=frozenset(begun),
     )
-    write_text(directory.plan, json.dumps(_to_json(file), indent=1))
+    write_text(directory.plan, json.dumps(_to_json(file)))
     return file
 
 
@@ -82,6 +85,11 @@ def read_plan(directory: SweepDir) -> PlanFile:
     """
     if not directory.plan.is_file():
         raise InputError(f"{directory.root}: no sweep here (no plan.json). Give the folder that 'sweeper run' made.")
+    return _read_plan(directory, version_of(directory.plan))
+
+
+@lru_cache(maxsize=2)  # a run asks five times before it starts: 0.2 s each for 10,000 points
+def _read_plan(directory: SweepDir, _version: Hashable) -> PlanFile:
     try:
         return _from_json(json.loads(read_limited(directory.plan, MOST_BYTES)))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
@@ -121,6 +129,7 @@ def _to_json(file: PlanFile) -> dict[str, object]:
         "workers": file.workers,
         "device": file.device,
         "resources": file.resources.model_dump(mode="json"),
+        "begun": sorted(file.begun),
         "packs": packs,
         "points": [point_to_json(p) for p in file.points.values()],
     }
@@ -147,4 +156,5 @@ def _from_json(data: dict[str, Any]) -> PlanFile:
         workers=int(data["workers"]),
         device=str(data["device"]),
         resources=Resources.model_validate(data["resources"]),
+        begun=frozenset(data.get("begun", (pack.id for pack in packs))),  # of an older version: all may have
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
 PLAIN_SECONDS = 10.0  # between lines when the output is not a terminal
+TELLING_SECONDS = 10.0  # of a run from which its makespan says more than what workers take to start
 
 
 @dataclass(slots=True)
@@ -36,6 +37,7 @@ class Tally:
         done_before: points that the sweep held already.
         steps: pack to the steps that it has behind it.
         trained: steps taken in this run, those that were lost and taken again among them.
+        spent: pack to the seconds that workers had it in this run: in attempts before the present one, and in this.
         waiting: pack to what it waits for.
     """
 
@@ -46,24 +48,51 @@ class Tally:
     trained: int = 0
     ends: dict[str, PointEnd] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
+    spent: dict[str | None, tuple[float, float]] = field(default_factory=dict)
     first_report: float | None = None
+    last_report: float = 0.0
     waiting: dict[str | None, str] = field(default_factory=dict)
+    # Sums, kept since the display asks for them four times a second and there may be 100,000 ends.
+    _steps: int = 0
+    _outcomes: Counter[Outcome] = field(default_factory=Counter)
+    _best: float | None = None
+    _log_kappa: float = 0.0
+    _kappas: int = 0
 
     def add(self, progress: Progress, now: float) -> None:
         """Take in a summary that arrived at time ``now``, in seconds."""
         if self.first_report is None:
             self.first_report = now
+        self.last_report = now
         if progress.steps is not None:
             # The first summary of an attempt says where it goes on: for one tried again, less far than it had come.
             before = self.steps.get(progress.pack, progress.steps)
             self.trained += max(0, progress.steps - before)
+            self._steps += progress.steps - self.steps.get(progress.pack, 0)
             self.steps[progress.pack] = progress.steps
-        self.ends |= {end.point: end for end in progress.ends}  # a pack that is tried again may repeat some
+        if progress.seconds is not None:
+            earlier, latest = self.spent.get(progress.pack, (0.0, 0.0))
+            earlier += latest if progress.seconds < latest else 0.0
+            self.spent[progress.pack] = earlier, progress.seconds
+        for end in progress.ends:
+            self._add_end(end)
         if progress.pack is not None:
             (self.active.discard if progress.left else self.active.add)(progress.pack)
         self.waiting.pop(progress.pack, None)
         if progress.waiting:
             self.waiting[progress.pack] = progress.waiting
+
+    def _add_end(self, end: PointEnd) -> None:
+        before = self.ends.get(end.point)
+        for sign, known in ((-1, before), (1, end)):  # a pack that is tried again may repeat some
+            if known is not None:
+                self._outcomes[known.outcome] += sign
+                if known.kappa:
+                    self._log_kappa += sign * math.log(known.kappa)
+                    self._kappas += sign
+        if end.best_test_acc is not None:
+            self._best = end.best_test_acc if self._best is None else max(self._best, end.best_test_acc)
+        self.ends[end.point] = end
 
     def rate(self, now: float) -> float:
         """Steps of points a second since training began."""
@@ -77,20 +106,28 @@ class Tally:
 
     def share(self) -> float:
         """Of all steps, those that are done: 0 to 1."""
-        return min(1.0, sum(self.steps.values()) / max(1, self.steps_total))
+        return min(1.0, self._steps / max(1, self.steps_total))
 
     def outcomes(self) -> Counter[Outcome]:
         """Ended points by outcome."""
-        return Counter(end.outcome for end in self.ends.values())
+        return +self._outcomes
 
     def best(self) -> float | None:
         """Best test accuracy of any ended point."""
-        return max((e.best_test_acc for e in self.ends.values() if e.best_test_acc is not None), default=None)
+        return self._best
 
     def kappa(self) -> tuple[float, int] | None:
         """Geometric mean of κ over the ended points that have one, and their number: the running estimate of c."""
-        logs = [math.log(e.kappa) for e in self.ends.values() if e.kappa]
-        return (math.exp(sum(logs) / len(logs)), len(logs)) if logs else None
+        return (math.exp(self._log_kappa / self._kappas), self._kappas) if self._kappas else None
+
+    def makespan(self) -> float:
+        """Seconds from the first summary to the last."""
+        return 0.0 if self.first_report is None else self.last_report - self.first_report
+
+    def pack_seconds(self) -> tuple[float, float]:
+        """Seconds that workers had packs in this run: the longest, and all together."""
+        seconds = [sum(parts) for parts in self.spent.values()]
+        return max(seconds, default=0.0), sum(seconds)
 
 
 class Display:
@@ -153,6 +190,8 @@ class Display:
             self._cell.show(self._line())
         else:
             self._console.print(self._line(), soft_wrap=True)
+        if error is None and (makespan := self._makespan()):
+            self._console.print(makespan, soft_wrap=True, highlight=False)
 
     def notify(self, progress: Progress) -> None:
         """Take in a summary; may be called from any thread."""
@@ -200,6 +239,18 @@ class Display:
         for why, packs in Counter(why for pack, why in tally.waiting.items() if pack).items():
             parts.append(f"{_count(packs, 'pack')} waiting: {why}")
         return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] or tally.waiting else "")
+
+    def _makespan(self) -> str:
+        """What the order of the packs was worth in this run: no schedule can be faster than the bound."""
+        seconds, workers = self.tally.makespan(), self._plan.workers
+        longest, all_packs = self.tally.pack_seconds()
+        bound = max(longest, all_packs / max(1, workers))
+        if seconds < TELLING_SECONDS or not bound:
+            return ""
+        return (
+            f"trained in {duration(seconds)} on {_count(workers, 'worker')}, {seconds / bound:.2f} × the bound "
+            f"(longest pack {duration(longest)}, all packs {duration(all_packs)})"
+        )
 
 
 class _Cell:

@@ -168,7 +168,7 @@ def _with_columns_of(directory: SweepDir, by_pack: Mapping[str, Sequence[PartNam
     for names in by_pack.values():
         for name in names:
             path = directory.rows / name.file
-            for field in checked_schema(path).remove_metadata():
+            for field in checked_schema(path):
                 if field.name not in schema.names:
                     schema = schema.append(field)
                 elif schema.field(field.name).type != field.type:
@@ -233,7 +233,7 @@ def _renew(
 def _have_columns(directory: SweepDir, names: Iterable[PartName], schema: pa.Schema) -> bool:
     """Whether all parts have the columns of ``schema``."""
     wanted = schema.remove_metadata()
-    return all(checked_schema(directory.rows / name.file).remove_metadata().equals(wanted) for name in names)
+    return all(checked_schema(directory.rows / name.file).equals(wanted) for name in names)
 
 
 def _points(directory: SweepDir, names: Iterable[PartName]) -> set[str]:

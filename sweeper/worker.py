@@ -3,10 +3,12 @@
 import platform
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 import torch
 
 from results.attempts import OvertakenError, claim
@@ -15,7 +17,8 @@ from results.store import SweepDir, version_of
 from search_spaces.grid import Recovery
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
-from sweeper.checkpoints import AFRESH, restart_of
+from search_spaces.section import AxisValue
+from sweeper.checkpoints import AFRESH, Restart, restart_of
 from sweeper.events import Notify, stop_requested
 from sweeper.fitting import most_that_fit, note_too_many
 from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
@@ -25,7 +28,8 @@ from trainables.memory import keep_freed_memory, out_of_memory
 from trainables.train import Training, start_training
 
 _Result = TypeVar("_Result")
-PULSE_SECONDS = 1.0  # a worker shows that it lives at least so often
+PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
+ALL_PULSES = 100.0  # of all workers together, of more it is less often: each costs the driver 4 ms, and storage a look
 
 
 def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
@@ -65,27 +69,45 @@ def device_name(device: str) -> str:
     return f"{model[1].strip() if model else platform.processor() or platform.machine()} (cpu)"
 
 
+@lru_cache(maxsize=4)
+def _columns(directory: SweepDir, version: Hashable) -> tuple[pa.Schema, Mapping[str, AxisValue]]:
+    """What all packs of a plan share: columns of the table, and values of axes that points do not have."""
+    grid, plan, _ = cached_plan(directory, version)
+    return table_schema(plan.points.values()), values_elsewhere(grid, plan.points.values())
+
+
 class _PackRun:
     """One attempt at a pack."""
 
     def __init__(self, directory: SweepDir, pack_id: str, notify: Notify) -> None:
+        def claimed() -> int:
+            _, plan, _ = cached_plan(directory, version_of(directory.plan))
+            return claim(directory, pack_id, new=pack_id not in plan.begun)
+
         # The number first: a run that plans anew takes one for every pack that it drops, so this one will know.
-        attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, Recovery(), notify)
-        grid, plan, packs = patiently(
-            lambda: cached_plan(directory, version_of(directory.plan)), directory, pack_id, Recovery(), notify
-        )
+        attempt = patiently(claimed, directory, pack_id, Recovery(), notify)
+        version = patiently(lambda: version_of(directory.plan), directory, pack_id, Recovery(), notify)
+        grid, plan, packs = patiently(lambda: cached_plan(directory, version), directory, pack_id, Recovery(), notify)
         if pack_id not in packs:
             raise OvertakenError(f"pack {pack_id}: no longer planned")
-        restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
-        rows = RowBuffer(
-            table_schema(plan.points.values()),
-            values_elsewhere(grid, plan.points.values()),
-            {"sweep": directory.name, "pack": pack_id, "attempt": attempt},
-        )
+        restart = Restart()  # of attempt 0, which nothing was before
+        if attempt > 0:
+            restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
+        schema, elsewhere = _columns(directory, version)
+        rows = RowBuffer(schema, elsewhere, {"sweep": directory.name, "pack": pack_id, "attempt": attempt})
         self._directory, self._grid, self._device, self._notify = directory, grid, plan.device, notify
+        self._pulse = PULSE_SECONDS * max(1.0, plan.workers / ALL_PULSES)
         self._pack, self._checkpoint, self._asked = packs[pack_id], restart.checkpoint, time.monotonic()
         self._writer = PackWriter(
-            directory, pack_id, attempt, restart, rows=rows, grid=grid, device=device_name(plan.device), notify=notify
+            directory,
+            pack_id,
+            attempt,
+            restart,
+            rows=rows,
+            grid=grid,
+            device=device_name(plan.device),
+            notify=notify,
+            report_seconds=self._pulse,
         )
 
     def run(self) -> None:
@@ -125,7 +147,7 @@ class _PackRun:
         try:
             training = start_training(points, recipe_of(self._grid, points[0].variant), self._device)
             step = self._resume(training, points)
-            measurements = training.measurements(PULSE_SECONDS)
+            measurements = training.measurements(self._pulse)
         except (Exception, SystemExit) as error:
             self._failed(points, error)
             return True
@@ -166,8 +188,8 @@ class _PackRun:
         self._writer.train_together(points // 2)
 
     def _to_stop(self) -> bool:
-        """Whether the run is to stop."""
-        if time.monotonic() - self._asked < self._directory.poll_seconds:
+        """Whether the run is to stop; asks about once a pulse."""
+        if time.monotonic() - self._asked < max(self._pulse, self._directory.poll_seconds):
             return False
         self._asked = time.monotonic()
         return stop_requested(self._directory)

@@ -36,7 +36,11 @@ for _name, _value in _ENVIRONMENT.items():
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
 from ray._private import worker as ray_worker  # noqa: E402
+from ray.air._internal import usage  # noqa: E402
+from ray.tune.execution.tune_controller import TuneController  # noqa: E402
+from ray.tune.experiment import Trial  # noqa: E402
 from ray.tune.progress_reporter import TrialProgressCallback  # noqa: E402
+from ray.tune.schedulers import FIFOScheduler  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from results.parts import all_parts, read_ends  # noqa: E402
@@ -180,10 +184,16 @@ class RayBackend:
         )
         watch = _Watch(directory, grid.recovery, notify, self._lost, tick)
         with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
+            order = iter(packs)  # a grid_search would be copied whole for every trial
             tuner = tune.Tuner(
                 trainable,
-                param_space={"pack": tune.grid_search(list(packs))},
-                tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id),
+                param_space={"pack": tune.sample_from(lambda _: next(order))},
+                tune_config=tune.TuneConfig(
+                    num_samples=len(packs),
+                    scheduler=_InOrder(),
+                    reuse_actors=True,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
                 run_config=tune.RunConfig(
                     storage_path=state,
                     name=secrets.token_hex(4),
@@ -193,7 +203,8 @@ class RayBackend:
                 ),
             )
             try:
-                tuner.fit()
+                with _lean():
+                    tuner.fit()
             except _StorageGone as gone:
                 raise gone.error from None
             except Exception:  # of Tune, whose calls fail one way or another when Ray dies
@@ -326,6 +337,42 @@ class _StorageGone(BaseException):
         self.error = error
 
 
+@contextmanager
+def _lean() -> Iterator[None]:
+    """Keep Tune from what nobody asks it for.
+
+    It writes its own state only once, since it looks for the file in the end, not every ten seconds with 11 KB of every
+    trial that there ever was. And it does not count callbacks for statistics that are off, importing mlflow for that.
+    """
+    checkpoint, tag_callbacks = TuneController.checkpoint, usage.tag_callbacks
+
+    def at_first(controller: Any, **_: Any) -> None:
+        if controller._iteration == 0:
+            checkpoint(controller, wait=True)
+
+    TuneController.checkpoint, usage.tag_callbacks = at_first, lambda _: False
+    try:
+        yield
+    finally:
+        TuneController.checkpoint, usage.tag_callbacks = checkpoint, tag_callbacks
+
+
+class _InOrder(FIFOScheduler):  # type: ignore[misc]
+    """Of the packs that wait the first of the plan, one that is tried again among them.
+
+    Tune gives it the next worker that is done with another pack, and stops the worker that was being started for it. So
+    where packs end more often than a worker takes to start, one that was lost was never replaced, and nodes that
+    joined stayed idle. Hence packs whose worker is being started come last. Tune's own scheduler also looks through
+    every trial there ever was, at each of some five events a pack.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        workers, manager = tune_controller._trial_to_actor, tune_controller._actor_manager
+        waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PENDING]
+        left = [t for t in waiting if t not in workers or not manager.is_actor_started(workers[t])]
+        return min(left or waiting, key=lambda trial: int(trial.trial_id.rpartition("_")[2]), default=None)
+
+
 class _Silent(TrialProgressCallback):  # type: ignore[misc]
     """In place of Tune's own, which on an interrupt prints of every trial that it was completed."""
 
@@ -375,6 +422,8 @@ class _Watch(tune.Callback):  # type: ignore[misc]
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._forget(trial)
+        for statistics in (trial.metric_analysis, trial.metric_n_steps):
+            statistics.clear()  # of every number ever reported, 13 KB: Tune keeps its trials to the end
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Its worker or node died; Tune starts it again at once, with this configuration."""

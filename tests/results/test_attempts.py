@@ -26,6 +26,14 @@ def test_no_two_attempts_share_a_number(sweep):
     assert packs_begun(sweep) == {"k1", "k2"}
 
 
+def test_of_those_that_take_a_pack_for_new_one_has_number_0(sweep):
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(lambda _: claim(sweep, "k1", new=True), range(40)))
+    assert sorted(numbers) == list(range(40))
+    commit_rows(sweep, rows_table(), attempt=50)
+    assert claim(sweep, "k1", new=True) == 51
+
+
 def test_an_attempt_is_overtaken_by_the_next(sweep):
     first = claim(sweep, "k1")
     refuse_if_overtaken(sweep, "k1", first)

@@ -56,12 +56,14 @@ def make_writer(tmp_path, small_grid, monkeypatch):
     directory, heard = SweepDir(tmp_path / "demo"), []
     write_text(directory.plan, "{}")
 
-    def make(*changes):
+    def make(*changes, **options):
         grid = small_grid("recovery.commit_seconds=0", "axes={eta: [0.1], lam: [0.01, 0.1]}", *changes)
         points, attempt = make_points(grid), claim(directory, "k1")
         rows = RowBuffer(table_schema(points), {}, {"sweep": "demo", "pack": "k1", "attempt": attempt})
         restart = restart_of(directory, "k1")
-        writer = PackWriter(directory, "k1", attempt, restart, rows=rows, grid=grid, device="cpu", notify=heard.append)
+        writer = PackWriter(
+            directory, "k1", attempt, restart, rows=rows, grid=grid, device="cpu", notify=heard.append, **options
+        )
         writer.begin(points)
         return writer, points
 
@@ -112,9 +114,8 @@ def test_a_next_attempt_goes_on_there(make_writer):
     assert checkpoint_files(make_writer.directory) == []
 
 
-def test_the_driver_hears_of_every_step_and_end_once(make_writer, monkeypatch):
-    monkeypatch.setattr(pack_writer, "REPORT_SECONDS", 0.0)
-    writer, points = make_writer()
+def test_the_driver_hears_of_every_step_and_end_once(make_writer):
+    writer, points = make_writer(report_seconds=0.0)
     training = follow(writer)
     add(writer, training, 4, [0, 1])
     writer.add(Measurement(step=6, members=(), values={}))  # a sign of life

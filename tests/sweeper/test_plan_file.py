@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from results.attempts import claim
 from search_spaces.errors import InputError
 from search_spaces.points import make_points
 from sweeper.plan_file import cached_plan, read_grid, read_plan
@@ -41,6 +42,19 @@ def test_points_and_creation_time_of_earlier_runs_are_kept(prepared):
     assert file.created == created
     assert {p.eta for p in file.points.values()} == {0.1, 0.3, 1.0}
     assert {p.id for p in first.points} < file.points.keys()
+
+
+def test_the_plan_says_which_packs_had_begun(prepared):
+    directory, _, plan = prepared("resources.pack=1")
+    assert read_plan(directory).begun == set()
+    first = plan.packs[0].id
+    claim(directory, first)
+    prepared("resources.pack=1")
+    assert read_plan(directory).begun == {first}
+    data = json.loads(directory.plan.read_text())
+    del data["begun"]  # as an earlier version wrote it
+    directory.plan.write_text(json.dumps(data))
+    assert read_plan(directory).begun == {pack.id for pack in plan.packs}
 
 
 def test_a_worker_reads_the_plan_once_until_it_changes(prepared):

@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 from rich.console import Console
@@ -58,6 +59,41 @@ def test_what_a_lost_worker_had_trained_counts_once_as_done_and_twice_as_work():
         tally.add(Progress(pack="a", steps=steps, left=steps == 1000), now=float(now))
     assert tally.share() == 1.0
     assert tally.rate(4.0) == 1100 / 4
+
+
+def test_what_packs_took_adds_up_over_attempts():
+    tally = Tally(total=2, steps_total=20)
+    for now, pack, seconds in [(5, "a", 0.5), (9, "a", 4.0), (12, "a", 0.5), (14, "b", 3.0), (15, "a", 3.0)]:
+        tally.add(Progress(pack=pack, seconds=seconds), now=float(now))
+    assert tally.pack_seconds() == (7.0, 10.0)  # pack a had 4 s before its worker was lost, and 3 s after
+    assert tally.makespan() == 10.0
+
+
+def test_a_point_that_ends_twice_counts_as_it_ended_last():
+    tally = Tally(total=2, steps_total=20)
+    tally.add(Progress(pack="a", ends=(_end("1", Outcome.FAILED, None, 8.0), _end("2", acc=0.5))), now=0.0)
+    tally.add(Progress(pack="a", ends=(_end("1", kappa=2.0),)), now=1.0)
+    assert tally.outcomes() == {Outcome.COMPLETED: 2}
+    assert tally.kappa() == (pytest.approx(1.0), 2)
+    assert tally.best() == 0.9
+
+
+@pytest.mark.parametrize("until", [30.0, 9.0])
+def test_in_the_end_stands_what_the_schedule_was_worth(small_grid, monkeypatch, until):
+    grid, out, now = small_grid(), io.StringIO(), 0.0
+    points = make_points(grid)
+    plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Display(Console(file=out, width=200), "small", plan, total=6, done_before=0) as display:
+        display.notify(Progress(pack="a", seconds=0.0))
+        now = until
+        display.notify(Progress(pack="b", seconds=15.0, left=True))
+        display.notify(Progress(pack="a", seconds=25.0, left=True))
+    last = out.getvalue().splitlines()[-1]
+    if until > 10:
+        assert last == "trained in 0:30 on 2 workers, 1.20 × the bound (longest pack 0:25, all packs 0:40)"
+    else:
+        assert "trained in" not in last
 
 
 def test_the_line_says_what_packs_wait_for_until_they_go_on(small_grid):

@@ -1,6 +1,7 @@
 """A worker may die at any instant: the next one goes on, and the table is the same bit for bit."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from crash_support import Killed, changes, dying, small, train, train_dying
@@ -12,8 +13,11 @@ from results.frames import read_rows
 from results.parts import all_parts, parts, read_commit, read_ends
 from results.store import SweepDir
 from search_spaces.outcome import Outcome
+from search_spaces.points import make_points
+from sweeper import worker
 from sweeper.pack_writer import MANY_PARTS
 from sweeper.plan_file import read_plan
+from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.worker import run_pack
 from trainables.train import PackTraining
 
@@ -177,6 +181,21 @@ def test_a_pack_that_has_finished_is_not_trained_again(undisturbed, tmp_path):
         run_pack(str(directory.root), pack.id, lambda _progress: None)
     assert read_rows(directory).equals(before)
     assert_same(directory, reference)
+
+
+def test_of_very_many_workers_each_is_heard_of_less_often(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "PULSE_SECONDS", 1e-9)
+    counts = []
+    for workers in (1, 10**14):
+        grid, heard = small(text=DIGITS), []
+        directory, points = SweepDir(tmp_path / f"{workers}" / grid.name), make_points(grid)
+        plan = plan_for(grid, points, profiles_of(grid, points), workers=1)
+        prepare(directory, grid, points, replace(plan, workers=workers))
+        run_pack(str(directory.root), plan.packs[0].id, heard.append)
+        assert sum(len(p.ends) for p in heard) == 4
+        counts.append(len(heard))
+    assert counts[0] > 4
+    assert counts[1] == 2  # at its start and its end
 
 
 def test_a_finished_pack_leaves_no_checkpoint_and_few_parts(tmp_path):

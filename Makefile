@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := search_spaces trainables results sweeper tests benchmarks examples
 
-.PHONY: demo test test-slow check format bench docs fuzz clean
+.PHONY: demo test test-slow check format bench docs fuzz image-check clean
 
 demo: $(VENV)/.installed  ## install and run the default sweep
 	$(BIN)/sweeper run grids/digits.yaml
@@ -33,6 +33,9 @@ SECONDS_OF_FUZZ ?= 120
 fuzz: $(VENV)/.installed-dev  ## texts that break the reading of grids, looked for for SECONDS_OF_FUZZ seconds
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python fuzz/load_grid.py $(SECONDS_OF_FUZZ)
+
+image-check:  ## build the container images without an engine and run the digits sweep inside; as root, on Debian
+	docker/image-check.sh
 
 docs: $(VENV)/.installed  ## docs/grid.md, the reference of the grid file, from its schema
 	$(BIN)/python -c "from pathlib import Path; from search_spaces.grid_page import grid_page; \

@@ -30,7 +30,8 @@ def test_headings_that_links_name_exist(document):
 
 def test_the_readme_names_every_source_folder():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for folder in ("sweeper", "trainables", "results", "search_spaces", "grids", "benchmarks", "examples", "docs"):
+    named = ("sweeper", "trainables", "results", "search_spaces", "grids", "benchmarks", "examples", "docker", "docs")
+    for folder in named:
         assert f"{folder}/" in readme
 
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def grid_of(side):
 
     return load_grid(
         f"""
-name: side{side}
+name: synthetic-{side}x{side}
 trainable:
   model: {{name: fc, width: 64, depth: 3}}
   data: {{name: digits, train: 512}}
@@ -67,8 +68,8 @@ analysis: {{tolerance: {TOLERANCE}, budgets: [3e3, 1e4, 3e4, 1e5, 3e5]}}
     )
 
 
-def make_sweep(folder, side, part_rows):
-    """Write a sweep directory of side² points; returns it."""
+def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
+    """Write a sweep directory of side² points, each measured so often; returns it."""
     from results.store import SweepDir
     from search_spaces.plan import Plan
     from search_spaces.points import make_points
@@ -86,11 +87,12 @@ def make_sweep(folder, side, part_rows):
         packs[-1].append(point)
         last = steps
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(write_pack, [directory] * len(packs), range(len(packs)), packs, [part_rows] * len(packs)))
+        write = partial(write_pack, directory, part_rows, measurements)
+        list(pool.map(write, range(len(packs)), packs))
     return directory
 
 
-def write_pack(directory, number, points, part_rows):
+def write_pack(directory, part_rows, measurements, number, points):
     """The parts of one pack: rows by step, its points side by side, as ``sweeper.pack_writer`` writes them."""
     from results.part_names import PartName
     from results.parts import Commit, PointEnd, write_part
@@ -100,16 +102,16 @@ def write_pack(directory, number, points, part_rows):
     pack = f"{number:012d}"
     kappa = KAPPA * np.exp(SPREAD * rng.standard_normal(len(points)))
     last = min(int(p.budget * STEPS_PER_EPOCH) for p in points)
-    steps = np.linspace(last / MEASUREMENTS, last, MEASUREMENTS).astype(np.int64)
+    steps = np.linspace(last / measurements, last, measurements).astype(np.int64)
     ends = [
         PointEnd(point=p.id, pack=pack, attempt=0, outcome=Outcome.COMPLETED, steps=last, seconds=1.0, kappa=k)
         for p, k in zip(points, kappa.tolist(), strict=True)
     ]
     some = max(1, part_rows // len(points))
     names: list[PartName] = []
-    for first in range(0, MEASUREMENTS, some):
+    for first in range(0, measurements, some):
         table = rows_of(directory, pack, points, kappa, steps[first : first + some], rng)
-        last_one = first + some >= MEASUREMENTS
+        last_one = first + some >= measurements
         commit = Commit(ends=tuple(ends) if last_one else (), finished=last_one)
         names.append(write_part(directory, pack, 0, names, table, commit))
 
@@ -317,7 +319,7 @@ def main():
         return {"analyze": analyze_here, "decode": decode_here}[options.do](options.root)
     for rows in options.rows or [1e6, 1e7, 1e8]:
         side = round((rows / MEASUREMENTS) ** 0.5)
-        root = options.scratch / f"side{side}"
+        root = options.scratch / f"synthetic-{side}x{side}"
         if not (options.keep and root.exists()):
             make_sweep(options.scratch, side, options.part_rows)
         measure(root, side**2 * MEASUREMENTS, limit)

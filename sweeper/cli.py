@@ -369,7 +369,10 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
         report = mirror(directory, uri)
     except TrackingError as error:
         raise InputError(str(error)) from None
-    Console().print(f"{report.points} points in experiment {report.experiment} of {report.uri}", highlight=False)
+    console = Console()
+    console.print(f"{report.points} points in experiment {report.experiment} of {report.uri}", highlight=False)
+    if report.page:
+        console.print(f"[bold]page[/]     {escaped(report.page)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -389,7 +392,8 @@ def ui(
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port}: something else answers there; give another port.")
     argv, environment = serve_ui(sweeps, port)
-    stderr().print(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)", highlight=False)
+    page = f"MLflow on http://127.0.0.1:{port}, where sweeps are under 'Model training'"
+    stderr().print(f"{page} (Ctrl-C ends it)", soft_wrap=True, highlight=False)
     os.execve(argv[0], argv, environment)
 
 

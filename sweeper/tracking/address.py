@@ -5,7 +5,20 @@ import re
 import sys
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "artifact_folder", "default_uri", "mask", "serve_ui", "without_secrets"]
+from results.places import Place
+
+__all__ = [
+    "ENVIRONMENT",
+    "RUNS",
+    "artifacts_uri",
+    "default_uri",
+    "mask",
+    "page_of",
+    "serve_ui",
+    "without_secrets",
+]
+
+RUNS = "workflowType=machine_learning"  # MLflow shows the pages for language models to who has not chosen
 
 # Defaults where the user has not set them. MLflow itself tries 7 times with 120 s each, which would hold the end of a
 # sweep for more than four minutes when its server is gone; 2 tries of 10 s each give up after 5 s (refused) to 35 s.
@@ -29,8 +42,15 @@ def serve_ui(out: Path, port: int = 5000) -> tuple[list[str], dict[str, str]]:
     One worker and no job runners take 0.5 GB of memory where MLflow's defaults take 2.6 GB.
     """
     argv = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    argv += ["--backend-store-uri", default_uri(out), "--artifacts-destination", artifact_folder(out).as_uri()]
+    argv += ["--backend-store-uri", default_uri(out), "--artifacts-destination", artifacts_uri(out)]
     return argv, {**ENVIRONMENT, **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+
+
+def page_of(uri: str, experiment: str, run: str) -> str | None:
+    """Where a browser finds a run, without user and password; None if ``uri`` is not that of a server."""
+    if not uri.startswith(("http://", "https://")):
+        return None
+    return f"{re.sub('://.*@', '://', uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}?{RUNS}"
 
 
 def mask(uri: str) -> str:
@@ -47,6 +67,6 @@ def without_secrets(text: str, uri: str) -> str:
     return mask(text.replace(uri, mask(uri)))
 
 
-def artifact_folder(out: Path) -> Path:
-    """Folder of reports and figures of the sweeps in ``out``."""
-    return out.resolve() / "mlartifacts"
+def artifacts_uri(out: Place) -> str:
+    """Where reports and figures of the sweeps in ``out`` lie."""
+    return (out.resolve() / "mlartifacts").as_uri() if isinstance(out, Path) else f"{out}/mlartifacts"

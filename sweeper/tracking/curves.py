@@ -21,6 +21,13 @@ CURVES: dict[str, str] = {
 # A tracker on SQLite takes 0.11 ms a metric: six curves of 60 measurements cost 40 ms a point, whole curves of 800
 # cost 530 ms, and a thousand points would keep it busy for nine minutes. The table of rows has every measurement.
 MOST = 60
+LEAST = 12  # landmarks of six curves are 10 at most
+SHARED = 60_000  # measurements of a whole sweep: from 1,000 points on each has fewer
+
+
+def measurements_for(points: int) -> int:
+    """How many measurements a tracker gets of each point, at most: 60 up to 1,000 points, 12 from 5,000 on."""
+    return min(MOST, max(LEAST, SHARED // max(points, 1)))
 
 
 def thin(steps: Ints, curves: Mapping[str, Floats], most: int = MOST) -> Ints:

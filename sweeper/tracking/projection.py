@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from results.store import SweepDir, read_parquet
 from search_spaces.outcome import Outcome
 from search_spaces.recipe import SECTIONS
 from search_spaces.yaml_text import read_yaml
-from sweeper.tracking.curves import CURVES, thin
+from sweeper.tracking.curves import CURVES, measurements_for, thin
 from sweeper.tracking.wording import LONGEST, finite, key_of, show
 
 SUMMARY = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
@@ -58,7 +58,7 @@ class PointRecord:
         failed: its own code raised. A diverged point has not failed: that it diverges is a result.
         end: milliseconds since 1970, as is the start of the sweep.
         curves: thinned, finite values only.
-        digest: of how it ended and the number of its rows; another digest means another training.
+        digest: see ``training_of``.
     """
 
     point: str
@@ -78,6 +78,7 @@ class SweepRecord:
     Attributes:
         id: the same for every copy of the sweep; tells sweeps of one name apart.
         start: milliseconds since 1970.
+        measurements: of each point, at most.
         params: what no later run of the sweep may change.
         tags: what it may.
     """
@@ -85,13 +86,14 @@ class SweepRecord:
     name: str
     id: str
     start: int
+    measurements: int
     params: dict[str, str]
     tags: dict[str, str]
 
 
 def sweep_record(directory: SweepDir) -> SweepRecord:
     """Identity and grid of a sweep."""
-    created = _created(directory.plan)
+    created, points = _plan(directory.plan)
     # A copy is the same sweep. Without a creation time only its place tells it from others of its name.
     identity = f"{directory.name} {created or _place(directory)}"
     grid: dict[str, str] = {}
@@ -106,22 +108,34 @@ def sweep_record(directory: SweepDir) -> SweepRecord:
         name=directory.name,
         id=id_,
         start=int(created.timestamp() * 1000) if created else UNDATED,
+        measurements=measurements_for(points),
         params=fixed,
         tags=own | {f"grid.{k}": v for k, v in grid.items() if k not in fixed},
     )
 
 
-def point_records(directory: SweepDir, ends: Mapping[str, PointEnd], start: int) -> Iterator[PointRecord]:
+def training_of(end: PointEnd) -> str:
+    """Digest of how a point ended, wall time included: another one means another training, with other curves."""
+    return hashlib.sha256(json.dumps(asdict(end), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def point_records(
+    directory: SweepDir, sweep: SweepRecord, ends: Mapping[str, PointEnd], told: Collection[str] = ()
+) -> Iterator[PointRecord]:
     """Records of ended points, read pack by pack, so that memory holds the rows of one pack.
 
     Args:
         directory: the sweep.
+        sweep: its record.
         ends: the points wanted.
-        start: of the sweep, in milliseconds since 1970.
+        told: those of them whose rows need no reading: what depends on these is left out.
     """
     packs: defaultdict[str, list[PointEnd]] = defaultdict(list)
     for end in ends.values():
-        packs[end.pack].append(end)
+        if end.point in told:
+            yield _point_record(end, pd.DataFrame(), {}, sweep)
+        else:
+            packs[end.pack].append(end)
     axes = _stored_axes(directory)
     for pack, wanted in packs.items():
         tables = snapshot(directory, lambda names: [read_part(directory, name) for name in names], pack)
@@ -129,7 +143,7 @@ def point_records(directory: SweepDir, ends: Mapping[str, PointEnd], start: int)
         of_point = dict(iter(rows.sort_values("step", kind="stable").groupby("point"))) if len(rows) else {}
         for end in wanted:
             own = of_point.get(end.point, rows.iloc[:0])
-            yield _point_record(end, own, axes.get(end.point, {}), start)
+            yield _point_record(end, own, axes.get(end.point, {}), sweep)
 
 
 def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Summary]:
@@ -144,52 +158,55 @@ def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Su
         for row in peaks[["point", *present]].to_dict("records"):
             if row["point"] in found:
                 found[str(row["point"])] = {key: finite(row[key]) for key in present}
+    for summary in found.values():
+        best = summary.get("best_test_acc")
+        if best is not None and best == np.float32(best):  # measured in single precision, as the curves are
+            summary["best_test_acc"] = _plain(np.array([best], np.float32))[0]
     return found
 
 
-def _point_record(end: PointEnd, rows: pd.DataFrame, stored: Mapping[str, object], start: int) -> PointRecord:
+def _point_record(end: PointEnd, rows: pd.DataFrame, stored: Mapping[str, object], sweep: SweepRecord) -> PointRecord:
     first: dict[str, Any] = {str(k): v for k, v in (rows.iloc[0] if len(rows) else stored).items()}
     names = [*_PARAMS, *(name for name in first if name not in _NOT_AXES)]
     params = {name: show(first[name]) for name in names if name in first and not pd.isna(first[name])}
-    curves, skipped = _curves(rows, start)
+    curves, skipped = _curves(rows, sweep)
     tags = {"sweeper.outcome": end.outcome.value, "sweeper.pack": end.pack, "sweeper.attempt": str(end.attempt)}
     tags |= {"sweeper.why": end.why[:LONGEST]} if end.why else {}
     tags |= {"sweeper.skipped": skipped} if skipped else {}
-    content = json.dumps([asdict(end), len(rows)], sort_keys=True)
     return PointRecord(
         point=end.point,
         name=_name(params, end.point),
         params={key_of(k): v for k, v in params.items()},
         tags=tags,
         failed=end.outcome is Outcome.FAILED,
-        end=start + round(end.seconds * 1000),
+        end=sweep.start + round(end.seconds * 1000),
         curves=curves,
-        digest=hashlib.sha256(content.encode()).hexdigest()[:16],
+        digest=training_of(end),
     )
 
 
-def _curves(rows: pd.DataFrame, start: int) -> tuple[tuple[Measured, ...], str]:
+def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[Measured, ...], str]:
     """Thinned finite measurements, and which values were left out because MLflow stores infinity as 1.8e308."""
-    present = {name: _plain(rows[name]) for name in CURVES if name in rows}
     if not len(rows):
         return (), ""
+    present = {name: rows[name].to_numpy() for name in CURVES if name in rows}
     steps = rows["step"].to_numpy(dtype=np.int64)
-    times = start + np.round(np.nan_to_num(rows["seconds"].to_numpy()) * 1000).astype(np.int64)
-    kept = thin(steps, present)
+    times = sweep.start + np.round(np.nan_to_num(rows["seconds"].to_numpy()) * 1000).astype(np.int64)
+    kept = thin(steps, present, sweep.measurements)
     measured = [
-        Measured(name, float(values[i]), int(times[i]), int(steps[i]))
+        Measured(name, value, time, step)
         for name, values in present.items()
-        for i in kept
-        if math.isfinite(values[i])
+        for value, time, step in zip(_plain(values[kept]), times[kept].tolist(), steps[kept].tolist(), strict=True)
+        if math.isfinite(value)
     ]
     missing = {name: int((~np.isfinite(values)).sum()) for name, values in present.items()}
     skipped = ", ".join(f"{name} {n} of {len(rows)}" for name, n in missing.items() if n)
     return tuple(measured), f"not finite: {skipped}" if skipped else ""
 
 
-def _plain(column: pd.Series) -> np.ndarray:
+def _plain(values: np.ndarray) -> list[float]:
     """Single precision by its shortest decimal: 0.9, where a cast would show 0.8999999761581421."""
-    return column.to_numpy().astype(str).astype(np.float64)
+    return [float(str(value)) for value in values]
 
 
 def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
@@ -203,19 +220,29 @@ def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
 def _name(params: Mapping[str, str], point: str) -> str:
     plain = {"mu": "0", "seed": "0"}  # the usual case goes without saying
     shown = {k: v for k, v in params.items() if k != "budget" and v != plain.get(k)}
-    return " ".join(f"{k}={v}" for k, v in shown.items())[:LONGEST] or point
+    return " ".join(f"{k}={_brief(v)}" for k, v in shown.items())[:LONGEST] or point
 
 
 def _place(directory: SweepDir) -> str:
     return str(directory.root.resolve() if isinstance(directory.root, Path) else directory.root)
 
 
-def _created(plan: Place) -> datetime | None:
+def _brief(text: str) -> str:
+    """A number by four digits, which tell the values of an axis apart: MLflow shows 20 characters of a name."""
     try:
-        when = datetime.fromisoformat(json.loads(plan.read_text(encoding="utf-8"))["created"])
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
+
+
+def _plan(path: Place) -> tuple[datetime | None, int]:
+    """When a sweep was planned, and its points; nothing of it if that cannot be read."""
+    try:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        when, points = datetime.fromisoformat(plan["created"]), len(plan.get("points", ()))
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
+        return None, 0
+    return when if when.tzinfo else when.replace(tzinfo=UTC), points
 
 
 def _version() -> str:

@@ -31,6 +31,7 @@ class Run:
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)  # of the metrics
 
 
 def create(tracker: Tracker, experiment: str, start: int, name: str, tags: Mapping[str, str]) -> Run:
@@ -58,10 +59,10 @@ def update(
     tags = {k: v for k, v in (tags or {}).items() if run.tags.get(k) != v}
     metrics = [tracker.entities.Metric(m.key, m.value, m.time, m.step) for m in curves]
     news = {k: v for k, v in (summary or {}).items() if not _same(run.metrics.get(k), v)}
+    # Of two values the later counts, so one that replaces another comes just after it.
+    times = {key: max(time, run.times.get(key, -1) + 1) for key in news}
     for key, value in news.items():
-        metrics.append(
-            tracker.entities.Metric(key, math.nan if value is None else value, _after(tracker, run, key, time), 0)
-        )
+        metrics.append(tracker.entities.Metric(key, math.nan if value is None else value, times[key], 0))
     if not (params or tags or metrics):
         return False
     tracker.client.log_batch(
@@ -73,6 +74,7 @@ def update(
     run.params |= params
     run.tags |= tags
     run.metrics |= {k: math.nan if v is None else v for k, v in news.items()}
+    run.times |= times
     return True
 
 
@@ -80,14 +82,6 @@ def _same(held: float | None, value: float | None) -> bool:
     if held is None or math.isnan(held):
         return value is None
     return held == value
-
-
-def _after(tracker: Tracker, run: Run, key: str, time: int) -> int:
-    """Time of a summary value: ``time``, or just after the value it replaces, since the latest one counts."""
-    if key not in run.metrics:
-        return time
-    times = [int(m.timestamp) for m in tracker.client.get_metric_history(run.id, key)]
-    return max(time, max(times, default=0) + 1)
 
 
 def terminate(tracker: Tracker, run: Run, status: str, end: int) -> bool:

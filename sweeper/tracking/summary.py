@@ -9,25 +9,27 @@ from results.parts import PointEnd
 from results.places import Place
 from results.store import SweepDir, files_of
 from search_spaces.outcome import Outcome
+from sweeper.tracking.page import verdict_note
 from sweeper.tracking.projection import Summary
-from sweeper.tracking.wording import finite, key_of, show
+from sweeper.tracking.wording import finite, key_of
 
 __all__ = ["artifacts", "digest_of", "verdict_summary"]
 
-LONGEST_NOTE = 5000  # characters; MLflow refuses tags of more than 8,000
 _VERDICTS = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
 _FIGURES = frozenset({".svg", ".png", ".csv"})
 
 
-def verdict_summary(directory: SweepDir, ends: Mapping[str, PointEnd]) -> tuple[Summary, dict[str, str]]:
+def verdict_summary(
+    directory: SweepDir, ends: Mapping[str, PointEnd], experiment: str
+) -> tuple[Summary, dict[str, str]]:
     """Metrics and tags of a whole sweep: how its points ended, and what was found.
 
     ``verdict.CLAIM.pass`` is 1 for pass, 0 for fail, -1 for inconclusive; the tag ``verdict.CLAIM`` has the word.
     """
     metrics: Summary = {}
     tags: dict[str, str] = {}
-    lines = ["| claim | verdict | value | interval | threshold | why |", "|---|---|---|---|---|---|"]
-    for verdict in _verdicts(directory):
+    verdicts = _verdicts(directory)
+    for verdict in verdicts:
         key = f"verdict.{key_of(str(verdict['claim']))}"
         interval = verdict.get("interval")
         low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
@@ -35,11 +37,8 @@ def verdict_summary(directory: SweepDir, ends: Mapping[str, PointEnd]) -> tuple[
         metrics |= {f"{key}.{name}": finite(value) for name, value in numbers.items()}
         metrics[f"{key}.pass"] = _VERDICTS.get(str(verdict.get("verdict")))
         tags[key] = str(verdict.get("verdict"))
-        cells = [verdict["claim"], verdict.get("verdict"), verdict.get("value"), verdict.get("interval")]
-        cells += [verdict.get("threshold"), verdict.get("why")]
-        lines.append(f"| {' | '.join('' if c is None else show(c).replace('|', '/') for c in cells)} |")
-    if tags:
-        tags["mlflow.note.content"] = "\n".join(lines)[:LONGEST_NOTE]
+    if verdicts:
+        tags["mlflow.note.content"] = verdict_note(verdicts, experiment)
     counts = Counter(end.outcome for end in ends.values())
     metrics |= {f"points.{outcome.value}": float(counts[outcome]) for outcome in Outcome}
     return metrics, tags

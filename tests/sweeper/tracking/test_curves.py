@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sweeper.tracking.curves import MOST, landmarks, thin
+from sweeper.tracking.curves import MOST, landmarks, measurements_for, thin
 
 
 def test_a_short_curve_is_kept_whole():
@@ -20,6 +20,11 @@ def test_a_long_curve_keeps_first_last_and_best_within_the_limit(n):
     assert len(kept) <= MOST
     assert (np.diff(kept) > 0).all()
     assert {0, n - 1, int(curves["test_acc"].argmax()), int(curves["train_loss"].argmin())} <= set(kept.tolist())
+
+
+@pytest.mark.parametrize(("points", "most"), [(0, 60), (1000, 60), (2000, 30), (5000, 12), (10**6, 12)])
+def test_large_sweeps_share_their_measurements(points, most):
+    assert measurements_for(points) == most
 
 
 def test_every_decade_of_steps_has_its_share():

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -16,57 +15,16 @@ import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from servers_support import free_port
+from tracking_support import CREATED, GRID, START, add, begin, by_point, dump, end_of, make_rows, write_findings
 
-from results.parts import Commit, PointEnd, write_part
-from results.schema import COLUMNS, row_schema
+from results.parts import Commit, write_part
+from results.schema import row_schema
 from results.store import SweepDir, write_table, write_text
 from search_spaces.outcome import Outcome
 from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, mask, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
-
-CREATED = "2026-11-20T11:00:00+00:00"
-START = 1795172400000
-GRID = """
-name: digits
-trainable: {model: {name: fc, width: 64}, data: {name: digits, train: 512}, batch: full}
-axes: {eta: [0.3, 1], lam: [0.01, 1e-3]}
-measure: {log: 60}
-"""
-
-
-def make_rows(directory: SweepDir, point: str, pack: str, eta: float, lam: float, n: int, extra=None) -> pa.Table:
-    steps = np.unique(np.round(np.geomspace(1, 10 * n, n)).astype(np.int64))
-    acc = 0.9 - 0.1 * np.abs(np.log(steps / 30)) / 5
-    numbers = {c.name: np.zeros(len(steps)) for c in COLUMNS}
-    numbers |= {"eta": eta, "lam": lam, "budget": 200.0, "mu": 0.0, "step": steps, "epoch": steps / 2}
-    numbers |= {"decay_time": steps * eta * lam, "test_acc": acc, "train_acc": acc + 0.05, "test_loss": 1 - acc}
-    numbers |= {"train_loss": 0.9 - acc, "weight_norm": 100 - acc, "seconds": steps / 1000}
-    numbers |= {"sweep": directory.name, "point": point, "pack": pack} | (extra or {})
-    frame = pd.DataFrame(numbers)
-    axes = {name: pa.float64() for name in extra or {}}
-    return pa.Table.from_pandas(frame, schema=row_schema(axes), preserve_index=False)
-
-
-def end_of(point: str, pack: str, outcome: Outcome = Outcome.COMPLETED, **more) -> PointEnd:
-    known = {"attempt": 0, "steps": 300, "seconds": 3.5, "best_test_acc": 0.9, "kappa": 0.5} | more
-    return PointEnd(point=point, pack=pack, outcome=outcome, **known)
-
-
-def add(directory: SweepDir, names: list[str], n: int = 200, extra=None, **end) -> None:
-    for name in names:
-        pack = f"pack{name}"
-        rows = make_rows(directory, name, pack, 1.0, 0.001 * (1 + len(names)), n, extra)
-        commit = Commit(ends=(end_of(name, pack, **end),), finished=True)
-        write_part(directory, pack, end.get("attempt", 0), (), rows, commit)
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory) -> Path:
-    """MLflow takes a second to lay out its tables; once is enough."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture
@@ -75,36 +33,11 @@ def sweep(tmp_path, empty_database) -> SweepDir:
     directory.root.mkdir(parents=True)
     for copy in (directory.root.parent / "mlflow.db", tmp_path / "second.db"):
         shutil.copy(empty_database, copy)
-    write_text(directory.grid, GRID)
-    write_text(directory.plan, json.dumps({"created": CREATED}))
-    return directory
+    return begin(directory)
 
 
 def uri_of(directory: SweepDir) -> str:
     return default_uri(directory.root.parent)
-
-
-def dump(uri: str, name: str = "digits") -> dict[str, dict]:
-    """All that MLflow holds of active runs, histories included."""
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(name)
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    return {
-        r.info.run_id: {
-            "info": (r.info.run_name, r.info.status, r.info.start_time, r.info.end_time),
-            "params": r.data.params,
-            "tags": r.data.tags,
-            "metrics": {
-                k: sorted((m.step, m.timestamp, str(m.value)) for m in client.get_metric_history(r.info.run_id, k))
-                for k in r.data.metrics
-            },
-        }
-        for r in runs
-    }
-
-
-def by_point(uri: str, name: str = "digits") -> dict[str, dict]:
-    return {run["tags"].get("sweeper.point", "parent"): run for run in dump(uri, name).values()}
 
 
 def test_a_sweep_is_a_parent_run_with_a_child_run_for_each_point(sweep):
@@ -133,12 +66,47 @@ def test_curves_are_thinned_but_keep_first_last_and_best(sweep):
     assert (30, START + 30, "0.9") in curve
 
 
+def test_of_a_point_in_a_sweep_of_many_fewer_measurements_are_sent(sweep):
+    write_text(sweep.plan, json.dumps({"created": CREATED, "points": [{}] * 10_000}))
+    add(sweep, ["a"], n=300)
+    mirror(sweep, uri_of(sweep))
+    curve = by_point(uri_of(sweep))["a"]["metrics"]["test_acc"]
+    steps = [step for step, _, _ in curve]
+    assert len(steps) <= 12
+    assert (steps[0], steps[-1]) == (1, 3000)
+    assert (30, START + 30, "0.9") in curve
+
+
+def test_names_are_short_and_params_exact(sweep):
+    rows = make_rows(sweep, "a", "packa", 0.3, 0.0076961400, 20)
+    write_part(sweep, "packa", 0, (), rows, Commit(ends=(end_of("a", "packa"),), finished=True))
+    mirror(sweep, uri_of(sweep))
+    run = by_point(uri_of(sweep))["a"]
+    assert run["info"][0] == "eta=0.3 lam=0.007696"
+    assert run["params"]["lam"] == "0.00769614"
+
+
+def test_what_was_measured_in_single_precision_is_shown_by_its_shortest_decimal(sweep):
+    add(sweep, ["a"], best_test_acc=float(np.float32(0.95)))
+    mirror(sweep, uri_of(sweep))
+    assert latest(uri_of(sweep), "a")["best_test_acc"] == 0.95
+
+
 def test_twice_is_the_same_as_once(sweep):
     add(sweep, ["a", "b", "c"])
     mirror(sweep, uri_of(sweep))
     before = dump(uri_of(sweep))
     assert mirror(sweep, uri_of(sweep)).sent == 0
     assert dump(uri_of(sweep)) == before
+
+
+def test_what_has_arrived_is_not_read_again(sweep, monkeypatch):
+    add(sweep, ["a", "b"])
+    mirror(sweep, uri_of(sweep))
+    write_peaks(sweep, t_star=41.0)
+    monkeypatch.setattr("sweeper.tracking.projection.read_part", None)
+    assert mirror(sweep, uri_of(sweep)).sent == 1
+    assert latest(uri_of(sweep), "a")["t_star"] == 41.0
 
 
 def test_a_copy_of_the_sweep_in_another_tracker_shows_the_same(sweep, tmp_path):
@@ -286,31 +254,6 @@ def test_the_latest_analysis_wins_and_an_unchanged_one_adds_nothing(sweep):
     assert {step for step, _, _ in history} == {0}
 
 
-def write_findings(directory: SweepDir, value: float = -0.98) -> None:
-    verdicts = [
-        {
-            "claim": "scaling",
-            "value": value,
-            "interval": [-1.1, -0.9],
-            "threshold": 0.1,
-            "verdict": "pass",
-            "why": "|b|",
-        },
-        {
-            "claim": "λ_pred order",
-            "value": None,
-            "interval": None,
-            "threshold": 10,
-            "verdict": "inconclusive",
-            "why": "",
-        },
-    ]
-    write_text(directory.analysis / "verdicts.json", json.dumps({"verdicts": verdicts}))
-    write_text(directory.report, "<h1>report</h1>")
-    write_text(directory.analysis / "figures" / "scaling.svg", "<svg/>")
-    write_text(directory.analysis / "figures" / "scaling.csv", "a,b\n")
-
-
 def test_verdicts_report_and_figures_are_on_the_parent(sweep, monkeypatch):
     add(sweep, ["a"])
     write_findings(sweep)
@@ -337,7 +280,7 @@ def test_verdicts_report_and_figures_are_on_the_parent(sweep, monkeypatch):
         "verdict.__pred order.pass": "-1.0",
     }
     assert parent["tags"]["verdict.scaling"] == "pass"
-    assert "| scaling | pass | -0.98 | [-1.1, -0.9] | 0.1 | /b/ |" in parent["tags"]["mlflow.note.content"]
+    assert parent["tags"]["mlflow.note.content"].startswith("**1 of 2 claims pass, 1 inconclusive**")
     logged.clear()
     mirror(sweep, uri_of(sweep))
     assert logged == []
@@ -372,16 +315,10 @@ def test_a_sweep_without_a_plan_is_shown_too_in_a_folder_that_is_not_there_yet(t
     assert by_point(uri)["parent"]["info"] == ("digits", "KILLED", 86_400_000, 86_403_500)
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_tracker_that_refuses_costs_one_clear_error(sweep, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # the user's own setting is left alone
     add(sweep, ["a"])
-    uri = f"http://me:hunter2@127.0.0.1:{closed_port()}"
+    uri = f"http://me:hunter2@127.0.0.1:{free_port()}"
     with pytest.raises(TrackingError, match=r"^MLflow at http://me:\*\*\*@127.* could not be filled") as caught:
         mirror(sweep, uri)
     assert "hunter2" not in str(caught.value)
@@ -441,7 +378,7 @@ def test_a_real_server_holds_the_same_as_a_file(sweep, tmp_path):
     add(sweep, ["a", "b"])
     write_findings(sweep)
     mirror(sweep, uri_of(sweep))
-    port = closed_port()
+    port = free_port()
     argv, env = serve_ui(tmp_path / "server", port)
     (tmp_path / "server").mkdir()
     with (tmp_path / "log").open("w") as log:

@@ -1,0 +1,80 @@
+"""What people see of a sweep on MLflow's pages beside names and numbers: descriptions and a table of points."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sweeper.tracking.address import RUNS
+from sweeper.tracking.wording import show
+
+__all__ = ["EXPERIMENT", "experiment_note", "verdict_note"]
+
+LONGEST_NOTE = 5000  # characters; MLflow refuses tags of more than 8,000
+_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+
+# A view is what MLflow's own "Save as new view" stores. This: the columns of the law, the most accurate points first.
+_POINTS = {
+    "selectedColumns": [
+        "attributes.`Duration`",
+        *(f"params.`{name}`" for name in ("eta", "lam", "seed")),
+        *(f"metrics.`{name}`" for name in ("t_star", "kappa", "best_test_acc")),
+        "tags.`sweeper.outcome`",
+    ],
+    "searchFilter": "tags.`sweeper.point` != ''",
+    "orderByKey": "metrics.`best_test_acc`",
+    "orderByAsc": False,
+}
+_VIEW = {"name": "points", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_POINTS)}
+
+# Tags of a new experiment.
+EXPERIMENT = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.sharedViewState.points": json.dumps(_VIEW),
+}
+
+
+def experiment_note(experiment: str) -> str:
+    """Description of an experiment in Markdown; its first line is shown unasked."""
+    return (
+        f"{_points_link(experiment)} with η, λ, t\\*, κ, accuracy · a run is a sweep, with verdicts in its description "
+        "and the report and figures among its artifacts; its child runs are the points"
+    )
+
+
+def _points_link(experiment: str) -> str:
+    return f"[Table of points](#/experiments/{experiment}/runs?{RUNS}&viewStateShareKey=points)"
+
+
+def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
+    """Description of a sweep in Markdown: how many claims pass, a table of all, and why each is what it is.
+
+    MLflow shows its first lines unasked.
+    """
+    counts = Counter(str(v.get("verdict")) for v in verdicts)
+    parts = [f"{counts['pass']} of {len(verdicts)} claims pass"]
+    parts += [f"{counts[kind]} {kind}" for kind in ("fail", "inconclusive") if counts[kind]]
+    lines = [f"**{', '.join(parts)}** · {_points_link(experiment)}", ""]
+    lines += ["| claim | verdict | value | interval | threshold |", "|---|---|---|---|---|", *map(_row, verdicts), ""]
+    lines += [f"- **{_plain(v['claim'])}**: {_plain(v['why'])}" for v in verdicts if v.get("why")]
+    while sum(len(line) + 1 for line in lines) > LONGEST_NOTE:
+        lines.pop()
+    return "\n".join(lines)
+
+
+def _row(verdict: Mapping[str, Any]) -> str:
+    interval = verdict.get("interval")
+    ends = [_brief(end) for end in interval] if isinstance(interval, list) else []
+    cells = [verdict["claim"], _MARKS.get(str(verdict.get("verdict")), ""), _brief(verdict.get("value"))]
+    cells += [" … ".join(ends), verdict.get("threshold", "")]
+    return f"| {' &emsp;| '.join(_plain(cell) for cell in cells)} |"  # MLflow's tables have no margins of their own
+
+
+def _brief(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float) else ""
+
+
+def _plain(value: object) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_|~\[\]])", r"\\\1", show(value)).replace("<", "&lt;")

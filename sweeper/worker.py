@@ -3,7 +3,8 @@
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,13 +19,15 @@ from sweeper.events import Notify, stop_requested
 from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
 from sweeper.plan_file import cached_plan
 from sweeper.row_buffer import RowBuffer, table_schema
+from trainables.assist import assist
+from trainables.group import ALONE, Group, TorchGroup
 from trainables.memory import keep_freed_memory
 from trainables.train import Training, start_training
 
 PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
 
 
-def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
+def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = ALONE) -> None:
     """Train the points of a pack that have not ended yet and store their rows.
 
     Args:
@@ -32,21 +35,36 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         pack_id: a pack of its ``plan.json``.
         notify: called about once a second and at the end.
         threads: CPU threads of this process.
+        group: the processes that train them, which this one leads.
 
     Raises:
         StorageRefusedError: it has waited for storage as long as the grid says.
     """
     directory = SweepDir(Path(root))
-    keep_freed_memory()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
     try:
-        _PackRun(directory, pack_id, notify).run()
+        with _settings(threads):
+            _PackRun(directory, pack_id, notify, group).run()
     except OvertakenError:
         pass  # another worker has this pack by now
     except StorageRefusedError:
         if not stop_requested(directory):  # else what is not committed is trained again by the next run
             raise
+
+
+def assist_pack(group: TorchGroup, threads: int = 1) -> None:
+    """Help the leader of ``group``, which runs the pack, until it is done."""
+    with _settings(threads):
+        assist(group)
+
+
+@contextmanager
+def _settings(threads: int) -> Iterator[None]:
+    """Those of a process that trains."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
+    try:
+        yield
     finally:
         torch.set_flush_denormal(False)  # the process may be somebody's notebook
 
@@ -64,7 +82,7 @@ def device_name(device: str) -> str:
 class _PackRun:
     """One attempt at a pack."""
 
-    def __init__(self, directory: SweepDir, pack_id: str, notify: Notify) -> None:
+    def __init__(self, directory: SweepDir, pack_id: str, notify: Notify, group: Group) -> None:
         # The number first: a run that plans anew takes one for every pack that it drops, so this one will know.
         attempt = patiently(lambda: claim(directory, pack_id), directory, pack_id, Recovery(), notify)
         grid, plan, packs = patiently(
@@ -78,7 +96,7 @@ class _PackRun:
             values_elsewhere(grid, plan.points.values()),
             {"sweep": directory.name, "pack": pack_id, "attempt": attempt},
         )
-        self._directory, self._grid, self._device = directory, grid, plan.device
+        self._directory, self._grid, self._device, self._group = directory, grid, plan.device, group
         self._pack, self._checkpoint, self._asked = packs[pack_id], restart.checkpoint, time.monotonic()
         self._writer = PackWriter(
             directory, pack_id, attempt, restart, rows=rows, grid=grid, device=device_name(plan.device), notify=notify
@@ -107,7 +125,8 @@ class _PackRun:
         """
         self._writer.begin(points)
         try:
-            training = start_training(points, recipe_of(self._grid, points[0].variant), self._device)
+            recipe = recipe_of(self._grid, points[0].variant)
+            training = start_training(points, recipe, self._device, self._group)
             step = self._resume(training, points)
             measurements = training.measurements(PULSE_SECONDS)
         except (Exception, SystemExit) as error:

@@ -74,7 +74,7 @@ def steps_of(training: PackTraining, *, search: bool = False) -> Step:
     def step() -> None:
         _set_precision(training._numerics.precision)  # of the process: the other side has set its own
         torch.backends.cudnn.benchmark = search
-        training._train_step(training._whole_outputs() if training._whole else None)
+        training.step(training._whole_outputs() if training._whole else None)
 
     return step
 

@@ -101,6 +101,27 @@ class Resources(Section):
     """GPUs; 0.25 lets four packs share one, 0 trains on the CPU."""
     pack: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     """Points of a pack at most; ``auto`` lets the planner balance the workers."""
+    processes_per_pack: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that train one point together and share the micro-batches of each step (``trainable.micro_batch``), on
+    one machine or several. CPUs and GPUs of the pack are shared among them, one GPU each. It changes no number but by
+    the order of summation."""
+
+    @model_validator(mode="after")
+    def _shared(self) -> "Resources":
+        if self.processes_per_pack == 1:
+            return self
+        if self.pack not in {"auto", 1}:
+            raise ValueError(
+                f"pack: {self.pack} and processes_per_pack: {self.processes_per_pack} do not go together: several "
+                "processes train one point; leave 'pack' out"
+            )
+        if self.gpus_per_pack not in {0, self.processes_per_pack}:
+            raise ValueError(
+                f"gpus_per_pack: {self.gpus_per_pack:g} is not allowed with processes_per_pack: "
+                f"{self.processes_per_pack}: each process has a GPU of its own, so give {self.processes_per_pack}, or "
+                "0 for the CPU"
+            )
+        return self
 
 
 class Recovery(Section):

@@ -136,6 +136,9 @@ def _check_recipe(grid: Grid) -> list[Problem]:
     elif "mu" in grid.axes and not isinstance(grid.optimizer, Sgd):
         text = f"only sgd has a momentum; {grid.optimizer.name} has beta1, whose axis is 'optimizer.beta1'"
         problems.append(Problem(("axes", "mu"), text))
+    if isinstance(grid.trainable, OwnLoop | KernelTrainable) and grid.resources.processes_per_pack > 1:
+        text = "a training loop of one's own, and theory, train in one process; remove the key"
+        problems.append(Problem(("resources", "processes_per_pack"), text))
     problems += _check_stop(grid)
     if grid.l2.auto is not None and 0.0 in grid.axes["lam"]:
         text = "0 is not allowed with l2.auto, since lam is where λ starts to fall from (paper: 0.1)"

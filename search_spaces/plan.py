@@ -37,6 +37,7 @@ class Profile:
         measured: samples that a measurement runs through the model.
         watched: training samples that AutoL2 looks at, as a mean over steps, besides the step's own batch.
         pack_limit: points that can share a pack on this device.
+        micro_batches: of a step, computed one after the other. processes: that share them.
         ends_at: ηλ·steps/(1-μ), in λ of the grid, at which a point is expected to end; infinity if it is at its budget.
         flow: whether a point is a differential equation, whose cost is that of its measurements and not of its steps.
         point_flops: FLOP of a point, however long it is.
@@ -56,6 +57,8 @@ class Profile:
     flow: bool = False
     point_flops: float = 0.0
     pack_flops: float = 0.0
+    micro_batches: int = 1
+    processes: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
@@ -87,7 +90,8 @@ class Profile:
 class Cost:
     """Work of a point or of many.
 
-    ``steps`` counts steps of points (a pack of 8 takes 8 a step), ``dispatches`` those that are computed one by one.
+    ``steps`` counts steps of points (a pack of 8 takes 8 a step), ``dispatches`` the forward and backward passes of a
+    point that are computed one by one.
     """
 
     steps: int = 0
@@ -172,7 +176,7 @@ def point_cost(point: Point, profile: Profile, measure: Measure) -> Cost:
     return Cost(
         steps=steps,
         measurements=measurements,
-        dispatches=measurements if profile.flow else steps,
+        dispatches=measurements if profile.flow else steps * profile.micro_batches,
         training_flops=steps * profile.step_flops + profile.point_flops,
         measuring_flops=measurements * profile.measurement_flops,
     )
@@ -205,11 +209,10 @@ def make_plan(
             trains together. Those of their points that are not among ``points`` cost nothing.
     """
     costs = {p.id: point_cost(p, profiles[p.variant], measure) for p in points}
-    shared = {variant: PACK_OVERHEAD[device] + profile.pack_flops for variant, profile in profiles.items()}
     planned = {p.id: p for p in points}  # whose variant names an axis that the grid has gained since
     packed = {p.id for pack_ in continued for p in pack_.points}
     loose = [p for p in points if p.id not in packed]
-    groups = [_Group(members, costs, device, shared[members[0].variant]) for members in _groups(loose, costs)]
+    groups = [_Group(members, costs, device, profiles) for members in _groups(loose, costs)]
     limits = [profiles[group.points[0].variant].pack_limit for group in groups]
     most = min(pack, max(limits, default=1)) if pack else max(limits, default=1)
     sizes = [most] if pack else _candidates(most)
@@ -225,7 +228,7 @@ def make_plan(
     chunks = [(duration, group.points[part]) for duration, group, part in chunks_of(best)]
     for pack_ in continued:
         left = tuple(planned[p.id] for p in pack_.points if p.id in planned)
-        group = _Group(left, costs, device, shared[left[0].variant])
+        group = _Group(left, costs, device, profiles)
         chunks.append((group.duration(slice(None)), pack_.points))
     chunks.sort(key=lambda chunk: (-chunk[0], chunk[1][0].id))
     durations = [duration for duration, _ in chunks]
@@ -235,21 +238,28 @@ def make_plan(
         ),
         workers=workers,
         makespan=_makespan(durations, workers),
-        bound=_bound(costs.values(), durations, workers, STEP_OVERHEAD[device]),
+        bound=_bound((_time([costs[p.id]], device, profiles[p.variant]) for p in points), durations, workers),
     )
 
 
 class _Group:
     """Points that may share a pack, and the expected time of a pack of some of them, in FLOP."""
 
-    def __init__(self, points: tuple[Point, ...], costs: Mapping[str, Cost], device: str, per_pack: float) -> None:
+    def __init__(
+        self, points: tuple[Point, ...], costs: Mapping[str, Cost], device: str, profiles: Mapping[Variant, Profile]
+    ) -> None:
         self.points = points
-        self._flops = [costs[p.id].flops for p in points]
-        self._steps = [costs[p.id].dispatches for p in points]
-        self._per_pack, self._per_step = per_pack, STEP_OVERHEAD[device]
+        self._costs, self._device, self._profile = [costs[p.id] for p in points], device, profiles[points[0].variant]
 
     def duration(self, part: slice) -> float:
-        return self._per_pack + sum(self._flops[part]) + self._per_step * max(self._steps[part])
+        shared = PACK_OVERHEAD[self._device] + self._profile.pack_flops
+        return shared + _time(self._costs[part], self._device, self._profile)
+
+
+def _time(costs: Sequence[Cost], device: str, profile: Profile) -> float:
+    """Time of points that train together, in FLOP of one process, without what their pack costs besides."""
+    work = sum(c.flops for c in costs) + STEP_OVERHEAD[device] * max(c.dispatches for c in costs)
+    return work / profile.processes
 
 
 def _groups(points: Sequence[Point], costs: Mapping[str, Cost]) -> list[tuple[Point, ...]]:
@@ -281,9 +291,9 @@ def _makespan(durations: Sequence[float], workers: int) -> float:
     return max(free)
 
 
-def _bound(costs: Iterable[Cost], durations: Sequence[float], workers: int, overhead: float) -> float:
-    longest = max((c.flops + overhead * c.dispatches for c in costs), default=0.0)
-    return max(longest, sum(durations) / workers)
+def _bound(points: Iterable[float], durations: Sequence[float], workers: int) -> float:
+    """``points`` are the times of the points alone, ``durations`` those of the packs."""
+    return max(max(points, default=0.0), sum(durations) / workers)
 
 
 def pack_id(chunk: Sequence[Point]) -> str:

@@ -256,6 +256,10 @@ class Trainable(Section):
     batch: Batch = "full"
     """Samples of a step; those at the end of an epoch that fill none are left out. ``full``: the whole training set, so
     that an epoch is one step."""
+    micro_batch: Count | None = None
+    """Samples of a forward and backward pass, which divide ``batch``; without it the whole batch. A step takes the mean
+    of its micro-batches' gradients, so that its memory is that of one of them. Batch norm takes the statistics of each
+    micro-batch, and its running averages move once a step, by their mean; nothing else depends on it."""
 
     @property
     def title(self) -> str:
@@ -340,6 +344,10 @@ class OwnTrainable(_Own):
     batch: Batch = "full"
     """Samples of a step; those at the end of an epoch that fill none are left out. ``full``: the whole training set, so
     that an epoch is one step."""
+    micro_batch: Count | None = None
+    """Samples of a forward and backward pass, which divide ``batch``; without it the whole batch. A step takes the mean
+    of its micro-batches' gradients, so that its memory is that of one of them. Batch norm takes the statistics of each
+    micro-batch, and its running averages move once a step, by their mean; nothing else depends on it."""
 
     @property
     def title(self) -> str:

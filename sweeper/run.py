@@ -32,6 +32,10 @@ from sweeper.stopping import stop_on_signals
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profile
 
+ONE_PROCESS = (
+    "resources.processes_per_pack: the backend inprocess has one process, which takes all micro-batches of a step one "
+    "after the other; the numbers are the same up to rounding."
+)
 RESERVED = ("mlartifacts", "mlflow.db")  # beside the sweeps
 
 
@@ -60,6 +64,8 @@ def run_sweep(
         missing = missing_points(directory, points)
         if missing:
             with closing(open_backend()) as backend:
+                if grid.resources.processes_per_pack > 1 and backend.name == "inprocess":
+                    console.print(ONE_PROCESS, soft_wrap=True, highlight=False)
                 plan = continued_plan(directory, grid, missing, profiles, backend.workers(grid.resources))
                 prepare(directory, grid, points, plan)
                 Thread(target=import_module, args=(ANALYSIS,), daemon=True).start()
@@ -113,8 +119,8 @@ def _refuse_other_points(directory: SweepDir, grid: Grid, earlier: PlanFile | No
 
 def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:
     """Cost of each variant of the grid's trainable; if ``only_plan``, of data sets that may not be there yet."""
-    gpus = grid.resources.gpus_per_pack
-    return {v: profile(recipe_of(grid, v), gpus, only_plan=only_plan) for v in variants(points)}
+    gpus, processes = grid.resources.gpus_per_pack, grid.resources.processes_per_pack
+    return {v: profile(recipe_of(grid, v), gpus, processes, only_plan=only_plan) for v in variants(points)}
 
 
 def device_of(grid: Grid) -> str:

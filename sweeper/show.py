@@ -50,7 +50,8 @@ def show_plan(grid: Grid, console: Console) -> None:
     pace = None if lacking else measure_pace(grid, costliest)
     if pace:
         step = f"{1000 * (pace.step or pace.measurement):.3g} ms a step of {_size(costliest)}, seen here"
-        took = f"about {duration(seconds_of(plan, costliest, pace))} of training ({step}) and some 20 s around it"
+        seconds = seconds_of(plan, costliest, pace) / grid.resources.processes_per_pack
+        took = f"about {duration(seconds)} of training ({step}) and some 20 s around it"
     else:
         took = _assumed_time(grid, plan)
     console.print(_plan_summary(grid, plan, profiles, took))
@@ -85,7 +86,7 @@ def _plan_summary(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile],
         "L2": _l2(grid, [p.decay for p in profiles]),
         "budgets": f"{_range(budgets)} epochs",
         **_stop(grid, plan, by_variant),
-        "steps": f"{cost.steps:,}",
+        "steps": f"{cost.steps:,}{_shares(profiles)}",
         "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
         "work": f"{cost.flops:.2g} FLOP",
         "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
@@ -105,6 +106,16 @@ def _stop(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile]) -> dict
         return {}
     whole = sum(by_variant[p.variant].last_step(p.budget) for p in plan.points)
     return {"stop": f"peaked: {1 - plan.cost.steps / whole:.0%} of the steps of the budgets saved if κ is 0.5"}
+
+
+def _shares(profiles: list[Profile]) -> str:
+    """Micro-batches of a step and the processes that share them, where there are several."""
+    counts, processes = sorted({p.micro_batches for p in profiles}), profiles[0].processes
+    if counts == [1]:
+        return ""
+    sizes = sorted({p.batch // p.micro_batches for p in profiles})
+    text = f", each of {_range(counts)} micro-batches of {_range(sizes)} samples"
+    return text + (f", shared by {processes} processes" if processes > 1 else ", one after the other")
 
 
 def _optimizer(grid: Grid) -> dict[str, str]:

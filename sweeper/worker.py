@@ -3,7 +3,8 @@
 import platform
 import re
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -24,6 +25,8 @@ from sweeper.fitting import most_that_fit, note_too_many
 from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
 from sweeper.plan_file import cached_plan
 from sweeper.row_buffer import RowBuffer, table_schema
+from trainables.assist import assist
+from trainables.group import ALONE, Group, TorchGroup
 from trainables.memory import keep_freed_memory, out_of_memory
 from trainables.train import Training, start_training
 
@@ -32,7 +35,7 @@ PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it live
 ALL_PULSES = 100.0  # of all workers together, of more it is less often: each costs the driver 4 ms, and storage a look
 
 
-def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
+def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = ALONE) -> None:
     """Train the points of a pack that have not ended yet and store their rows.
 
     Args:
@@ -40,21 +43,36 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1) -> None:
         pack_id: a pack of its ``plan.json``.
         notify: called about once a second and at the end.
         threads: CPU threads of this process.
+        group: the processes that train them, which this one leads.
 
     Raises:
         StorageRefusedError: it has waited for storage as long as the grid says.
     """
     directory = SweepDir(place(root))
-    keep_freed_memory()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
     try:
-        _PackRun(directory, pack_id, notify).run()
+        with _settings(threads):
+            _PackRun(directory, pack_id, notify, group).run()
     except OvertakenError:
         pass  # another worker has this pack by now
     except StorageRefusedError:
         if not stop_requested(directory):  # else what is not committed is trained again by the next run
             raise
+
+
+def assist_pack(group: TorchGroup, threads: int = 1) -> None:
+    """Help the leader of ``group``, which runs the pack, until it is done."""
+    with _settings(threads):
+        assist(group)
+
+
+@contextmanager
+def _settings(threads: int) -> Iterator[None]:
+    """Those of a process that trains."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
+    try:
+        yield
     finally:
         torch.set_flush_denormal(False)  # the process may be somebody's notebook
 
@@ -79,7 +97,7 @@ def _columns(directory: SweepDir, version: Hashable) -> tuple[pa.Schema, Mapping
 class _PackRun:
     """One attempt at a pack."""
 
-    def __init__(self, directory: SweepDir, pack_id: str, notify: Notify) -> None:
+    def __init__(self, directory: SweepDir, pack_id: str, notify: Notify, group: Group) -> None:
         def claimed() -> int:
             _, plan, _ = cached_plan(directory, version_of(directory.plan))
             return claim(directory, pack_id, new=pack_id not in plan.begun)
@@ -95,8 +113,8 @@ class _PackRun:
             restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
         schema, elsewhere = _columns(directory, version)
         rows = RowBuffer(schema, elsewhere, {"sweep": directory.name, "pack": pack_id, "attempt": attempt})
-        self._directory, self._grid, self._device, self._notify = directory, grid, plan.device, notify
-        self._pulse = PULSE_SECONDS * max(1.0, plan.workers / ALL_PULSES)
+        self._directory, self._grid, self._device, self._group = directory, grid, plan.device, group
+        self._notify, self._pulse = notify, PULSE_SECONDS * max(1.0, plan.workers / ALL_PULSES)
         self._pack, self._checkpoint, self._asked = packs[pack_id], restart.checkpoint, time.monotonic()
         self._writer = PackWriter(
             directory,
@@ -145,7 +163,8 @@ class _PackRun:
         """
         self._writer.begin(points)
         try:
-            training = start_training(points, recipe_of(self._grid, points[0].variant), self._device)
+            recipe = recipe_of(self._grid, points[0].variant)
+            training = start_training(points, recipe, self._device, self._group)
             step = self._resume(training, points)
             measurements = training.measurements(self._pulse)
         except (Exception, SystemExit) as error:

@@ -35,13 +35,14 @@ GPU_MOST_POINTS = 1024
 
 
 @lru_cache(maxsize=256)
-def profile(recipe: Recipe, gpus: float = 0.0, *, only_plan: bool = False) -> Profile:
-    """Sizes and cost of ``recipe`` in packs that get ``gpus`` GPUs each, 0 for a CPU.
+def profile(recipe: Recipe, gpus: float = 0.0, processes: int = 1, *, only_plan: bool = False) -> Profile:
+    """Sizes and cost of ``recipe`` in packs that get ``gpus`` GPUs each, 0 for a CPU, for so many ``processes``.
 
     If ``only_plan``, a published data set that is not there is taken as published.
 
     Raises:
-        InputError: a batch larger than the training set, or a model, data set or loss that cannot give what is asked.
+        InputError: a batch larger than the training set, micro-batches that do not divide it or that processes cannot
+            share, or a model, data set or loss that cannot give what is asked.
     """
     if isinstance(recipe.trainable, OwnLoop):
         return _own_loop(recipe.trainable)
@@ -50,13 +51,15 @@ def profile(recipe: Recipe, gpus: float = 0.0, *, only_plan: bool = False) -> Pr
     task = _planned_task(recipe.trainable) if only_plan else task_of(recipe.trainable)
     train, test = len(task.data.train), len(task.data.test)
     batch = _batch(recipe.trainable.batch, train)
+    micro_batches = _micro_batches(recipe.trainable.micro_batch, batch, processes)
+    micro_batch = batch // micro_batches
     with _told(recipe.trainable, f"a batch of {SAMPLES} samples of shape {task.data.train.shape}"):
         model = task.model()
         pack_model(model)  # refuses what cannot be trained
         flops, activations, widest, outputs = _forward_cost(model, task.data.train.shape)
         _check_outputs(task, outputs)
     parameters = sum(p.numel() for p in model.parameters())
-    free = whole_batch(recipe.trainable, batch == train, model)
+    free = whole_batch(recipe.trainable, micro_batch == train, model)
     auto = recipe.l2.auto
     return Profile(
         train=train,
@@ -68,7 +71,11 @@ def profile(recipe: Recipe, gpus: float = 0.0, *, only_plan: bool = False) -> Pr
         measured=test + (0 if free else measured_train(recipe, train)),
         ends_at=EXPECTED / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=_pack_limit(gpus, batch * widest * 4, batch * activations * 4 + parameters * 16),
+        pack_limit=_pack_limit(gpus, micro_batch * widest * 4, micro_batch * activations * 4 + parameters * 16)
+        if processes == 1
+        else 1,
+        micro_batches=micro_batches,
+        processes=processes,
     )
 
 
@@ -133,6 +140,24 @@ def _batch(batch: str | int, train: int) -> int:
     if int(batch) > train:
         raise InputError(f"trainable.batch: {batch} is not allowed: the training set has {train} samples.")
     return int(batch)
+
+
+def _micro_batches(size: int | None, batch: int, processes: int) -> int:
+    """Micro-batches of a step."""
+    if size is not None and batch % size:
+        below = next(k for k in range(min(size, batch), 0, -1) if batch % k == 0)
+        raise InputError(
+            f"trainable.micro_batch: {size:,} is not allowed: it does not divide the batch of {batch:,} samples; "
+            f"{below:,} does."
+        )
+    count = batch // (size or batch)
+    if count % processes:
+        raise InputError(
+            f"resources.processes_per_pack: {processes} is not allowed: a batch of {batch:,} samples in micro-batches "
+            f"of {batch // count:,} has {count:,} of them, and every process needs as many as the others. Give a "
+            f"divisor of {count:,}, or another trainable.micro_batch."
+        )
+    return count
 
 
 def _check_outputs(task: Task, outputs: Tensor) -> None:

@@ -3,9 +3,10 @@
 Axis letters: P pack (the points still training), B batch, C classes.
 """
 
+import io
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from search_spaces.points import Point
 from search_spaces.recipe import Recipe
 from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
 from trainables.batches import Batches, Inputs
+from trainables.group import ALONE, Group
 from trainables.kernel.run import run_kernel
 from trainables.l2 import decayed_parameters, weight_decay_of
 from trainables.measured import Ended, Measurement
@@ -62,19 +64,20 @@ class Training(Protocol):
         ...
 
 
-def start_training(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Training:
+def start_training(points: Sequence[Point], recipe: Recipe, device: str = "cpu", group: Group = ALONE) -> Training:
     """``points`` at their start, each with its own η, λ, seed, initialization scale and budget.
 
     Args:
         points: of one pack: they differ in packable axes only.
         recipe: the grid's, with the points' variant applied.
         device: a torch device.
+        group: the processes that train them, as their leader sees it; the others ``assist``.
     """
     if isinstance(recipe.trainable, OwnLoop):
         return Unresumable(partial(run_own_loop, points[0], recipe.trainable, device))
     if isinstance(recipe.trainable, KernelTrainable):
         return Unresumable(partial(run_kernel, points, recipe, recipe.trainable, device))
-    return PackTraining(points, recipe, device)
+    return PackTraining(points, recipe, device, group)
 
 
 def train_pack(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Iterator[Measurement]:
@@ -107,10 +110,11 @@ class Unresumable:
 class PackTraining:
     """A pack in training: parameters, optimizer and step of the points that are still in it."""
 
-    def __init__(self, points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> None:
+    def __init__(self, points: Sequence[Point], recipe: Recipe, device: str = "cpu", group: Group = ALONE) -> None:
         """At the points' initial weights."""
         trainable = recipe.trainable
         assert not isinstance(trainable, OwnLoop | KernelTrainable)
+        self._points, self._recipe, self._group = points, recipe, group
         self._device, self._numerics = torch.device(device), trainable.numerics
         task, cost = task_of(trainable), profile(recipe)
         data, module = task.data.to(self._device), task.model()
@@ -120,8 +124,12 @@ class PackTraining:
         self._steps_per_epoch = cost.steps_per_epoch
         self._train, self._test = Inputs(data.train, data), Inputs(data.test, data)
         self._counts = measured_train(recipe, cost.train), cost.test
-        self._batches = Batches([p.seed for p in points], data, self._train, cost.batch, trainable.augment)
-        self._whole = whole_batch(trainable, cost.batch == cost.train, module)
+        size = cost.batch // cost.micro_batches
+        self._batch, self._micro_batches = cost.batch, cost.micro_batches
+        self._weight = self._loss.factor(cost.batch) / self._loss.factor(size)  # of a micro-batch's loss in a step's
+        own = [slice(i, i + size) for i in range(0, cost.batch, size)][group.rank :: group.size]
+        self._batches = Batches([p.seed for p in points], data, self._train, cost.batch, trainable.augment, own)
+        self._whole = whole_batch(trainable, size == cost.train, module)
         self._signal = recipe.l2.auto.signal if recipe.l2.auto else None
         last_step = np.array([cost.last_step(p.budget) for p in points])
         self._due = [measured_steps(recipe.measure, int(n), cost.steps_per_epoch) for n in last_step]
@@ -132,6 +140,8 @@ class PackTraining:
         weights = [initial_weights(trainable, task, p.seed, p.sigma_w) for p in points]
         self._parameters = {k: t.requires_grad_() for k, t in _stacked([p for p, _ in weights], self._device).items()}
         self._buffers = _stacked([b for _, b in weights], self._device)
+        numbers = [name for name, _ in module.named_buffers() if self._buffers[name].dtype != torch.bool]
+        self._running = numbers if cost.micro_batches > 1 else []
         decayed = decayed_parameters(module, recipe.l2)
         self._optimizer = make_optimizer(recipe.optimizer, self._parameters, mu=points[0].mu, decayed=decayed)
         per_lam = weight_decay_of(recipe.l2, 1.0, cost.train)
@@ -174,7 +184,8 @@ class PackTraining:
 
     def measurements(self, pulse: float = math.inf) -> Iterator[Measurement]:
         """Train to the end of the last point; see ``Training``."""
-        _set_precision(self._numerics.precision)
+        self.prepare()
+        self._summon()
         last = time.monotonic()
         while self._members:
             outputs = self._whole_outputs() if self._whole else None
@@ -188,64 +199,110 @@ class PackTraining:
                 self._ended = {}  # views of the tensors of the whole pack, which they keep in memory
                 last = time.monotonic()
                 if measurement.ends:
+                    self._summon()
                     continue
             elif time.monotonic() - last > pulse:
                 yield Measurement(step=self._step, members=(), values={})
                 last = time.monotonic()
-            self._train_step(outputs)
+            self._group.say("step")
+            self.step(outputs)
+
+    def prepare(self) -> None:
+        """Before the first step or measurement, since it is a setting of the whole process."""
+        _set_precision(self._numerics.precision)
+
+    def _summon(self) -> None:
+        """Let the other processes of the group train the same points from the same state on."""
+        if self._group.size > 1 and self._members:
+            state = io.BytesIO()
+            torch.save(self.state_dict(), state)
+            self._group.say("begin", self._points, self._recipe, str(self._device), state.getvalue())
+            self._group.total(tuple)
 
     def _whole_outputs(self) -> Tensor:
         """Outputs on the whole training set at the present parameters, with their graph."""
-        return self._forward(self._parameters, self._train.first(len(self._train.labels))[0], shared=True)
+        return self._forward(self._train.first(len(self._train.labels))[0], shared=True)
 
-    def _train_step(self, outputs: Tensor | None) -> None:
-        """One optimizer step; ``outputs`` are those of ``_whole_outputs`` when the batch is full."""
+    def step(self, outputs: Tensor | None = None) -> None:
+        """One optimizer step, as every process of the group takes it.
+
+        Args:
+            outputs: those of ``_whole_outputs`` when the batch is full.
+        """
+        look = self._signal is not None and self._step > 0 and self._step % self._rates.every == 0
+        if look and self._signal == "train" and not self._whole:
+            accuracy_P, loss_P = self._evaluate(self._parameters, self._buffers, self._train, len(self._train.labels))
+            self._rates.observe(self._step, loss_P, 1 - accuracy_P)
+            look = False
         if outputs is None:
-            x, targets, shared = self._batches.at(self._step, self._members)
-            outputs = self._forward(self._parameters, x, shared=shared)
+            before = {name: self._buffers[name].clone() for name in self._running}
+            totals = self._group.total(lambda: _summed(self._own_shares(before, look)))
         else:
-            targets = self._train.labels
-        if self._signal and self._step and self._step % self._rates.every == 0:
-            self._watch(outputs, targets)
-        loss = self._loss.objective(outputs, targets).sum()  # points share nothing, so this sums P separate graphs
-        gradients = torch.autograd.grad(loss, list(self._parameters.values()), materialize_grads=True)
+            before, totals = {}, self._backward(outputs, self._train.labels, look)
+        gradients, rest = totals[: len(self._parameters)], totals[len(self._parameters) :]
+        if look:
+            correct_P, loss_P, *rest = rest
+            self._rates.observe(self._step, loss_P * self._loss.factor(self._batch), 1 - correct_P / self._batch)
+        for (name, buffer), change in zip(before.items(), rest, strict=True):
+            self._buffers[name].copy_(buffer + (change / self._micro_batches).to(buffer.dtype))
         self._optimizer.step(self._parameters, gradients, *self._rates.advance(self._step))
         self._step += 1
 
-    def _watch(self, outputs: Tensor, targets: Tensor) -> None:
-        """Show AutoL2 the training signal at the present parameters: the batch about to be trained on, or the set."""
-        if self._signal == "batch" or self._whole:
-            correct_P, loss_P = self._loss.sums(outputs, targets)
-            count = outputs.shape[1]
-            accuracy_P, loss_P = correct_P / count, loss_P * self._loss.factor(count)
-        else:
-            accuracy_P, loss_P = self._evaluate(self._parameters, self._buffers, self._train, len(self._train.labels))
-        self._rates.observe(self._step, loss_P, 1 - accuracy_P)
+    def _own_shares(self, before: Mapping[str, Tensor], look: bool) -> Iterator[list[Tensor]]:
+        """Of each of this process's micro-batches: what ``_backward`` says, then changes of the running statistics.
+
+        Each micro-batch finds the statistics as they were ``before`` the step, so that it does not matter who computes
+        it and when.
+        """
+        for x, targets, shared in self._batches.of_step(self._step, self._members):
+            for name, buffer in before.items():
+                self._buffers[name].copy_(buffer)
+            share = self._backward(self._forward(x, shared=shared), targets, look)
+            yield share + [self._buffers[name] - buffer for name, buffer in before.items()]
+
+    def _backward(self, outputs: Tensor, targets: Tensor, look: bool) -> list[Tensor]:
+        """Gradients of a micro-batch's part of the loss, and if AutoL2 is to ``look`` at it (correct, loss) too."""
+        loss = self._loss.objective(outputs, targets).sum()  # points share nothing, so this sums P separate graphs
+        weight = torch.full_like(loss, self._weight)
+        gradients = torch.autograd.grad(loss, list(self._parameters.values()), weight, materialize_grads=True)
+        return [*gradients, *(self._loss.sums(outputs, targets) if look else ())]
 
     @torch.no_grad()
     def _measure(self, outputs: Tensor | None) -> Measurement:
         """Measure the points that are due at this step."""
         at = [i for i, m in enumerate(self._members) if self._upcoming[m] == self._step]
         due = tuple(self._members[i] for i in at)
-        everyone = len(at) == len(self._members)
-        parameters, buffers = (
-            (tensors if everyone else {k: t[at] for k, t in tensors.items()})
-            for tensors in (self._parameters, self._buffers)
-        )
-        count, test_count = self._counts
-        test = self._evaluate(parameters, buffers, self._test, test_count)
-        if outputs is None:
-            train = self._evaluate(parameters, buffers, self._train, count)
-        else:
-            sums = self._loss.sums((outputs if everyone else outputs[at])[:, :count], self._train.labels[:count])
-            train = sums[0] / count, sums[1] * self._loss.factor(count)
-        columns = torch.stack([*train, *test, *self._norms(parameters)]).double().cpu().numpy()
+        self._group.say("measure", at)
+        train, test = self.accuracies(at, outputs)
+        norms = self._norms(self._of(self._parameters, at))
+        columns = torch.stack([*train, *test, *norms]).double().cpu().numpy()
         values = dict(zip(_MEASURED, columns, strict=True)) | self._rates.columns(at)
         values["epoch"] = np.full(len(due), self._step / self._steps_per_epoch)
         values["eta_eff"] = values["eta_t"] / np.where(values["eta_eff"] > 0, values["eta_eff"], np.nan)
         ends = self._ends(due, values)
         self._upcoming |= {m: self._due_after(m, self._step) for m in due}
         return Measurement(step=self._step, members=due, values=values, ends=ends)
+
+    @torch.no_grad()
+    def accuracies(self, at: Sequence[int], outputs: Tensor | None = None) -> tuple[tuple[Tensor, Tensor], ...]:
+        """((accuracy, loss) on the training samples, the same on the test set), (P,) each, of the points at ``at``.
+
+        Every process of the group measures a share of the samples. ``outputs`` as in ``step``.
+        """
+        parameters, buffers = self._of(self._parameters, at), self._of(self._buffers, at)
+        count, test_count = self._counts
+        test = self._evaluate(parameters, buffers, self._test, test_count)
+        if outputs is None:
+            return self._evaluate(parameters, buffers, self._train, count), test
+        everyone = len(at) == len(self._members)
+        correct_P, loss_P = self._loss.sums(
+            (outputs if everyone else outputs[at])[:, :count], self._train.labels[:count]
+        )
+        return (correct_P / count, loss_P * self._loss.factor(count)), test
+
+    def _of(self, tensors: Mapping[str, Tensor], at: Sequence[int]) -> Mapping[str, Tensor]:
+        """Those of the points at ``at``."""
+        return tensors if len(at) == len(self._members) else {name: t[at] for name, t in tensors.items()}
 
     def _norms(self, parameters: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """‖θ‖² of all parameters and of the scale-invariant ones, (P,) each."""
@@ -293,15 +350,20 @@ class PackTraining:
         self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Inputs, count: int
     ) -> tuple[Tensor, Tensor]:
         """(accuracy, loss) of each point on the first ``count`` samples."""
-        each = [
-            torch.stack(self._loss.sums(self._outputs(parameters, buffers, x, training=False), labels))
-            for x, labels in inputs.chunks(count, EVALUATION_BATCH)
-        ]
-        correct_P, loss_P = torch.stack(each).sum(0)
+        points = len(next(iter(parameters.values())))
+
+        def share() -> list[Tensor]:
+            each = [
+                torch.stack(self._loss.sums(self._outputs(parameters, buffers, x, training=False), labels))
+                for x, labels in inputs.chunks(count, EVALUATION_BATCH, self._group.rank, self._group.size)
+            ]
+            return [torch.stack(each).sum(0) if each else torch.zeros(2, points, device=self._device)]
+
+        ((correct_P, loss_P),) = self._group.total(share)
         return correct_P / count, loss_P * self._loss.factor(count)
 
-    def _forward(self, parameters: Mapping[str, Tensor], x: Tensor, *, shared: bool) -> Tensor:
-        return self._outputs(parameters, self._buffers, x, shared=shared, training=True)
+    def _forward(self, x: Tensor, *, shared: bool) -> Tensor:
+        return self._outputs(self._parameters, self._buffers, x, shared=shared, training=True)
 
     def _outputs(
         self,
@@ -326,6 +388,21 @@ def _compiled(trainable: Trainable | OwnTrainable) -> PackedModel:
     # All networks count together, and beyond the limit torch would say so once and compile no more.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_FORMS)
     return pack_model(task_of(trainable).model(), compiled=True)
+
+
+def _summed(each: Iterable[list[Tensor]]) -> list[Tensor]:
+    """The sum of lists of tensors, entry by entry."""
+    totals: list[Tensor] = []
+    for i, tensors in enumerate(each):
+        match i:
+            case 0:
+                totals = tensors
+            case 1:  # not in place: a gradient may be a view of another's memory
+                totals = [a + b for a, b in zip(totals, tensors, strict=True)]
+            case _:
+                for a, b in zip(totals, tensors, strict=True):
+                    a.add_(b)
+    return totals
 
 
 def _stacked(each: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:

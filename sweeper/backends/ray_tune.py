@@ -44,6 +44,7 @@ from ray.tune.schedulers import FIFOScheduler  # noqa: E402
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
 from results.parts import all_parts, read_ends  # noqa: E402
+from results.places import place  # noqa: E402
 from results.store import SweepDir, write_text  # noqa: E402
 from search_spaces.errors import InputError  # noqa: E402
 from search_spaces.grid import Grid, Recovery, Resources  # noqa: E402
@@ -55,6 +56,7 @@ from sweeper.pack_writer import StorageRefusedError  # noqa: E402
 from sweeper.worker import run_pack  # noqa: E402
 
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
+COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
 LOOK_SECONDS = 1.0  # between looks at what may have died
 PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
 CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
@@ -120,14 +122,14 @@ class RayBackend:
         )
 
     def workers(self, resources: Resources) -> int:
-        """As many packs as the CPUs and GPUs of the cluster can hold, node by node."""
+        """As many packs as the CPUs and GPUs of the cluster can hold: processes node by node, some for each pack."""
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        count = sum(_fits(node, resources) for node in alive)
+        count = sum(_fits(node, resources) for node in alive) // resources.processes_per_pack
         if not count:
             offers = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in alive)
             raise InputError(
-                f"resources: a pack asks for {resources.cpus_per_pack:g} CPUs and {resources.gpus_per_pack:g} GPUs, "
-                f"but no node has them (nodes: {offers}). Lower cpus_per_pack or gpus_per_pack."
+                f"resources: a pack asks for {_asked(resources)} (nodes: {offers}). Lower cpus_per_pack or "
+                "gpus_per_pack."
             )
         return count
 
@@ -177,10 +179,12 @@ class RayBackend:
         """Train ``packs``, those given up apart."""
         # Only so many wait: with Ray's default of 200 pending trials reused actors pick them in any order.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
-        resources = grid.resources
+        resources, together = grid.resources, grid.resources.processes_per_pack > 1
         trainable = tune.with_resources(
-            tune.with_parameters(_train_pack, root=str(directory.root), threads=max(1, int(resources.cpus_per_pack))),
-            {"cpu": resources.cpus_per_pack, "gpu": resources.gpus_per_pack},
+            tune.with_parameters(_train_pack, root=str(directory.root), resources=resources),
+            {"cpu": 0, "memory": COORDINATOR_BYTES}
+            if together
+            else {"cpu": resources.cpus_per_pack, "gpu": resources.gpus_per_pack},
         )
         watch = _Watch(directory, grid.recovery, notify, self._lost, tick)
         with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
@@ -193,6 +197,7 @@ class RayBackend:
                     scheduler=_InOrder(),
                     reuse_actors=True,
                     trial_dirname_creator=lambda trial: trial.trial_id,
+                    max_concurrent_trials=workers if together else None,
                 ),
                 run_config=tune.RunConfig(
                     storage_path=state,
@@ -219,11 +224,20 @@ class RayBackend:
 
 
 def _fits(node: dict[str, float], resources: Resources) -> int:
-    counts = [int(node.get("CPU", 0) / resources.cpus_per_pack)]
-    if resources.gpus_per_pack:
-        per_gpu = int(1 / resources.gpus_per_pack) if resources.gpus_per_pack < 1 else 1 / resources.gpus_per_pack
+    """Processes that a node can hold."""
+    counts = [int(node.get("CPU", 0) * resources.processes_per_pack / resources.cpus_per_pack)]
+    if gpus := resources.gpus_per_pack / resources.processes_per_pack:
+        per_gpu = int(1 / gpus) if gpus < 1 else 1 / gpus
         counts.append(int(node.get("GPU", 0) * per_gpu))
     return min(counts)
+
+
+def _asked(resources: Resources) -> str:
+    """What a pack asks for in vain."""
+    asked = f"{resources.cpus_per_pack:g} CPUs and {resources.gpus_per_pack:g} GPUs"
+    if resources.processes_per_pack == 1:
+        return f"{asked}, but no node has them"
+    return f"{asked} in {resources.processes_per_pack} processes, but the nodes do not have them"
 
 
 class _Loss(Protocol):
@@ -295,9 +309,9 @@ def _guarded(
         done.set()
 
 
-def _train_pack(config: dict[str, Any], root: str, threads: int) -> None:
+def _train_pack(config: dict[str, Any], root: str, resources: Resources) -> None:
     """The Ray trial of one pack."""
-    directory = SweepDir(Path(root))
+    directory = SweepDir(place(root))
     place = ray.get_runtime_context().get_node_id(), os.getpid()
 
     def notify(progress: Progress) -> None:
@@ -310,8 +324,13 @@ def _train_pack(config: dict[str, Any], root: str, threads: int) -> None:
     if stop_requested(directory):
         notify(Progress(pack=config["pack"], left=True))
         return
+    if resources.processes_per_pack > 1:
+        from sweeper.backends.ray_train import train_together  # noqa: PLC0415 - Ray Train takes a second to import
+
+        train_together(root, config["pack"], resources, notify, tune.report)
+        return
     try:
-        run_pack(root, config["pack"], notify, threads)
+        run_pack(root, config["pack"], notify, max(1, int(resources.cpus_per_pack)))
     except StorageRefusedError as error:  # it has waited long: not to be tried again at once
         tune.report({"refused": str(error)})
 

@@ -30,12 +30,14 @@ NAME = (
     "at most 100 letters, digits, '.', '_' and '-', the first a letter or digit, since it becomes the name of a folder"
 )
 RANGE = "a range is written {log: [low, high], num: n} with finite 0 < low < high and 2 <= n <= 10,000"
-AXES = "augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w"
+AXES = "augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, micro_batch, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w"
 TOP = (
     "analysis, axes, budget, keep_weights, l2, measure, name, optimizer, recovery, resources, schedule, stop, trainable"
 )
-TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch}, a section {kernel, data, loss, homogeneity, init}, a section {function, arguments, init, augment, numerics, batch} or a section {loop, arguments}"
-ANY_TRAINABLE = "arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, model, numerics"
+TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch, micro_batch}, a section {kernel, data, loss, homogeneity, init}, a section {function, arguments, init, augment, numerics, batch, micro_batch} or a section {loop, arguments}"
+ANY_TRAINABLE = (
+    "arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, micro_batch, model, numerics"
+)
 MODEL = "a section {name: fc | cnn | wrn | resnet50, …}"
 DATA = "a section {name: digits | mnist | fashion_mnist | cifar10 | image_folder | teacher, …}"
 ADAM = "Adam divides λθ by the size of each weight's gradients, so this is not L2 regularization; use 'name: adamw', or write 'coupled: true' if that is what you study"
@@ -107,7 +109,7 @@ BAD = [
     ("model-missing", {"model": ""},
      f", line 2, trainable.model: is missing; it must be {MODEL}."),
     ("trainable-key-named-as-its-form", {"batch": "  built in: {batch: 0}\n  batch: 0"},
-     [f", line 7, trainable.batch: 0 is not allowed: it must be 'full' or {COUNT}.", ", line 6, trainable.built in: unknown key; known: augment, batch, data, init, loss, model, numerics."]),
+     [f", line 7, trainable.batch: 0 is not allowed: it must be 'full' or {COUNT}.", ", line 6, trainable.built in: unknown key; known: augment, batch, data, init, loss, micro_batch, model, numerics."]),
     ("model-typo", {"model": "  modle: {name: fc}"},
      [f", line 2, trainable.model: is missing; it must be {MODEL}.", f", line 3, trainable.modle: unknown key; did you mean 'model'? (known: {ANY_TRAINABLE})."]),
     ("model-without-name", {"model": "  model: {width: 8}"},
@@ -297,9 +299,9 @@ BAD = [
     ("function-empty", {"model": "  function:", "data": "", "loss": "", "batch": ""},
      f", line 3, trainable.function: is empty; it must be {FUNCTION}."),
     ("function-typo", {"model": "  functoin: a:b", "data": "", "loss": "", "batch": ""},
-     [f", line 2, trainable.model: is missing; it must be {MODEL}.", f", line 2, trainable.data: is missing; it must be {DATA}.", ", line 3, trainable.functoin: unknown key; did you mean 'function'? (known: arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, model, numerics)."]),
+     [f", line 2, trainable.model: is missing; it must be {MODEL}.", f", line 2, trainable.data: is missing; it must be {DATA}.", ", line 3, trainable.functoin: unknown key; did you mean 'function'? (known: arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, micro_batch, model, numerics)."]),
     ("function-and-model", {"model": "  function: a:b\n  model: {name: fc}", "data": "", "loss": "", "batch": ""},
-     ", line 4, trainable.model: unknown key beside 'function'; known: arguments, augment, batch, function, init, numerics."),
+     ", line 4, trainable.model: unknown key beside 'function'; known: arguments, augment, batch, function, init, micro_batch, numerics."),
     ("function-batch", {"model": "  function: a:b\n  batch: half", "data": "", "loss": "", "batch": ""},
      f", line 4, trainable.batch: the text 'half' is not allowed: it must be 'full' or {COUNT}."),
     ("function-init", {"model": "  function: a:b\n  init: {sigma_w: 0}", "data": "", "loss": "", "batch": ""},
@@ -323,7 +325,7 @@ BAD = [
     ("arguments-axis-list", {"model": "  function: a:b\n  arguments: {x: 1}", "data": "", "loss": "", "batch": "", "lam": "  lam: [0.1]\n  arguments.x: [[1]]"},
      ", line 9, axes.arguments.x[0]: [1] is not a number, a word, true or false."),
     ("arguments-built-in", {"batch": "  arguments: {x: 1}"},
-     ", line 6, trainable.arguments: unknown key beside 'model'; known: augment, batch, data, init, loss, model, numerics."),
+     ", line 6, trainable.arguments: unknown key beside 'model'; known: augment, batch, data, init, loss, micro_batch, model, numerics."),
     ("loop-dot", {"model": "  loop: my.loop", "data": "", "loss": "", "batch": ""},
      f", line 3, trainable.loop: the text 'my.loop' is not allowed: it must be {FUNCTION}."),
     ("loop-batch", {"model": "  loop: a:b\n  batch: 3", "data": "", "loss": "", "batch": "", "measure": ""},
@@ -684,6 +686,16 @@ BAD = [
      ", line 14, resources.pack: the text 'all' is not allowed: it must be 'auto' or an integer >= 1 and <= 4,096."),
     ("gpus-negative", {"resources": "resources: {gpus_per_pack: -1}"},
      ", line 14, resources.gpus_per_pack: -1 is not allowed: it must be a finite number >= 0 and <= 64."),
+    ("micro-batch-zero", {"batch": "  batch: 32\n  micro_batch: 0"},
+     f", line 7, trainable.micro_batch: 0 is not allowed: it must be {COUNT}."),
+    ("processes-zero", {"resources": "resources: {processes_per_pack: 0}"},
+     ", line 14, resources.processes_per_pack: 0 is not allowed: it must be an integer >= 1 and <= 64."),
+    ("processes-and-pack", {"resources": "resources: {processes_per_pack: 2, pack: 4}"},
+     ", line 14, resources: pack: 4 and processes_per_pack: 2 do not go together: several processes train one point; leave 'pack' out."),
+    ("processes-and-gpus", {"resources": "resources: {processes_per_pack: 4, gpus_per_pack: 2}"},
+     ", line 14, resources: gpus_per_pack: 2 is not allowed with processes_per_pack: 4: each process has a GPU of its own, so give 4, or 0 for the CPU."),
+    ("processes-of-a-loop", {"model": "  loop: a:b", "data": "", "loss": "", "batch": "", "measure": "", "resources": "resources: {processes_per_pack: 2}"},
+     ", line 10, resources.processes_per_pack: a training loop of one's own, and theory, train in one process; remove the key."),
     ("cpus-huge", {"resources": "resources: {cpus_per_pack: 1e300}"},
      ", line 14, resources.cpus_per_pack: 1e+300 is not allowed: it must be a finite number > 0 and <= 1,024."),
     # YAML

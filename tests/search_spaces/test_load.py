@@ -115,7 +115,7 @@ SETTING = "write KEY=VALUE with a dotted key, as in --set budget.max=500."
         (["budget..max=5"], f"--set budget..max=5: {SETTING}"),
         ([".=5"], f"--set .=5: {SETTING}"),
         (["name.x=5"], "--set name.x: name is the text 'digits', not a section with keys of its own; set name as a whole."),
-        (["axes.eta.log=5"], "--set axes.eta.log: no such axis; did you mean 'eta'? (known: augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w)."),
+        (["axes.eta.log=5"], "--set axes.eta.log: no such axis; did you mean 'eta'? (known: augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, micro_batch, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w)."),
         (["budget.max="], "digits.yaml, line 11, budget: the axis lam holds 0, where 1/lam has no value; give budget.zero_lam or budget.max in epochs."),
         (["budget.max=-1"], "--set budget.max: -1 is not allowed: it must be a finite number > 0 and <= 10,000,000,000."),
         (["budget.max=[1"], "--set budget.max: not valid YAML: expected ',' or ']', but got '<stream end>' (line 1, column 3)."),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
 from search_spaces.grid import Measure, Steps
-from search_spaces.plan import PACKABLE, STEP_OVERHEAD, Profile, make_plan, point_cost, total, variants
+from search_spaces.plan import PACK_OVERHEAD, PACKABLE, STEP_OVERHEAD, Profile, make_plan, point_cost, total, variants
 from search_spaces.points import Point, make_points
 
 LOG = Measure(log=10)
@@ -199,3 +199,12 @@ def test_a_hundred_thousand_points_are_planned(digits):
     plan = make_plan(points, profiles_of(points), grid.measure, workers=4)
     assert len(plan.points) == 100_000
     assert math.isfinite(plan.makespan)
+
+
+def test_micro_batches_are_dispatched_one_by_one_and_processes_share_them():
+    point = Point(id="p", eta=0.1, lam=1e-3, mu=0.0, seed=0, sigma_w=1.0, budget=1000.0)
+    shares = {"micro_batches": 8}, {"micro_batches": 8, "processes": 4}
+    whole, parts, shared = (make_plan([point], profiles_of([point], **how), LOG, workers=1) for how in ({}, *shares))
+    assert parts.cost == shared.cost == replace(whole.cost, dispatches=8 * whole.cost.dispatches)
+    assert parts.bound == pytest.approx(whole.bound + 7 * 1000 * STEP_OVERHEAD["cpu"])
+    assert shared.makespan - PACK_OVERHEAD["cpu"] == pytest.approx((parts.makespan - PACK_OVERHEAD["cpu"]) / 4)

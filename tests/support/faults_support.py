@@ -147,6 +147,26 @@ def descendants(pid):
     return found
 
 
+def listeners(pids):
+    """Addresses, as /proc writes them, at which these processes listen."""
+    inodes = set()
+    for pid in pids:
+        for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                target = str(descriptor.readlink())
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                found.append(fields[1].split(":")[0])
+    return found
+
+
 def training_workers(pid):
     """Workers below ``pid`` that train a pack at this moment; Ray names them so."""
     return [p for p, line in descendants(pid).items() if line.startswith("ray::ImplicitFunc.train")]

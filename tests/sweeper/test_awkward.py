@@ -41,7 +41,7 @@ def assert_sound(directory, points):
 def test_a_point_that_failed_in_its_middle_is_trained_from_its_start(tmp_path, monkeypatch, lost):
     """Also where the checkpoint behind its failure is not there: that before it is of the point's own middle."""
     grid, directory = small(text=FOUR), SweepDir(tmp_path / "kind")
-    step, fail = PackTraining._train_step, pack_writer.PackWriter.fail
+    step, fail = PackTraining.step, pack_writer.PackWriter.fail
 
     def ill(training, outputs):
         if training._step == 6 and 0.3 in training._rates._eta:
@@ -55,7 +55,7 @@ def test_a_point_that_failed_in_its_middle_is_trained_from_its_start(tmp_path, m
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(PackTraining, "_train_step", ill)
+        patch.setattr(PackTraining, "step", ill)
         patch.setattr(pack_writer.PackWriter, "fail", last_words)
         with dying(directory), suppress(Killed):
             train(grid, tmp_path)

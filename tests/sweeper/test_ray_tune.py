@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from faults_support import descendants
+from faults_support import descendants, listeners
 from tests_support import SMALL
 
 from results.store import SweepDir
@@ -14,29 +14,9 @@ from results.store import SweepDir
 pytestmark = pytest.mark.ray
 
 
-def _listeners(pids):
-    """(address, port) of every TCP listener of these processes, from /proc."""
-    inodes = set()
-    for pid in pids:
-        for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
-            try:
-                target = str(descriptor.readlink())
-            except OSError:
-                continue
-            if target.startswith("socket:["):
-                inodes.add(target[8:-1])
-    found = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                found.append(fields[1].split(":")[0])
-    return found
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_every_listener_is_on_loopback(ray_backend):
-    addresses = _listeners(descendants(os.getpid()))
+    addresses = listeners(descendants(os.getpid()))
     assert addresses
     loopback = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F"}
     assert set(addresses) <= loopback

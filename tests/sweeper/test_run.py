@@ -13,6 +13,7 @@ from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.plan_file import read_plan
 from sweeper.run import to_yaml
+from sweeper.show import show_plan
 from sweeper.verify import inspect
 from sweeper.weights import load_model
 from sweeper.worker import device_name
@@ -63,6 +64,23 @@ def test_where_nothing_has_changed_all_packs_stay(sweep, small_grid, tmp_path):
     before = read_plan(SweepDir(tmp_path / "small"))
     _, directory = sweep(small_grid("resources.pack=2"))
     assert read_plan(directory).pack_points == before.pack_points
+
+
+MICRO_BATCHES = ("trainable.batch=32", "trainable.micro_batch=8")
+PROCESSES = "resources={processes_per_pack: 2, cpus_per_pack: 1}"
+
+
+def test_without_ray_one_process_takes_all_micro_batches_and_says_so(sweep, small_grid, quiet):
+    _, directory = sweep(small_grid(*MICRO_BATCHES, PROCESSES))
+    assert "has one process, which takes all micro-batches of a step" in quiet.file.getvalue()
+    _, reference = sweep(small_grid(*MICRO_BATCHES, "resources.pack=1", "name=reference"))
+    pd.testing.assert_frame_equal(_measured(directory), _measured(reference))  # bit for bit
+
+
+def test_a_plan_says_how_a_step_is_shared(small_grid, quiet):
+    for setting, said in ((PROCESSES, "shared by 2 processes"), ("resources.pack=1", "one after the other")):
+        show_plan(small_grid(*MICRO_BATCHES, setting), quiet)
+        assert f", each of 4 micro-batches of 8 samples, {said}" in quiet.file.getvalue()
 
 
 def test_failed_points_are_tried_again(train, small_grid, monkeypatch):

@@ -69,6 +69,14 @@ KINDS = {
         DIGITS,
         ("trainable.model={name: cnn, channels: 2, dense: 4, pool: 2, batch_norm: running}",),
     ),
+    "micro-batches": (
+        DIGITS,
+        (
+            "trainable.batch=32",
+            "trainable.micro_batch=8",
+            "trainable.model={name: cnn, channels: 2, dense: 4, pool: 2, batch_norm: running}",
+        ),
+    ),
     "divergence": (DIGITS, ("axes={eta: [0.1, 1e6], lam: [0.01, 1]}", "budget={rule: fixed, constant: 40}")),
     "a model of one's own": (
         """
@@ -221,14 +229,14 @@ def test_a_finished_pack_leaves_no_checkpoint_and_few_parts(tmp_path):
 @pytest.fixture
 def ill(monkeypatch):
     """At step 6 of any pack with a point of η = 0.3 something raises an error."""
-    step = PackTraining._train_step
+    step = PackTraining.step
 
     def checked(self, outputs):
         if self._step == 6 and 0.3 in self._rates._eta:
             raise ValueError("the point of this rate is ill")
         step(self, outputs)
 
-    monkeypatch.setattr(PackTraining, "_train_step", checked)
+    monkeypatch.setattr(PackTraining, "step", checked)
 
 
 ILL = (

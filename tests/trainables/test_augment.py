@@ -11,7 +11,7 @@ from search_spaces.errors import InputError
 from search_spaces.section import MAX_EPOCHS
 from search_spaces.trainable import Augment
 from trainables import augment as module
-from trainables.augment import augment, resized_crop_draws
+from trainables.augment import Draws, augment, resized_crop_draws
 
 SIDE, PAD = 8, 2
 ENOUGH = 1e-3  # the seeds are fixed: a p-value below this is a defect, not bad luck
@@ -23,7 +23,8 @@ def _as_float(raw):
 
 def _augment(spec, raw, labels=None, *, seeds=(0,), step=0, classes=10, normalize=_as_float):
     labels = torch.zeros(raw.shape[:2], dtype=torch.int64) if labels is None else labels
-    return augment(spec, raw, labels, seeds=seeds, step=step, classes=classes, normalize=normalize)
+    draws = Draws(spec, seeds, step, raw.shape[1], slice(0, raw.shape[1]))
+    return augment(spec, raw, labels, draws=draws, classes=classes, normalize=normalize)
 
 
 def _images(seeds=1, batch=4, channels=3, height=SIDE, width=SIDE, dtype=torch.uint8):
@@ -226,14 +227,36 @@ def test_images_stored_channels_last_are_cropped_and_flipped_alike():
     assert torch.equal(_augment(spec, last)[0], _augment(spec, raw)[0])
 
 
+def _crop_draws(seeds, step, batch=100):
+    return resized_crop_draws(Draws(Augment(), seeds, step, batch, slice(0, batch)))
+
+
 def test_resized_crop_draws_are_uniform_and_each_seeds_own():
-    draws = resized_crop_draws([5, 6], 7, 100)
+    draws = _crop_draws([5, 6], 7)
     assert (draws.shape, draws.dtype) == ((200, 10, 4), np.float32)
     assert draws.min() >= 0
     assert draws.max() < 1
     assert stats.kstest(draws.ravel(), "uniform").pvalue > ENOUGH
-    assert np.array_equal(draws[100:], resized_crop_draws([6], 7, 100))
-    assert not np.array_equal(draws, resized_crop_draws([5, 6], 8, 100))
+    assert np.array_equal(draws[100:], _crop_draws([6], 7))
+    assert not np.array_equal(draws, _crop_draws([5, 6], 8))
+
+
+@pytest.mark.parametrize("mixup", [0.0, 1.0])
+@pytest.mark.parametrize("seeds", [(3,), (3, 4)])
+def test_a_part_of_a_batch_is_what_it_is_in_the_whole(mixup, seeds):
+    spec, batch, step = Augment(flip=True, crop=2, mixup=mixup), 12, 5
+    raw, labels = _images(len(seeds), batch), torch.randint(4, (len(seeds), batch))
+    x, targets = _augment(spec, raw, labels, seeds=seeds, step=step, classes=4)
+    for start, stop in [(0, 4), (4, 8), (8, 12), (3, 5)]:
+        part = slice(start, stop)
+        draws = Draws(spec, seeds, step, batch, part)
+        assert draws.places_SM.shape == (len(seeds), (2 if mixup else 1) * (stop - start))
+        read = [t[np.arange(len(seeds))[:, None], draws.places_SM] for t in (raw, labels)]
+        share = augment(spec, *read, draws=draws, classes=4, normalize=_as_float)
+        assert torch.equal(share[0], x[:, part])
+        assert torch.equal(share[1], targets[:, part])
+        crops = resized_crop_draws(draws).reshape(len(seeds), -1, 10, 4)[:, : stop - start]
+        assert np.array_equal(crops, _crop_draws(seeds, step, batch).reshape(-1, batch, 10, 4)[:, part])
 
 
 @pytest.mark.gpu

@@ -92,6 +92,7 @@ CHANGES = {
     "adamw": {"optimizer": {"name": "adamw"}, "l2": {"parameters": "matrices"}},
     "coupled adam, squares": {"optimizer": {"name": "adam", "coupled": True}, "trainable.loss": {"name": "mse"}},
     "auto l2": {"l2": {"auto": {"every": 2, "signal": "train"}}},
+    "micro-batches": {"trainable.model": MODELS["cnn running"], "trainable.micro_batch": 8},
 }
 
 
@@ -122,7 +123,7 @@ def test_a_gpu_sees_the_same_batches(make_recipe, monkeypatch, augment, ready):
     recipe = make_recipe({"trainable.batch": 16, "trainable.augment": augment})
     on_gpu, on_cpu = (PackTraining(_three(), recipe, device)._batches for device in (GPU, "cpu"))
     for step, members in ((0, [0]), (1, [0, 1]), (3, [0, 1, 2]), (9, [0, 2])):
-        got, want = on_gpu.at(step, members), on_cpu.at(step, members)
+        got, want = next(on_gpu.of_step(step, members)), next(on_cpu.of_step(step, members))
         assert got[2] == want[2]
         for tensor, expected in zip(got[:2], want[:2], strict=True):
             assert tensor.device.type == GPU
@@ -149,6 +150,11 @@ STEPS = {
     "fc, adamw, squares": {"optimizer": {"name": "adamw"}, "trainable.loss": {"name": "mse"}},
     "fc, bfloat16": {"trainable.numerics.precision": "bfloat16"},
     "cnn": {"trainable.model": MODELS["cnn running"]},
+    "cnn, augmented micro-batches": {
+        "trainable.model": MODELS["cnn running"],
+        "trainable.augment": AUGMENTED,
+        "trainable.micro_batch": 4,
+    },
     "wrn, augmented, bfloat16": {
         "trainable.model": MODELS["wrn"],
         "trainable.augment": AUGMENTED,
@@ -159,7 +165,7 @@ SEEDS = [(0,), (0, 0), (0, 1), (0, 1, 0)]
 
 
 def _step(training):
-    training._train_step(training._whole_outputs() if training._whole else None)
+    training.step(training._whole_outputs() if training._whole else None)
 
 
 def _prepared(make_recipe, name, seeds):
@@ -213,7 +219,7 @@ def test_a_step_on_an_imagined_gpu_mixes_no_devices_and_never_waits(make_recipe,
     profile(recipe), scale_invariant_weights(recipe.trainable)  # kept: they compute with numbers
     monkeypatch.setattr(trainables.batches, "READY_BYTES", 0)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
-    monkeypatch.setattr(torch.autograd, "grad", lambda loss, of, **_: [torch.empty_like(p) for p in of])
+    monkeypatch.setattr(torch.autograd, "grad", lambda loss, of, weight, **_: [torch.empty_like(p) for p in of])
     with FakeTensorMode(allow_non_fake_inputs=True):
         training = PackTraining(points, recipe, GPU)
         training._model._deterministic = True  # the check asks the GPU's generator

@@ -49,6 +49,44 @@ def test_a_batch_larger_than_the_training_set_is_refused(make_recipe):
         profile(make_recipe({"trainable.data.train": 100, "trainable.batch": 101}))
 
 
+BATCHES = {"trainable.data.train": 100, "trainable.batch": 60}
+
+
+def test_micro_batches_cost_as_much_as_the_batch_and_keep_less(make_recipe):
+    whole, parts = profile(make_recipe(BATCHES)), profile(make_recipe(BATCHES | {"trainable.micro_batch": 15}))
+    assert (parts.batch, parts.micro_batches, parts.processes) == (60, 4, 1)
+    assert (parts.step_flops, parts.steps_per_epoch, parts.measured) == (whole.step_flops, 1, whole.measured)
+    wide = {"trainable.model": {"name": "fc", "width": 512}}  # so that activations are what limits a pack
+    limits = [profile(make_recipe(BATCHES | wide | more)).pack_limit for more in ({}, {"trainable.micro_batch": 15})]
+    assert limits == [CPU_ACTIVATION_BYTES // (size * 512 * 4) for size in (60, 15)]
+
+
+def test_a_full_batch_in_parts_is_no_measurement_of_the_set(make_recipe):
+    full = {"trainable.data.train": 100, "trainable.batch": "full"}
+    assert profile(make_recipe(full)).measured == 1697
+    assert profile(make_recipe(full | {"trainable.micro_batch": 50})).measured == 1697 + 100
+
+
+def test_points_that_several_processes_train_have_packs_of_their_own(make_recipe):
+    cost = profile(make_recipe(BATCHES | {"trainable.micro_batch": 15}), processes=2)
+    assert (cost.pack_limit, cost.processes) == (1, 2)
+
+
+@pytest.mark.parametrize(("size", "other"), [(16, 15), (59, 30), (61, 60), (1_000, 60)])
+def test_a_micro_batch_that_does_not_divide_the_batch_is_refused(make_recipe, size, other):
+    said = rf"^trainable.micro_batch: {size:,} is not allowed: it does not divide the batch of 60 samples; {other} does"
+    with pytest.raises(InputError, match=said):
+        profile(make_recipe(BATCHES | {"trainable.micro_batch": size}))
+
+
+@pytest.mark.parametrize(("size", "count"), [(15, 4), (None, 1)])
+def test_processes_that_cannot_share_the_micro_batches_are_refused(make_recipe, size, count):
+    recipe = make_recipe(BATCHES | {"trainable.micro_batch": size})
+    said = rf"^resources.processes_per_pack: 3 is not allowed: a batch of 60 samples .* has {count} of them"
+    with pytest.raises(InputError, match=said):
+        profile(recipe, processes=3)
+
+
 def test_the_rule_of_decay_is_told(make_recipe):
     assert profile(make_recipe({"l2": {"parameters": "matrices"}})).decay.endswith(
         "not on biases, norms and embeddings"

@@ -332,7 +332,7 @@ def test_training_metrics_from_the_steps_own_pass_equal_an_evaluation(make_point
 
     def first(reuse):
         run = PackTraining(points, recipe)
-        run._train_step(run._whole_outputs())
+        run.step(run._whole_outputs())
         return run._measure(run._whole_outputs() if reuse else None).values
 
     _assert_same(first(True), first(False))
@@ -364,7 +364,7 @@ def test_the_effective_learning_rate_is_that_of_the_layers_before_batch_norm(mak
     *_, last = training.measurements()
     state = PackTraining([make_point(budget=2)], recipe)
     for _ in range(2):
-        state._train_step(state._whole_outputs())
+        state.step(state._whole_outputs())
     norm = sum(p.square().sum().item() for name, p in state._parameters.items() if name in state._invariant)
     assert 0 < len(state._invariant) < 4
     assert last.values["eta_eff"][0] == pytest.approx(0.3 / norm, rel=1e-5)

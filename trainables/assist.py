@@ -1,0 +1,39 @@
+"""A process that helps to train a point: it does what the leader of its group says."""
+
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+
+import torch
+
+from search_spaces.points import Point
+from search_spaces.recipe import Recipe
+from trainables.group import PartnerError, TorchGroup
+from trainables.train import PackTraining
+
+
+def assist(group: TorchGroup) -> None:
+    """Take the steps and measurements that the leader takes, until it leaves.
+
+    An error of the point's code is the leader's to judge, who hears of it; any other ends this process, and with it the
+    group.
+    """
+    training: PackTraining
+
+    def begin(points: Sequence[Point], recipe: Recipe, device: str, state: bytes) -> tuple[()]:
+        nonlocal training
+        training = PackTraining(points, recipe, device, group)
+        training.load_state_dict(torch.load(io.BytesIO(state), map_location="cpu", weights_only=True))
+        training.prepare()
+        return ()
+
+    for order, *arguments in group.orders():
+        with suppress(PartnerError):
+            match order:
+                case "begin":
+                    group.total(partial(begin, *arguments))
+                case "step":
+                    training.step()
+                case "measure":
+                    training.accuracies(*arguments)

@@ -3,6 +3,7 @@
 ``load_grid`` turns text into a ``Grid``; everything downstream takes the ``Grid`` and never sees YAML.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -92,6 +93,9 @@ class Analysis(Section):
     """Budgets T in epochs at which λ_pred = c/T is compared with the tuned λ."""
 
 
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,252}[A-Za-z0-9])?")
+
+
 class Resources(Section):
     """What one pack gets; a pack is a group of points that train as one program."""
 
@@ -101,10 +105,19 @@ class Resources(Section):
     """GPUs; 0.25 lets four packs share one, 0 trains on the CPU."""
     pack: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     """Points of a pack at most; ``auto`` lets the planner balance the workers."""
+    labels: dict[str, str] = Field(default={}, max_length=16)
+    """Labels that a machine of the Ray cluster must have to train a pack, as ``{ray.io/accelerator-type: H100}``, which
+    Ray itself gives to machines with that GPU."""
     processes_per_pack: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that train one point together and share the micro-batches of each step (``trainable.micro_batch``), on
     one machine or several. CPUs and GPUs of the pack are shared among them, one GPU each. It changes no number but by
     the order of summation."""
+
+    @model_validator(mode="after")
+    def _labels(self) -> "Resources":
+        if wrong := [text for pair in self.labels.items() for text in pair if not _LABEL.fullmatch(text)]:
+            raise ValueError(f"labels: {wrong[0]!r} is no label of Ray, which has letters, digits and . _ / - inside")
+        return self
 
     @model_validator(mode="after")
     def _shared(self) -> "Resources":

@@ -63,6 +63,7 @@ def train_together(root: str, pack: str, resources: Resources, notify: Notify, r
                 num_workers=resources.processes_per_pack,
                 use_gpu=on_gpus,
                 resources_per_worker={"CPU": cpus, "GPU": 1} if on_gpus else {"CPU": cpus},
+                label_selector=resources.labels or None,
             ),
             run_config=RunConfig(
                 storage_path=state, name=secrets.token_hex(4), failure_config=FailureConfig(max_failures=0)
@@ -130,10 +131,10 @@ def _cause(error: BaseException) -> str:
 
 def _process(settings: dict[str, Any]) -> None:
     """One of the processes; that of rank 0 leads."""
-    reports, place = settings["reports"], (ray.get_runtime_context().get_node_id(), os.getpid())
+    reports, where = settings["reports"], (ray.get_runtime_context().get_node_id(), os.getpid())
 
     def notify(progress: Progress) -> None:
-        reports.put({"progress": progress, "place": place})
+        reports.put({"progress": progress, "place": where})
 
     notify(Progress(pack=settings["pack"]))  # so that a process that waits for the others for ever can be found
     group = _group(settings["on_gpus"])

@@ -123,7 +123,15 @@ class RayBackend:
 
     def workers(self, resources: Resources) -> int:
         """As many packs as the CPUs and GPUs of the cluster can hold: processes node by node, some for each pack."""
-        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        alive = [node["Resources"] for node in nodes if resources.labels.items() <= node["Labels"].items()]
+        if not alive:
+            wanted = ", ".join(f"{key}: {value}" for key, value in resources.labels.items())
+            known = sorted({f"{k}: {v}" for n in nodes for k, v in n["Labels"].items() if k != "ray.io/node-id"})
+            raise InputError(
+                f"resources.labels: no machine of the cluster has {{{wanted}}}; there are "
+                f"{', '.join(known) or 'no labels'}. Ray takes them with 'ray start --labels'."
+            )
         count = sum(_fits(node, resources) for node in alive) // resources.processes_per_pack
         if not count:
             offers = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in alive)
@@ -182,9 +190,7 @@ class RayBackend:
         resources, together = grid.resources, grid.resources.processes_per_pack > 1
         trainable = tune.with_resources(
             tune.with_parameters(_train_pack, root=str(directory.root), resources=resources),
-            {"cpu": 0, "memory": COORDINATOR_BYTES}
-            if together
-            else {"cpu": resources.cpus_per_pack, "gpu": resources.gpus_per_pack},
+            _place_of(resources),
         )
         watch = _Watch(directory, grid.recovery, notify, self._lost, tick)
         with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
@@ -221,6 +227,15 @@ class RayBackend:
     def close(self) -> None:
         """Stop the Ray that this process started, or leave the cluster."""
         ray.shutdown()
+
+
+def _place_of(resources: Resources) -> Any:
+    """What a Ray trial asks the cluster for."""
+    labels = [resources.labels] if resources.labels else None
+    if resources.processes_per_pack > 1:
+        return tune.PlacementGroupFactory([{"CPU": 0, "memory": COORDINATOR_BYTES}], bundle_label_selector=labels)
+    bundle = {"CPU": resources.cpus_per_pack, "GPU": resources.gpus_per_pack}
+    return tune.PlacementGroupFactory([bundle], bundle_label_selector=labels)
 
 
 def _fits(node: dict[str, float], resources: Resources) -> int:
@@ -312,10 +327,10 @@ def _guarded(
 def _train_pack(config: dict[str, Any], root: str, resources: Resources) -> None:
     """The Ray trial of one pack."""
     directory = SweepDir(place(root))
-    place = ray.get_runtime_context().get_node_id(), os.getpid()
+    where = ray.get_runtime_context().get_node_id(), os.getpid()
 
     def notify(progress: Progress) -> None:
-        tune.report({"progress": progress, "place": place})
+        tune.report({"progress": progress, "place": where})
 
     notify(Progress(pack=config["pack"]))  # so that a worker that hangs from the start can be found
     if wait := config.get("wait"):

@@ -204,15 +204,19 @@ def test_a_disk_that_is_full_for_a_while_only_delays_ray(tmp_path, reference):
 
 @contextlib.contextmanager
 def cluster(tmp_path, cpus=(1, 1)):
-    """A Ray cluster of a head without CPUs and a node for each of ``cpus``: address, the nodes' raylets, how to add."""
+    """A Ray cluster of a head without CPUs and a node for each of ``cpus``, as 1 or 1:LABEL.
+
+    Gives its address, the nodes' raylets, and how to add a node.
+    """
     code = """
 import sys, time
 from sweeper.backends import ray_tune  # for the environment that keeps Ray on loopback
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
 
-def add(cpus):
-    node = cluster.add_node(num_cpus=int(cpus))
+def add(text):
+    cpus, _, gpu = text.strip().partition(":")
+    node = cluster.add_node(num_cpus=int(cpus), labels={"gpu": gpu} if gpu else {})
     print(next(info.process.pid for info in node.all_processes["raylet"]), flush=True)
 
 for cpus in sys.argv[1:]:
@@ -268,6 +272,19 @@ def test_nodes_come_and_go(tmp_path):
         wait_for(lambda: training_workers(third), process)
         assert process.wait(300) == 0
     assert_same(sweep.directory, undisturbed.directory)
+
+
+def test_packs_go_where_the_labels_are(tmp_path, reference):
+    sweep = Sweep(tmp_path / "sweep", LONG, "resources.labels={gpu: H100}")
+    with cluster(tmp_path, ("1:A100", "1:H100")) as (address, (other, right), _):
+        with sweep.running("--address", address, "--set", "resources.labels={gpu: L4}") as process:
+            assert process.wait(100) == 2
+        assert "no machine of the cluster has {gpu: L4}; there are gpu: A100, gpu: H100" in sweep.stderr
+        with sweep.running("--address", address) as process:
+            wait_for(lambda: training_workers(right), process)
+            assert not training_workers(other)
+            assert process.wait(300) == 0
+    assert_same(sweep.directory, reference)
 
 
 def heads():

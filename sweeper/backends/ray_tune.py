@@ -100,8 +100,8 @@ class RayBackend:
         handler = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=self._address, **self._options)
-        except ConnectionError as error:
-            raise self._no_cluster(str(error)) from None
+        except (ConnectionError, ray.exceptions.RayError) as error:  # the latter without its token, say
+            raise self._no_cluster(str(error).strip().partition("\n")[0].rstrip(".")) from None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray's own would exit without letting workers commit
         self._lost = _own_loss() if self._address == "local" else _cluster_loss()

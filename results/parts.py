@@ -151,50 +151,6 @@ def _digest_at(path: Path, _size: int, _modified: int) -> str:
     return digest_of(path.read_bytes())
 
 
-def read_commit(directory: SweepDir, name: PartName) -> Commit:
-    """What a part says in its footer.
-
-    Raises:
-        InputError: the file is damaged, or of another version of this program.
-        FileNotFoundError: it has been replaced since it was listed.
-    """
-    path = directory.rows / name.file
-    checked_schema(path)
-    commit = _footer(path).commit
-    if isinstance(commit, str):
-        raise InputError(f"{path}: what it says of ended points is damaged ({commit}); {_REMEDY}")
-    return commit
-
-
-_COMMIT = TypeAdapter(Commit)
-_REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: what the file held is trained anew."
-
-
-def checked_schema(path: Path) -> pa.Schema:
-    """Schema, without metadata, of a part that is whole, ours, and of this version.
-
-    Raises:
-        InputError: it is not.
-        FileNotFoundError: it has been replaced since it was listed.
-    """
-    footer = _footer(path)
-    if footer.version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: written with version {footer.version or '?'} of the row schema, but this "
-            f"program has version {SCHEMA_VERSION}; read it with the sweeper that wrote it, or run the grid under "
-            "another --name."
-        )
-    if footer.wrong:
-        raise InputError(f"{path}: not the columns of a table of rows ({', '.join(footer.wrong)}); {_REMEDY}")
-    return footer.columns
-
-
-def is_ours(directory: SweepDir, name: PartName) -> bool:
-    """Whether a part is of this version of the program. Errors as of ``checked_schema``."""
-    version = _footer(directory.rows / name.file).version
-    return version is None or version == SCHEMA_VERSION
-
-
 @dataclass(frozen=True, slots=True)
 class _Footer:
     """What the footer of a part says.
@@ -212,6 +168,53 @@ class _Footer:
     commit: Commit | str
 
 
+def read_commit(directory: SweepDir, name: PartName) -> Commit:
+    """What a part says in its footer.
+
+    Raises:
+        InputError: the file is damaged, or of another version of this program.
+        FileNotFoundError: it has been replaced since it was listed.
+    """
+    path = directory.rows / name.file
+    commit = _checked_footer(path).commit
+    if isinstance(commit, str):
+        raise InputError(f"{path}: what it says of ended points is damaged ({commit}); {_REMEDY}")
+    return commit
+
+
+_COMMIT = TypeAdapter(Commit)
+_REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: what the file held is trained anew."
+
+
+def checked_schema(path: Path) -> pa.Schema:
+    """Schema, without metadata, of a part that is whole, ours, and of this version.
+
+    Raises:
+        InputError: it is not.
+        FileNotFoundError: it has been replaced since it was listed.
+    """
+    return _checked_footer(path).columns
+
+
+def _checked_footer(path: Path) -> _Footer:
+    footer = _footer(path)
+    if footer.version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: written with version {footer.version or '?'} of the row schema, but this "
+            f"program has version {SCHEMA_VERSION}; read it with the sweeper that wrote it, or run the grid under "
+            "another --name."
+        )
+    if footer.wrong:
+        raise InputError(f"{path}: not the columns of a table of rows ({', '.join(footer.wrong)}); {_REMEDY}")
+    return footer
+
+
+def is_ours(directory: SweepDir, name: PartName) -> bool:
+    """Whether a part is of this version of the program. Errors as of ``checked_schema``."""
+    version = _footer(directory.rows / name.file).version
+    return version is None or version == SCHEMA_VERSION
+
+
 def _footer(path: Path) -> _Footer:
     stat = path.stat()
     return _footer_at(path, stat.st_size, stat.st_mtime_ns)
@@ -225,11 +228,11 @@ def _footer_at(path: Path, _size: int, _modified: int) -> _Footer:
         raise
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); {_REMEDY}") from None
-    return _Footer(_version(schema), *_checked(schema.remove_metadata()), _commit_in(schema))
+    return _Footer(_version(schema), *_shared(schema.remove_metadata()), _commit_in(schema))
 
 
 @lru_cache(maxsize=16)
-def _checked(columns: pa.Schema) -> tuple[pa.Schema, tuple[str, ...]]:
+def _shared(columns: pa.Schema) -> tuple[pa.Schema, tuple[str, ...]]:
     """The columns, and which are wrong: once for all parts of a sweep, whose columns are equal and 5 KB each."""
     return columns, _wrong_columns(columns)
 

@@ -190,7 +190,8 @@ class Span:
     def __init__(self, directory, since=0.0):
         claims, commits = (self._times(folder, since) for folder in (directory.attempts, directory.rows))
         self.claims = [when for when, _ in claims]
-        began, done = dict(reversed(claims)), dict(commits)
+        began = {pack: when for when, pack in reversed(claims)}
+        done = {pack: when for when, pack in commits}
         self.ends = sorted(done.values())
         self.busy = sum(when - began[pack] for pack, when in done.items())  # seconds that workers had packs
 

@@ -162,6 +162,23 @@ def _version_of(path: Place) -> Hashable:
     return None if isinstance(path, ObjectPath) else version_of(path)
 
 
+@dataclass(frozen=True, slots=True)
+class _Footer:
+    """What the footer of a part says.
+
+    Attributes:
+        version: of the row schema; None if it is not said.
+        columns: the schema without metadata.
+        wrong: columns that are not as they should be.
+        commit: or what is wrong with it.
+    """
+
+    version: int | None
+    columns: pa.Schema
+    wrong: tuple[str, ...]
+    commit: Commit | str
+
+
 def read_commit(directory: SweepDir, name: PartName) -> Commit:
     """What a part says in its footer.
 
@@ -170,8 +187,7 @@ def read_commit(directory: SweepDir, name: PartName) -> Commit:
         FileNotFoundError: it has been replaced since it was listed.
     """
     path = directory.rows / name.file
-    checked_schema(path)
-    commit = _footer(path).commit
+    commit = _checked_footer(path).commit
     if isinstance(commit, str):
         raise InputError(f"{path}: what it says of ended points is damaged ({commit}); {_REMEDY}")
     return commit
@@ -193,6 +209,10 @@ def checked_schema(path: Place) -> pa.Schema:
         InputError: it is not.
         FileNotFoundError: it has been replaced since it was listed.
     """
+    return _checked_footer(path).columns
+
+
+def _checked_footer(path: Place) -> _Footer:
     footer = _footer(path)
     if footer.version != SCHEMA_VERSION:
         raise InputError(
@@ -202,30 +222,13 @@ def checked_schema(path: Place) -> pa.Schema:
         )
     if footer.wrong:
         raise InputError(f"{path}: not the columns of a table of rows ({', '.join(footer.wrong)}); {_REMEDY}")
-    return footer.columns
+    return footer
 
 
 def is_ours(directory: SweepDir, name: PartName) -> bool:
     """Whether a part is of this version of the program. Errors as of ``checked_schema``."""
     version = _footer(directory.rows / name.file).version
     return version is None or version == SCHEMA_VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class _Footer:
-    """What the footer of a part says.
-
-    Attributes:
-        version: of the row schema; None if it is not said.
-        columns: the schema without metadata.
-        wrong: columns that are not as they should be.
-        commit: or what is wrong with it.
-    """
-
-    version: int | None
-    columns: pa.Schema
-    wrong: tuple[str, ...]
-    commit: Commit | str
 
 
 def _footer(path: Place) -> _Footer:
@@ -241,11 +244,11 @@ def _footer_at(path: Place, _stamp: Hashable) -> _Footer:
         raise
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); {_REMEDY}") from None
-    return _Footer(_version(schema), *_checked(schema.remove_metadata()), _commit_in(schema))
+    return _Footer(_version(schema), *_shared(schema.remove_metadata()), _commit_in(schema))
 
 
 @lru_cache(maxsize=16)
-def _checked(columns: pa.Schema) -> tuple[pa.Schema, tuple[str, ...]]:
+def _shared(columns: pa.Schema) -> tuple[pa.Schema, tuple[str, ...]]:
     """The columns, and which are wrong: once for all parts of a sweep, whose columns are equal and 5 KB each."""
     return columns, _wrong_columns(columns)
 

@@ -165,17 +165,19 @@ def _with_columns_of(directory: SweepDir, by_pack: Mapping[str, Sequence[PartNam
     Raises:
         InputError: an axis is text in one and a number in the other.
     """
-    for names in by_pack.values():
-        for name in names:
-            path = directory.rows / name.file
-            for field in checked_schema(path):
-                if field.name not in schema.names:
-                    schema = schema.append(field)
-                elif schema.field(field.name).type != field.type:
-                    raise InputError(
-                        f"{path}: its column {field.name} is {field.type}, but by the grid it is "
-                        f"{schema.field(field.name).type}. Run this grid under another --name."
-                    )
+    distinct: dict[int, tuple[Place, pa.Schema]] = {}  # of 10,000 parts mostly one
+    for path in (directory.rows / name.file for names in by_pack.values() for name in names):
+        columns = checked_schema(path)
+        distinct.setdefault(id(columns), (path, columns))
+    for path, columns in distinct.values():
+        for field in columns:
+            if field.name not in schema.names:
+                schema = schema.append(field)
+            elif schema.field(field.name).type != field.type:
+                raise InputError(
+                    f"{path}: its column {field.name} is {field.type}, but by the grid it is "
+                    f"{schema.field(field.name).type}. Run this grid under another --name."
+                )
     return schema
 
 

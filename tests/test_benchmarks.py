@@ -86,6 +86,29 @@ def test_the_phases_of_the_analysis_that_are_timed_are_there():
     assert all(hasattr(importlib.import_module(place), name) for place, name, _ in module.PHASES)
 
 
+def test_planning_at_any_size_is_timed(tmp_path):
+    command = [sys.executable, FILE.with_name("scale.py"), "--only", "planning", "--points", "60", "--planned", "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^Planning ([\d,]+) points", done.stdout, re.MULTILINE) == ["60", "1,000"]
+    assert all(0 < float(size) < 1 for size in re.findall(r"plan.json +([\d.]+) MiB", done.stdout))
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_sweep_on_a_simulated_cluster_is_measured_and_comes_to_its_end(tmp_path):
+    command = [sys.executable, FILE.with_name("scale.py"), "--points", "60", "--nodes", "2", "--seconds", "12"]
+    done = subprocess.run([*command, "--planned", "60"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = dict(re.findall(r"^  (\S.*?) {2,}([\d.,]+) ", done.stdout, re.MULTILINE))
+    makespan, bound = (float(said[what]) for what in said if what.startswith(("makespan", "bound")))
+    assert 12 <= bound <= makespan
+    assert float(said["driver's CPU"]) > 0
+    assert float(said["run again: from the command to the first pack"]) > float(
+        said["run again: from the command to plan.json"]
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "said"),

@@ -204,10 +204,10 @@ def test_without_its_plan_what_has_ended_stays_and_the_rest_is_trained_anew(tmp_
 
 
 def test_points_that_failed_are_taken_out_and_nothing_else(tmp_path, quiet, monkeypatch):
-    def ill(points, recipe, device):
+    def ill(points, recipe, *how):
         if any(p.eta == 0.3 for p in points):
             raise ValueError("ill")
-        return start_training(points, recipe, device)
+        return start_training(points, recipe, *how)
 
     monkeypatch.setattr(worker, "start_training", ill)
     with dying(SweepDir(tmp_path / GRID.name)):

@@ -127,7 +127,6 @@ def test_an_interrupt_says_how_to_continue(sweeper, tmp_path, backend):
 def test_failed_points_are_grouped_by_cause_and_the_status_says_so(sweeper):
     done = sweeper(
         "run",
-        "submit",
         "small.yaml",
         *IN_PROCESS,
         "--set",

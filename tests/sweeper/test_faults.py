@@ -192,9 +192,9 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
 def _with_path(folder, train_pack):
     """The Ray trial of a pack in workers that have one more folder to import from."""
 
-    def train(config, root, threads):
+    def train(config, root, resources):
         sys.path.insert(0, folder)
-        train_pack(config, root, threads)
+        train_pack(config, root, resources)
 
     return train
 

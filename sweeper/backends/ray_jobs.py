@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import sweeper.backends.ray_tune  # noqa: F401 - sets Ray's environment before anything else imports Ray
+import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 
 # isort: split
 from ray.exceptions import RayError

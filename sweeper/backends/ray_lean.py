@@ -1,0 +1,64 @@
+"""Tune without what nobody here asks of it: its own state, its statistics, its order, its words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
+
+# isort: split
+from ray.air._internal import usage
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.schedulers import FIFOScheduler
+
+
+@contextmanager
+def lean() -> Iterator[None]:
+    """Keep Tune from what nobody asks it for.
+
+    It writes its own state only once, since it looks for the file in the end, not every ten seconds with 11 KB of every
+    trial that there ever was. And it does not count callbacks for statistics that are off, importing mlflow for that.
+    """
+    checkpoint, tag_callbacks = TuneController.checkpoint, usage.tag_callbacks
+
+    def at_first(controller: Any, **_: Any) -> None:
+        if controller._iteration == 0:
+            checkpoint(controller, wait=True)
+
+    TuneController.checkpoint, usage.tag_callbacks = at_first, lambda _: False
+    try:
+        yield
+    finally:
+        TuneController.checkpoint, usage.tag_callbacks = checkpoint, tag_callbacks
+
+
+class InOrder(FIFOScheduler):  # type: ignore[misc]
+    """Of the packs that wait the first of the plan, one that is tried again among them.
+
+    Tune gives it the next worker that is done with another pack, and stops the worker that was being started for it. So
+    where packs end more often than a worker takes to start, one that was lost was never replaced, and nodes that
+    joined stayed idle. Hence packs whose worker is being started come last. Tune's own scheduler also looks through
+    every trial there ever was, at each of some five events a pack.
+    """
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Called by Tune when a worker is free."""
+        workers, manager = tune_controller._trial_to_actor, tune_controller._actor_manager
+        waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PENDING]
+        left = [t for t in waiting if t not in workers or not manager.is_actor_started(workers[t])]
+        return min(left or waiting, key=lambda trial: int(trial.trial_id.rpartition("_")[2]), default=None)
+
+
+class Silent(TrialProgressCallback):  # type: ignore[misc]
+    """In place of Tune's own, which on an interrupt prints of every trial that it was completed."""
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Silence."""
+
+    def on_trial_error(self, *_: Any, **__: Any) -> None:
+        """Silence."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None:
+        """Silence."""

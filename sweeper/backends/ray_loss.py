@@ -1,0 +1,99 @@
+"""Whether Ray itself still lives: without its vital parts the driver would wait for ever."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
+
+# isort: split
+import ray
+from ray._private import worker as ray_worker
+
+from results.store import SweepDir
+from sweeper.events import stop_requested
+
+LOOK_SECONDS = 1.0  # between looks at what may have died
+PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
+STUCK_SECONDS = 15.0  # without a tick of Tune, which has ten a second
+_VITAL = ("gcs_server", "raylet")
+
+
+class RayLostError(BaseException):
+    """A vital part of Ray is gone. Not an Exception: Tune would wrap it."""
+
+
+class Loss(Protocol):
+    """Says what vital part of Ray is gone, or has not answered for ``patience`` seconds; empty if nothing."""
+
+    def __call__(self, patience: float) -> str:
+        """Ask."""
+        ...
+
+
+def own_loss() -> Loss:
+    """Of a Ray of our own, whose processes are ours."""
+    every = ray_worker.global_worker.node.all_processes
+    processes = [(name, info.process) for name in _VITAL for info in every.get(name, ())]
+    return lambda patience: next((name for name, process in processes if process.poll() is not None), "")
+
+
+def cluster_loss() -> Loss:
+    """Of a joined cluster: its head, or the raylet of this machine."""
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    raylet = ray_worker.global_worker.node.raylet_socket_name
+    answered = time.monotonic()
+
+    def silent() -> str:
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=LOOK_SECONDS):
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(LOOK_SECONDS)
+                probe.connect(raylet)
+                return ""
+            return "raylet of this machine"
+        return "head"
+
+    def lost(patience: float) -> str:
+        nonlocal answered
+        what = silent()
+        if not what:
+            answered = time.monotonic()
+        return what if time.monotonic() - answered >= patience else ""
+
+    return lost
+
+
+@contextmanager
+def guarded(
+    directory: SweepDir, failure: Callable[[str], str], lost: Callable[[], str]
+) -> Iterator[Callable[[], None]]:
+    """End this process if Ray dies under a call that then waits for it for ever, and that no exception gets out of.
+
+    Removing the placement group of a dead worker is such a call, when GCS is going too. Nothing is lost: what is done
+    stands in the store. While the block runs it calls what it is given, at least every ``STUCK_SECONDS``.
+    """
+    ticked, done = time.monotonic(), threading.Event()
+
+    def tick() -> None:
+        nonlocal ticked
+        ticked = time.monotonic()
+
+    def guard() -> None:
+        while not done.wait(LOOK_SECONDS):
+            if time.monotonic() - ticked > STUCK_SECONDS and (what := lost()):
+                stopped = stop_requested(directory)
+                directory.stop.unlink(missing_ok=True)
+                sys.stderr.write(f"error: {failure(what)}\n")
+                sys.stderr.flush()
+                os._exit(130 if stopped else 2)
+
+    threading.Thread(target=guard, name="guard of Ray", daemon=True).start()
+    try:
+        yield tick
+    finally:
+        done.set()

@@ -1,0 +1,152 @@
+"""What the driver does while Tune runs: hands on summaries, kills workers that hang, notes packs given up, leaves."""
+
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
+
+# isort: split
+import ray
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from results.store import SweepDir, write_text
+from search_spaces.grid import Recovery
+from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
+from sweeper.events import Notify, Progress, stop_requested
+from sweeper.ledger import give_up
+
+LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
+GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
+
+
+class StorageGoneError(BaseException):
+    """Even this process cannot write to the sweep directory. Not an Exception, as above."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
+def _kill(pid: int) -> None:
+    """End a worker of the node that this runs on, which may hang or be stopped."""
+    title = Path(f"/proc/{pid}/cmdline")
+    if not title.exists() or title.read_bytes().startswith(b"ray::"):  # its number may be another's by now
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+class Watch(tune.Callback):  # type: ignore[misc]
+    """See above.
+
+    Ray pickles its callbacks into a file that nobody reads; this one stays out of that.
+    """
+
+    def __init__(
+        self, directory: SweepDir, recovery: Recovery, notify: Notify, lost: Loss, tick: Callable[[], None]
+    ) -> None:
+        self._directory, self._recovery, self._notify, self._lost, self._tick = directory, recovery, notify, lost, tick
+        self._awake = 0.0  # seconds that this process has run: one that was stopped must not take workers for hung
+        self._heard: dict[str, float] = {}  # trial id to the time, awake, of its latest sign of life
+        self._trials: dict[str, Any] = {}
+        self._places: dict[str, tuple[str, int]] = {}
+        self._hung: set[str] = set()
+        self._active: set[str] = set()
+        self._looked, self._stopping = time.monotonic(), math.inf
+
+    def __getstate__(self) -> dict[str, None]:
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker has it, or soon will."""
+        self._heard[trial.trial_id], self._trials[trial.trial_id] = self._awake, trial
+        self._hung.discard(trial.trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Its worker has said something."""
+        self._heard[trial.trial_id] = self._awake
+        progress = result.get("progress")
+        if isinstance(progress, Progress):
+            self._places[trial.trial_id] = tuple(result["place"])
+            (self._active.discard if progress.left else self._active.add)(trial.trial_id)
+            self._notify(progress)
+        elif refused := result.get("refused"):
+            self._give_up(trial, refused, refused)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its worker has left it, done or not."""
+        self._forget(trial)
+        for statistics in (trial.metric_analysis, trial.metric_n_steps):
+            statistics.clear()  # of every number ever reported, 13 KB: Tune keeps its trials to the end
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its worker or node died; Tune starts it again at once, with this configuration."""
+        self._forget(trial)
+        trial.config["wait"] = min(2.0 ** (trial.num_failures - 1), LONGEST_WAIT)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its worker or node died once more than it is tried again."""
+        self._forget(trial)
+        error = str(trial.get_error() or "its worker died")
+        self._give_up(trial, _cause(error, self._recovery, hung=trial.trial_id in self._hung), error)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Called some ten times a second."""
+        self._tick()
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._awake += min(now - self._looked, 2 * LOOK_SECONDS)
+        self._looked = now
+        if lost := self._lost(PATIENCE_SECONDS):
+            raise RayLostError(lost)
+        if stop_requested(self._directory):
+            self._stopping = min(self._stopping, now)
+            if not self._active or now - self._stopping > GRACE_SECONDS:
+                raise KeyboardInterrupt
+        for trial_id, heard in list(self._heard.items()):
+            if self._awake - heard > self._recovery.hang_seconds:
+                self._heard[trial_id] = self._awake  # for a second try if the first does not reach it
+                self._hung.add(trial_id)
+                self._end_worker(trial_id)
+
+    def _end_worker(self, trial_id: str) -> None:
+        if place := self._places.get(trial_id):
+            node, pid = place
+            _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
+        elif actor := self._trials[trial_id].temporary_state.ray_actor:
+            ray.kill(actor)  # frozen before it said where it is
+
+    def _give_up(self, trial: Any, why: str, log: str) -> None:
+        pack = trial.config["pack"]
+        try:
+            give_up(self._directory, pack, why)
+            write_text(self._directory.logs / f"{pack}.txt", log)
+        except OSError as error:
+            raise StorageGoneError(error) from None
+
+    def _forget(self, trial: Any) -> None:
+        self._active.discard(trial.trial_id)
+        self._heard.pop(trial.trial_id, None)
+        self._places.pop(trial.trial_id, None)
+        self._trials.pop(trial.trial_id, None)
+
+
+def _cause(error: str, recovery: Recovery, *, hung: bool) -> str:
+    """Why a pack was given up, in a line."""
+    times = f"{recovery.retries + 1} time" + "s" * (recovery.retries > 0)
+    if hung:
+        return f"its worker was lost {times}; the last one gave no sign of life for {recovery.hang_seconds:g} s"
+    if "OutOfMemory" in error:
+        return f"its worker ran out of memory {times}"
+    last = [line for line in error.splitlines() if line.strip()][-1:]
+    return f"its worker died {times}" + (f": {last[0].strip()[:300]}" if last else "")

@@ -94,6 +94,7 @@ def timed(what, action):
 
 def before_training(directory, grid, workers):
     """What a run does before its first pack starts, step by step."""
+    from sweeper.capacity import Capacity
     from sweeper.recovery import put_in_order
     from sweeper.run import continued_plan, missing_points, prepare, profiles_of, refuse_conflicts
 
@@ -102,7 +103,9 @@ def before_training(directory, grid, workers):
     profiles = timed("profiles_of", lambda: profiles_of(grid, points))
     timed("put_in_order", lambda: put_in_order(directory, grid, points, Console(file=io.StringIO())))
     missing = timed("missing_points", lambda: missing_points(directory, points))
-    plan = timed("continued_plan", lambda: continued_plan(directory, grid, missing, profiles, workers))
+    plan = timed(
+        "continued_plan", lambda: continued_plan(directory, grid, missing, profiles, Capacity(workers=workers))
+    )
     timed("prepare", lambda: prepare(directory, grid, points, plan))
 
 

@@ -36,7 +36,8 @@ class Profile:
         forward_flops: FLOP of a forward pass of one sample.
         measured: samples that a measurement runs through the model.
         watched: training samples that AutoL2 looks at, as a mean over steps, besides the step's own batch.
-        pack_limit: points that can share a pack on this device.
+        pack_limit: points that can share a pack; of a CPU, until the memory of a GPU is known.
+        point_bytes: of a GPU's memory that a point in training takes; 0 if its memory is not what limits packs.
         micro_batches: of a step, computed one after the other. processes: that share them.
         ends_at: ηλ·steps/(1-μ), in λ of the grid, at which a point is expected to end; infinity if it is at its budget.
         flow: whether a point is a differential equation, whose cost is that of its measurements and not of its steps.
@@ -53,6 +54,7 @@ class Profile:
     measured: int
     watched: float
     pack_limit: int
+    point_bytes: int = 0
     ends_at: float = math.inf
     flow: bool = False
     point_flops: float = 0.0

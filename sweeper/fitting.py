@@ -1,4 +1,4 @@
-"""How many points fit into memory at a time: what workers have found out, for the others and for later plans.
+"""How many points fit into memory at a time: what shapes say, and what workers have found out since.
 
 ``memory/VARIANT-POINTS`` is an empty file: so many points of a variant of the trainable were too many for some worker.
 """
@@ -13,6 +13,8 @@ from results.store import SweepDir, create, make_folder, sizes_in
 from search_spaces.plan import Profile
 from search_spaces.recipe import Variant
 
+GPU_MEMORY_SHARE = 0.8  # of what a pack is given; the rest is for the library's workspaces
+GPU_MOST_POINTS = 1024
 _NAME = re.compile(r"([0-9a-f]{12})-(\d{1,9})")
 
 
@@ -35,6 +37,22 @@ def limited(directory: SweepDir, profiles: Mapping[Variant, Profile]) -> dict[Va
         variant: replace(profile, pack_limit=min(profile.pack_limit, limits.get(_key(variant), profile.pack_limit)))
         for variant, profile in profiles.items()
     }
+
+
+def sized(profiles: Mapping[Variant, Profile], pack_bytes: float | None) -> dict[Variant, Profile]:
+    """``profiles`` with packs as large as so much memory of a GPU may hold; those of a CPU if None."""
+    if pack_bytes is None:
+        return dict(profiles)
+    return {
+        variant: replace(profile, pack_limit=_most_in(pack_bytes, profile.point_bytes))
+        if profile.point_bytes
+        else profile
+        for variant, profile in profiles.items()
+    }
+
+
+def _most_in(pack_bytes: float, point_bytes: int) -> int:
+    return max(1, min(GPU_MOST_POINTS, int(GPU_MEMORY_SHARE * pack_bytes) // point_bytes))
 
 
 def _limits(directory: SweepDir) -> dict[str, int]:

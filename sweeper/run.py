@@ -21,8 +21,9 @@ from search_spaces.points import Point, ids_in, make_points
 from search_spaces.recipe import Variant, recipe_of
 from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
+from sweeper.capacity import Capacity
 from sweeper.conclude import ANALYSIS, Account, conclude
-from sweeper.fitting import limited
+from sweeper.fitting import limited, sized
 from sweeper.ledger import given_up
 from sweeper.lock import locked
 from sweeper.plan_file import PlanFile, earlier_plan, read_grid, write_plan
@@ -66,7 +67,7 @@ def run_sweep(
             with closing(open_backend()) as backend:
                 if grid.resources.processes_per_pack > 1 and backend.name == "inprocess":
                     console.print(ONE_PROCESS, soft_wrap=True, highlight=False)
-                plan = continued_plan(directory, grid, missing, profiles, backend.workers(grid.resources))
+                plan = continued_plan(directory, grid, missing, profiles, backend.capacity(grid.resources))
                 prepare(directory, grid, points, plan)
                 Thread(target=import_module, args=(ANALYSIS,), daemon=True).start()
                 under_way = len(parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
@@ -119,8 +120,8 @@ def _refuse_other_points(directory: SweepDir, grid: Grid, earlier: PlanFile | No
 
 def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:
     """Cost of each variant of the grid's trainable; if ``only_plan``, of data sets that may not be there yet."""
-    gpus, processes = grid.resources.gpus_per_pack, grid.resources.processes_per_pack
-    return {v: profile(recipe_of(grid, v), gpus, processes, only_plan=only_plan) for v in variants(points)}
+    processes = grid.resources.processes_per_pack
+    return {v: profile(recipe_of(grid, v), processes, only_plan=only_plan) for v in variants(points)}
 
 
 def device_of(grid: Grid) -> str:
@@ -135,10 +136,11 @@ def missing_points(directory: SweepDir, points: Sequence[Point]) -> list[Point]:
 
 
 def continued_plan(
-    directory: SweepDir, grid: Grid, missing: Sequence[Point], profiles: Mapping[Variant, Profile], workers: int
+    directory: SweepDir, grid: Grid, missing: Sequence[Point], profiles: Mapping[Variant, Profile], capacity: Capacity
 ) -> Plan:
     """The plan for what is missing: packs that have begun stay as they are, and all do where nothing has changed."""
-    earlier, profiles = earlier_plan(directory), limited(directory, profiles)
+    earlier, workers = earlier_plan(directory), capacity.workers
+    profiles = limited(directory, sized(profiles, capacity.pack_bytes))
     if earlier is None:
         return plan_for(grid, missing, profiles, workers)
     ids, begun, ends = {p.id for p in missing}, packs_begun(directory), read_ends(directory)

@@ -19,7 +19,7 @@ from search_spaces.points import count_points, make_points
 from search_spaces.recipe import Variant
 from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop, judged_by
-from sweeper.backends import available_cpus
+from sweeper.capacity import Capacity, capacity_here
 from sweeper.conclude import Account
 from sweeper.inspection import short
 from sweeper.progress import duration
@@ -35,6 +35,7 @@ WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 def show_plan(grid: Grid, console: Console) -> None:
     """Points, packs and cost of a grid on this machine; nothing runs."""
+    from sweeper.fitting import sized  # noqa: PLC0415
     from sweeper.pace import measure_pace, seconds_of  # noqa: PLC0415 - they need torch, the other commands do not
     from sweeper.run import plan_for, profiles_of  # noqa: PLC0415
     from trainables.data.torchvision_sets import DataNotFoundError  # noqa: PLC0415
@@ -44,8 +45,8 @@ def show_plan(grid: Grid, console: Console) -> None:
         profiles = profiles_of(grid, points)
     except DataNotFoundError as error:
         profiles, lacking = profiles_of(grid, points, only_plan=True), str(error)
-    workers = max(1, int(available_cpus() / grid.resources.cpus_per_pack))
-    plan = plan_for(grid, points, profiles, workers)
+    capacity = capacity_here(grid.resources)
+    plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
     pace = None if lacking else measure_pace(grid, costliest)
     if pace:
@@ -54,7 +55,7 @@ def show_plan(grid: Grid, console: Console) -> None:
         took = f"about {duration(seconds)} of training ({step}) and some 20 s around it"
     else:
         took = _assumed_time(grid, plan)
-    console.print(_plan_summary(grid, plan, profiles, took))
+    console.print(_plan_summary(grid, plan, profiles, took, _memory(grid, plan, profiles, capacity)))
     console.print(_pack_table(plan))
     if lacking:
         console.print(f"\n[yellow]planned with the sizes as published:[/] {escape(lacking)}", soft_wrap=True)
@@ -71,7 +72,9 @@ def _assumed_time(grid: Grid, plan: Plan) -> str:
     return f"about {duration(plan.makespan / speed)} if each worker reaches {speed:.0e} FLOP/s"
 
 
-def _plan_summary(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], took: str) -> Table:
+def _plan_summary(
+    grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], took: str, memory: Mapping[str, str]
+) -> Table:
     cost, profiles = plan.cost, list(by_variant.values())
     budgets = [p.budget for p in plan.points]
     sizes = sorted({p.parameters for p in profiles})
@@ -90,6 +93,7 @@ def _plan_summary(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile],
         "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
         "work": f"{cost.flops:.2g} FLOP",
         "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
+        **memory,
         "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {plan.workers} workers",
         "time": took,
     }
@@ -98,6 +102,16 @@ def _plan_summary(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile],
     for name, text in rows.items():
         table.add_row(f"[bold]{name}[/]", escape(text))
     return table
+
+
+def _memory(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], capacity: Capacity) -> dict[str, str]:
+    """What the largest pack is expected to take of a GPU, where packs ask for one."""
+    if not grid.resources.gpus_per_pack:
+        return {}
+    if capacity.pack_bytes is None:
+        return {"memory": "no GPU here: packs are planned as on a CPU; a run sizes them for the GPUs that it finds"}
+    most = max(sum(by_variant[p.variant].point_bytes for p in pack.points) for pack in plan.packs)
+    return {"memory": f"{most / 1e9:.2g} GB the largest pack, of {capacity.pack_bytes / 1e9:.3g} GB of a GPU"}
 
 
 def _stop(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile]) -> dict[str, str]:

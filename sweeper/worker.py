@@ -35,7 +35,9 @@ PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it live
 ALL_PULSES = 100.0  # of all workers together, of more it is less often: each costs the driver 4 ms, and storage a look
 
 
-def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = ALONE) -> None:
+def run_pack(
+    root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = ALONE, *, crowded: bool = False
+) -> None:
     """Train the points of a pack that have not ended yet and store their rows.
 
     Args:
@@ -44,6 +46,7 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1, group: G
         notify: called about once a second and at the end.
         threads: CPU threads of this process.
         group: the processes that train them, which this one leads.
+        crowded: whether the worker before had to go since its machine ran out of memory.
 
     Raises:
         StorageRefusedError: it has waited for storage as long as the grid says.
@@ -51,7 +54,7 @@ def run_pack(root: str, pack_id: str, notify: Notify, threads: int = 1, group: G
     directory = SweepDir(place(root))
     try:
         with _settings(threads):
-            _PackRun(directory, pack_id, notify, group).run()
+            _PackRun(directory, pack_id, notify, group).run(crowded)
     except OvertakenError:
         pass  # another worker has this pack by now
     except StorageRefusedError:
@@ -128,12 +131,15 @@ class _PackRun:
             report_seconds=self._pulse,
         )
 
-    def run(self) -> None:
-        """Train until every point has ended, or the run is to stop."""
+    def run(self, crowded: bool) -> None:
+        """Train until every point has ended, or the run is to stop; if ``crowded``, half as many points at a time."""
         if self._writer.together is None and self._checkpoint.training is None:
             most = self._patiently(self._most_that_fit)
             if most is not None and most < len(self._pack.points):
                 self._writer.together = most
+        if crowded and (were := len(self._next())) > 1:
+            self._checkpoint = AFRESH
+            self._halve(were)
         while points := self._next():
             if not self._train(points):
                 self._writer.pause()

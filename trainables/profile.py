@@ -30,13 +30,11 @@ CPU_ACTIVATION_BYTES = 2**20
 CPU_MOST_POINTS = 64
 LARGE = 10**8  # parameters from which a trial pass is made without memory, on the meta device
 SAMPLES = 2  # of the trial forward pass: batch norm refuses one
-GPU_MEMORY_SHARE = 0.8  # of what a pack is given; the rest is for the library's workspaces
-GPU_MOST_POINTS = 1024
 
 
 @lru_cache(maxsize=256)
-def profile(recipe: Recipe, gpus: float = 0.0, processes: int = 1, *, only_plan: bool = False) -> Profile:
-    """Sizes and cost of ``recipe`` in packs that get ``gpus`` GPUs each, 0 for a CPU, for so many ``processes``.
+def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> Profile:
+    """Sizes and cost of ``recipe`` in packs that so many ``processes`` train.
 
     If ``only_plan``, a published data set that is not there is taken as published.
 
@@ -59,7 +57,7 @@ def profile(recipe: Recipe, gpus: float = 0.0, processes: int = 1, *, only_plan:
         flops, activations, widest, outputs = _forward_cost(model, task.data.train.shape)
         _check_outputs(task, outputs)
     parameters = sum(p.numel() for p in model.parameters())
-    free = whole_batch(recipe.trainable, micro_batch == train, model)
+    free, alone = whole_batch(recipe.trainable, micro_batch == train, model), processes == 1
     auto = recipe.l2.auto
     return Profile(
         train=train,
@@ -71,9 +69,8 @@ def profile(recipe: Recipe, gpus: float = 0.0, processes: int = 1, *, only_plan:
         measured=test + (0 if free else measured_train(recipe, train)),
         ends_at=EXPECTED / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=_pack_limit(gpus, micro_batch * widest * 4, micro_batch * activations * 4 + parameters * 16)
-        if processes == 1
-        else 1,
+        pack_limit=max(1, min(CPU_MOST_POINTS, CPU_ACTIVATION_BYTES // (micro_batch * widest * 4))) if alone else 1,
+        point_bytes=micro_batch * activations * 4 + parameters * 16 if alone else 0,
         micro_batches=micro_batches,
         processes=processes,
     )
@@ -200,10 +197,3 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         raise ValueError(f"the model returned {type(final).__name__}, not a tensor (B, C)")
     outputs.append(final.numel() // SAMPLES)
     return float(sum(flops)), sum(outputs), max(outputs), final
-
-
-def _pack_limit(gpus: float, widest_bytes: int, point_bytes: int) -> int:
-    if gpus == 0 or not torch.cuda.is_available():
-        return max(1, min(CPU_MOST_POINTS, CPU_ACTIVATION_BYTES // widest_bytes))
-    memory = torch.cuda.get_device_properties(0).total_memory * min(1.0, gpus) * GPU_MEMORY_SHARE
-    return max(1, min(GPU_MOST_POINTS, int(memory) // point_bytes))

@@ -1,17 +1,12 @@
 """Where packs run: one interface, an implementation in this process and one on Ray Tune."""
 
-import os
 from typing import Protocol
 
 from results.store import SweepDir
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
+from sweeper.capacity import Capacity
 from sweeper.events import Notify
-
-
-def available_cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Backend(Protocol):
@@ -24,8 +19,8 @@ class Backend(Protocol):
 
     name: str
 
-    def workers(self, resources: Resources) -> int:
-        """Packs that run at the same time.
+    def capacity(self, resources: Resources) -> Capacity:
+        """What there is for packs of ``resources``.
 
         Raises:
             InputError: no worker of the machine or cluster can give a pack what it asks for.

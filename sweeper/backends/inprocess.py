@@ -1,11 +1,10 @@
 """All packs in this process, one after the other: for a debugger, and for machines without Ray."""
 
-import torch
-
 from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
+from sweeper.capacity import Capacity, gpus_here, pack_bytes
 from sweeper.events import Notify, stop_requested
 from sweeper.ledger import give_up
 from sweeper.pack_writer import StorageRefusedError
@@ -17,18 +16,19 @@ class InProcessBackend:
 
     name = "inprocess"
 
-    def workers(self, resources: Resources) -> int:
-        """One: this process.
+    def capacity(self, resources: Resources) -> Capacity:
+        """One worker: this process.
 
         Raises:
             InputError: a pack asks for a GPU, and torch finds none.
         """
-        if resources.gpus_per_pack > 0 and not torch.cuda.is_available():
+        gpus = gpus_here()[:1] if resources.gpus_per_pack else []  # it trains on the first
+        if resources.gpus_per_pack and not gpus:
             raise InputError(
                 f"resources.gpus_per_pack: {resources.gpus_per_pack:g} is asked for, but torch finds no GPU here; "
                 "set it to 0 to train on the CPU."
             )
-        return 1
+        return Capacity(workers=1, pack_bytes=pack_bytes(gpus, resources))
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
         """Train all packs of ``plan`` in its order. A pack that storage refuses is given up: it has waited long."""

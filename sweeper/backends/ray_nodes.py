@@ -6,40 +6,94 @@ from typing import Any
 import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 
 # isort: split
+import ray
 from ray import tune
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_spaces.errors import InputError
 from search_spaces.grid import Resources
+from sweeper.capacity import Capacity, gpus_here, pack_bytes, processes_on
 
 COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
+LOOK_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
+_MODEL = "ray.io/accelerator-type"  # a label that Ray gives to nodes with GPUs
 
 
-def workers_of(nodes: Sequence[Mapping[str, Any]], resources: Resources) -> int:
+def capacity_of(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joined: bool) -> Capacity:
     """As many packs as the CPUs and GPUs of the cluster can hold: processes node by node, some for each pack.
 
     Args:
         nodes: as ``ray.nodes()`` has them.
         resources: of a pack.
+        joined: whether they are of a cluster that others have set up.
 
     Raises:
-        InputError: no node can hold one.
+        InputError: no node can hold one, or sweeper is not installed where they would train.
     """
-    nodes = [node for node in nodes if node["Alive"]]
-    alive = [node["Resources"] for node in nodes if resources.labels.items() <= node["Labels"].items()]
-    if not alive:
+    alive = [node for node in nodes if node["Alive"]]
+    chosen = [node for node in alive if resources.labels.items() <= node["Labels"].items()]
+    if not chosen:
         wanted = ", ".join(f"{key}: {value}" for key, value in resources.labels.items())
-        known = sorted({f"{k}: {v}" for n in nodes for k, v in n["Labels"].items() if k != "ray.io/node-id"})
+        known = sorted({f"{k}: {v}" for n in alive for k, v in n["Labels"].items() if k != "ray.io/node-id"})
         raise InputError(
             f"resources.labels: no machine of the cluster has {{{wanted}}}; there are "
             f"{', '.join(known) or 'no labels'}. Ray takes them with 'ray start --labels'."
         )
-    count = sum(_fits(node, resources) for node in alive) // resources.processes_per_pack
-    if not count:
-        offers = "; ".join(f"{n.get('CPU', 0):g} CPUs, {n.get('GPU', 0):g} GPUs" for n in alive)
+    able = [node for node in chosen if _processes_on(node, resources)]
+    workers = sum(_processes_on(node, resources) for node in able) // resources.processes_per_pack
+    if not workers:
+        offers = "; ".join("{:g} CPUs, {:g} GPUs".format(*_offer(node)) for node in chosen)
         raise InputError(
             f"resources: a pack asks for {_asked(resources)} (nodes: {offers}). Lower cpus_per_pack or gpus_per_pack."
         )
-    return count
+    gpus = _gpus_of(able) if joined else gpus_here() if resources.gpus_per_pack else []
+    return Capacity(workers=workers, pack_bytes=pack_bytes(gpus, resources))
+
+
+def _offer(node: Mapping[str, Any]) -> tuple[float, float]:
+    """CPUs and GPUs."""
+    return node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0)
+
+
+def _processes_on(node: Mapping[str, Any], resources: Resources) -> int:
+    return processes_on(*_offer(node), resources)
+
+
+def _gpus_of(nodes: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Bytes of each GPU of one node of each kind, those apart that do not answer.
+
+    Raises:
+        InputError: a node cannot answer, since sweeper or torch is not installed there.
+    """
+    kinds = {(node["Labels"].get(_MODEL), _offer(node)): node for node in nodes}
+    looks = [(_look.options(scheduling_strategy=_on(node)).remote(), node) for node in kinds.values()]
+    found: list[int] = []
+    for look, node in looks:
+        try:
+            found += ray.get(look, timeout=LOOK_SECONDS)
+        except RayError as error:  # a timeout is one
+            if "No module named" in str(error):
+                raise _not_installed(node, str(error)) from None
+    return found
+
+
+@ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
+def _look() -> list[int]:
+    """On a node: the memory of its GPUs. A task that asks for no GPU sees them all."""
+    return gpus_here()
+
+
+def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+
+
+def _not_installed(node: Mapping[str, Any], error: str) -> InputError:
+    missing = error.rpartition("No module named ")[2].splitlines()[0].strip()
+    return InputError(
+        f"the node {node['NodeManagerAddress']} of the cluster has no module {missing}: all nodes need the same "
+        "'pip install sweeper' as this one (docs/cluster.md)."
+    )
 
 
 def place_of(resources: Resources) -> Any:
@@ -49,15 +103,6 @@ def place_of(resources: Resources) -> Any:
         return tune.PlacementGroupFactory([{"CPU": 0, "memory": COORDINATOR_BYTES}], bundle_label_selector=labels)
     bundle = {"CPU": resources.cpus_per_pack, "GPU": resources.gpus_per_pack}
     return tune.PlacementGroupFactory([bundle], bundle_label_selector=labels)
-
-
-def _fits(node: dict[str, float], resources: Resources) -> int:
-    """Processes that a node can hold."""
-    counts = [int(node.get("CPU", 0) * resources.processes_per_pack / resources.cpus_per_pack)]
-    if gpus := resources.gpus_per_pack / resources.processes_per_pack:
-        per_gpu = int(1 / gpus) if gpus < 1 else 1 / gpus
-        counts.append(int(node.get("GPU", 0) * per_gpu))
-    return min(counts)
 
 
 def _asked(resources: Resources) -> str:

@@ -29,11 +29,11 @@ from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
-from sweeper.backends import available_cpus
-from sweeper.backends.ray_lean import InOrder, Silent, lean
 from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, RayLostError, cluster_loss, guarded, own_loss
-from sweeper.backends.ray_nodes import place_of, workers_of
+from sweeper.backends.ray_nodes import capacity_of, place_of
+from sweeper.backends.ray_patches import InOrder, Silent, patched
 from sweeper.backends.ray_watch import StorageGoneError, Watch
+from sweeper.capacity import Capacity, available_cpus
 from sweeper.events import Notify, Progress, stop_requested, wait_for_it
 from sweeper.ledger import given_up
 from sweeper.pack_writer import StorageRefusedError
@@ -98,9 +98,9 @@ class RayBackend:
             "leave --address out to use this machine."
         )
 
-    def workers(self, resources: Resources) -> int:
-        """See ``ray_nodes.workers_of``."""
-        return workers_of(ray.nodes(), resources)
+    def capacity(self, resources: Resources) -> Capacity:
+        """See ``ray_nodes.capacity_of``."""
+        return capacity_of(ray.nodes(), resources, joined=self._address != "local")
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
         """Train all packs of ``plan`` as Ray trials, in its order; a Ray of our own that dies is started again."""
@@ -175,7 +175,7 @@ class RayBackend:
                 ),
             )
             try:
-                with lean():
+                with patched():
                     tuner.fit()
             except StorageGoneError as gone:
                 raise gone.error from None
@@ -211,6 +211,7 @@ def _train_pack(config: dict[str, Any], root: str, resources: Resources) -> None
         train_together(root, config["pack"], resources, notify, tune.report)
         return
     try:
-        run_pack(root, config["pack"], notify, max(1, int(resources.cpus_per_pack)))
+        threads = max(1, int(resources.cpus_per_pack))
+        run_pack(root, config["pack"], notify, threads, crowded=config.get("crowded", False))
     except StorageRefusedError as error:  # it has waited long: not to be tried again at once
         tune.report({"refused": str(error)})

@@ -92,11 +92,12 @@ class Watch(tune.Callback):  # type: ignore[misc]
         """Its worker or node died; Tune starts it again at once, with this configuration."""
         self._forget(trial)
         trial.config["wait"] = min(2.0 ** (trial.num_failures - 1), LONGEST_WAIT)
+        trial.config["crowded"] = _crowded(_error(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Its worker or node died once more than it is tried again."""
         self._forget(trial)
-        error = str(trial.get_error() or "its worker died")
+        error = _error(trial)
         self._give_up(trial, _cause(error, self._recovery, hung=trial.trial_id in self._hung), error)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
@@ -141,12 +142,23 @@ class Watch(tune.Callback):  # type: ignore[misc]
         self._trials.pop(trial.trial_id, None)
 
 
+def _error(trial: Any) -> str:
+    """What its latest worker ended with. Tune writes the errors of all into one file of this machine."""
+    file = Path(trial.error_file or "")
+    return file.read_text(encoding="utf-8").rpartition("Failure # ")[2] if file.is_file() else "its worker died"
+
+
+def _crowded(error: str) -> bool:
+    """Whether a worker had to go since its machine ran out of memory."""
+    return "OutOfMemoryError" in error
+
+
 def _cause(error: str, recovery: Recovery, *, hung: bool) -> str:
     """Why a pack was given up, in a line."""
     times = f"{recovery.retries + 1} time" + "s" * (recovery.retries > 0)
     if hung:
         return f"its worker was lost {times}; the last one gave no sign of life for {recovery.hang_seconds:g} s"
-    if "OutOfMemory" in error:
+    if _crowded(error):
         return f"its worker ran out of memory {times}"
     last = [line for line in error.splitlines() if line.strip()][-1:]
     return f"its worker died {times}" + (f": {last[0].strip()[:300]}" if last else "")

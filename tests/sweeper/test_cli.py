@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,20 +35,44 @@ def sweeper(tmp_path):
 
 
 IN_PROCESS = ("--backend", "inprocess", "--tracking-uri", "none")
+FORBIDDEN = "raise ImportError('this was imported')"
 
 
-def test_run_status_analyze_and_run_again(sweeper, tmp_path):
-    first = sweeper("run", "small.yaml", *IN_PROCESS)
-    assert re.search(r"overparameterized +. \w+", first.stdout)
-    assert "6 completed" in first.stdout
-    root = tmp_path / "runs/small"
-    assert {p.name for p in root.iterdir()} == {
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """A folder in which the small grid was run by the command line, where neither Ray nor MLflow can be imported."""
+    folder = tmp_path_factory.mktemp("ran")
+    (folder / "small.yaml").write_text(SMALL, encoding="utf-8")
+    for name in ("ray.py", "mlflow.py"):
+        (folder / name).write_text(FORBIDDEN)
+    command = [sys.executable, "-m", "sweeper", "run", "small.yaml", *IN_PROCESS]
+    environment = os.environ | {"COLUMNS": "160", "PYTHONPATH": str(ROOT)}
+    return folder, subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+
+
+@pytest.fixture
+def ran(first_run, tmp_path):
+    """A copy of its sweep."""
+    folder, _ = first_run
+    shutil.copytree(folder / "runs", tmp_path / "runs")
+    return tmp_path / "runs/small"
+
+
+def test_a_run_in_this_process_needs_neither_ray_nor_mlflow(first_run):
+    folder, done = first_run
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"overparameterized +. \w+", done.stdout)
+    assert "6 completed" in done.stdout
+    assert {p.name for p in (folder / "runs/small").iterdir()} == {
         "grid.yaml", "plan.json", "rows", "attempts", "lock", "points.parquet", "analysis", "report.html",
     }  # fmt: skip
-    rows = pd.read_parquet(root / "rows")
+    rows = pd.read_parquet(folder / "runs/small/rows")
     assert rows.groupby("point").ngroups == 6
     assert not rows.duplicated(["point", "step"]).any()
 
+
+def test_status_analyze_and_run_again(sweeper, ran):
+    root = ran
     status = json.loads(sweeper("status", root, "--json").stdout)
     assert (status["points"], status["missing"], status["outcomes"]) == (6, 0, {"completed": 6})
 
@@ -61,24 +86,13 @@ def test_run_status_analyze_and_run_again(sweeper, tmp_path):
     assert (root / "rows").stat().st_mtime_ns == before
 
 
-def test_a_conflicting_grid_is_refused_with_the_difference(sweeper, tmp_path):
-    sweeper("run", "small.yaml", *IN_PROCESS)
-    before = (tmp_path / "runs/small/grid.yaml").read_bytes()
+def test_a_conflicting_grid_is_refused_with_the_difference(sweeper, ran):
+    before = (ran / "grid.yaml").read_bytes()
     done = sweeper("run", "small.yaml", *IN_PROCESS, "--set", "trainable.model.width=17", expect=2)
     assert "trainable.model.width: 16 → 17" in done.stderr
     assert "--name small-2" in done.stderr
-    assert (tmp_path / "runs/small/grid.yaml").read_bytes() == before
+    assert (ran / "grid.yaml").read_bytes() == before
     sweeper("run", "small.yaml", *IN_PROCESS, "--set", "trainable.model.width=17", "--name", "small-2")
-
-
-def test_mlflow_is_not_imported_without_a_tracker(sweeper, tmp_path):
-    (tmp_path / "mlflow.py").write_text("raise ImportError('mlflow was imported')")
-    sweeper("run", "small.yaml", *IN_PROCESS)
-
-
-def test_ray_is_not_needed_in_process(sweeper, tmp_path):
-    (tmp_path / "ray.py").write_text("raise ImportError('ray was imported')")
-    sweeper("run", "small.yaml", *IN_PROCESS)
 
 
 def test_the_default_tracker_lies_beside_the_sweeps_and_can_be_replayed(sweeper, tmp_path):

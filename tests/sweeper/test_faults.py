@@ -80,7 +80,7 @@ class _Shared:
     name = "ray"
 
     def __init__(self, backend, disturb=lambda _: None):
-        self.workers, self._run, self._disturb = backend.workers, backend.run, disturb
+        self.capacity, self._run, self._disturb = backend.capacity, backend.run, disturb
         self.heard = []
 
     def run(self, directory, plan, grid, notify):
@@ -113,6 +113,7 @@ def test_a_killed_worker_costs_no_row_and_gives_none_twice(tmp_path, reference, 
 
 @linux
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_killed_and_its_pack_tried_again(tmp_path, reference, ray_backend):
     stopped = []
 
@@ -278,6 +279,7 @@ def test_a_disk_that_is_full_for_a_while_only_delays(tmp_path, reference):
         assert_same(sweep.directory, reference)
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_read_only_for_a_while_only_delays(tmp_path, reference):
     """Without the lock of a run, which is open for writing, so that nothing could be mounted anew."""
     with small_disk(tmp_path / "disk") as disk:

@@ -3,20 +3,23 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from crash_support import commit_always, train, train_dying
-from faults_support import assert_same
+from crash_support import Killed, commit_always, dying, train, train_dying
+from faults_support import Sweep, assert_same
 
 from results.parts import parts
 from results.store import SweepDir, sizes_in
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
-from sweeper.fitting import limited, most_that_fit, note_too_many
+from sweeper.fitting import GPU_MOST_POINTS, limited, most_that_fit, note_too_many, sized
 from sweeper.plan_file import read_plan
 from sweeper.run import profiles_of
+from sweeper.worker import run_pack
 from trainables.memory import out_of_memory
 from trainables.train import PackTraining
 
@@ -65,6 +68,23 @@ def test_what_did_not_fit_limits_the_plan(tmp_path, small_grid):
     assert most_that_fit(directory, variant) == 2
     assert limited(directory, profiles)[variant].pack_limit == 2
     assert most_that_fit(directory, (("model.width", 8),)) is None
+
+
+@pytest.mark.parametrize(("points", "limit"), [(10, 8), (1, 1), (0.5, 1), (10**6, GPU_MOST_POINTS)])
+def test_packs_on_gpus_fill_four_fifths_of_what_they_have(small_grid, points, limit):
+    grid = small_grid()
+    ((variant, profile),) = profiles_of(grid, make_points(grid)).items()
+    assert sized({variant: profile}, None)[variant] == profile
+    assert profile.point_bytes > 16 * profile.parameters  # weights, gradients, momentum, the next weights
+    assert sized({variant: profile}, points * profile.point_bytes)[variant].pack_limit == limit
+
+
+def test_what_has_no_size_stays_as_it_is(small_grid):
+    """Loops of one's own, theory, and points that several processes train."""
+    grid = small_grid()
+    ((variant, profile),) = profiles_of(grid, make_points(grid)).items()
+    alone = replace(profile, pack_limit=1, point_bytes=0)
+    assert sized({variant: alone}, 1e12) == {variant: alone}
 
 
 @pytest.mark.slow
@@ -121,3 +141,31 @@ def test_a_worker_may_die_at_any_change_while_packs_are_halved(tmp_path, small_g
         died = train_dying(grid, tmp_path / "died", at)
     assert_same(died, whole)
     assert len({name.pack for name in parts(died)}) == 1
+
+
+@pytest.mark.parametrize("at", range(3, 31, 9))
+def test_the_worker_after_one_that_filled_its_machine_trains_half_of_the_points_at_a_time(tmp_path, small_grid, at):
+    grid = small_grid("recovery.commit_seconds=0", "resources.pack=6", "measure.log=4")
+    whole, directory = train_dying(grid, tmp_path / "whole"), SweepDir(tmp_path / "died" / grid.name)
+    with dying(directory, at), suppress(Killed):
+        train(grid, tmp_path / "died")
+    (pack,) = read_plan(directory).packs
+    with dying(directory):
+        run_pack(str(directory.root), pack.id, lambda _: None, crowded=True)
+    assert {name.rpartition("-")[2] for name in sizes_in(directory.memory)} == {"6"}
+    assert_same(directory, whole)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_packs_are_halved_that_ray_stops_since_the_machine_runs_out_of_memory(tmp_path):
+    """A pack of 8 takes 1.6 GB, and all else that runs some 2 GB."""
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    sizes = {words[0]: int(words[1]) for words in lines}
+    total = sizes["MemTotal:"]
+    most = (total - sizes["MemAvailable:"] + 2.4e6) / total
+    sweep = Sweep(tmp_path, "trainable.model.width=4096", "resources.cpus_per_pack=2", "recovery.retries=9", text=WIDE)
+    assert sweep.finish(RAY_memory_usage_threshold=f"{most:.4f}", RAY_memory_monitor_refresh_ms="100") == 0
+    assert sizes_in(sweep.directory.memory)
+    assert_same(sweep.directory, train(sweep.grid, tmp_path / "free"))

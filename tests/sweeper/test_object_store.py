@@ -109,10 +109,10 @@ def test_weights_that_are_replaced_leave_no_second_file(bucket, quiet):
     assert len(weight_files(SweepDir(bucket / grid.name))) == 2
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
-def test_a_run_killed_again_and_again_loses_nothing(bucket, grid_file, reference, seed):
-    draw, directory = random.Random(seed), SweepDir(bucket / "faults")
-    for _ in range(2):
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)])
+def test_a_run_killed_again_and_again_loses_nothing(bucket, grid_file, reference, kills):
+    draw, directory = random.Random(kills), SweepDir(bucket / "faults")
+    for _ in range(kills):
         before = len(parts(directory))
         with command(grid_file, bucket) as process:
             deadline, more = time.monotonic() + 60, draw.randint(1, 4)
@@ -161,6 +161,7 @@ def _train_dying(grid, out, at):
         return train(grid, out), count[0]
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_for_a_while_is_waited_for(server, bucket, grid_file, reference):
     directory = SweepDir(bucket / "faults")
     with command(grid_file, bucket) as process:
@@ -176,6 +177,7 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(server, bucket, grid_fil
     assert_same(directory, reference)
 
 
+@pytest.mark.slow
 def test_an_interrupt_is_heard_through_the_store(bucket, grid_file, reference):
     directory = SweepDir(bucket / "faults")
     with command(grid_file, bucket) as process:
@@ -192,10 +194,9 @@ def test_an_interrupt_is_heard_through_the_store(bucket, grid_file, reference):
     assert_same(directory, reference)
 
 
-def test_a_byte_that_was_altered_is_found_and_trained_again(bucket, grid_file, reference):
-    with command(grid_file, bucket) as process:
-        process.communicate(timeout=100)
-    directory = SweepDir(bucket / "faults")
+def test_a_byte_that_was_altered_is_found_and_trained_again(bucket, tmp_path, reference):
+    grid = Sweep(tmp_path).grid
+    directory = train(grid, bucket)
     path = directory.rows / next(iter(sizes_in(directory.rows)))
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -204,12 +205,12 @@ def test_a_byte_that_was_altered_is_found_and_trained_again(bucket, grid_file, r
     found, repaired = verify(directory, repair=True)
     assert not found.damage
     assert [fault.file for fault in repaired] == [directory.inside(path)]
-    with command(grid_file, bucket) as process:
-        process.communicate(timeout=100)
+    train(grid, bucket)
     assert_same(directory, reference)
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_workers_of_ray_write_to_the_store(bucket, grid_file, reference):
     with command(grid_file, bucket, backend="ray") as process:
         said, _ = process.communicate(timeout=110)

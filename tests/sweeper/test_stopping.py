@@ -102,7 +102,7 @@ def assert_goes_on(directory, before, reference):
     assert kept["seconds"].tolist() == before["seconds"].tolist()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_lets_the_worker_commit_and_the_same_command_goes_on(training, folder, reference, number):
     process, directory = training
     process.send_signal(number)
@@ -124,6 +124,7 @@ def test_a_signal_lets_the_worker_commit_and_the_same_command_goes_on(training, 
     assert_goes_on(directory, before, reference)
 
 
+@pytest.mark.slow
 def test_a_second_signal_stops_at_once_and_loses_nothing_that_was_committed(training, folder, reference):
     process, directory = training
     with start(folder, directory.root.parent) as other:
@@ -183,6 +184,7 @@ def test_without_a_signal_nothing_happens(sweep, quiet):
     assert quiet.file.getvalue() == ""
 
 
+@pytest.mark.slow
 def test_a_second_signal_interrupts_where_it_comes(sweep, quiet):
     assert signalled(sweep, quiet, signal.SIGINT, signal.SIGTERM, signal.SIGINT) == (2, [True])
 

@@ -3,7 +3,7 @@
 import fcntl
 import io
 import json
-import math
+import shutil
 from dataclasses import replace
 
 import pandas as pd
@@ -12,35 +12,42 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
+from crash_support import commit_always
 from rich.console import Console
+from tests_support import SMALL
 
 from results.frames import read_rows
 from results.part_names import digest_of
 from results.parts import Commit, all_parts, parts, read_commit, read_ends, read_part, write_part
 from results.schema import SCHEMA_VERSION, VERSION_KEY
+from results.store import SweepDir
 from search_spaces.errors import InputError
+from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.inspection import show_inspection
 from sweeper.lock import locked
 from sweeper.pack_writer import PackWriter
 from sweeper.recovery import leftovers, orphans, tidy
+from sweeper.run import run_sweep
 from sweeper.verify import inspect, verify
 
+PACKS = "resources.pack=2"
 
-@pytest.fixture
-def done(sweep, small_grid):
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
     """A sweep in packs of two that has ended."""
-    return sweep(small_grid("resources.pack=2"))[1]
+    folder, grid = tmp_path_factory.mktemp("whole"), load_grid(SMALL, "small.yaml", [PACKS])
+    run_sweep(grid, folder, InProcessBackend, None, Console(file=io.StringIO()))
+    return SweepDir(folder / grid.name)
 
 
-@pytest.fixture
-def interrupted(sweep, small_grid, monkeypatch, tmp_path):
+@pytest.fixture(scope="module")
+def cut_off(tmp_path_factory):
     """A sweep that commits every measurement, and was killed in its second pack."""
-    monkeypatch.setattr("sweeper.pack_writer.COMMIT_SHARE", 0.0)
-    monkeypatch.setattr("sweeper.pack_writer.COST_SHARE", math.inf)
-    grid = small_grid("resources.pack=2", "recovery.commit_seconds=0")
-    add, seen = PackWriter.add, []
+    folder, seen = tmp_path_factory.mktemp("cut-off"), []
+    grid, add = load_grid(SMALL, "small.yaml", [PACKS, "recovery.commit_seconds=0"]), PackWriter.add
 
     def some(writer, measurement):
         add(writer, measurement)
@@ -48,17 +55,34 @@ def interrupted(sweep, small_grid, monkeypatch, tmp_path):
         if len(seen) == 26:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
+        commit_always(patch)
         patch.setattr(PackWriter, "add", some)
         with pytest.raises(KeyboardInterrupt):
-            sweep(grid)
-    from results.store import SweepDir
+            run_sweep(grid, folder, InProcessBackend, None, Console(file=io.StringIO()))
+    return SweepDir(folder / grid.name)
 
-    return SweepDir(tmp_path / "small")
+
+def copied(directory, folder):
+    shutil.copytree(directory.root, folder / directory.name)
+    return SweepDir(folder / directory.name)
 
 
 @pytest.fixture
-def same_table(sweep, small_grid):
+def done(whole, tmp_path):
+    """A copy of the sweep that has ended."""
+    return copied(whole, tmp_path)
+
+
+@pytest.fixture
+def interrupted(cut_off, tmp_path, monkeypatch):
+    """A copy of the sweep that was killed; what goes on with it commits every measurement too."""
+    commit_always(monkeypatch)
+    return copied(cut_off, tmp_path)
+
+
+@pytest.fixture
+def same_table(whole, sweep, small_grid):
     """Runs a damaged sweep again; its rows must be those of a sweep in which nothing happened."""
 
     def measured(directory):
@@ -66,10 +90,9 @@ def same_table(sweep, small_grid):
         return rows.astype({"point": str, "pack": str})
 
     def check(directory):
-        account, _ = sweep(small_grid("resources.pack=2", "recovery.commit_seconds=0"))
-        _, reference = sweep(small_grid("name=reference", "resources.pack=2"))
+        account, _ = sweep(small_grid(PACKS, "recovery.commit_seconds=0"))
         assert account.missing == 0
-        pd.testing.assert_frame_equal(measured(directory), measured(reference))
+        pd.testing.assert_frame_equal(measured(directory), measured(whole))
         assert inspect(directory).damage == ()
         assert inspect(directory).waste == ()
 

@@ -15,7 +15,7 @@ GRID = """
 name: followed
 trainable: {model: {name: fc, width: 8, depth: 1}, data: {name: digits, train: 64}}
 axes: {eta: [0.1], lam: [0.01, 0.1], seed: [0, 1]}
-budget: {rule: fixed, constant: 20000}
+budget: {rule: fixed, constant: 6000}
 measure: {every: {steps: 500}}
 resources: {pack: 1}
 recovery: {commit_seconds: 0.1}

@@ -1,4 +1,4 @@
-"""Tune without what nobody here asks of it: its own state, its statistics, its order, its words."""
+"""What is changed in Tune while it runs packs: what it writes, what it dies of, its order, its words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,8 @@ import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 
 # isort: split
 from ray.air._internal import usage
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
@@ -15,23 +17,36 @@ from ray.tune.schedulers import FIFOScheduler
 
 
 @contextmanager
-def lean() -> Iterator[None]:
-    """Keep Tune from what nobody asks it for.
+def patched() -> Iterator[None]:
+    """While the block runs, Tune is without three habits.
 
     It writes its own state only once, since it looks for the file in the end, not every ten seconds with 11 KB of every
-    trial that there ever was. And it does not count callbacks for statistics that are off, importing mlflow for that.
+    trial that there ever was. It does not count callbacks for statistics that are off, importing mlflow for that. And a
+    worker that Ray kills since its machine runs out of memory has died, like any other: Tune knows of errors of actors
+    and of tasks alone, and ended with a traceback.
     """
-    checkpoint, tag_callbacks = TuneController.checkpoint, usage.tag_callbacks
+    checkpoint, tag_callbacks, failed = (
+        TuneController.checkpoint,
+        usage.tag_callbacks,
+        RayActorManager._actor_task_failed,
+    )
 
     def at_first(controller: Any, **_: Any) -> None:
         if controller._iteration == 0:
             checkpoint(controller, wait=True)
 
+    def as_death(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
+            exception = RayActorError(error_msg=f"{type(exception).__name__}: {exception}")
+        failed(manager, tracked_actor_task, exception)
+
     TuneController.checkpoint, usage.tag_callbacks = at_first, lambda _: False
+    RayActorManager._actor_task_failed = as_death
     try:
         yield
     finally:
         TuneController.checkpoint, usage.tag_callbacks = checkpoint, tag_callbacks
+        RayActorManager._actor_task_failed = failed
 
 
 class InOrder(FIFOScheduler):  # type: ignore[misc]

@@ -81,7 +81,7 @@ def run_sweep(
             tidy(directory)
         else:
             console.print(f"[bold]{grid.name}[/]: nothing to train, all {len(points):,} points have ended")
-            prepare(directory, grid, points, Plan(packs=(), workers=0, makespan=0.0, bound=0.0))
+            prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, makespan=0.0, bound=0.0))
         account = conclude(directory)
         mirror.finish(complete=account.missing == 0 and not given_up(directory))
     return account

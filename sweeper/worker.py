@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from results.attempts import OvertakenError, claim
+from results.parts import parts, read_commit
 from results.places import place
 from results.store import SweepDir, version_of
 from search_spaces.grid import Recovery
@@ -33,6 +34,11 @@ from trainables.train import Training, start_training
 _Result = TypeVar("_Result")
 PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
 ALL_PULSES = 100.0  # of all workers together, of more it is less often: each costs the driver 4 ms, and storage a look
+
+
+def pulse_of(workers: int) -> float:
+    """Seconds between two signs of life of each of so many workers."""
+    return PULSE_SECONDS * max(1.0, workers / ALL_PULSES)
 
 
 def run_pack(
@@ -60,6 +66,13 @@ def run_pack(
     except StorageRefusedError:
         if not stop_requested(directory):  # else what is not committed is trained again by the next run
             raise
+
+
+def unfinished(directory: SweepDir, packs: Sequence[str]) -> list[str]:
+    """Those of ``packs`` of which something is left to train."""
+    return [
+        pack for pack in packs if not any(read_commit(directory, name).finished for name in parts(directory, pack)[-1:])
+    ]
 
 
 def assist_pack(group: TorchGroup, threads: int = 1) -> None:
@@ -117,7 +130,7 @@ class _PackRun:
         schema, elsewhere = _columns(directory, version)
         rows = RowBuffer(schema, elsewhere, {"sweep": directory.name, "pack": pack_id, "attempt": attempt})
         self._directory, self._grid, self._device, self._group = directory, grid, plan.device, group
-        self._notify, self._pulse = notify, PULSE_SECONDS * max(1.0, plan.workers / ALL_PULSES)
+        self._notify, self._pulse = notify, pulse_of(plan.workers)
         self._pack, self._checkpoint, self._asked = packs[pack_id], restart.checkpoint, time.monotonic()
         self._writer = PackWriter(
             directory,

@@ -1,10 +1,12 @@
 """Packs as trials of Ray Tune.
 
-A Ray trial's config is a pack id; the worker finds the rest in the sweep directory. Rows never pass through Ray: the
-driver gets a summary a second. Ray's own experiment state is thrown away: what is done stands in the store.
+A Ray trial's config is a turn of the plan, ids of packs; its worker finds the rest in the sweep directory. Rows never
+pass through Ray: the driver gets a summary a second. Ray's own experiment state is thrown away: what is done stands in
+the store.
 """
 
 import logging
+import math
 import os
 import secrets
 import signal
@@ -37,7 +39,7 @@ from sweeper.capacity import Capacity, available_cpus
 from sweeper.events import Notify, Progress, stop_requested, wait_for_it
 from sweeper.ledger import given_up
 from sweeper.pack_writer import StorageRefusedError
-from sweeper.worker import run_pack
+from sweeper.worker import pulse_of, run_pack, unfinished
 
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
 CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
@@ -110,13 +112,16 @@ class RayBackend:
     def _run_on(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify, tick: Callable[[], None]) -> None:
         restarts, committed = 0, set(all_parts(directory))
         while True:
-            ended, lost = read_ends(directory).keys(), given_up(directory)
-            left = [p.id for p in plan.packs if p.id not in lost and any(q.id not in ended for q in p.points)]
+            ended, lost = read_ends(directory).keys(), given_up(directory).keys()
+            left = {p.id for p in plan.packs if p.id not in lost and any(q.id not in ended for q in p.points)}
             if not left:  # Ray died when the last of them had just ended
                 return
+            turns = [" ".join(pack for pack in turn if pack in left) for turn in plan.turns]
             try:
-                self._run(directory, left, plan.workers, grid, notify, tick)
-                return
+                self._run(directory, [turn for turn in turns if turn], plan.workers, grid, notify, tick)
+                if stop_requested(directory) or given_up(directory).keys() <= lost:
+                    return
+                # Else some may be left that came after a pack in its turn which was given up.
             except RayLostError as gone:
                 if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
                     raise KeyboardInterrupt from None
@@ -139,28 +144,28 @@ class RayBackend:
     def _run(
         self,
         directory: SweepDir,
-        packs: Sequence[str],
+        turns: Sequence[str],
         workers: int,
         grid: Grid,
         notify: Notify,
         tick: Callable[[], None],
     ) -> None:
-        """Train ``packs``, those given up apart."""
+        """Train the packs of ``turns``, those apart that are given up, and what comes after them in their turns."""
         # Only so many wait: with Ray's default of 200 pending trials reused actors pick them in any order.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
         resources, together = grid.resources, grid.resources.processes_per_pack > 1
         trainable = tune.with_resources(
-            tune.with_parameters(_train_pack, root=str(directory.root), resources=resources),
+            tune.with_parameters(_train_packs, root=str(directory.root), resources=resources, pulse=pulse_of(workers)),
             place_of(resources),
         )
         watch = Watch(directory, grid.recovery, notify, self._lost, tick)
         with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
-            order = iter(packs)  # a grid_search would be copied whole for every trial
+            order = iter(turns)  # a grid_search would be copied whole for every trial
             tuner = tune.Tuner(
                 trainable,
-                param_space={"pack": tune.sample_from(lambda _: next(order))},
+                param_space={"packs": tune.sample_from(lambda _: next(order))},
                 tune_config=tune.TuneConfig(
-                    num_samples=len(packs),
+                    num_samples=len(turns),
                     scheduler=InOrder(),
                     reuse_actors=True,
                     trial_dirname_creator=lambda trial: trial.trial_id,
@@ -190,28 +195,52 @@ class RayBackend:
         ray.shutdown()
 
 
-def _train_pack(config: dict[str, Any], root: str, resources: Resources) -> None:
-    """The Ray trial of one pack."""
-    directory = SweepDir(place(root))
-    where = ray.get_runtime_context().get_node_id(), os.getpid()
-
-    def notify(progress: Progress) -> None:
-        tune.report({"progress": progress, "place": where})
-
-    notify(Progress(pack=config["pack"]))  # so that a worker that hangs from the start can be found
-    if wait := config.get("wait"):
-        why = f"its worker was lost; tried again after {wait:g} s"
-        wait_for_it(wait, directory, Progress(pack=config["pack"], waiting=why), notify)
+def _train_packs(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:
+    """The Ray trial of some packs: one after the other."""
+    directory, packs = SweepDir(place(root)), config["packs"].split()
     if stop_requested(directory):
-        notify(Progress(pack=config["pack"], left=True))
         return
+    reports = _Reports(pulse)
+    reports.add(Progress(pack=None))  # so that a worker that hangs from the start can be found
+    if wait := config.get("wait"):
+        packs = unfinished(directory, packs)
+        why = Progress(pack=packs[0] if packs else None, waiting=f"its worker was lost; tried again after {wait:g} s")
+        wait_for_it(wait, directory, why, reports.add)
+    crowded = config.get("crowded", False)
+    for pack in packs:
+        if stop_requested(directory):
+            break
+        _train_pack(str(directory.root), pack, resources, reports.add, crowded=crowded)
+        crowded = False
+    reports.send()
+
+
+def _train_pack(root: str, pack: str, resources: Resources, notify: Notify, *, crowded: bool) -> None:
     if resources.processes_per_pack > 1:
         from sweeper.backends.ray_train import train_together  # noqa: PLC0415 - Ray Train takes a second to import
 
-        train_together(root, config["pack"], resources, notify, tune.report)
+        train_together(root, pack, resources, notify, tune.report)
         return
     try:
-        threads = max(1, int(resources.cpus_per_pack))
-        run_pack(root, config["pack"], notify, threads, crowded=config.get("crowded", False))
+        run_pack(root, pack, notify, max(1, int(resources.cpus_per_pack)), crowded=crowded)
     except StorageRefusedError as error:  # it has waited long: not to be tried again at once
-        tune.report({"refused": str(error)})
+        tune.report({"refused": str(error), "pack": pack})
+
+
+class _Reports:
+    """What a worker tells the driver, together once a pulse: a worker waits until each report has been taken in."""
+
+    def __init__(self, pulse: float) -> None:
+        self._pulse, self._sent = pulse, -math.inf
+        self._held: list[Progress] = []
+        self._place = ray.get_runtime_context().get_node_id(), os.getpid()
+
+    def add(self, progress: Progress) -> None:
+        self._held.append(progress)
+        if time.monotonic() - self._sent >= self._pulse:
+            self.send()
+
+    def send(self) -> None:
+        if self._held:
+            tune.report({"progress": tuple(self._held), "place": self._place})
+        self._held, self._sent = [], time.monotonic()

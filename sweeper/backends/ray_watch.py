@@ -19,8 +19,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from results.store import SweepDir, write_text
 from search_spaces.grid import Recovery
 from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
-from sweeper.events import Notify, Progress, stop_requested
+from sweeper.events import Notify, stop_requested
 from sweeper.ledger import give_up
+from sweeper.worker import unfinished
 
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
 GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
@@ -74,13 +75,13 @@ class Watch(tune.Callback):  # type: ignore[misc]
     ) -> None:
         """Its worker has said something."""
         self._heard[trial.trial_id] = self._awake
-        progress = result.get("progress")
-        if isinstance(progress, Progress):
+        if progress := result.get("progress"):
             self._places[trial.trial_id] = tuple(result["place"])
-            (self._active.discard if progress.left else self._active.add)(trial.trial_id)
-            self._notify(progress)
+            self._active.add(trial.trial_id)
+            for summary in progress:
+                self._notify(summary)
         elif refused := result.get("refused"):
-            self._give_up(trial, refused, refused)
+            self._give_up(result["pack"], refused, refused)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Its worker has left it, done or not."""
@@ -98,7 +99,8 @@ class Watch(tune.Callback):  # type: ignore[misc]
         """Its worker or node died once more than it is tried again."""
         self._forget(trial)
         error = _error(trial)
-        self._give_up(trial, _cause(error, self._recovery, hung=trial.trial_id in self._hung), error)
+        for pack in self._unfinished(trial)[:1]:  # those behind it were not begun
+            self._give_up(pack, _cause(error, self._recovery, hung=trial.trial_id in self._hung), error)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Called some ten times a second."""
@@ -127,8 +129,13 @@ class Watch(tune.Callback):  # type: ignore[misc]
         elif actor := self._trials[trial_id].temporary_state.ray_actor:
             ray.kill(actor)  # frozen before it said where it is
 
-    def _give_up(self, trial: Any, why: str, log: str) -> None:
-        pack = trial.config["pack"]
+    def _unfinished(self, trial: Any) -> list[str]:
+        try:
+            return unfinished(self._directory, trial.config["packs"].split())
+        except OSError as error:
+            raise StorageGoneError(error) from None
+
+    def _give_up(self, pack: str, why: str, log: str) -> None:
         try:
             give_up(self._directory, pack, why)
             write_text(self._directory.logs / f"{pack}.txt", log)

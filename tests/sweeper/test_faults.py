@@ -177,7 +177,7 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
     from sweeper.backends import ray_tune
 
     monkeypatch.syspath_prepend(tmp_path / "own")
-    monkeypatch.setattr(ray_tune, "_train_pack", _with_path(str(tmp_path / "own"), ray_tune._train_pack))
+    monkeypatch.setattr(ray_tune, "_train_packs", _with_path(str(tmp_path / "own"), ray_tune._train_packs))
     backend = _Shared(ray_backend)
     account = sweep.run(lambda: backend)
     assert "its worker was lost; tried again after 1 s" in {progress.waiting for progress in backend.heard}
@@ -190,12 +190,27 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
         assert (sweep.directory.given_up / f"{ends[Outcome.FAILED].pack}.json").is_file()
 
 
-def _with_path(folder, train_pack):
-    """The Ray trial of a pack in workers that have one more folder to import from."""
+@pytest.mark.ray
+def test_what_comes_after_a_pack_that_is_given_up_in_its_turn_is_trained_all_the_same(
+    tmp_path, monkeypatch, ray_backend
+):
+    sweep = own_loop(tmp_path, "dies", 99, "axes.eta=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]", "recovery.retries=0")
+    from sweeper.backends import ray_tune
 
-    def train(config, root, resources):
+    monkeypatch.syspath_prepend(tmp_path / "own")
+    monkeypatch.setattr(ray_tune, "_train_packs", _with_path(str(tmp_path / "own"), ray_tune._train_packs))
+    monkeypatch.setattr("search_spaces.plan.TURN_SHARE", 1.0)
+    account = sweep.run(lambda: _Shared(ray_backend))
+    assert account.outcomes == {Outcome.COMPLETED: 5, Outcome.FAILED: 1}
+    assert len(list(sweep.directory.given_up.iterdir())) == 1
+
+
+def _with_path(folder, train_packs):
+    """The Ray trial of packs in workers that have one more folder to import from."""
+
+    def train(config, **parameters):
         sys.path.insert(0, folder)
-        train_pack(config, root, resources)
+        train_packs(config, **parameters)
 
     return train
 

@@ -123,7 +123,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """Points trained together by one batched program; one Ray trial. Longest point first."""
+    """Points trained together by one batched program. Longest point first."""
 
     id: str
     points: tuple[Point, ...]
@@ -135,7 +135,8 @@ class Plan:
     """Packs in launch order, the most expensive first.
 
     Attributes:
-        turns: ids of packs that a worker takes at a time, one after the other; all of ``packs``, in order.
+        turns: ids of packs that a worker takes at a time, one after the other, as one Ray trial; all of ``packs``, in
+            order.
         makespan: expected time until the last worker is done, in FLOP of one worker.
         bound: no schedule can be faster: max(longest point, all work / workers), in the same unit.
     """

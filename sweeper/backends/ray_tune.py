@@ -105,7 +105,7 @@ class RayBackend:
         return capacity_of(ray.nodes(), resources, joined=self._address != "local")
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
-        """Train all packs of ``plan`` as Ray trials, in its order; a Ray of our own that dies is started again."""
+        """Train all packs of ``plan``, a turn a Ray trial, in order; a Ray of our own that dies is started again."""
         with guarded(directory, self._failure, lambda: self._lost(PATIENCE_SECONDS)) as tick:
             self._run_on(directory, plan, grid, notify, tick)
 
@@ -196,7 +196,7 @@ class RayBackend:
 
 
 def _train_packs(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:
-    """The Ray trial of some packs: one after the other."""
+    """The Ray trial of a turn: its packs, one after the other."""
     directory, packs = SweepDir(place(root)), config["packs"].split()
     if stop_requested(directory):
         return

@@ -1,6 +1,6 @@
 """A sweep of 10,000 points on many Ray nodes of one machine: the figures of "Scale" in docs/performance.md.
 
-    python benchmarks/scale.py [--points 10000] [--nodes 16] [--cpus 1] [--seconds 400] [--planned 100000]
+    python benchmarks/scale.py [--points 10000] [--nodes 12] [--cpus 1] [--seconds 400] [--planned 100000]
 
 A point sleeps in proportion to its steps, of which there are constant/(ηλ), over four decades. So what is busy is
 what is measured, the driver and the workers around the training, and every pack is one point, the most that there can
@@ -281,7 +281,7 @@ def continued(text, out, address, workers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=10_000)
-    parser.add_argument("--nodes", type=int, default=16)
+    parser.add_argument("--nodes", type=int, default=12)
     parser.add_argument("--cpus", type=int, default=1, help="workers of a node, half a GiB each")
     parser.add_argument("--seconds", type=float, default=400.0, help="that each worker sleeps in the undisturbed sweep")
     parser.add_argument("--planned", type=int, default=100_000, help="points that are planned only")

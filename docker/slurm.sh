@@ -22,7 +22,8 @@ if [ $# -eq 0 ]; then
   exit 2
 fi
 
-# Ray listens on every address of the nodes, so nobody gets in without the token, which only this user can read.
+# Ray listens on every address of the nodes, so nobody gets in without the token, which only this user can read. (What
+# several processes of one point ask each other needs none; see docs/cluster.md.)
 token=$PWD/.ray-token-$SLURM_JOB_ID
 (umask 077 && od -An -tx1 -N 32 /dev/urandom | tr -d ' \n' > "$token")
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=$token RAY_USAGE_STATS_ENABLED=0
@@ -49,7 +50,8 @@ until (: < "/dev/tcp/$head/$port") 2> /dev/null; do
 done
 if [ ${#nodes[@]} -gt 1 ]; then
   others=$((${#nodes[@]} - 1))
-  srun --nodes="$others" --ntasks="$others" --ntasks-per-node=1 --exclude="$head" \
+  srun --nodes="$others" --ntasks="$others" --ntasks-per-node=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
+    --exclude="$head" \
     "${start[@]}" --address="$head:$port" &
   processes+=($!)
 fi

@@ -1,4 +1,4 @@
-"""Where a sweep lies: in a folder, or below a prefix of an object store (S3, GCS, Azure). See docs/durability.md.
+"""Where a sweep lies: in a folder, or below a prefix of an object store (S3, GCS). See docs/durability.md.
 
 An object store has no folders and no rename, and needs neither: an object appears whole or not at all, a listing shows
 it from then on, and a conditional write says who was first.
@@ -175,7 +175,7 @@ class ObjectPath:
         try:
             yield
         except FileNotFoundError as error:
-            what = "no such bucket" if "bucket" in str(error) else os.strerror(errno.ENOENT)
+            what = "no such bucket" if "specified bucket" in str(error) else os.strerror(errno.ENOENT)
             raise FileNotFoundError(errno.ENOENT, what, str(self)) from error
         except FileExistsError as error:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self)) from error

@@ -146,8 +146,8 @@ class Recovery(Section):
     """Time between commits of a worker, and so what a crash repeats at most. It grows to 2 % of the time that its pack
     has taken, but not beyond ten minutes, and to fifty times what writing takes."""
     hang_seconds: Positive = 1800.0
-    """A worker that has given no sign of life for so long is killed. Packs give one every few seconds, a training loop
-    of one's own with every measurement."""
+    """A worker that has given no sign of life for so long is killed. Packs give one every few seconds (those of theory
+    when all their kernels are made), a training loop of one's own with every measurement."""
     storage_seconds: NonNegative = 600.0
     """How long a worker waits for storage that refuses to be written to, a full disk say, before it gives up."""
     checkpoint_bytes: NonNegative = 20e9

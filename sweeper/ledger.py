@@ -1,9 +1,10 @@
 """Which points have ended and how: what parts say, and of packs that were given up what the driver does."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
-from results.parts import PointEnd, read_ends
+from results.parts import PointEnd, read_commits, read_ends, snapshot
 from results.places import Place
 from results.store import SweepDir, read_limited, sizes_in, write_text
 from search_spaces.errors import InputError
@@ -32,6 +33,18 @@ def read_ledger(directory: SweepDir, packs: Mapping[str, Collection[str]]) -> di
                     point=point, pack=pack, attempt=0, outcome=Outcome.FAILED, steps=0, seconds=0.0, why=why
                 )
     return ends
+
+
+def ends_of_turn(directory: SweepDir, packs: Sequence[str]) -> dict[str, tuple[PointEnd, ...] | None]:
+    """Of each of ``packs`` that was not given up: the ends of its points if it is finished, None if some is left."""
+    lost = given_up(directory)
+    found: dict[str, tuple[PointEnd, ...] | None] = {}
+    for pack in packs:
+        if pack not in lost:
+            commits = snapshot(directory, partial(read_commits, directory), pack)
+            done = bool(commits) and commits[-1].finished
+            found[pack] = tuple(end for commit in commits for end in commit.ends) if done else None
+    return found
 
 
 def given_up(directory: SweepDir) -> dict[str, str]:

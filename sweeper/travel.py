@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +13,7 @@ from search_spaces.trainable import OwnLoop, OwnTrainable
 
 MOST_BYTES = 50_000_000  # of Python source; Ray keeps what travels in the memory of the cluster's head
 _NOT_CODE = {"node_modules", "site-packages", "__pycache__"}
+_INSTALLED = ("sweeper", "trainables", "results", "search_spaces")  # on every machine, with files that are no code
 
 
 def names_code(grid: Grid) -> bool:
@@ -23,7 +25,7 @@ def names_code(grid: Grid) -> bool:
 def luggage(grid: Grid, folder: Path) -> Iterator[Path]:
     """A folder to send: if the grid names code of one's own, all Python files below ``folder``.
 
-    Hidden folders, virtual environments and what is installed stay where they are.
+    What is hidden or a link, virtual environments, what is installed, and sweeper itself stay where they are.
 
     Raises:
         InputError: that is more than code.
@@ -51,8 +53,19 @@ def _copy(folder: Path, packed: Path) -> None:
 
 def _sources(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink():
-            if not (path.name.startswith(".") or path.name in _NOT_CODE or (path / "pyvenv.cfg").exists()):
+        if path.name.startswith(".") or path.is_symlink():
+            continue
+        if path.is_dir():
+            if not (path.name in _NOT_CODE or (path / "pyvenv.cfg").exists() or _is_ours(path)):
                 yield from _sources(path)
         elif path.suffix == ".py":
             yield path
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is one of the packages that run here, as in a clone of sweeper's repository."""
+    if folder.name not in _INSTALLED:
+        return False
+    spec = find_spec(folder.name)
+    found = spec.submodule_search_locations if spec else None
+    return bool(found) and folder.resolve() in {Path(place).resolve() for place in found or ()}

@@ -13,7 +13,6 @@ import pyarrow as pa
 import torch
 
 from results.attempts import OvertakenError, claim
-from results.parts import parts, read_commit
 from results.places import place
 from results.store import SweepDir, version_of
 from search_spaces.grid import Recovery
@@ -34,16 +33,17 @@ from trainables.train import Training, start_training
 _Result = TypeVar("_Result")
 PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
 ALL_PULSES = 100.0  # of all workers together, of more it is less often: each costs the driver 4 ms, and storage a look
+LONGEST_PULSE = 10.0  # seconds; who is asked to stop has 25
 
 
 def pulse_of(workers: int) -> float:
     """Seconds between two signs of life of each of so many workers."""
-    return PULSE_SECONDS * max(1.0, workers / ALL_PULSES)
+    return min(PULSE_SECONDS * max(1.0, workers / ALL_PULSES), LONGEST_PULSE)
 
 
 def run_pack(
     root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = ALONE, *, crowded: bool = False
-) -> None:
+) -> bool:
     """Train the points of a pack that have not ended yet and store their rows.
 
     Args:
@@ -54,6 +54,9 @@ def run_pack(
         group: the processes that train them, which this one leads.
         crowded: whether the worker before had to go since its machine ran out of memory.
 
+    Returns:
+        False if another worker has the pack by now.
+
     Raises:
         StorageRefusedError: it has waited for storage as long as the grid says.
     """
@@ -62,17 +65,11 @@ def run_pack(
         with _settings(threads):
             _PackRun(directory, pack_id, notify, group).run(crowded)
     except OvertakenError:
-        pass  # another worker has this pack by now
+        return False
     except StorageRefusedError:
         if not stop_requested(directory):  # else what is not committed is trained again by the next run
             raise
-
-
-def unfinished(directory: SweepDir, packs: Sequence[str]) -> list[str]:
-    """Those of ``packs`` of which something is left to train."""
-    return [
-        pack for pack in packs if not any(read_commit(directory, name).finished for name in parts(directory, pack)[-1:])
-    ]
+    return True
 
 
 def assist_pack(group: TorchGroup, threads: int = 1) -> None:

@@ -70,6 +70,7 @@ def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Meas
         if latest is not None:
             yield _measurement(point, latest)
         latest = measured
+        yield Measurement(step=latest.step, members=(), values={})  # a sign of life: the next one may take its time
         if not math.isfinite(latest.train_loss):
             break
     if latest is None:

@@ -57,10 +57,14 @@ def submit(address: str, folder: Path, name: str, command: Sequence[str]) -> tup
 
 
 def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
-    """What a job has said that failed at once; empty if it runs."""
+    """What a job has said that failed at once; empty if it runs, or waits for a place for longer than that."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
-        status, said = client.get_job_status(job), client.get_job_logs(job)
+        try:
+            status, said = client.get_job_status(job), client.get_job_logs(job)
+        except (RayError, RuntimeError, OSError):  # the way to the cluster may break; the job does not
+            time.sleep(1.0)
+            continue
         if status in {JobStatus.FAILED, JobStatus.STOPPED}:
             return _SAID_BY_RAY.sub("", said).strip() or str(client.get_job_info(job).message)
         if status == JobStatus.SUCCEEDED or f"\n{name}: " in f"\n{said}":  # it says first how much there is to train

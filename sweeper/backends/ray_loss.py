@@ -87,7 +87,8 @@ def guarded(
         while not done.wait(LOOK_SECONDS):
             if time.monotonic() - ticked > STUCK_SECONDS and (what := lost()):
                 stopped = stop_requested(directory)
-                directory.stop.unlink(missing_ok=True)
+                with suppress(OSError):  # of storage that has gone too
+                    directory.stop.unlink(missing_ok=True)
                 sys.stderr.write(f"error: {failure(what)}\n")
                 sys.stderr.flush()
                 os._exit(130 if stopped else 2)

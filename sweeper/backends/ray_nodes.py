@@ -16,7 +16,7 @@ from search_spaces.grid import Resources
 from sweeper.capacity import Capacity, gpus_here, pack_bytes, processes_on
 
 COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
-LOOK_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
+ANSWER_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
 _MODEL = "ray.io/accelerator-type"  # a label that Ray gives to nodes with GPUs
 
 
@@ -71,7 +71,7 @@ def _gpus_of(nodes: Sequence[Mapping[str, Any]]) -> list[int]:
     found: list[int] = []
     for look, node in looks:
         try:
-            found += ray.get(look, timeout=LOOK_SECONDS)
+            found += ray.get(look, timeout=ANSWER_SECONDS)
         except RayError as error:  # a timeout is one
             if "No module named" in str(error):
                 raise _not_installed(node, str(error)) from None
@@ -91,12 +91,12 @@ def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
 def _not_installed(node: Mapping[str, Any], error: str) -> InputError:
     missing = error.rpartition("No module named ")[2].splitlines()[0].strip()
     return InputError(
-        f"the node {node['NodeManagerAddress']} of the cluster has no module {missing}: all nodes need the same "
-        "'pip install sweeper' as this one (docs/cluster.md)."
+        f"the node {node['NodeManagerAddress']} of the cluster has no module {missing}: sweeper must be installed on "
+        "all nodes as it is here (docs/cluster.md says how)."
     )
 
 
-def place_of(resources: Resources) -> Any:
+def bundle_of(resources: Resources) -> Any:
     """What a Ray trial asks the cluster for."""
     labels = [resources.labels] if resources.labels else None
     if resources.processes_per_pack > 1:

@@ -134,7 +134,7 @@ def _process(settings: dict[str, Any]) -> None:
     reports, where = settings["reports"], (ray.get_runtime_context().get_node_id(), os.getpid())
 
     def notify(progress: Progress) -> None:
-        reports.put({"progress": (progress,), "place": where})
+        reports.put({"progress": (progress,), "process": where})
 
     notify(Progress(pack=settings["pack"]))  # so that a process that waits for the others for ever can be found
     group = _group(settings["on_gpus"])

@@ -6,7 +6,6 @@ the store.
 """
 
 import logging
-import math
 import os
 import secrets
 import signal
@@ -26,20 +25,19 @@ from ray import tune
 from ray._private import worker as ray_worker
 
 from results.parts import all_parts, read_ends
-from results.places import place
 from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
 from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, RayLostError, cluster_loss, guarded, own_loss
-from sweeper.backends.ray_nodes import capacity_of, place_of
+from sweeper.backends.ray_nodes import bundle_of, capacity_of
 from sweeper.backends.ray_patches import InOrder, Silent, patched
+from sweeper.backends.ray_turn import train_turn
 from sweeper.backends.ray_watch import StorageGoneError, Watch
 from sweeper.capacity import Capacity, available_cpus
-from sweeper.events import Notify, Progress, stop_requested, wait_for_it
+from sweeper.events import Notify, Progress, stop_requested
 from sweeper.ledger import given_up
-from sweeper.pack_writer import StorageRefusedError
-from sweeper.worker import pulse_of, run_pack, unfinished
+from sweeper.worker import pulse_of
 
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
 CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
@@ -119,9 +117,9 @@ class RayBackend:
             turns = [" ".join(pack for pack in turn if pack in left) for turn in plan.turns]
             try:
                 self._run(directory, [turn for turn in turns if turn], plan.workers, grid, notify, tick)
-                if stop_requested(directory) or given_up(directory).keys() <= lost:
+                if stop_requested(directory) or read_ends(directory).keys() == ended:
                     return
-                # Else some may be left that came after a pack in its turn which was given up.
+                # Else some may be left: a worker that finds another at its pack leaves the rest of its turn.
             except RayLostError as gone:
                 if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
                     raise KeyboardInterrupt from None
@@ -150,15 +148,15 @@ class RayBackend:
         notify: Notify,
         tick: Callable[[], None],
     ) -> None:
-        """Train the packs of ``turns``, those apart that are given up, and what comes after them in their turns."""
+        """Train the packs of ``turns``, those given up apart."""
         # Only so many wait: with Ray's default of 200 pending trials reused actors pick them in any order.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
         resources, together = grid.resources, grid.resources.processes_per_pack > 1
         trainable = tune.with_resources(
-            tune.with_parameters(_train_packs, root=str(directory.root), resources=resources, pulse=pulse_of(workers)),
-            place_of(resources),
+            tune.with_parameters(train_turn, root=str(directory.root), resources=resources, pulse=pulse_of(workers)),
+            bundle_of(resources),
         )
-        watch = Watch(directory, grid.recovery, notify, self._lost, tick)
+        watch = Watch(directory, grid.recovery, pulse_of(workers), notify, self._lost, tick)
         with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
             order = iter(turns)  # a grid_search would be copied whole for every trial
             tuner = tune.Tuner(
@@ -176,7 +174,7 @@ class RayBackend:
                     name=secrets.token_hex(4),
                     verbose=0,
                     callbacks=[watch, Silent()],
-                    failure_config=tune.FailureConfig(max_failures=grid.recovery.retries),
+                    failure_config=tune.FailureConfig(max_failures=-1),  # Watch counts, by packs
                 ),
             )
             try:
@@ -193,54 +191,3 @@ class RayBackend:
     def close(self) -> None:
         """Stop the Ray that this process started, or leave the cluster."""
         ray.shutdown()
-
-
-def _train_packs(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:
-    """The Ray trial of a turn: its packs, one after the other."""
-    directory, packs = SweepDir(place(root)), config["packs"].split()
-    if stop_requested(directory):
-        return
-    reports = _Reports(pulse)
-    reports.add(Progress(pack=None))  # so that a worker that hangs from the start can be found
-    if wait := config.get("wait"):
-        packs = unfinished(directory, packs)
-        why = Progress(pack=packs[0] if packs else None, waiting=f"its worker was lost; tried again after {wait:g} s")
-        wait_for_it(wait, directory, why, reports.add)
-    crowded = config.get("crowded", False)
-    for pack in packs:
-        if stop_requested(directory):
-            break
-        _train_pack(str(directory.root), pack, resources, reports.add, crowded=crowded)
-        crowded = False
-    reports.send()
-
-
-def _train_pack(root: str, pack: str, resources: Resources, notify: Notify, *, crowded: bool) -> None:
-    if resources.processes_per_pack > 1:
-        from sweeper.backends.ray_train import train_together  # noqa: PLC0415 - Ray Train takes a second to import
-
-        train_together(root, pack, resources, notify, tune.report)
-        return
-    try:
-        run_pack(root, pack, notify, max(1, int(resources.cpus_per_pack)), crowded=crowded)
-    except StorageRefusedError as error:  # it has waited long: not to be tried again at once
-        tune.report({"refused": str(error), "pack": pack})
-
-
-class _Reports:
-    """What a worker tells the driver, together once a pulse: a worker waits until each report has been taken in."""
-
-    def __init__(self, pulse: float) -> None:
-        self._pulse, self._sent = pulse, -math.inf
-        self._held: list[Progress] = []
-        self._place = ray.get_runtime_context().get_node_id(), os.getpid()
-
-    def add(self, progress: Progress) -> None:
-        self._held.append(progress)
-        if time.monotonic() - self._sent >= self._pulse:
-            self.send()
-
-    def send(self) -> None:
-        if self._held:
-            tune.report({"progress": tuple(self._held), "place": self._place})
-        self._held, self._sent = [], time.monotonic()

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,18 +18,19 @@ from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from results.store import SweepDir, write_text
+from search_spaces.errors import InputError
 from search_spaces.grid import Recovery
 from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
 from sweeper.events import Notify, stop_requested
-from sweeper.ledger import give_up
-from sweeper.worker import unfinished
+from sweeper.ledger import ends_of_turn, give_up
 
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
+SILENT_PULSES = 3.0  # without one a worker may hang; it reports once a pulse
 GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
 
 
 class StorageGoneError(BaseException):
-    """Even this process cannot write to the sweep directory. Not an Exception, as above."""
+    """Even this process cannot write to the sweep directory. Not an Exception: Tune would wrap it."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -51,13 +53,22 @@ class Watch(tune.Callback):  # type: ignore[misc]
     """
 
     def __init__(
-        self, directory: SweepDir, recovery: Recovery, notify: Notify, lost: Loss, tick: Callable[[], None]
+        self,
+        directory: SweepDir,
+        recovery: Recovery,
+        pulse: float,
+        notify: Notify,
+        lost: Loss,
+        tick: Callable[[], None],
     ) -> None:
         self._directory, self._recovery, self._notify, self._lost, self._tick = directory, recovery, notify, lost, tick
+        self._patience = max(recovery.hang_seconds, SILENT_PULSES * pulse)
         self._awake = 0.0  # seconds that this process has run: one that was stopped must not take workers for hung
         self._heard: dict[str, float] = {}  # trial id to the time, awake, of its latest sign of life
         self._trials: dict[str, Any] = {}
-        self._places: dict[str, tuple[str, int]] = {}
+        self._processes: dict[str, tuple[str, int]] = {}  # trial id to node and process id of its worker
+        self._failures: Counter[str] = Counter()  # of a trial, as Tune counts them
+        self._deaths: Counter[str] = Counter()  # of workers, by the packs that they were at
         self._hung: set[str] = set()
         self._active: set[str] = set()
         self._looked, self._stopping = time.monotonic(), math.inf
@@ -76,7 +87,7 @@ class Watch(tune.Callback):  # type: ignore[misc]
         """Its worker has said something."""
         self._heard[trial.trial_id] = self._awake
         if progress := result.get("progress"):
-            self._places[trial.trial_id] = tuple(result["place"])
+            self._processes[trial.trial_id] = tuple(result["process"])
             self._active.add(trial.trial_id)
             for summary in progress:
                 self._notify(summary)
@@ -92,15 +103,27 @@ class Watch(tune.Callback):  # type: ignore[misc]
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Its worker or node died; Tune starts it again at once, with this configuration."""
         self._forget(trial)
-        trial.config["wait"] = min(2.0 ** (trial.num_failures - 1), LONGEST_WAIT)
-        trial.config["crowded"] = _crowded(_error(trial))
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Its worker or node died once more than it is tried again."""
-        self._forget(trial)
-        error = _error(trial)
-        for pack in self._unfinished(trial)[:1]:  # those behind it were not begun
+        trial.config.update(wait=0.0, crowded=None)
+        taken_away = trial.num_failures == self._failures[trial.trial_id]  # Ray was told that the node would go
+        self._failures[trial.trial_id] = trial.num_failures
+        pack, error = self._at(trial), _error(trial)
+        if pack is None:
+            return
+        self._deaths[pack] += not taken_away
+        if self._deaths[pack] > self._recovery.retries:
             self._give_up(pack, _cause(error, self._recovery, hung=trial.trial_id in self._hung), error)
+            return
+        trial.config["wait"] = min(2.0 ** (self._deaths[pack] - 1), LONGEST_WAIT)
+        trial.config["crowded"] = pack if _crowded(error) else None
+
+    def _at(self, trial: Any) -> str | None:
+        """The pack that its worker was at: the first of the turn that is not done; None if all are."""
+        packs = trial.config["packs"].split()
+        try:
+            ends = ends_of_turn(self._directory, packs)
+        except (OSError, InputError):  # storage that is away too
+            return str(packs[0])
+        return next((pack for pack, ended in ends.items() if ended is None), None)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Called some ten times a second."""
@@ -117,23 +140,17 @@ class Watch(tune.Callback):  # type: ignore[misc]
             if not self._active or now - self._stopping > GRACE_SECONDS:
                 raise KeyboardInterrupt
         for trial_id, heard in list(self._heard.items()):
-            if self._awake - heard > self._recovery.hang_seconds:
+            if self._awake - heard > self._patience:
                 self._heard[trial_id] = self._awake  # for a second try if the first does not reach it
                 self._hung.add(trial_id)
                 self._end_worker(trial_id)
 
     def _end_worker(self, trial_id: str) -> None:
-        if place := self._places.get(trial_id):
-            node, pid = place
+        if process := self._processes.get(trial_id):
+            node, pid = process
             _kill.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(pid)
         elif actor := self._trials[trial_id].temporary_state.ray_actor:
             ray.kill(actor)  # frozen before it said where it is
-
-    def _unfinished(self, trial: Any) -> list[str]:
-        try:
-            return unfinished(self._directory, trial.config["packs"].split())
-        except OSError as error:
-            raise StorageGoneError(error) from None
 
     def _give_up(self, pack: str, why: str, log: str) -> None:
         try:
@@ -145,7 +162,7 @@ class Watch(tune.Callback):  # type: ignore[misc]
     def _forget(self, trial: Any) -> None:
         self._active.discard(trial.trial_id)
         self._heard.pop(trial.trial_id, None)
-        self._places.pop(trial.trial_id, None)
+        self._processes.pop(trial.trial_id, None)
         self._trials.pop(trial.trial_id, None)
 
 

@@ -60,8 +60,11 @@ class LiveMirror:
 
     def _follow(self) -> None:
         while not self._stop.wait(PERIOD_SECONDS):
-            if self._directory.plan.is_file():
-                self._attempt(self._own_mirror().sync)
+            self._attempt(self._sync)
+
+    def _sync(self) -> None:
+        if self._directory.plan.is_file():
+            self._own_mirror().sync()
 
     def _own_mirror(self) -> "Mirror":
         from sweeper.tracking.mirror import Mirror  # noqa: PLC0415 - without a URI mlflow must not be imported
@@ -74,7 +77,7 @@ class LiveMirror:
 
         try:
             send()
-        except (TrackingError, InputError) as error:
+        except (TrackingError, InputError, OSError) as error:  # the last of the sweep's own storage
             if not self._warned:
                 self._console.print(f"[yellow]warning:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             self._warned = True

@@ -205,7 +205,7 @@ def mirror(directory: SweepDir, uri: str, *, complete: bool = True) -> MirrorRep
 def _reason(error: Exception) -> str:
     """What a person needs of an error: for the network the system's own words, not the story of every attempt."""
     if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("psycopg"):
-        return "PostgreSQL needs 'pip install sweeper[postgres]' and an address of the form postgresql+psycopg2://…"
+        return "PostgreSQL needs 'pip install psycopg2-binary' and an address of the form postgresql+psycopg2://…"
     lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result of")]  # SQLAlchemy's
     text = lines[0] if lines else type(error).__name__
     cause = re.search(r"Caused by .*?: (.*?)['\")]*$", text)

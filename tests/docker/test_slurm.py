@@ -27,12 +27,13 @@ set -eu
 for argument in "$@"; do
   case $argument in
     --exclude=*) excluded=${{argument#*=}} ;;
+    --cpus-per-task=*) cpus=${{argument#*=}} ;; # srun takes it from nowhere else
     --*) ;;
     *) break ;;
   esac
   shift
 done
-test "$excluded" = node1
+test "$excluded" = node1 && test "$cpus" = "$SLURM_CPUS_PER_TASK"
 {enter} node2 0 {mounts} "$@" &
 trap 'kill -KILL %1' TERM
 wait

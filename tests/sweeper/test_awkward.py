@@ -73,6 +73,7 @@ def packs_of(number):
     return small(f"resources.pack={number}", "axes={eta: [0.1, 0.3], lam: [0.01, 0.03], seed: [0]}", text=GRID)
 
 
+@pytest.mark.slow
 def test_an_older_plan_that_is_put_back_trains_nothing_twice(tmp_path):
     directory = SweepDir(tmp_path / "faults")
     with dying(directory, 12), suppress(Killed):

@@ -106,6 +106,7 @@ def test_a_script_on_standard_input_without_ray_and_mlflow(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_it_and_leaves_nothing(tmp_path):
     process, code = python(SCRIPT.format(module=MODULE, budget=10_000_000), tmp_path)
     process.stdin.write(code)
@@ -139,6 +140,7 @@ def test_a_kept_probe_of_another_set_up_needs_another_folder(probe, products, tm
         probe(products, out=tmp_path, budget=50, batch=20)
 
 
+@pytest.mark.slow
 def test_each_call_is_about_its_own_task_and_nothing_of_it_stays(probe, products, temporary):
     one, other = products(), products(seed=1)
     first = probe(one)

@@ -53,6 +53,7 @@ def folder(tmp_path):
         "environment/pyvenv.cfg": "",
         "environment/lib/torch.py": "",
         "node_modules/a.py": "",
+        ".#own.py": "",
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -65,6 +66,18 @@ def test_code_travels_and_nothing_else(folder):
         assert (packed / "own.py").read_text() == CODE
     assert files == {"own.py", "package/__init__.py", "package/width.py"}
     assert not packed.exists()
+
+
+def test_from_a_clone_sweeper_itself_does_not_travel(folder, monkeypatch):
+    """It would hide the installed one, whose pages and tables are no code."""
+    (folder / "results").mkdir()
+    (folder / "results" / "mine.py").write_text("")  # a package of that name which is not ours does
+    for name in ("sweeper", "trainables"):
+        (folder / name).symlink_to(Path(travel.__file__).parents[1] / name)
+    with luggage(load_grid(OWN, "own.yaml"), folder) as packed:
+        assert {path.name for path in packed.iterdir()} == {"own.py", "package", "results"}
+    own = Path(travel.__file__).parents[1]
+    assert not [path for path in travel._sources(own) if path.is_relative_to(own / "sweeper")]
 
 
 def test_a_grid_that_names_no_code_sends_none(folder, small_grid):

@@ -31,13 +31,16 @@ from sweeper.run import run_sweep
 
 IN_PROCESS = ("--backend", "inprocess", "--tracking-uri", "none", "--set", "resources.pack=2")
 ROOT = Path(__file__).parents[2]
+
+
 # The others read the same files by the same functions; a run and an MLflow of its own take seconds for each case.
-COMMANDS = (
-    "status",
-    "verify",
-    "analyze",
-    *(pytest.param(c, marks=pytest.mark.slow) for c in ("track", "figure", "run")),
-)
+def _those(quick):
+    """All commands; tests of those that are not named here are slow."""
+    every = ("status", "verify", "analyze", "track", "figure", "run")
+    return [command if command in quick else pytest.param(command, marks=pytest.mark.slow) for command in every]
+
+
+COMMANDS = _those({"status", "verify", "analyze"})
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +236,7 @@ def test_rows_of_parts(copy, command, change):
     answer(command, copy)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", _those({"status", "verify"}))
 @pytest.mark.parametrize(
     "file",
     [

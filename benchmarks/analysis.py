@@ -78,7 +78,7 @@ def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
     grid = grid_of(side)
     points = sorted(make_points(grid), key=lambda p: (-p.budget, p.id))
     directory = SweepDir(folder / grid.name)
-    prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, makespan=0.0, bound=0.0))
+    prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
     packs, last = [], None
     for point in points:  # one pack holds points of one budget: they are measured at the same steps
         steps = round(point.budget * STEPS_PER_EPOCH)

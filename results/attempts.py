@@ -1,10 +1,10 @@
 """Numbers of attempts at packs: each is given once, and a later one takes the pack over. See docs/durability.md."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from results.parts import all_parts
-from results.store import SweepDir, create, make_folder, sizes_in
+from results.store import SweepDir, create, each, make_folder, sizes_in
 
 _ATTEMPT = re.compile(r"([0-9a-z]+)-(\d{3,})")
 
@@ -30,6 +30,20 @@ def claim(directory: SweepDir, pack: str, *, new: bool = False) -> int:
     while not _take(directory, pack, attempt):
         attempt += 1
     return attempt
+
+
+def claim_all(directory: SweepDir, packs: Collection[str]) -> None:
+    """Take the next number of each of ``packs``, so that whoever has them sees that they are taken over."""
+    latest: dict[str, int] = {}
+    for pack, attempt in (*((n.pack, n.attempt) for n in all_parts(directory)), *_attempts(directory)):
+        latest[pack] = max(attempt, latest.get(pack, attempt))
+
+    def take(pack: str) -> None:
+        attempt = latest.get(pack, -1) + 1
+        while not _take(directory, pack, attempt):
+            attempt += 1
+
+    each(directory, take, packs)
 
 
 def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:

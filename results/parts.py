@@ -290,7 +290,7 @@ def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEn
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    commits = snapshot(directory, lambda names: [read_commit(directory, name) for name in names], pack)
+    commits = snapshot(directory, partial(read_commits, directory), pack)
     return {end.point: end for commit in commits for end in commit.ends}
 
 

@@ -137,13 +137,15 @@ class Plan:
     Attributes:
         turns: ids of packs that a worker takes at a time, one after the other, as one Ray trial; all of ``packs``, in
             order.
-        makespan: expected time until the last worker is done, in FLOP of one worker.
-        bound: no schedule can be faster: max(longest point, all work / workers), in the same unit.
+        work: expected time of all packs one after the other, in FLOP of one worker.
+        makespan: expected time until the last worker is done, in the same unit.
+        bound: no schedule of these packs can be faster: max(longest point, work / workers).
     """
 
     packs: tuple[Pack, ...]
     turns: tuple[tuple[str, ...], ...]
     workers: int
+    work: float
     makespan: float
     bound: float
 
@@ -243,7 +245,8 @@ def make_plan(
     packs = [Pack(id=pack_id(c), points=c, cost=total(costs[p.id] for p in c if p.id in costs)) for _, c in chunks]
     bound = _bound((_time([costs[p.id]], device, profiles[p.variant]) for p in points), durations, workers)
     turns = _turns([p.id for p in packs], durations, TURN_SHARE * bound)
-    return Plan(packs=tuple(packs), turns=turns, workers=workers, makespan=_makespan(durations, workers), bound=bound)
+    makespan = _makespan(durations, workers)
+    return Plan(packs=tuple(packs), turns=turns, workers=workers, work=sum(durations), makespan=makespan, bound=bound)
 
 
 class _Group:

@@ -31,9 +31,13 @@ LEASE_SECONDS = 30.0  # without a sign of life, after which a run is believed de
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Holder:
-    """What the object of a lease says; ``beat`` counts up while the run lives."""
+    """What the object of a lease says; ``beat`` counts up while the run lives.
+
+    ``where`` tells apart what counts processes alike: machines, and containers on them, may share a host name.
+    """
 
     host: str
+    where: str
     pid: int
     since: str
     beat: int = 0
@@ -45,7 +49,7 @@ class _Holder:
     @property
     def dead(self) -> bool:
         """Whether it was a process of this machine that is no more."""
-        return self.host == socket.gethostname() and not Path(f"/proc/{self.pid}").exists() and Path("/proc").exists()
+        return bool(self.where) and self.where == _where() and not Path(f"/proc/{self.pid}").exists()
 
 
 _HOLDER = TypeAdapter(_Holder)
@@ -59,7 +63,8 @@ def leased(directory: SweepDir, console: Console | None) -> Iterator[None]:
         InputError: another process holds it, or the store cannot say who was first.
     """
     number = _take(directory, console)
-    me = _Holder(host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC).isoformat(timespec="seconds"))
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    me = _Holder(host=socket.gethostname(), where=_where(), pid=os.getpid(), since=since)
     _say(directory, number, me)
     done = threading.Event()
     beats = threading.Thread(target=_beat, args=(directory, number, me, done), name="lease", daemon=True)
@@ -70,6 +75,15 @@ def leased(directory: SweepDir, console: Console | None) -> Iterator[None]:
         done.set()
         beats.join()
         _say(directory, number, replace(me, over=True))
+
+
+def _where() -> str:
+    """The start of this machine and its namespace of process ids; empty where the system does not tell."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no path, but pid:[4026531836]
+    except OSError:
+        return ""
 
 
 def lease_holder(directory: SweepDir) -> str | None:

@@ -72,4 +72,4 @@ def seconds_of(plan: Plan, pack: Pack, pace: Pace) -> float:
     """Time until the last worker is done, if every pack goes like ``pack``, whose pace was measured."""
     size = len(pack.points)
     work = (plan.cost.steps * pace.step + plan.cost.measurements * pace.measurement) / size
-    return work / plan.workers * plan.makespan / plan.bound if plan.bound else work / max(1, plan.workers)
+    return work * plan.makespan / plan.work

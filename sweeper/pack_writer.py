@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from results.attempts import claim_next, refuse_if_overtaken
 from results.parts import Commit, PointEnd, all_parts, compact, remove, write_part
@@ -16,6 +16,7 @@ from sweeper.events import Notify, Progress, stop_requested, wait_for_it
 from sweeper.row_buffer import RowBuffer
 from sweeper.weights import save_weights
 from trainables.measured import Measurement
+from trainables.memory import out_of_memory
 from trainables.peaked import note, peak_of
 from trainables.task import cause_of
 from trainables.train import Training
@@ -199,7 +200,7 @@ class PackWriter:
     def _save_state(self) -> str | None:
         """Write a checkpoint of the present state; None if there is none to go on from, or no room for it."""
         open_points = [p for p in self._points if p.id not in self.ended]
-        state = self._training.state_dict() if self._training is not None and open_points else None
+        state = self._state() if open_points else None
         if self._finished or (state is None and not (self.together is not None and not open_points)):
             return None
         checkpoint = Checkpoint(
@@ -217,6 +218,15 @@ class PackWriter:
             return save_checkpoint(self._directory, self._pack, checkpoint, most)
 
         return self._write(save)
+
+    def _state(self) -> dict[str, Any] | None:
+        """That of training; None if there is none, or no memory for a copy."""
+        try:
+            return self._training.state_dict() if self._training is not None else None
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            return None
 
     def _put_together(self) -> None:
         """Put the parts into one, with the rows of points that have ended, in the name of a new attempt."""

@@ -38,6 +38,7 @@ class Tally:
         steps: pack to the steps that it has behind it.
         trained: steps taken in this run, those that were lost and taken again among them.
         spent: pack to the seconds that workers had it in this run: in attempts before the present one, and in this.
+        most_active: packs that were in training at a time, at most: workers may have joined since the plan was made.
         waiting: pack to what it waits for.
     """
 
@@ -48,6 +49,7 @@ class Tally:
     trained: int = 0
     ends: dict[str, PointEnd] = field(default_factory=dict)
     active: set[str] = field(default_factory=set)
+    most_active: int = 0
     spent: dict[str | None, tuple[float, float]] = field(default_factory=dict)
     first_report: float | None = None
     last_report: float = 0.0
@@ -78,6 +80,7 @@ class Tally:
             self._add_end(end)
         if progress.pack is not None:
             (self.active.discard if progress.left else self.active.add)(progress.pack)
+            self.most_active = max(self.most_active, len(self.active))
         self.waiting.pop(progress.pack, None)
         if progress.waiting:
             self.waiting[progress.pack] = progress.waiting
@@ -241,8 +244,8 @@ class Display:
         return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] or tally.waiting else "")
 
     def _makespan(self) -> str:
-        """What the order of the packs was worth in this run: no schedule can be faster than the bound."""
-        seconds, workers = self.tally.makespan(), self._plan.workers
+        """What the order of the packs was worth in this run: no schedule of them can be faster than the bound."""
+        seconds, workers = self.tally.makespan(), max(self._plan.workers, self.tally.most_active)
         longest, all_packs = self.tally.pack_seconds()
         bound = max(longest, all_packs / max(1, workers))
         if seconds < TELLING_SECONDS or not bound:

@@ -114,6 +114,17 @@ def tidy(directory: SweepDir) -> None:
             directory.checkpoints.rmdir()
 
 
+def drop_doubles(directory: SweepDir) -> None:
+    """After training: drop what workers that an earlier run left behind have trained of points of other packs since."""
+    plan, by_pack = earlier_plan(directory), parts_by_pack(directory)
+    planned = plan.pack_points if plan else {}
+    if strangers := by_pack.keys() - planned.keys():
+        owner = _owners(directory, by_pack, planned)
+        for pack in strangers:
+            schema = checked_schema(directory.rows / by_pack[pack][0].file)
+            _renew(directory, by_pack[pack], schema, None, owner, {})
+
+
 def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], console: Console) -> None:
     """Make the table ready to be continued. Called under the lock of the sweep, before training.
 
@@ -214,7 +225,8 @@ def _renew(
     if failed.intersection(state.points):  # from its middle a point that failed could not be trained anew
         state, keep = AFRESH, keep & ends.keys()
     if not restart.names or not keep:
-        remove(directory, all_parts(directory, pack))
+        latest = max(name.attempt for name in names)  # later ones are of a run that took over while this one slept
+        remove(directory, {name for name in all_parts(directory, pack) if name.attempt <= latest})
         return
     checkpoint = read_commit(directory, restart.names[-1]).checkpoint
     if failed:

@@ -8,7 +8,7 @@ from threading import Thread
 import yaml
 from rich.console import Console
 
-from results.attempts import claim, packs_begun
+from results.attempts import claim_all, packs_begun
 from results.parts import parts_by_pack, read_ends
 from results.places import Place
 from results.setup import setup_of
@@ -28,7 +28,7 @@ from sweeper.ledger import given_up
 from sweeper.lock import locked
 from sweeper.plan_file import PlanFile, earlier_plan, read_grid, write_plan
 from sweeper.progress import Display
-from sweeper.recovery import put_in_order, tidy
+from sweeper.recovery import drop_doubles, put_in_order, tidy
 from sweeper.stopping import stop_on_signals
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profile
@@ -79,9 +79,10 @@ def run_sweep(
                 ):
                     backend.run(directory, plan, grid, display.notify)
             tidy(directory)
+            drop_doubles(directory)
         else:
             console.print(f"[bold]{grid.name}[/]: nothing to train, all {len(points):,} points have ended")
-            prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, makespan=0.0, bound=0.0))
+            prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
         account = conclude(directory)
         mirror.finish(complete=account.missing == 0 and not given_up(directory))
     return account
@@ -181,8 +182,8 @@ def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan
     write_text(directory.grid, to_yaml(grid))
     written = write_plan(directory, points, plan, device_of(grid), grid.resources)
     make_folder(directory.rows)
-    for pack in {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs}:
-        claim(directory, pack)  # so that a worker of an earlier run that begins it only now sees that it is overtaken
+    gone = {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs}
+    claim_all(directory, gone)  # a worker of an earlier run that begins one only now sees that it is overtaken
 
 
 def to_yaml(grid: Grid) -> str:

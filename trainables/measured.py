@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from search_spaces.outcome import Outcome
 
+EVALUATION_BATCH = 1024  # samples of one evaluation pass: bounds its memory; the paper's batch of WRN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:

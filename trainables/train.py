@@ -24,7 +24,7 @@ from trainables.batches import Batches, Inputs
 from trainables.group import ALONE, Group
 from trainables.kernel.run import run_kernel
 from trainables.l2 import decayed_parameters, weight_decay_of
-from trainables.measured import Ended, Measurement
+from trainables.measured import EVALUATION_BATCH, Ended, Measurement
 from trainables.optimizers import make_optimizer
 from trainables.own_loop import run_own_loop
 from trainables.packed import PackedModel, pack_model
@@ -34,7 +34,6 @@ from trainables.rates import Rates
 from trainables.task import initial_weights, scale_invariant_weights, task_of
 
 COMPILED_FORMS = 128  # torch's limit is 8; a network takes some four: in training and not, for one point and several
-EVALUATION_BATCH = 1024  # samples of one evaluation pass: bounds its memory; the paper's batch of WRN
 
 
 class Training(Protocol):
@@ -160,9 +159,9 @@ class PackTraining:
             "members": list(self._members),
             "rates": self._rates.state_dict(),
             "records": {m: list(record) for m, record in self._records.items()},
-            "parameters": {k: p.detach().clone() for k, p in self._parameters.items()},
-            "buffers": {k: b.clone() for k, b in self._buffers.items()},
-            "optimizer": {k: t.clone() for k, t in self._optimizer.state_dict().items()},
+            "parameters": _copied({k: p.detach() for k, p in self._parameters.items()}),
+            "buffers": _copied(self._buffers),
+            "optimizer": _copied(self._optimizer.state_dict()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -414,3 +413,8 @@ def _set_precision(precision: str) -> None:
     """Matrix products and convolutions of a GPU: full float32 unless the grid says tf32."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """In the memory of this machine: that of a GPU may be full."""
+    return {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}

@@ -13,11 +13,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_spaces.errors import InputError
 from search_spaces.grid import Resources
+from sweeper.backends.ray_look import look
 from sweeper.capacity import Capacity, gpus_here, pack_bytes, processes_on
 
 COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
 ANSWER_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
-_MODEL = "ray.io/accelerator-type"  # a label that Ray gives to nodes with GPUs
 
 
 def capacity_of(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joined: bool) -> Capacity:
@@ -61,27 +61,21 @@ def _processes_on(node: Mapping[str, Any], resources: Resources) -> int:
 
 
 def _gpus_of(nodes: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Bytes of each GPU of one node of each kind, those apart that do not answer.
+    """Bytes of each GPU of these nodes, those apart that do not answer; of nodes without, only one is asked.
 
     Raises:
         InputError: a node cannot answer, since sweeper or torch is not installed there.
     """
-    kinds = {(node["Labels"].get(_MODEL), _offer(node)): node for node in nodes}
-    looks = [(_look.options(scheduling_strategy=_on(node)).remote(), node) for node in kinds.values()]
+    asked = [node for node in nodes if _offer(node)[1]] or nodes[:1]
+    answers = [(look.options(scheduling_strategy=_on(node)).remote(_offer(node)[1] > 0), node) for node in asked]
     found: list[int] = []
-    for look, node in looks:
+    for answer, node in answers:
         try:
-            found += ray.get(look, timeout=ANSWER_SECONDS)
+            found += ray.get(answer, timeout=ANSWER_SECONDS)
         except RayError as error:  # a timeout is one
             if "No module named" in str(error):
                 raise _not_installed(node, str(error)) from None
     return found
-
-
-@ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
-def _look() -> list[int]:
-    """On a node: the memory of its GPUs. A task that asks for no GPU sees them all."""
-    return gpus_here()
 
 
 def _on(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:

@@ -17,6 +17,8 @@ from results.parts import PointEnd, parts, settled_ends
 from results.places import Place
 from results.store import SweepDir, local_copy, make_folder
 from search_spaces.errors import InputError
+from sweeper.ledger import read_ledger
+from sweeper.plan_file import earlier_plan
 from sweeper.tracking.address import ENVIRONMENT, artifacts_uri, mask, page_of, without_secrets
 from sweeper.tracking.page import EXPERIMENT, experiment_note
 from sweeper.tracking.parallel import in_parallel
@@ -133,7 +135,9 @@ class Mirror:
             self._ends = {}  # a point may have got its params from the analysis
             sent = self._send_points(held, sweep, ends)
             end = sweep.start + round(max((e.seconds for e in ends.values()), default=0.0) * 1000)
-            metrics, tags = verdict_summary(self._directory, ends, held.experiment)
+            plan = earlier_plan(self._directory)
+            ledger = read_ledger(self._directory, plan.pack_points if plan else {})
+            metrics, tags = verdict_summary(self._directory, ledger, held.experiment)
             files = artifacts(self._directory)
             if files and held.parent.tags.get("sweeper.artifacts") != digest_of(files):
                 # A figure that is gone stays in MLflow, whose clients cannot remove it.

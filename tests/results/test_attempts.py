@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests_support import commit_rows, rows_table
 
-from results.attempts import OvertakenError, claim, claim_next, packs_begun, refuse_if_overtaken
+from results.attempts import OvertakenError, claim, claim_all, claim_next, packs_begun, refuse_if_overtaken
 from results.parts import (
     all_parts,
 )
@@ -70,3 +70,11 @@ def test_numbers_go_on_beyond_three_digits(sweep):
     name = commit_rows(sweep, rows_table(), attempt=1000)
     assert all_parts(sweep) == [name]
     assert claim(sweep, "k1") == 1001
+
+
+def test_all_that_are_claimed_together_are_overtaken(sweep):
+    first = claim(sweep, "k1")
+    claim_all(sweep, ["k1", "k2"])
+    with pytest.raises(OvertakenError):
+        refuse_if_overtaken(sweep, "k1", first)
+    assert (claim(sweep, "k1"), claim(sweep, "k2")) == (2, 1)

@@ -1,20 +1,31 @@
 """Unlikely company of faults: what was lost, put back, or late. No row is lost for it and none is there twice."""
 
+import io
+import secrets
 from contextlib import suppress
 
 import pytest
 from crash_support import Killed, dying, small, train
 from faults_support import GRID, Sweep, flip_a_byte
+from rich.console import Console
+from tests_support import commit_rows, point_end, rows_table
 
+from results.attempts import claim
 from results.frames import read_points, read_rows
-from results.parts import parts, read_commit, read_ends
+from results.parts import Commit, parts, read_commit, read_ends, write_part
+from results.places import place
+from results.schema import row_schema
 from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
-from sweeper import pack_writer, worker
+from search_spaces.points import make_points
+from sweeper import pack_writer, recovery, run, worker
+from sweeper.backends.inprocess import InProcessBackend
 from sweeper.events import stop_requested
 from sweeper.plan_file import read_plan
+from sweeper.run import plan_for, prepare, profiles_of, run_sweep
 from sweeper.verify import verify
+from sweeper.worker import run_pack
 from trainables.train import PackTraining
 
 STEPS = [4, 8, 12]
@@ -139,3 +150,44 @@ def test_a_request_to_stop_that_comes_with_the_last_measurement_finishes_the_pac
     last = {name.pack: read_commit(directory, name) for name in parts(directory)}
     assert all(commit.finished for commit in last.values())
     assert not list(directory.checkpoints.glob("*"))
+
+
+def test_a_worker_left_behind_that_trains_a_dropped_pack_while_the_next_run_plans(tmp_path, monkeypatch):
+    """Its points are in another pack by then, and are trained there too; they count once."""
+    directory, before, now = SweepDir(tmp_path / "faults"), packs_of(2), packs_of(4)
+    points = make_points(before)
+    prepare(directory, before, points, plan_for(before, points, profiles_of(before, points), workers=1))
+    late = read_plan(directory).packs[0]
+
+    def planned_meanwhile(*arguments):
+        assert run_pack(str(directory.root), late.id, lambda _: None)
+        prepare(*arguments)
+
+    monkeypatch.setattr(run, "prepare", planned_meanwhile)
+    account = run_sweep(now, tmp_path, InProcessBackend, None, Console(file=io.StringIO()))
+    assert late.id not in {name.pack for name in parts(directory)}
+    assert account.missing == 0
+    assert_sound(directory, 4)
+
+
+def test_a_run_that_was_taken_over_while_it_was_frozen_deletes_nothing_of_the_other(monkeypatch):
+    """It was about to drop a point that had failed, which the other has trained by now."""
+    directory = SweepDir(place(f"memory://sweeps/{secrets.token_hex(4)}/demo"))
+    claim(directory, "k1")
+    commit_rows(directory, rows_table(["p1"]), point_end("p1", Outcome.FAILED, why="ill"), finished=True)
+    names, whole = parts(directory), recovery.checked_schema
+
+    def renew():
+        recovery._renew(directory, names, row_schema(), ["p1"], {"p1": "k1"}, {})
+
+    def frozen(path):
+        monkeypatch.setattr(recovery, "checked_schema", whole)
+        renew()
+        attempt = claim(directory, "k1")
+        commit = Commit(ends=(point_end("p1", attempt=attempt),), finished=True)
+        write_part(directory, "k1", attempt, (), rows_table(["p1"], attempt=attempt), commit)
+        return row_schema()
+
+    monkeypatch.setattr(recovery, "checked_schema", frozen)
+    renew()
+    assert read_ends(directory)["p1"].outcome is Outcome.COMPLETED

@@ -169,3 +169,25 @@ def test_packs_are_halved_that_ray_stops_since_the_machine_runs_out_of_memory(tm
     assert sweep.finish(RAY_memory_usage_threshold=f"{most:.4f}", RAY_memory_monitor_refresh_ms="100") == 0
     assert sizes_in(sweep.directory.memory)
     assert_same(sweep.directory, train(sweep.grid, tmp_path / "free"))
+
+
+def test_where_there_is_no_memory_for_a_copy_of_the_state_rows_are_committed_without(tmp_path, small_grid, monkeypatch):
+    grid = small_grid("recovery.commit_seconds=0", "measure.log=4")
+    whole = train(grid, tmp_path / "whole")
+
+    def full(_training):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(PackTraining, "state_dict", full)
+    commit_always(monkeypatch)
+    directory = train(grid, tmp_path / "full")
+    assert len(parts(directory)) > len(parts(whole))
+    assert_same(directory, whole)
+
+
+def test_a_measurement_may_take_more_memory_than_a_step(small_grid):
+    """The CNN of Figure 3 on 1,024 images, against a step on 8."""
+    cnn = "trainable={model: {name: cnn, channels: 16, dense: 16, pool: 2}, data: {name: digits, train: 64}, batch: 8}"
+    grid = small_grid(cnn)
+    (profile,) = profiles_of(grid, make_points(grid)).values()
+    assert profile.point_bytes > 3 * 4 * 1024 * 16 * 8 * 8

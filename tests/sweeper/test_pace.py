@@ -39,6 +39,15 @@ def test_the_time_of_a_plan_is_its_steps_and_measurements_over_its_workers(small
     assert seconds_of(two, two.packs[0], pace) == pytest.approx(seconds / 2)
 
 
+def test_the_longest_point_takes_its_time_however_many_workers_there_are(small_grid):
+    grid = small_grid(
+        "resources.pack=1", "budget={rule: fixed, constant: 10, exceptions: [{eta: 0.1, lam: 0.1, epochs: 1000}]}"
+    )
+    plan = planned(grid, workers=64)
+    longest = max(pack.cost.steps for pack in plan.packs)
+    assert longest / 2 < seconds_of(plan, plan.packs[0], Pace(step=1.0, measurement=0.0)) <= longest
+
+
 @pytest.mark.parametrize(
     "change",
     ["resources.gpus_per_pack=1", "trainable.model={name: fc, width: 30000, depth: 3}"],

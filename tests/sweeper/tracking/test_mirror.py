@@ -16,15 +16,22 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from servers_support import free_port
+from tests_support import SMALL
 from tracking_support import CREATED, GRID, START, add, begin, by_point, dump, end_of, make_rows, write_findings
 
 from results.parts import Commit, write_part
 from results.schema import row_schema
 from results.store import SweepDir, write_table, write_text
+from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
+from search_spaces.points import make_points
+from sweeper.conclude import conclude
+from sweeper.ledger import give_up
+from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, mask, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
+from sweeper.worker import run_pack
 
 
 @pytest.fixture
@@ -409,3 +416,20 @@ def wait_for(url: str, seconds: float = 60) -> None:
             time.sleep(0.2)
         else:
             return
+
+
+def test_points_of_packs_that_were_given_up_are_counted_as_failed(tmp_path, empty_database):
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    directory, grid = SweepDir(tmp_path / "small"), load_grid(SMALL, "small.yaml", ["resources.pack=3"])
+    points = make_points(grid)
+    plan = plan_for(grid, points, profiles_of(grid, points), workers=1)
+    prepare(directory, grid, points, plan)
+    done, *others = plan.packs
+    run_pack(str(directory.root), done.id, lambda _: None)
+    for pack in others:
+        give_up(directory, pack.id, "its worker died 4 times")
+    conclude(directory)
+    mirror(directory, uri_of(directory), complete=False)
+    metrics = by_point(uri_of(directory), "small")["parent"]["metrics"]
+    counts = {name: float(metrics[f"points.{name}"][0][2]) for name in ("completed", "failed")}
+    assert counts == {"completed": len(done.points), "failed": 6 - len(done.points)}

@@ -75,7 +75,7 @@ def test_an_interruption_between_two_requests_leaves_no_trace(sweep, database, i
 
 
 def test_without_a_driver_the_message_says_what_to_install(sweep):
-    with pytest.raises(TrackingError, match=r"pip install sweeper\[postgres\].*postgresql\+psycopg2://"):
+    with pytest.raises(TrackingError, match=r"pip install psycopg2-binary.*postgresql\+psycopg2://"):
         mirror(sweep, "postgresql+psycopg2cffi://127.0.0.1/mlflow")
 
 

@@ -18,7 +18,7 @@ from sweeper.plan_file import read_grid, read_plan
 if TYPE_CHECKING:
     from results.analyze import Analysis
 
-ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done while the workers start
+ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done while workers train
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

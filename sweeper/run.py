@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
-from threading import Thread
+from threading import Timer
 
 import yaml
 from rich.console import Console
@@ -37,6 +37,7 @@ ONE_PROCESS = (
     "resources.processes_per_pack: the backend inprocess has one process, which takes all micro-batches of a step one "
     "after the other; the numbers are the same up to rounding."
 )
+IMPORT_SECONDS = 10.0  # after which the workers of this machine have started, and no longer want its cores for that
 RESERVED = ("mlartifacts", "mlflow.db")  # beside the sweeps
 
 
@@ -69,7 +70,7 @@ def run_sweep(
                     console.print(ONE_PROCESS, soft_wrap=True, highlight=False)
                 plan = continued_plan(directory, grid, missing, profiles, backend.capacity(grid.resources))
                 prepare(directory, grid, points, plan)
-                Thread(target=import_module, args=(ANALYSIS,), daemon=True).start()
+                _import_later(ANALYSIS)
                 under_way = len(parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
                 law = setup_of(grid).constant_share({}) == 1
                 done = len(points) - len(missing)
@@ -86,6 +87,13 @@ def run_sweep(
         account = conclude(directory)
         mirror.finish(complete=account.missing == 0 and not given_up(directory))
     return account
+
+
+def _import_later(module: str) -> None:
+    """Import what is needed in the end, while workers train."""
+    timer = Timer(IMPORT_SECONDS, import_module, (module,))
+    timer.daemon = True
+    timer.start()
 
 
 def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:

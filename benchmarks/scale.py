@@ -270,6 +270,7 @@ def continued(text, out, address, workers):
         copy = SweepDir(Path(folder) / directory.name)
         shutil.copytree(directory.root, copy.root)
         before_training(copy, grid, workers)
+    os.sync()  # the copy is not to be written to the disk while the command reads there
     again = Driver(text, out, address)
     again.wait()
     planned = directory.plan.stat().st_mtime

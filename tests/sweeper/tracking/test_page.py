@@ -79,6 +79,7 @@ def test_a_sweep_its_verdicts_and_a_figure_are_on_the_page(page, report, server,
     assert re.search("✓ pass|✗ fail|. inconclusive", verdict.inner_text())
     picture = tmp_path / "mlflow.png"
     close_assistant(page)
+    page.get_by_text(re.compile(r"\d+ of \d+ claims pass")).scroll_into_view_if_needed()
     page.screenshot(path=picture)
     if SCREENSHOT:
         shutil.copy(picture, SCREENSHOT)

@@ -10,7 +10,7 @@ from sweeper.capacity import gpus_here
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
 def look(gpus: bool) -> list[int]:
-    """The memory of the node's GPUs, in bytes, if it has ``gpus``; that it answers shows that sweeper is there.
+    """The memory of the node's GPUs, in bytes, if ``gpus`` are asked for; an answer shows that sweeper is there.
 
     A task that asks for no GPU sees them all.
     """

@@ -47,7 +47,8 @@ def capacity_of(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joi
         raise InputError(
             f"resources: a pack asks for {_asked(resources)} (nodes: {offers}). Lower cpus_per_pack or gpus_per_pack."
         )
-    gpus = _gpus_of(able) if joined else gpus_here() if resources.gpus_per_pack else []
+    on_gpus = resources.gpus_per_pack > 0
+    gpus = _gpus_of(able if on_gpus else able[:1], on_gpus) if joined else gpus_here() if on_gpus else []
     return Capacity(workers=workers, pack_bytes=pack_bytes(gpus, resources))
 
 
@@ -60,14 +61,13 @@ def _processes_on(node: Mapping[str, Any], resources: Resources) -> int:
     return processes_on(*_offer(node), resources)
 
 
-def _gpus_of(nodes: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Bytes of each GPU of these nodes, those apart that do not answer; of nodes without, only one is asked.
+def _gpus_of(nodes: Sequence[Mapping[str, Any]], on_gpus: bool) -> list[int]:
+    """Bytes of each GPU of these nodes, those apart that do not answer; none of packs that train on CPUs.
 
     Raises:
         InputError: a node cannot answer, since sweeper or torch is not installed there.
     """
-    asked = [node for node in nodes if _offer(node)[1]] or nodes[:1]
-    answers = [(look.options(scheduling_strategy=_on(node)).remote(_offer(node)[1] > 0), node) for node in asked]
+    answers = [(look.options(scheduling_strategy=_on(node)).remote(on_gpus), node) for node in nodes]
     found: list[int] = []
     for answer, node in answers:
         try:

@@ -182,7 +182,10 @@ class ObjectPath:
         except PermissionError as error:
             raise StoreError(errno.EACCES, f"the store refuses: {error}", str(self)) from error
         except Exception as error:  # of botocore, aiohttp, google and others: none of them is an OSError
-            raise StoreError(errno.EIO, str(error).partition("\n")[0] or type(error).__name__, str(self)) from error
+            text = str(error).partition("\n")[0] or type(error).__name__
+            if "locate credentials" in text:
+                text += " Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/durability.md)"
+            raise StoreError(errno.EIO, text, str(self)) from error
 
 
 Place = Path | ObjectPath

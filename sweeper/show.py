@@ -109,7 +109,9 @@ def _memory(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], capac
     if not grid.resources.gpus_per_pack:
         return {}
     if capacity.pack_bytes is None:
-        return {"memory": "no GPU here: packs are planned as on a CPU; a run sizes them for the GPUs that it finds"}
+        most = max(profile.point_bytes for profile in by_variant.values()) / 1e9
+        known = f"about {most:.2g} GB a point; " if most else ""
+        return {"memory": f"{known}no GPU here: packs as on a CPU, a run sizes them for the GPUs that it finds"}
     most = max(sum(by_variant[p.variant].point_bytes for p in pack.points) for pack in plan.packs)
     return {"memory": f"{most / 1e9:.2g} GB the largest pack, of {capacity.pack_bytes / 1e9:.3g} GB of a GPU"}
 

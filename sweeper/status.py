@@ -104,7 +104,7 @@ def show_status(root: Place, console: Console, *, as_json: bool = False) -> None
 
 
 def watch(root: Place, console: Console, seconds: float) -> None:
-    """Follow a sweep that runs elsewhere until none of its points is missing: one line, renewed on a terminal.
+    """Follow a sweep that runs elsewhere until all is done, the report too: one line, renewed on a terminal.
 
     Elsewhere it is printed again whenever it has changed.
 
@@ -115,7 +115,7 @@ def watch(root: Place, console: Console, seconds: float) -> None:
     """
     status, before = status_of(root), ""
     with Live(line(status), console=console, auto_refresh=False, transient=True) as live:
-        while status.missing:
+        while status.missing or status.running:
             if console.is_terminal:
                 live.update(line(status), refresh=True)
             elif (now := line(status)) != before:
@@ -125,6 +125,8 @@ def watch(root: Place, console: Console, seconds: float) -> None:
             status = status_of(root)
     console.print(line(status), soft_wrap=True, highlight=False)
     _show_trouble(status, root, console)
+    if (report := SweepDir(root).report).is_file():
+        console.print(f"[bold]report[/]   {escape(short(report))}", soft_wrap=True, highlight=False)
 
 
 def line(status: Status) -> str:
@@ -132,6 +134,8 @@ def line(status: Status) -> str:
     done = status.points - status.missing
     parts_ = [f"[bold]{escape(status.sweep)}[/] {done:,}/{status.points:,} points"]
     parts_ += [f"{count:,} {outcome}" for outcome, count in sorted(status.outcomes.items()) if outcome != "completed"]
+    if not status.missing and status.running:
+        parts_ += ["the analysis is under way"]
     if status.missing:
         parts_ += [f"{_plural(len(status.under_way), 'pack')} under way"] if status.under_way else []
         parts_ += [f"about {duration(status.eta_seconds)} of training left"] if status.eta_seconds is not None else []

@@ -20,8 +20,13 @@ class InProcessBackend:
         """One worker: this process.
 
         Raises:
-            InputError: a pack asks for a GPU, and torch finds none.
+            InputError: a pack asks for a GPU, and torch finds none, or for labels.
         """
+        if resources.labels:
+            raise InputError(
+                "resources.labels: the backend inprocess has this machine alone, which has no labels; leave them "
+                "out, or use --backend ray on a cluster."
+            )
         gpus = gpus_here()[:1] if resources.gpus_per_pack else []  # it trains on the first
         if resources.gpus_per_pack and not gpus:
             raise InputError(

@@ -85,17 +85,29 @@ class RayBackend:
 
     def _refuse_silence(self) -> None:
         """Ray itself would try an address where nothing listens for minutes, and a signal would not end it."""
+        if self._address in {"local", "auto"}:
+            return
         host, _, port = self._address.rpartition(":")
-        if host and port.isdecimal() and "/" not in host:
-            try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
-            except (OSError, OverflowError) as error:
-                raise self._no_cluster(str(error)) from None
+        if not host or not port.isdecimal() or "/" in host:
+            raise InputError(
+                f"--address {self._address}: give HOST:PORT of the cluster's head (6379 is Ray's default port), or "
+                "'auto' on a machine of the cluster. The address of its dashboard, as http://127.0.0.1:8265, is for "
+                "'sweeper submit'."
+            )
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"--address {self._address}: no Ray cluster answers there ({error}). Start one with 'ray start "
+                "--head', or leave --address out to use this machine."
+            ) from None
 
     def _no_cluster(self, why: str) -> InputError:
+        """Where something listens, or did when Ray wrote down where (``auto``)."""
         return InputError(
-            f"--address {self._address}: no Ray cluster answers there ({why}). Start one with 'ray start --head', or "
-            "leave --address out to use this machine."
+            f"--address {self._address}: no Ray cluster lets this process in ({why}). Its token may be another one "
+            "(RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token; RAY_AUTH_MODE=disabled for a cluster "
+            "without), or what listens there is no head of Ray 2.60; of several clusters name one by HOST:PORT."
         )
 
     def capacity(self, resources: Resources) -> Capacity:

@@ -39,7 +39,9 @@ def test_a_sweep_of_another_process_is_followed_to_its_end(running):
     said = io.StringIO()
     watch(folder, Console(file=said, width=200), 0.1)
     lines = said.getvalue().splitlines()
-    assert lines[-1] == "followed 4/4 points"
+    assert lines[-2] == "followed 4/4 points"
+    assert lines[-1].endswith("runs/followed/report.html")
+    assert (folder / "report.html").is_file()
     assert len(lines) > 2
     assert len(set(lines)) == len(lines)  # said again only where something has changed
     assert any("run by" in text and str(process.pid) in text for text in lines)

@@ -36,6 +36,9 @@ def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
 
 
 def _said(value: object) -> str:
+    """As in the grid; of a section that only one of them has, its kind says most."""
+    if isinstance(value, Mapping) and "name" in value:
+        return f"{{name: {value['name']}, …}}"
     return value if isinstance(value, str) else show(value)
 
 

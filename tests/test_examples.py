@@ -49,12 +49,14 @@ def test_the_notebook_is_committed_without_outputs():
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_without_warnings(notebook):
     every = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in every if output.output_type == "error" or output.get("name") == "stderr"]
     assert sum("image/png" in output.get("data", {}) for output in every) == 2
 
 
+@pytest.mark.slow
 def test_progress_is_one_line_a_round_and_one_bar_that_is_renewed_in_place(notebook):
     *progress, forecast = [output.data["text/plain"] for output in outputs(notebook, "predict_lambda(")]
     begun, ended = progress[::2], progress[1::2]

@@ -116,9 +116,7 @@ def test_a_tracker_that_is_away_costs_a_warning(sweeper):
     assert "hush" not in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize(
-    "backend", [pytest.param("inprocess", marks=pytest.mark.slow), pytest.param("ray", marks=pytest.mark.ray)]
-)
+@pytest.mark.parametrize("backend", ["inprocess", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
 def test_an_interrupt_says_how_to_continue(sweeper, tmp_path, backend):
     settings = ("budget={rule: fixed, constant: 200000, exceptions: [{eta: 0.1, lam: 0.1, epochs: 5}]}",)
     settings += ("axes={eta: [0.1], lam: [0.01, 0.1]}", "measure={log: 10}")

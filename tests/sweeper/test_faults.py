@@ -168,7 +168,7 @@ recovery: {{retries: 1, hang_seconds: 2, commit_seconds: 0}}
             *("hangs", 99, r"its worker was lost 2 times; the last one gave no sign of life for 2 s"),
             marks=pytest.mark.slow,
         ),
-        ("dies", 99, r"its worker died 2 times"),
+        pytest.param("dies", 99, r"its worker died 2 times", marks=pytest.mark.slow),
     ],
 )
 def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(

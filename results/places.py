@@ -184,7 +184,10 @@ class ObjectPath:
         except Exception as error:  # of botocore, aiohttp, google and others: none of them is an OSError
             text = str(error).partition("\n")[0] or type(error).__name__
             if "locate credentials" in text:
-                text += " Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/durability.md)"
+                text = (
+                    text.rstrip(".")
+                    + ". Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (docs/durability.md)"
+                )
             raise StoreError(errno.EIO, text, str(self)) from error
 
 

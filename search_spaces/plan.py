@@ -22,7 +22,7 @@ _SPLITTING = tuple(f.name for f in fields(Point) if f.name not in {*PACKABLE, "i
 # a step alone, 0.59 ms a point in a pack of 4); 0.5 ms at 20 TFLOP/s on a GPU. It decides how much a pack saves.
 STEP_OVERHEAD = {"cpu": 2e7, "gpu": 1e10}
 # What a worker takes at a time is one pack, or several up to this share of the bound: the last one holds nobody up for
-# longer. A pack that is fetched alone costs 0.14 s beside its training, in a turn 0.02 s.
+# longer. A pack that is fetched alone costs 0.14 s beside its training, in a turn 0.03 s.
 TURN_SHARE = 0.01
 # Fixed cost of a pack, in FLOP: 50 ms to be scheduled, to build its model and to write its part files.
 PACK_OVERHEAD = {"cpu": 3e9, "gpu": 1e12}

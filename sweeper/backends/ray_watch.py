@@ -169,7 +169,9 @@ class Watch(tune.Callback):  # type: ignore[misc]
 def _error(trial: Any) -> str:
     """What its latest worker ended with. Tune writes the errors of all into one file of this machine."""
     file = Path(trial.error_file or "")
-    return file.read_text(encoding="utf-8").rpartition("Failure # ")[2] if file.is_file() else "its worker died"
+    if not file.is_file():
+        return "its worker died"
+    return file.read_text(encoding="utf-8", errors="replace").rpartition("Failure # ")[2]
 
 
 def _crowded(error: str) -> bool:

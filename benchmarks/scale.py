@@ -99,7 +99,7 @@ def before_training(directory, grid, workers):
     from sweeper.run import continued_plan, missing_points, prepare, profiles_of, refuse_conflicts
 
     points = timed("make_points", lambda: make_points(grid))
-    timed("refuse_conflicts", lambda: refuse_conflicts(directory, grid))
+    timed("refuse_conflicts", lambda: refuse_conflicts(directory, grid, points))
     profiles = timed("profiles_of", lambda: profiles_of(grid, points))
     timed("put_in_order", lambda: put_in_order(directory, grid, points, Console(file=io.StringIO())))
     missing = timed("missing_points", lambda: missing_points(directory, points))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from results.parts import all_parts
-from results.store import SweepDir, create, each, make_folder, sizes_in
+from results.store import SweepDir, create, each, make_folder, names_in
 
 _ATTEMPT = re.compile(r"([0-9a-z]+)-(\d{3,})")
 
@@ -88,5 +88,5 @@ def packs_begun(directory: SweepDir) -> set[str]:
 
 def _attempts(directory: SweepDir, prefix: str = "") -> Iterator[tuple[str, int]]:
     """Pack and number of the attempts that were made."""
-    matches = map(_ATTEMPT.fullmatch, sizes_in(directory.attempts, prefix))
+    matches = map(_ATTEMPT.fullmatch, names_in(directory.attempts, prefix))
     return ((match[1], int(match[2])) for match in matches if match)

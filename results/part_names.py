@@ -13,6 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 DIGEST_LENGTH = 12  # hexadecimal digits of SHA-256: 48 bits find every flip of a bit, they need not withstand forgery
 NOTHING = "0" * DIGEST_LENGTH  # what the first part of a pack was built on
@@ -43,6 +44,7 @@ class PartName:
         return f"{self.pack}-{self.attempt:03d}-{self.sequence:05d}-{self.before}-{self.digest}.parquet"
 
 
+@lru_cache(maxsize=1_000_000)  # a run asks ten times for all names before it starts
 def parse_name(file: str) -> PartName | None:
     """The parts of a file name; None if it is none of ours."""
     if not (match := _NAME.fullmatch(file)):
@@ -77,6 +79,9 @@ def _lines(names: Iterable[PartName]) -> Iterator[tuple[str, list[PartName], int
     for name in names:
         by_pack[name.pack].append(name)
     for pack, own in sorted(by_pack.items()):
+        if len(own) == 1 and own[0].sequence == 0:  # mostly, once the packs are done
+            yield pack, own, None
+            continue
         known = {(name.sequence, name.digest): name for name in sorted(own)}
         missing = None
         for last in sorted(own, reverse=True):

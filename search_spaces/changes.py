@@ -12,12 +12,12 @@ from search_spaces.yaml_text import dotted, show
 _SHOWN = 5
 
 
-def conflicts(old: Grid, new: Grid, known: Iterable[Point] = ()) -> list[str]:
+def conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iterable[Point] = ()) -> list[str]:
     """Differences that would alter points which the sweep already holds, one line each; empty if ``new`` continues it.
 
     A point that stands in both grids (the same coordinates) must have the same content: the same trainable,
     optimizer and measurement, and the same budget. So must one among the ``known`` points, which the sweep has from
-    grids before ``old``, whose axes may have been longer.
+    grids before ``old``, whose axes may have been longer. ``points`` are those of ``new``.
     """
     lines = []
     for section in SECTIONS:  # axes may grow and the analysis may change; these may not
@@ -25,7 +25,7 @@ def conflicts(old: Grid, new: Grid, known: Iterable[Point] = ()) -> list[str]:
         if section == "trainable":
             before, after = without_place(before), without_place(after)
         lines += _differences((section,), before, after)
-    return lines or _budget_conflicts(old, new, known)
+    return lines or _budget_conflicts(old, new, points, known)
 
 
 def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
@@ -42,12 +42,16 @@ def _said(value: object) -> str:
     return value if isinstance(value, str) else show(value)
 
 
-def _budget_conflicts(old: Grid, new: Grid, known: Iterable[Point]) -> list[str]:
+def _budget_conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iterable[Point]) -> list[str]:
+    same, ids = (old.axes, old.budget) == (new.axes, new.budget), {p.id for p in points}
+    held = [p for p in (*known, *(() if same else make_points(old))) if p.id not in ids]  # of an id is one content
+    if not held:
+        return []
     # An axis that only one grid has is a key of a section, equal in both, whose value the other's points share.
     names = [name for name in {**old.axes, **new.axes} if name not in NAMED_AXES]
-    before = {_coordinates(p, old, names): p.budget for p in (*known, *make_points(old))}
+    before = {_coordinates(p, old, names): p.budget for p in held}
     changed = []
-    for point in make_points(new):
+    for point in points:
         budget = before.get(_coordinates(point, new, names), point.budget)
         if budget != point.budget:
             changed.append(f"budget of eta {point.eta:g}, lam {point.lam:g}: {budget:g} → {point.budget:g} epochs")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from results.store import SweepDir, create, make_folder, sizes_in
+from results.store import SweepDir, create, make_folder, names_in
 from search_spaces.plan import Profile
 from search_spaces.recipe import Variant
 
@@ -58,7 +58,7 @@ def _most_in(pack_bytes: float, point_bytes: int) -> int:
 def _limits(directory: SweepDir) -> dict[str, int]:
     """Key of a variant to points."""
     limits: dict[str, int] = {}
-    for match in filter(None, map(_NAME.fullmatch, sizes_in(directory.memory))):
+    for match in filter(None, map(_NAME.fullmatch, names_in(directory.memory))):
         limits[match[1]] = max(1, min(limits.get(match[1], 10**9), int(match[2]) // 2))
     return limits
 

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from results.places import Place
-from results.store import SweepDir, create, sizes_in, write_bytes
+from results.store import SweepDir, create, names_in, write_bytes
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
 
@@ -104,7 +104,7 @@ def _take(directory: SweepDir, console: Console | None) -> int:
     except FileExistsError:
         raise _taken(directory, "a process that has just begun") from None
     _refuse_weak_store(directory, number)
-    for name in sizes_in(directory.lock):
+    for name in names_in(directory.lock):
         if name.isdecimal() and int(name) < number:
             (directory.lock / name).unlink(missing_ok=True)
     return number
@@ -170,7 +170,7 @@ def _beat(directory: SweepDir, number: int, me: _Holder, done: threading.Event) 
 
 def _latest(directory: SweepDir) -> int:
     """The highest number; 0 if there is none."""
-    return max((int(name) for name in sizes_in(directory.lock) if name.isdecimal()), default=0)
+    return max((int(name) for name in names_in(directory.lock) if name.isdecimal()), default=0)
 
 
 def _object(directory: SweepDir, number: int) -> Place:

@@ -6,7 +6,7 @@ from functools import partial
 
 from results.parts import PointEnd, read_commits, read_ends, snapshot
 from results.places import Place
-from results.store import SweepDir, read_limited, sizes_in, write_text
+from results.store import SweepDir, names_in, read_limited, write_text
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 
@@ -58,7 +58,7 @@ def given_up(directory: SweepDir) -> dict[str, str]:
 
 def causes(directory: SweepDir) -> list[Place]:
     """The files of packs that were given up."""
-    return [directory.given_up / name for name in sizes_in(directory.given_up) if name.endswith(".json")]
+    return [directory.given_up / name for name in names_in(directory.given_up) if name.endswith(".json")]
 
 
 def read_cause(path: Place) -> str:

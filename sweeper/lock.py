@@ -14,7 +14,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from results.store import SweepDir, files_of
+from results.store import SweepDir, refuse_links
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
 from sweeper.lease import lease_holder, leased
@@ -36,7 +36,7 @@ def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None
     Raises:
         InputError: another process holds it; who, and since when.
     """
-    files_of(directory)  # refuses what leads out of the folder before anything is written
+    refuse_links(directory)  # refuses what leads out of the folder before anything is written
     with _flocked(directory, directory.root) if isinstance(directory.root, Path) else leased(directory, console):
         yield
 

@@ -145,13 +145,13 @@ def tracking_of(uri: str | None, out: Place) -> str | None:
 
 def sweep_folder(text: str) -> Place:
     """The folder of a sweep, which others may have made: there must be no way out of it."""
-    from results.store import SweepDir, files_of, sizes_in
+    from results.store import SweepDir, names_in, refuse_links
 
     root = place(text)
     if isinstance(root, Path):
-        files_of(SweepDir(root))
+        refuse_links(SweepDir(root))
     else:
-        sizes_in(root, SweepDir(root).plan.name)  # whether there is such a bucket
+        names_in(root, SweepDir(root).plan.name)  # whether there is such a bucket
     return root
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from results.part_names import PartName, holes, parse_name, standing
 from results.parts import Commit, is_ours, read_commit, read_part
-from results.store import SweepDir, sizes_in
+from results.store import SweepDir, names_in
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
 from sweeper.checkpoints import checkpoint_files, load_checkpoint, restart_behind
@@ -33,7 +33,7 @@ class PartChecks:
         """Read all parts, a pack's rows in memory at a time; ``plan`` is None if it is lost."""
         self._directory = directory
         self._packs = plan.pack_points if plan else {}
-        parsed = {file: parse_name(file) for file in sizes_in(directory.rows) if file.endswith(".parquet")}
+        parsed = {file: parse_name(file) for file in names_in(directory.rows) if file.endswith(".parquet")}
         self.names = [name for name in parsed.values() if name]
         self._strangers = [file for file, name in parsed.items() if not name]
         self._wrong = damaged_parts(directory, self.names)

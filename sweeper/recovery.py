@@ -1,6 +1,5 @@
 """What is put in order before a run, and tidied after it. See docs/durability.md."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,8 +14,8 @@ from results.attempts import claim
 from results.part_names import PartName
 from results.parts import (
     Commit,
+    Footer,
     all_parts,
-    checked_schema,
     compact,
     is_ours,
     is_whole,
@@ -25,11 +24,12 @@ from results.parts import (
     parts_by_pack,
     read_commit,
     read_commits,
+    read_footers,
     read_part,
     remove,
 )
 from results.places import Place
-from results.store import SweepDir, clear, each, files_of
+from results.store import SweepDir, clear, each, leftovers
 from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
@@ -37,8 +37,6 @@ from search_spaces.points import Point, values_elsewhere
 from sweeper.checkpoints import AFRESH, Restart, checkpoint_files, restart_behind, save_checkpoint
 from sweeper.plan_file import earlier_plan
 from sweeper.row_buffer import table_schema
-
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of results.store
 
 
 def damaged_parts(directory: SweepDir, names: Sequence[PartName]) -> dict[PartName, str]:
@@ -87,18 +85,16 @@ def roll_back(directory: SweepDir) -> None:
 
 def orphans(directory: SweepDir) -> list[Place]:
     """Checkpoints that no part which counts goes on from: those of finished packs, and of writers that died."""
+    files = checkpoint_files(directory)
+    if not files:
+        return []
     last: dict[str, Commit] = {}
     named, names = set(), parts(directory)
     for name, commit in zip(names, read_commits(directory, names), strict=True):
         last[name.pack] = commit
         named.add((name.pack, commit.checkpoint))
     needed = {file for pack, file in named if not last[pack].finished}
-    return [path for path in checkpoint_files(directory) if path.name not in needed]
-
-
-def leftovers(directory: SweepDir) -> list[Place]:
-    """Files of writers that were killed before their rename."""
-    return sorted(path for path in files_of(directory) if _TEMPORARY.fullmatch(path.name))
+    return [path for path in files if path.name not in needed]
 
 
 def tidy(directory: SweepDir) -> None:
@@ -119,10 +115,11 @@ def drop_doubles(directory: SweepDir) -> None:
     plan, by_pack = earlier_plan(directory), parts_by_pack(directory)
     planned = plan.pack_points if plan else {}
     if strangers := by_pack.keys() - planned.keys():
-        owner = _owners(directory, by_pack, planned)
+        held = _held(directory, by_pack)
+        owner = _owners(held, planned)
         for pack in strangers:
-            schema = checked_schema(directory.rows / by_pack[pack][0].file)
-            _renew(directory, by_pack[pack], schema, None, owner, {})
+            schema = next(iter(held[pack].values())).columns
+            _renew(directory, held[pack], schema, None, owner, {})
 
 
 def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], console: Console) -> None:
@@ -150,43 +147,50 @@ def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], conso
     known = [*points, *(earlier.points.values() if earlier else ())]
     packs = earlier.pack_points if earlier else {}
     schema, defaults = table_schema(known), values_elsewhere(grid, known)
-    by_pack = parts_by_pack(directory)
-    schema = _with_columns_of(directory, by_pack, schema)
-    owner = _owners(directory, by_pack, packs)
-    for pack, names in by_pack.items():
+    held = _held(directory, parts_by_pack(directory))
+    schema = _with_columns_of(directory, held, schema)
+    owner = _owners(held, packs)
+    for pack, footers in held.items():
         planned = packs.get(pack)
         if planned is not None and any(owner.get(id_, pack) != pack for id_ in planned):
             planned = None  # by an older plan that was put back, say: its points have ended in another pack
-        _renew(directory, names, schema, planned, owner, defaults)
+        _renew(directory, footers, schema, planned, owner, defaults)
 
 
-def _owners(directory: SweepDir, by_pack: Mapping[str, Sequence[PartName]], planned: Collection[str]) -> dict[str, str]:
+_Footers = Mapping[PartName, Footer]
+"""The parts of a pack that count, from the first on, each with what it says."""
+
+
+def _held(directory: SweepDir, by_pack: Mapping[str, Sequence[PartName]]) -> dict[str, _Footers]:
+    """What each pack has committed."""
+    footers = iter(read_footers(directory, [name for names in by_pack.values() for name in names]))
+    return {pack: dict(zip(names, footers, strict=False)) for pack, names in by_pack.items()}
+
+
+def _owners(held: Mapping[str, _Footers], planned: Collection[str]) -> dict[str, str]:
     """Point to the pack that its end counts of; where two packs have ended it, one that is planned."""
     owner: dict[str, str] = {}
-    for pack in sorted(by_pack, key=lambda pack: (pack not in planned, pack)):
-        for name in by_pack[pack]:
-            for end in read_commit(directory, name).ends:
+    for pack in sorted(held, key=lambda pack: (pack not in planned, pack)):
+        for footer in held[pack].values():
+            for end in footer.commit.ends:
                 owner.setdefault(end.point, pack)
     return owner
 
 
-def _with_columns_of(directory: SweepDir, by_pack: Mapping[str, Sequence[PartName]], schema: pa.Schema) -> pa.Schema:
+def _with_columns_of(directory: SweepDir, held: Mapping[str, _Footers], schema: pa.Schema) -> pa.Schema:
     """``schema``, and the axes of points that neither grid nor plan know, since the plan was lost.
 
     Raises:
         InputError: an axis is text in one and a number in the other.
     """
-    distinct: dict[int, tuple[Place, pa.Schema]] = {}  # of 10,000 parts mostly one
-    for path in (directory.rows / name.file for names in by_pack.values() for name in names):
-        columns = checked_schema(path)
-        distinct.setdefault(id(columns), (path, columns))
-    for path, columns in distinct.values():
+    distinct = {id(each.columns): (pack, each.columns) for pack, them in held.items() for each in them.values()}
+    for pack, columns in distinct.values():  # of 10,000 parts mostly one
         for field in columns:
             if field.name not in schema.names:
                 schema = schema.append(field)
             elif schema.field(field.name).type != field.type:
                 raise InputError(
-                    f"{path}: its column {field.name} is {field.type}, but by the grid it is "
+                    f"{directory.rows}/{pack}-*: the column {field.name} is {field.type} there, but by the grid it is "
                     f"{schema.field(field.name).type}. Run this grid under another --name."
                 )
     return schema
@@ -194,7 +198,7 @@ def _with_columns_of(directory: SweepDir, by_pack: Mapping[str, Sequence[PartNam
 
 def _renew(
     directory: SweepDir,
-    names: Sequence[PartName],
+    footers: _Footers,
     schema: pa.Schema,
     planned: Collection[str] | None,
     owner: Mapping[str, str],
@@ -204,23 +208,24 @@ def _renew(
 
     Args:
         directory: the sweep.
-        names: the parts that count.
+        footers: of the parts that count.
         schema: of the table.
         planned: points of the pack; None if it is not known, or not to be gone on with.
         owner: point to the pack that its end counts of.
         defaults: values of axes that the pack's points were not on.
     """
+    names = tuple(footers)
     pack = names[0].pack
-    commits = read_commits(directory, names)
-    ends = {end.point: end for commit in commits for end in commit.ends}
+    ends = {end.point: end for footer in footers.values() for end in footer.commit.ends}
     failed = {id_ for id_, end in ends.items() if end.outcome is Outcome.FAILED}
     candidates = ends.keys() if planned is None else planned
     keep = {id_ for id_ in candidates if id_ not in failed and owner.get(id_, pack) == pack}
     finished = planned is None or ends.keys() >= set(planned)
-    as_it_is = _have_columns(directory, names, schema) and (planned is not None or _points(directory, names) <= keep)
-    if as_it_is and not failed and finished == commits[-1].finished:
+    same = all(footer.columns.equals(schema) for footer in footers.values())
+    as_it_is = same and (planned is not None or _points(directory, names) <= keep)
+    if as_it_is and not failed and finished == footers[names[-1]].commit.finished:
         return
-    restart = Restart(names=tuple(names)) if finished else restart_behind(directory, names)
+    restart = Restart(names=names) if finished else restart_behind(directory, names)
     state = restart.checkpoint
     if failed.intersection(state.points):  # from its middle a point that failed could not be trained anew
         state, keep = AFRESH, keep & ends.keys()
@@ -242,12 +247,6 @@ def _renew(
         defaults=defaults,
     )
     remove(directory, parts_behind(directory, pack))
-
-
-def _have_columns(directory: SweepDir, names: Iterable[PartName], schema: pa.Schema) -> bool:
-    """Whether all parts have the columns of ``schema``."""
-    wanted = schema.remove_metadata()
-    return all(checked_schema(directory.rows / name.file).equals(wanted) for name in names)
 
 
 def _points(directory: SweepDir, names: Iterable[PartName]) -> set[str]:

@@ -58,8 +58,8 @@ def run_sweep(
         KeyboardInterrupt: interrupted; the same call continues.
     """
     directory = SweepDir(out / grid.name)
-    refuse_conflicts(directory, grid)
     points = make_points(grid)
+    refuse_conflicts(directory, grid, points)
     profiles = profiles_of(grid, points)
     with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
         put_in_order(directory, grid, points, console)
@@ -96,7 +96,7 @@ def _import_later(module: str) -> None:
     timer.start()
 
 
-def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
+def refuse_conflicts(directory: SweepDir, grid: Grid, points: Sequence[Point]) -> None:
     """Refuse a grid that would alter points which the sweep holds already, and names that are taken."""
     if grid.name in RESERVED:
         raise InputError(f"name: {grid.name} is where MLflow keeps its own files; give the sweep another name.")
@@ -104,7 +104,7 @@ def refuse_conflicts(directory: SweepDir, grid: Grid) -> None:
     if not directory.grid.is_file():
         _refuse_other_points(directory, grid, earlier)
         return
-    if lines := conflicts(read_grid(directory), grid, earlier.points.values() if earlier else ()):
+    if lines := conflicts(read_grid(directory), grid, points, earlier.points.values() if earlier else ()):
         raise InputError(
             f"{directory.root}: this sweep was made with another grid, and this one would alter its points:\n  "
             + "\n  ".join(lines)

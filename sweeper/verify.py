@@ -15,7 +15,7 @@ import pyarrow as pa
 from results.frames import read_points
 from results.parts import PointEnd
 from results.places import Place, StoreError
-from results.store import SweepDir, files_of, read_limited, read_parquet, size_of, write_bytes
+from results.store import SweepDir, files_of, leftovers, read_limited, read_parquet, size_of, write_bytes
 from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.plan import pack_id
@@ -26,7 +26,7 @@ from sweeper.ledger import causes, read_cause, read_ledger
 from sweeper.lock import holder, locked
 from sweeper.part_checks import PartChecks
 from sweeper.plan_file import PlanFile, read_grid, read_plan
-from sweeper.recovery import drop, leftovers, orphans, roll_back
+from sweeper.recovery import drop, orphans, roll_back
 from sweeper.weights import are_whole, weight_files
 
 MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from results.part_names import digest_of
 from results.places import Place, place
-from results.store import SweepDir, sizes_in, write_bytes
+from results.store import SweepDir, names_in, write_bytes
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.trainable import KernelTrainable, OwnLoop
@@ -29,7 +29,7 @@ def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor])
 
 def weight_files(directory: SweepDir, point: str | None = None) -> list[Place]:
     """The files of one point, which is one if there is any, or of all."""
-    names = sizes_in(directory.weights, "" if point is None else f"{point}-")
+    names = names_in(directory.weights, "" if point is None else f"{point}-")
     return [directory.weights / name for name in names if name.endswith(".pt")]
 
 

@@ -1,7 +1,11 @@
 import pytest
 
-from search_spaces.changes import conflicts
+from search_spaces import changes
 from search_spaces.points import make_points
+
+
+def conflicts(old, new, known=()):
+    return changes.conflicts(old, new, make_points(new), known)
 
 
 @pytest.mark.parametrize(

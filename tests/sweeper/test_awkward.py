@@ -12,7 +12,7 @@ from tests_support import commit_rows, point_end, rows_table
 
 from results.attempts import claim
 from results.frames import read_points, read_rows
-from results.parts import Commit, parts, read_commit, read_ends, write_part
+from results.parts import Commit, parts, parts_by_pack, read_commit, read_ends, write_part
 from results.places import place
 from results.schema import row_schema
 from results.store import SweepDir
@@ -175,19 +175,19 @@ def test_a_run_that_was_taken_over_while_it_was_frozen_deletes_nothing_of_the_ot
     directory = SweepDir(place(f"memory://sweeps/{secrets.token_hex(4)}/demo"))
     claim(directory, "k1")
     commit_rows(directory, rows_table(["p1"]), point_end("p1", Outcome.FAILED, why="ill"), finished=True)
-    names, whole = parts(directory), recovery.checked_schema
+    held, listed = recovery._held(directory, parts_by_pack(directory)), recovery.all_parts
 
     def renew():
-        recovery._renew(directory, names, row_schema(), ["p1"], {"p1": "k1"}, {})
+        recovery._renew(directory, held["k1"], row_schema(), ["p1"], {"p1": "k1"}, {})
 
-    def frozen(path):
-        monkeypatch.setattr(recovery, "checked_schema", whole)
+    def frozen(*pack):
+        monkeypatch.setattr(recovery, "all_parts", listed)
         renew()
         attempt = claim(directory, "k1")
         commit = Commit(ends=(point_end("p1", attempt=attempt),), finished=True)
         write_part(directory, "k1", attempt, (), rows_table(["p1"], attempt=attempt), commit)
-        return row_schema()
+        return listed(*pack)
 
-    monkeypatch.setattr(recovery, "checked_schema", frozen)
+    monkeypatch.setattr(recovery, "all_parts", frozen)
     renew()
     assert read_ends(directory)["p1"].outcome is Outcome.COMPLETED

@@ -19,7 +19,7 @@ from tests_support import SMALL
 
 from results.parts import parts
 from results.places import ObjectPath, place
-from results.store import SweepDir, sizes_in
+from results.store import SweepDir, names_in
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.compare import compare_sweeps
@@ -197,7 +197,7 @@ def test_an_interrupt_is_heard_through_the_store(bucket, grid_file, reference):
 def test_a_byte_that_was_altered_is_found_and_trained_again(bucket, tmp_path, reference):
     grid = Sweep(tmp_path).grid
     directory = train(grid, bucket)
-    path = directory.rows / next(iter(sizes_in(directory.rows)))
+    path = directory.rows / names_in(directory.rows)[0]
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write(bytes(content))

@@ -20,7 +20,7 @@ from results.frames import read_rows
 from results.part_names import digest_of
 from results.parts import Commit, all_parts, parts, read_commit, read_ends, read_part, write_part
 from results.schema import SCHEMA_VERSION, VERSION_KEY
-from results.store import SweepDir
+from results.store import SweepDir, leftovers
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
@@ -28,7 +28,7 @@ from sweeper.backends.inprocess import InProcessBackend
 from sweeper.inspection import show_inspection
 from sweeper.lock import locked
 from sweeper.pack_writer import PackWriter
-from sweeper.recovery import leftovers, orphans, tidy
+from sweeper.recovery import orphans, tidy
 from sweeper.run import run_sweep
 from sweeper.verify import inspect, verify
 

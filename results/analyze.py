@@ -68,7 +68,7 @@ def _reduce(directory: SweepDir, asked: Question) -> Iterable[Reduction]:
 
     def reduce_all(names: list[PartName]) -> list[Reduction]:
         with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(reduce, row_batches(directory, names, pool.map)))
+            return list(pool.map(reduce, row_batches(directory, names)))
 
     return snapshot(directory, reduce_all) or [reduce_rows(pd.DataFrame(), asked)]
 

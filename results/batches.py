@@ -1,6 +1,6 @@
 """Rows of a sweep in batches of whole points, so that a sweep of any size is read in the memory of a few packs."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from results.part_names import PartName
 from results.parts import read_part
-from results.store import SweepDir
+from results.store import SweepDir, each
 
 __all__ = ["BATCH_ROWS", "RowBatch", "row_batches"]
 
@@ -28,7 +28,7 @@ class RowBatch:
 
     def read(self, directory: SweepDir, columns: Collection[str]) -> pd.DataFrame:
         """All rows of these points, in the order of the parts; ``point``, which must be asked for, as categories."""
-        tables = [self._chosen(read_part(directory, name, list(columns))) for name in self.names]
+        tables = each(directory, lambda name: self._chosen(read_part(directory, name, list(columns))), self.names)
         rows: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas(split_blocks=True)
         return rows
 
@@ -39,11 +39,7 @@ class RowBatch:
         return table if chosen.all() else table.filter(pa.array(chosen[point.indices.to_numpy()]))
 
 
-def row_batches(
-    directory: SweepDir,
-    names: Sequence[PartName],
-    each: Callable[[Callable[[PartName], pd.Series], Iterable[PartName]], Iterable[pd.Series]] = map,
-) -> list[RowBatch]:
+def row_batches(directory: SweepDir, names: Sequence[PartName]) -> list[RowBatch]:
     """Batches of whole points that together hold every row once: each `BATCH_ROWS` rows and at most a point more.
 
     Parts that share points are read in the same batch where they fit: those of a pack, and of the packs that a point
@@ -52,12 +48,11 @@ def row_batches(
     Args:
         directory: the sweep.
         names: the parts that count.
-        each: ``map``, or that of a pool of threads.
 
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    counts = list(each(partial(_count_points, directory), names))
+    counts = each(directory, partial(_count_points, directory), names)
     if not sum(map(len, counts)):
         return []
     part = np.repeat(np.arange(len(names)), [len(count) for count in counts])

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
+from functools import partial
 
 import pandas as pd
 import pyarrow as pa
@@ -11,7 +12,7 @@ from results.part_names import PartName
 from results.parts import PointEnd, checked_schema, refuse_damaged, snapshot
 from results.places import ObjectPath, StoreError
 from results.schema import row_schema
-from results.store import SweepDir, read_parquet, write_table
+from results.store import SweepDir, each, read_parquet, write_table
 from search_spaces.errors import InputError
 
 _TEXT_COLUMNS = ["sweep", "point", "pack"]
@@ -36,8 +37,7 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
 
 
 def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] | None) -> pa.Table:
-    for name in names:
-        refuse_damaged(directory, name)
+    each(directory, partial(refuse_damaged, directory), names)
     options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
     paths = [directory.rows / name.file for name in names]
     sources = [path.arrow() if isinstance(path, ObjectPath) else (str(path), None) for path in paths]
@@ -57,7 +57,7 @@ def row_columns(directory: SweepDir) -> list[str]:
 
 def _schema_of(directory: SweepDir, names: list[PartName]) -> pa.Schema:
     """Columns of all these parts together."""
-    schemas = [checked_schema(directory.rows / name.file) for name in names]
+    schemas = each(directory, checked_schema, [directory.rows / name.file for name in names])
     distinct = {id(schema): schema for schema in schemas}  # of 10,000 parts mostly one
     return pa.unify_schemas([row_schema(), *distinct.values()])
 

@@ -117,7 +117,7 @@ def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
 
             return InProcessBackend()
         try:
-            from sweeper.backends.ray_tune import RayBackend
+            from sweeper.backends.ray_backend import RayBackend
         except ModuleNotFoundError as error:
             raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
         if address is None:

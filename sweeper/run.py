@@ -1,7 +1,8 @@
 """The spine: a grid from YAML to verdicts, one call an arrow."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from threading import Timer
 
@@ -62,31 +63,61 @@ def run_sweep(
     refuse_conflicts(directory, grid, points)
     profiles = profiles_of(grid, points)
     with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
-        put_in_order(directory, grid, points, console)
-        missing = missing_points(directory, points)
-        if missing:
-            with closing(open_backend()) as backend:
-                if grid.resources.processes_per_pack > 1 and backend.name == "inprocess":
-                    console.print(ONE_PROCESS, soft_wrap=True, highlight=False)
-                plan = continued_plan(directory, grid, missing, profiles, backend.capacity(grid.resources))
-                prepare(directory, grid, points, plan)
-                _import_later(ANALYSIS)
-                under_way = len(parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
-                law = setup_of(grid).constant_share({}) == 1
-                done = len(points) - len(missing)
-                with (
-                    stop_on_signals(directory, console),  # first: who sees the display may interrupt at once
-                    Display(console, grid.name, plan, len(missing), done, under_way=under_way, law=law) as display,
-                ):
-                    backend.run(directory, plan, grid, display.notify)
-            tidy(directory)
-            drop_doubles(directory)
-        else:
+        if not _train_missing(directory, grid, points, profiles, open_backend, console):
             console.print(f"[bold]{grid.name}[/]: nothing to train, all {len(points):,} points have ended")
             prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
         account = conclude(directory)
         mirror.finish(complete=account.missing == 0 and not given_up(directory))
     return account
+
+
+def _train_missing(
+    directory: SweepDir,
+    grid: Grid,
+    points: Sequence[Point],
+    profiles: Mapping[Variant, Profile],
+    open_backend: Callable[[], Backend],
+    console: Console,
+) -> bool:
+    """Put the sweep in order and train what is missing; False if nothing is."""
+    with ExitStack() as stack:
+        early = stack.enter_context(_opened(open_backend, grid)) if _surely_missing(directory, points) else None
+        put_in_order(directory, grid, points, console)
+        missing = missing_points(directory, points)
+        if not missing:
+            return False
+        backend, capacity = early or stack.enter_context(_opened(open_backend, grid))
+        if grid.resources.processes_per_pack > 1 and backend.name == "inprocess":
+            console.print(ONE_PROCESS, soft_wrap=True, highlight=False)
+        plan = continued_plan(directory, grid, missing, profiles, capacity.result())
+        prepare(directory, grid, points, plan)
+        _import_later(ANALYSIS)
+        under_way = len(parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
+        law = setup_of(grid).constant_share({}) == 1
+        done = len(points) - len(missing)
+        with (
+            stop_on_signals(directory, console),  # first: who sees the display may interrupt at once
+            Display(console, grid.name, plan, len(missing), done, under_way=under_way, law=law) as display,
+        ):
+            backend.run(directory, plan, grid, display.notify)
+    tidy(directory)
+    drop_doubles(directory)
+    return True
+
+
+def _surely_missing(directory: SweepDir, points: Sequence[Point]) -> bool:
+    """Whether there is something to train, as far as the ledger says before the sweep is put in order."""
+    try:
+        return bool(missing_points(directory, points))
+    except InputError:  # of a damaged part, say: whatever it is, it is said when the sweep is put in order
+        return False
+
+
+@contextmanager
+def _opened(open_backend: Callable[[], Backend], grid: Grid) -> Iterator[tuple[Backend, Future[Capacity]]]:
+    """A backend, and what it has for packs of ``grid``: asked at once, since other machines take seconds to answer."""
+    with closing(open_backend()) as backend, ThreadPoolExecutor(1) as asking:
+        yield backend, asking.submit(backend.capacity, grid.resources)
 
 
 def _import_later(module: str) -> None:

@@ -1,5 +1,6 @@
 """What of the user's travels to a cluster: the grid, and the code that it names."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,10 +53,13 @@ def _copy(folder: Path, packed: Path) -> None:
 
 
 def _sources(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.is_symlink():
+    with os.scandir(folder) as entries:  # which knows what each is: there may be sweeps of many files
+        seen = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in seen:
+        path = Path(entry.path)
+        if entry.is_symlink():
             continue
-        if path.is_dir():
+        if entry.is_dir():
             if not (path.name in _NOT_CODE or (path / "pyvenv.cfg").exists() or _is_ours(path)):
                 yield from _sources(path)
         elif path.suffix == ".py":

@@ -1,13 +1,14 @@
-"""The machines of a Ray cluster: what they offer packs, and what a Ray trial asks of them."""
+"""The machines of a Ray cluster: what they offer packs."""
 
+import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 
 # isort: split
 import ray
-from ray import tune
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -16,7 +17,6 @@ from search_spaces.grid import Resources
 from sweeper.backends.ray_look import look
 from sweeper.capacity import Capacity, gpus_here, pack_bytes, processes_on
 
-COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
 ANSWER_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
 
 
@@ -68,10 +68,12 @@ def _gpus_of(nodes: Sequence[Mapping[str, Any]], on_gpus: bool) -> list[int]:
         InputError: a node cannot answer, since sweeper or torch is not installed there.
     """
     answers = [(look.options(scheduling_strategy=_on(node)).remote(on_gpus), node) for node in nodes]
+    import_module("sweeper.backends.ray_tune")  # which takes a second: meanwhile the nodes start a process each
     found: list[int] = []
+    until = time.monotonic() + ANSWER_SECONDS
     for answer, node in answers:
         try:
-            found += ray.get(answer, timeout=ANSWER_SECONDS)
+            found += ray.get(answer, timeout=max(0.0, until - time.monotonic()))
         except RayError as error:  # a timeout is one
             if "No module named" in str(error):
                 raise _not_installed(node, str(error)) from None
@@ -88,15 +90,6 @@ def _not_installed(node: Mapping[str, Any], error: str) -> InputError:
         f"the node {node['NodeManagerAddress']} of the cluster has no module {missing}: sweeper must be installed on "
         "all nodes as it is here (docs/cluster.md says how)."
     )
-
-
-def bundle_of(resources: Resources) -> Any:
-    """What a Ray trial asks the cluster for."""
-    labels = [resources.labels] if resources.labels else None
-    if resources.processes_per_pack > 1:
-        return tune.PlacementGroupFactory([{"CPU": 0, "memory": COORDINATOR_BYTES}], bundle_label_selector=labels)
-    bundle = {"CPU": resources.cpus_per_pack, "GPU": resources.gpus_per_pack}
-    return tune.PlacementGroupFactory([bundle], bundle_label_selector=labels)
 
 
 def _asked(resources: Resources) -> str:

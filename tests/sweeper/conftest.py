@@ -57,8 +57,8 @@ def train(tmp_path, quiet):
 @pytest.fixture(scope="session")
 def ray_backend():
     """One Ray on loopback for all tests of a session."""
-    ray_tune = pytest.importorskip("sweeper.backends.ray_tune")
-    backend = ray_tune.RayBackend()
+    ray_backend = pytest.importorskip("sweeper.backends.ray_backend")
+    backend = ray_backend.RayBackend()
     yield backend
     backend.close()
 

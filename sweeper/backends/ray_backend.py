@@ -1,0 +1,146 @@
+"""Packs on Ray: a Ray of our own on this machine, or a cluster that is joined. What Ray Tune does is in ray_tune."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
+
+# isort: split
+import ray
+from ray._private import worker as ray_worker
+
+from results.parts import all_parts, read_ends
+from results.store import SweepDir
+from search_spaces.errors import InputError
+from search_spaces.grid import Grid, Resources
+from search_spaces.plan import Plan
+from sweeper.backends.ray_loss import PATIENCE_SECONDS, RayLostError, cluster_loss, guarded, own_loss
+from sweeper.backends.ray_nodes import capacity_of
+from sweeper.capacity import Capacity, available_cpus
+from sweeper.events import Notify, Progress, stop_requested
+from sweeper.ledger import given_up
+
+MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
+CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
+_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already
+
+
+class RayBackend:
+    """See ``Backend``."""
+
+    name = "ray"
+
+    def __init__(self, address: str = "local", code: Path | None = None) -> None:
+        """Start a Ray of our own on loopback, or join the cluster at ``address``.
+
+        Args:
+            address: ``local``, ``auto`` or HOST:PORT.
+            code: a folder that the workers of a cluster get a copy of, as their working directory.
+
+        Raises:
+            InputError: no cluster answers at ``address``.
+        """
+        for logger in ("ray", "ray.tune", "ray.train"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+        if address == "local":
+            options |= {"include_dashboard": False, "num_cpus": available_cpus()}
+        elif code is not None and _JOB not in os.environ:
+            options["runtime_env"] = {"working_dir": str(code)}
+        # Ray has no public switch for "(raylet) A worker died …", printed on stdout whatever log_to_driver says;
+        # the pack is tried again, and a pack that stays unfinished is in the account.
+        ray_worker._worker_logs_enabled = False
+        self._address, self._options = address, options
+        self._start()
+
+    def _start(self) -> None:
+        self._refuse_silence()
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(address=self._address, **self._options)
+        except (ConnectionError, ray.exceptions.RayError) as error:  # the latter without its token, say
+            raise self._no_cluster(str(error).strip().partition("\n")[0].rstrip(".")) from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # Ray's own would exit without letting workers commit
+        self._lost = own_loss() if self._address == "local" else cluster_loss()
+
+    def _refuse_silence(self) -> None:
+        """Ray itself would try an address where nothing listens for minutes, and a signal would not end it."""
+        if self._address in {"local", "auto"}:
+            return
+        host, _, port = self._address.rpartition(":")
+        if not host or not port.isdecimal() or "/" in host:
+            raise InputError(
+                f"--address {self._address}: give HOST:PORT of the cluster's head (6379 is Ray's default port), or "
+                "'auto' on a machine of the cluster. The address of its dashboard, as http://127.0.0.1:8265, is for "
+                "'sweeper submit'."
+            )
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"--address {self._address}: no Ray cluster answers there ({error}). Start one with 'ray start "
+                "--head', or leave --address out to use this machine."
+            ) from None
+
+    def _no_cluster(self, why: str) -> InputError:
+        """Where something listens, or did when Ray wrote down where (``auto``)."""
+        return InputError(
+            f"--address {self._address}: no Ray cluster lets this process in ({why}). Its token may be another one "
+            "(RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token; RAY_AUTH_MODE=disabled for a cluster "
+            "without), or what listens there is no head of Ray 2.60; of several clusters name one by HOST:PORT."
+        )
+
+    def capacity(self, resources: Resources) -> Capacity:
+        """See ``ray_nodes.capacity_of``."""
+        return capacity_of(ray.nodes(), resources, joined=self._address != "local")
+
+    def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
+        """Train all packs of ``plan``, a turn a Ray trial, in order; a Ray of our own that dies is started again."""
+        with guarded(directory, self._failure, lambda: self._lost(PATIENCE_SECONDS)) as tick:
+            self._run_on(directory, plan, grid, notify, tick)
+
+    def _run_on(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify, tick: Callable[[], None]) -> None:
+        from sweeper.backends.ray_tune import run_turns  # noqa: PLC0415 - as ray_nodes says
+
+        restarts, committed = 0, set(all_parts(directory))
+        while True:
+            ended, lost = read_ends(directory).keys(), given_up(directory).keys()
+            left = {p.id for p in plan.packs if p.id not in lost and any(q.id not in ended for q in p.points)}
+            if not left:  # Ray died when the last of them had just ended
+                return
+            turns = [" ".join(pack for pack in turn if pack in left) for turn in plan.turns]
+            try:
+                turns = [turn for turn in turns if turn]
+                run_turns(directory, turns, plan.workers, grid, notify=notify, lost=self._lost, tick=tick)
+                if stop_requested(directory) or read_ends(directory).keys() == ended:
+                    return
+                # Else some may be left: a worker that finds another at its pack leaves the rest of its turn.
+            except RayLostError as gone:
+                if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
+                    raise KeyboardInterrupt from None
+                before, committed = committed, set(all_parts(directory))
+                restarts = restarts + 1 if committed == before else 1
+                if self._address != "local" or restarts > MOST_RESTARTS:
+                    raise InputError(self._failure(str(gone))) from None
+                notify(Progress(pack=None, waiting=f"Ray's {gone} died; starting Ray again"))
+                self._lost = lambda patience: ""  # the new one may take its time
+                ray.shutdown()
+                self._start()
+                tick()
+                notify(Progress(pack=None))
+
+    def _failure(self, lost: str) -> str:
+        """What the user is told if it cannot go on."""
+        where = "" if self._address == "local" else f"--address {self._address}: "
+        return f"{where}Ray's {lost} died; run the same command again to go on."
+
+    def close(self) -> None:
+        """Stop the Ray that this process started, or leave the cluster."""
+        ray.shutdown()

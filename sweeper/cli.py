@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,7 @@ from sweeper.options import (
     escaped,
     load,
     pair,
+    ray_backend,
     runner,
     stderr,
     stopped_in_order,
@@ -78,14 +80,18 @@ def _options(
 
 
 @app.command()
-def plan(grid: GridFile, settings: Settings = None) -> None:
-    """Show points, packs and cost of a grid; nothing runs.
+def plan(grid: GridFile, address: Address = None, settings: Settings = None) -> None:
+    """Show points, packs and cost of a grid, on this machine or on a cluster; nothing runs.
 
     Example: [cyan]sweeper plan grids/digits.yaml --set budget.max=500[/]
     """
     from sweeper.show import show_plan
 
-    show_plan(load(grid, settings), Console())
+    chosen = load(grid, settings)
+    if address is None:
+        return show_plan(chosen, Console())
+    with closing(ray_backend(chosen, address)) as cluster:
+        return show_plan(chosen, Console(), cluster)
 
 
 @app.command()

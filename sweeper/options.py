@@ -20,6 +20,7 @@ from search_spaces.grid import Grid
 
 if TYPE_CHECKING:
     from sweeper.backends import Backend
+    from sweeper.backends.ray_backend import RayBackend
     from sweeper.conclude import Account
 
 # Of folders the options are text, since they may be addresses in an object store.
@@ -109,25 +110,31 @@ def pair(text: str) -> tuple[str, str]:
 
 def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
     """Opens the backend when there is something to train."""
-    from sweeper.travel import luggage
-
-    def open_backend(grid: Grid) -> Backend:
-        if backend == "inprocess":
-            from sweeper.backends.inprocess import InProcessBackend
-
-            return InProcessBackend()
-        try:
-            from sweeper.backends.ray_backend import RayBackend
-        except ModuleNotFoundError as error:
-            raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
-        if address is None:
-            return RayBackend()
-        with luggage(grid, Path.cwd()) as folder:
-            return RayBackend(address, folder if any(folder.iterdir()) else None)
-
     if backend == "inprocess" and address:
         raise InputError(f"--address {address}: only the ray backend joins a cluster; leave --backend out.")
+
+    def open_backend(grid: Grid) -> Backend:
+        if backend == "ray":
+            return ray_backend(grid, address)
+        from sweeper.backends.inprocess import InProcessBackend
+
+        return InProcessBackend()
+
     return open_backend
+
+
+def ray_backend(grid: Grid, address: str | None) -> RayBackend:
+    """A Ray of this machine, or a cluster, to which the code goes that the grid names."""
+    from sweeper.travel import luggage
+
+    try:
+        from sweeper.backends.ray_backend import RayBackend
+    except ModuleNotFoundError as error:
+        raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
+    if address is None:
+        return RayBackend()
+    with luggage(grid, Path.cwd()) as folder:
+        return RayBackend(address, folder if any(folder.iterdir()) else None)
 
 
 def tracking_of(uri: str | None, out: Place) -> str | None:

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +12,7 @@ from rich.table import Table
 from results.parts import PointEnd
 from results.places import Place
 from results.store import SweepDir
+from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam
 from search_spaces.outcome import Outcome
@@ -24,6 +26,9 @@ from sweeper.conclude import Account
 from sweeper.inspection import short
 from sweeper.progress import duration
 
+if TYPE_CHECKING:
+    from sweeper.backends.ray_backend import RayBackend
+
 # Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
 # 1024, a current GPU 2e13 and more in float32.
 ASSUMED_SPEED = {"cpu": 5e10, "gpu": 2e13}
@@ -33,8 +38,8 @@ COUPLED = "Adam divides λθ by the size of each weight's gradients: κ and λ_p
 WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 
-def show_plan(grid: Grid, console: Console) -> None:
-    """Points, packs and cost of a grid on this machine; nothing runs."""
+def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None) -> None:
+    """Points, packs and cost of a grid on this machine, or on a cluster, where a pack is tried out; nothing runs."""
     from sweeper.fitting import sized  # noqa: PLC0415
     from sweeper.pace import measure_pace, seconds_of  # noqa: PLC0415 - they need torch, the other commands do not
     from sweeper.run import plan_for, profiles_of  # noqa: PLC0415
@@ -45,12 +50,16 @@ def show_plan(grid: Grid, console: Console) -> None:
         profiles = profiles_of(grid, points)
     except DataNotFoundError as error:
         profiles, lacking = profiles_of(grid, points, only_plan=True), str(error)
-    capacity = capacity_here(grid.resources)
+    capacity = cluster.capacity(grid.resources) if cluster else capacity_here(grid.resources)
     plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
-    pace = None if lacking else measure_pace(grid, costliest)
+    try:
+        pace = cluster.pace(grid, costliest) if cluster else None if lacking else measure_pace(grid, costliest)
+    except InputError as error:
+        pace, lacking = None, f"on the cluster, {error}"
     if pace:
-        step = f"{1000 * (pace.step or pace.measurement):.3g} ms a step of {_size(costliest)}, seen here"
+        where = "on the cluster" if cluster else "here"
+        step = f"{1000 * (pace.step or pace.measurement):.3g} ms a step of {_size(costliest)}, seen {where}"
         seconds = seconds_of(plan, costliest, pace) / grid.resources.processes_per_pack
         took = f"about {duration(seconds)} of training ({step}) and some 20 s around it"
     else:
@@ -78,6 +87,7 @@ def _plan_summary(
     cost, profiles = plan.cost, list(by_variant.values())
     budgets = [p.budget for p in plan.points]
     sizes = sorted({p.parameters for p in profiles})
+    workers = f"{plan.workers} worker" + "s" * (plan.workers > 1)
     table = Table.grid(padding=(0, 2))
     measuring = cost.measuring_flops / cost.flops if cost.flops else 0.0
     size = f": {_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} "
@@ -94,7 +104,7 @@ def _plan_summary(
         "work": f"{cost.flops:.2g} FLOP",
         "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
         **memory,
-        "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {plan.workers} workers",
+        "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {workers}",
         "time": took,
     }
     if isinstance(grid.optimizer, Adam):
@@ -111,7 +121,7 @@ def _memory(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], capac
     if capacity.pack_bytes is None:
         most = max(profile.point_bytes for profile in by_variant.values()) / 1e9
         known = f"about {most:.2g} GB a point; " if most else ""
-        return {"memory": f"{known}no GPU here: packs as on a CPU, a run sizes them for the GPUs that it finds"}
+        return {"memory": f"{known}no GPU was seen: packs as on a CPU, a run sizes them for the GPUs that it finds"}
     most = max(sum(by_variant[p.variant].point_bytes for p in pack.points) for pack in plan.packs)
     return {"memory": f"{most / 1e9:.2g} GB the largest pack, of {capacity.pack_bytes / 1e9:.3g} GB of a GPU"}
 

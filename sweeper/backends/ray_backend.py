@@ -5,9 +5,10 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 
@@ -19,16 +20,35 @@ from results.parts import all_parts, read_ends
 from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
-from search_spaces.plan import Plan
+from search_spaces.plan import Pack, Plan
+from sweeper.backends.ray_look import try_out
 from sweeper.backends.ray_loss import PATIENCE_SECONDS, RayLostError, cluster_loss, guarded, own_loss
 from sweeper.backends.ray_nodes import capacity_of
 from sweeper.capacity import Capacity, available_cpus
 from sweeper.events import Notify, Progress, stop_requested
 from sweeper.ledger import given_up
 
+if TYPE_CHECKING:
+    from sweeper.pace import Pace
+
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
+FREE_SECONDS = 60.0  # for a worker to be free and to train for a second
 CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
+_TRIES = "RAY_gcs_server_port_wait_time_s"  # of ray.init, one a second
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already
+
+
+@contextmanager
+def _once(joining: bool) -> Iterator[None]:
+    """Ask a head once whether it lets this process in: with a wrong token Ray asks 20 times, and prints each answer."""
+    before = os.environ.get(_TRIES)
+    if joining:
+        os.environ.setdefault(_TRIES, "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_TRIES, None)
 
 
 class RayBackend:
@@ -63,7 +83,8 @@ class RayBackend:
         self._refuse_silence()
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(address=self._address, **self._options)
+            with _once(self._address != "local"):
+                ray.init(address=self._address, **self._options)
         except (ConnectionError, ray.exceptions.RayError) as error:  # the latter without its token, say
             raise self._no_cluster(str(error).strip().partition("\n")[0].rstrip(".")) from None
         if threading.current_thread() is threading.main_thread():
@@ -100,6 +121,28 @@ class RayBackend:
     def capacity(self, resources: Resources) -> Capacity:
         """See ``ray_nodes.capacity_of``."""
         return capacity_of(ray.nodes(), resources, joined=self._address != "local")
+
+    def pace(self, grid: Grid, pack: Pack) -> "Pace | None":
+        """What a pack takes on a worker; None also where none is free.
+
+        Raises:
+            InputError: the worker lacks the data, say.
+        """
+        resources, share = grid.resources, 1 / grid.resources.processes_per_pack
+        task = try_out.options(
+            num_cpus=share * resources.cpus_per_pack,
+            num_gpus=share * resources.gpus_per_pack,
+            label_selector=resources.labels or None,
+        ).remote(grid, pack)
+        try:
+            return cast("Pace | None", ray.get(task, timeout=FREE_SECONDS))
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, InputError):
+                raise error.cause from None
+            raise
+        except ray.exceptions.GetTimeoutError:
+            ray.cancel(task)
+            return None
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
         """Train all packs of ``plan``, a turn a Ray trial, in order; a Ray of our own that dies is started again."""

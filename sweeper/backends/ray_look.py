@@ -1,11 +1,18 @@
-"""What a node of a cluster is asked. A file of its own: who answers need not import Tune for two seconds."""
+"""What nodes of a cluster are asked. A file of its own: who answers need not import Tune for two seconds."""
+
+from typing import TYPE_CHECKING
 
 import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 
 # isort: split
 import ray
 
+from search_spaces.grid import Grid
+from search_spaces.plan import Pack
 from sweeper.capacity import gpus_here
+
+if TYPE_CHECKING:
+    from sweeper.pace import Pace
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
@@ -15,3 +22,11 @@ def look(gpus: bool) -> list[int]:
     A task that asks for no GPU sees them all.
     """
     return gpus_here() if gpus else []
+
+
+@ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
+def try_out(grid: Grid, pack: Pack) -> "Pace | None":
+    """See ``measure_pace``."""
+    from sweeper.pace import measure_pace  # noqa: PLC0415 - whoever only looks needs no torch
+
+    return measure_pace(grid, pack)

@@ -5,6 +5,8 @@ import sys
 import pytest
 from faults_support import descendants, listeners
 
+from sweeper.show import show_plan
+
 pytestmark = pytest.mark.ray
 
 
@@ -33,3 +35,16 @@ def test_a_plan_of_which_nothing_is_left_is_done(train, small_grid, ray_backend)
     heard = []
     ray_backend.run(directory, plan, grid, heard.append)
     assert heard == []
+
+
+def test_a_grid_is_planned_for_the_cluster_and_a_pack_tried_out_there(small_grid, ray_backend, quiet):
+    show_plan(small_grid("budget={rule: fixed, constant: 4000}"), quiet, ray_backend)
+    assert ", seen on the cluster) and some 20 s around it" in quiet.file.getvalue()
+
+
+def test_data_that_are_neither_here_nor_there_are_planned_as_published(small_grid, ray_backend, quiet, tmp_path):
+    show_plan(small_grid(f"trainable.data={{name: mnist, root: {tmp_path}}}", "measure.log=10"), quiet, ray_backend)
+    said = quiet.file.getvalue()
+    assert "60,000 training and 10,000 test samples" in said
+    assert "if each worker reaches 5e+10 FLOP/s" in said
+    assert "planned with the sizes as published: on the cluster, trainable.data" in said

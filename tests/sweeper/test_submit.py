@@ -150,6 +150,9 @@ def test_a_sweep_is_submitted_followed_stopped_and_goes_on(cluster, folder, tmp_
         python -m sweeper watch {out}/own
         python -m sweeper submit own.yaml --out {out} --tracking-uri none --set trainable.batch=7 2>&1 || echo status $?
         RAY_AUTH_TOKEN={"0" * 48} python -m sweeper submit own.yaml --out {out} 2>&1 || echo status $?
+        RAY_AUTH_TOKEN={"0" * 48} python -m sweeper run own.yaml --name new --out {out} --address 127.0.0.1:6399 2>&1 \\
+            || echo status $?
+        COLUMNS=200 python -m sweeper plan own.yaml --address auto | grep 'seen on the cluster'
         job=$(python -m sweeper submit own.yaml --name long --out {out} --tracking-uri none \\
             --set budget.constant=1000 --set measure.log=100 | awk '/^stop/ {{print $NF}}')
         while ! ls {out}/long/attempts/* > /dev/null 2>&1; do sleep 0.2; done
@@ -163,7 +166,10 @@ def test_a_sweep_is_submitted_followed_stopped_and_goes_on(cluster, folder, tmp_
     assert "own 4/4 points" in lines
     assert "  trainable.batch: full → 7" in lines
     assert any("Invalid authentication token" in line for line in lines)
-    assert lines.count("status 2") == 2
+    assert lines.count("status 2") == 3
+    assert sum("InvalidAuthToken" in line for line in lines) == 1
+    assert any("127.0.0.1:6399: no Ray cluster lets this process in" in line for line in lines)
+    assert any("seen on the cluster" in line for line in lines)
     assert len(read_ends(SweepDir(out / "own"))) == 4
     committed = [line for line in lines if line.endswith(".parquet")]
     assert committed  # workers had time to commit when the job was stopped

@@ -50,9 +50,10 @@ until (: < "/dev/tcp/$head/$port") 2> /dev/null; do
 done
 if [ ${#nodes[@]} -gt 1 ]; then
   others=$((${#nodes[@]} - 1))
+  # shellcheck disable=SC2016 # of the shells of the nodes, which outlive Ray to remove what it leaves
   srun --nodes="$others" --ntasks="$others" --ntasks-per-node=1 --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
     --exclude="$head" \
-    "${start[@]}" --address="$head:$port" &
+    bash -c 'trap : TERM; folder=$1; shift; "$@"; rm -rf "$folder"' - "$folder" "${start[@]}" --address="$head:$port" &
   processes+=($!)
 fi
 # The plan is made for the nodes that are there, so wait for all of them.

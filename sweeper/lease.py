@@ -7,14 +7,12 @@ long enough; a run that was overtaken, since it was frozen say, sees the higher 
 
 import json
 import os
-import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -23,28 +21,22 @@ from rich.console import Console
 from results.places import Place
 from results.store import SweepDir, create, names_in, write_bytes
 from search_spaces.errors import InputError
-from search_spaces.yaml_text import printable
+from sweeper.holder import Holder, taken, this_process
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0  # without a sign of life, after which a run is believed dead: six beats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Holder:
+class _Holder(Holder):
     """What the object of a lease says; ``beat`` counts up while the run lives.
 
     ``where`` tells apart what counts processes alike: machines, and containers on them, may share a host name.
     """
 
-    host: str
     where: str
-    pid: int
-    since: str
     beat: int = 0
     over: bool = False
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {printable(self.host)} since {printable(self.since)}"
 
     @property
     def dead(self) -> bool:
@@ -63,8 +55,7 @@ def leased(directory: SweepDir, console: Console | None) -> Iterator[None]:
         InputError: another process holds it, or the store cannot say who was first.
     """
     number = _take(directory, console)
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    me = _Holder(host=socket.gethostname(), where=_where(), pid=os.getpid(), since=since)
+    me = _Holder(**asdict(this_process()), where=_where())
     _say(directory, number, me)
     done = threading.Event()
     beats = threading.Thread(target=_beat, args=(directory, number, me, done), name="lease", daemon=True)
@@ -102,7 +93,7 @@ def _take(directory: SweepDir, console: Console | None) -> int:
     try:
         create(_object(directory, number))
     except FileExistsError:
-        raise _taken(directory, "a process that has just begun") from None
+        raise taken(directory.root, None) from None
     _refuse_weak_store(directory, number)
     for name in names_in(directory.lock):
         if name.isdecimal() and int(name) < number:
@@ -129,15 +120,7 @@ def _outwait(directory: SweepDir, number: int, console: Console | None) -> None:
         if said is not None and said.over:
             return
         if said != first:
-            raise _taken(directory, str(said or "another process"))
-
-
-def _taken(directory: SweepDir, who: str) -> InputError:
-    root = directory.root
-    return InputError(
-        f"{root}: this sweep is being run already, by {who}. Wait for it, stop it (kill -INT PID there), or give this "
-        f"run a name of its own (--name {root.name}-2). 'sweeper status {root}' shows how far it is."
-    )
+            raise taken(directory.root, said)
 
 
 def _refuse_weak_store(directory: SweepDir, number: int) -> None:

@@ -4,21 +4,22 @@ import errno
 import fcntl
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from results.store import SweepDir, refuse_links
 from search_spaces.errors import InputError
-from search_spaces.yaml_text import printable
+from sweeper.holder import Holder, taken, this_process
 from sweeper.lease import lease_holder, leased
 
+_HOLDER = TypeAdapter(Holder)
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
@@ -46,8 +47,7 @@ def _flocked(directory: SweepDir, root: Path) -> Iterator[None]:
     lock = root / directory.lock.name
     with _held(root, lock) as file:
         file.truncate(0)
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}))
+        file.write(json.dumps(asdict(this_process())))
         file.flush()
         try:
             yield
@@ -67,11 +67,7 @@ def _held(root: Path, lock: Path) -> TextIO:
             _lock(file)
         except BlockingIOError:
             with file:
-                raise InputError(
-                    f"{root}: this sweep is being run already, by {_holder(file)}. Wait for it, stop it "
-                    f"(kill -INT PID), or give this run a name of its own (--name {root.name}-2). "
-                    f"'sweeper status {root}' shows how far it is."
-                ) from None
+                raise taken(root, _read(file)) from None
         except OSError as error:
             file.close()
             if error.errno not in _NO_LOCKS:
@@ -114,15 +110,14 @@ def holder(directory: SweepDir) -> str | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _holder(file)
+            return str(_read(file) or "another process")
     return None  # whoever signed was killed
 
 
-def _holder(file: TextIO) -> str:
+def _read(file: TextIO) -> Holder | None:
+    """None while the holder is about to write who it is."""
     file.seek(0)
     try:
-        said = json.loads(file.read(1000))
-        host, since = printable(str(said["host"])), printable(str(said["since"]))
-        return f"process {int(said['pid'])} on {host} since {since}"
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):  # it is just about to write who it is
-        return "another process"
+        return _HOLDER.validate_json(file.read(1000))
+    except ValueError:
+        return None

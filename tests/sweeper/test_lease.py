@@ -114,7 +114,7 @@ def test_whoever_was_slower_is_refused(sweep, monkeypatch):
     """Both found nobody there; one has created the number when the other asks for it."""
     latest = lease._latest
     monkeypatch.setattr(lease, "_latest", lambda directory: 0)
-    with locked(sweep), pytest.raises(InputError, match="by a process that has just begun"), locked(sweep):
+    with locked(sweep), pytest.raises(InputError, match="by another process"), locked(sweep):
         pytest.fail("two hold it")
     assert latest(sweep) == 1
 

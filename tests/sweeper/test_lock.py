@@ -53,7 +53,7 @@ def test_a_second_process_is_refused_and_told_who_holds_the_sweep(sweep, other):
         pytest.fail("two hold it")
     assert re.fullmatch(
         rf"{sweep.root}: this sweep is being run already, by process {other.pid} on {re.escape(socket.gethostname())} "
-        r"since \d{4}-\d\d-\d\dT[\d:+]+\. Wait for it, stop it \(kill -INT PID\), or give this run a name of its own "
+        rf"since [\d:T+-]+\. Wait for it, stop it \(kill -INT {other.pid}\), or give this run a name of its own "
         rf"\(--name demo-2\)\. 'sweeper status {sweep.root}' shows how far it is\.",
         str(refusal.value),
     )

@@ -116,8 +116,12 @@ def _surely_missing(directory: SweepDir, points: Sequence[Point]) -> bool:
 @contextmanager
 def _opened(open_backend: Callable[[], Backend], grid: Grid) -> Iterator[tuple[Backend, Future[Capacity]]]:
     """A backend, and what it has for packs of ``grid``: asked at once, since other machines take seconds to answer."""
-    with closing(open_backend()) as backend, ThreadPoolExecutor(1) as asking:
-        yield backend, asking.submit(backend.capacity, grid.resources)
+    with closing(open_backend()) as backend:
+        asking = ThreadPoolExecutor(1)
+        try:
+            yield backend, asking.submit(backend.capacity, grid.resources)
+        finally:
+            asking.shutdown(wait=False)  # whoever interrupts is not to wait for a node: closing ends what asks one
 
 
 def _import_later(module: str) -> None:

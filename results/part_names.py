@@ -44,7 +44,7 @@ class PartName:
         return f"{self.pack}-{self.attempt:03d}-{self.sequence:05d}-{self.before}-{self.digest}.parquet"
 
 
-@lru_cache(maxsize=1_000_000)  # a run asks ten times for all names before it starts
+@lru_cache(maxsize=100_000)  # a run asks ten times for all names before it starts
 def parse_name(file: str) -> PartName | None:
     """The parts of a file name; None if it is none of ours."""
     if not (match := _NAME.fullmatch(file)):

@@ -123,7 +123,7 @@ def write_part(
         rows: a table of ``row_schema``; may be empty.
         commit: goes into the footer.
     """
-    metadata = dict(rows.schema.metadata or {}) | {COMMIT_KEY: json.dumps(asdict(commit)).encode()}
+    metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), COMMIT_KEY: json.dumps(asdict(commit)).encode()}
     content = table_bytes(rows.replace_schema_metadata(metadata))
     before = names[-1].digest if names else NOTHING
     name = PartName(pack=pack, attempt=attempt, sequence=len(names), before=before, digest=digest_of(content))
@@ -262,8 +262,13 @@ def _footer_at(path: Place, _stamp: Hashable) -> _Footer:
     except (FileNotFoundError, StoreError):
         raise
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); {_REMEDY}") from None
+        raise InputError(f"{path}: not a whole Parquet file ({_in_short(error)}); {_REMEDY}") from None
     return _Footer(_version(schema), *_shared(schema.remove_metadata()), _commit_in(schema))
+
+
+def _in_short(error: Exception) -> str:
+    """What the library says, without the file, which it may name first."""
+    return str(error).splitlines()[0].rpartition("': ")[2]
 
 
 @lru_cache(maxsize=16)

@@ -47,8 +47,9 @@ def _budget_conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iter
     held = [p for p in (*known, *(() if same else make_points(old))) if p.id not in ids]  # of an id is one content
     if not held:
         return []
-    # An axis that only one grid has is a key of a section, equal in both, whose value the other's points share.
-    names = [name for name in {**old.axes, **new.axes} if name not in NAMED_AXES]
+    # An axis that only one grid has, or had, is a key of a section, equal in both, whose value other points share.
+    axes = dict.fromkeys([*old.axes, *new.axes, *(name for p in held for name, _ in p.variant)])
+    names = [name for name in axes if name not in NAMED_AXES]
     before = {_coordinates(p, old, names): p.budget for p in held}
     changed = []
     for point in points:

@@ -36,7 +36,7 @@ class Holder:
     def stop(self) -> str:
         """The command that stops it in good order."""
         if self.job:
-            return f"ray job stop {printable(self.job)}"
+            return f"ray job stop {printable(self.job)}, on its cluster"
         return f"kill -INT {self.pid}" + (" there" if self.host != socket.gethostname() else "")
 
 

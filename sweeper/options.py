@@ -130,7 +130,9 @@ def ray_backend(grid: Grid, address: str | None) -> RayBackend:
     try:
         from sweeper.backends.ray_backend import RayBackend
     except ModuleNotFoundError as error:
-        raise InputError(f"--backend ray: {error.name} is not installed here; use --backend inprocess.") from None
+        raise InputError(
+            f"{error.name} is not installed here, which Ray needs; 'sweeper run --backend inprocess' does without."
+        ) from None
     if address is None:
         return RayBackend()
     with luggage(grid, Path.cwd()) as folder:

@@ -1,7 +1,6 @@
 """The spine: a grid from YAML to verdicts, one call an arrow."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from threading import Timer
@@ -79,17 +78,20 @@ def _train_missing(
     open_backend: Callable[[], Backend],
     console: Console,
 ) -> bool:
-    """Put the sweep in order and train what is missing; False if nothing is."""
+    """Put the sweep in order and train what is missing; False if nothing is.
+
+    Other machines may take seconds to say what they have: where it is sure that they are needed, they are asked first.
+    """
     with ExitStack() as stack:
         early = stack.enter_context(_opened(open_backend, grid)) if _surely_missing(directory, points) else None
         put_in_order(directory, grid, points, console)
         missing = missing_points(directory, points)
         if not missing:
             return False
-        backend, capacity = early or stack.enter_context(_opened(open_backend, grid))
+        backend, answer = early or stack.enter_context(_opened(open_backend, grid))
         if grid.resources.processes_per_pack > 1 and backend.name == "inprocess":
             console.print(ONE_PROCESS, soft_wrap=True, highlight=False)
-        plan = continued_plan(directory, grid, missing, profiles, capacity.result())
+        plan = continued_plan(directory, grid, missing, profiles, answer())
         prepare(directory, grid, points, plan)
         _import_later(ANALYSIS)
         under_way = len(parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
@@ -114,14 +116,10 @@ def _surely_missing(directory: SweepDir, points: Sequence[Point]) -> bool:
 
 
 @contextmanager
-def _opened(open_backend: Callable[[], Backend], grid: Grid) -> Iterator[tuple[Backend, Future[Capacity]]]:
-    """A backend, and what it has for packs of ``grid``: asked at once, since other machines take seconds to answer."""
+def _opened(open_backend: Callable[[], Backend], grid: Grid) -> Iterator[tuple[Backend, Callable[[], Capacity]]]:
+    """A backend, and the answer to what it has for packs of ``grid``."""
     with closing(open_backend()) as backend:
-        asking = ThreadPoolExecutor(1)
-        try:
-            yield backend, asking.submit(backend.capacity, grid.resources)
-        finally:
-            asking.shutdown(wait=False)  # whoever interrupts is not to wait for a node: closing ends what asks one
+        yield backend, backend.ask(grid.resources)
 
 
 def _import_later(module: str) -> None:

@@ -50,13 +50,17 @@ def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None)
         profiles = profiles_of(grid, points)
     except DataNotFoundError as error:
         profiles, lacking = profiles_of(grid, points, only_plan=True), str(error)
-    capacity = cluster.capacity(grid.resources) if cluster else capacity_here(grid.resources)
+    capacity = cluster.ask(grid.resources)() if cluster else capacity_here(grid.resources)
     plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
-    try:
-        pace = cluster.pace(grid, costliest) if cluster else None if lacking else measure_pace(grid, costliest)
-    except InputError as error:
-        pace, lacking = None, f"on the cluster, {error}"
+    untried = ""
+    if cluster:
+        try:
+            pace = cluster.pace(grid, costliest)
+        except InputError as error:
+            pace, untried = None, str(error)
+    else:
+        pace = None if lacking else measure_pace(grid, costliest)
     if pace:
         where = "on the cluster" if cluster else "here"
         step = f"{1000 * (pace.step or pace.measurement):.3g} ms a step of {_size(costliest)}, seen {where}"
@@ -66,8 +70,9 @@ def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None)
         took = _assumed_time(grid, plan)
     console.print(_plan_summary(grid, plan, profiles, took, _memory(grid, plan, profiles, capacity)))
     console.print(_pack_table(plan))
-    if lacking:
-        console.print(f"\n[yellow]planned with the sizes as published:[/] {escape(lacking)}", soft_wrap=True)
+    for heading, why in {"planned with the sizes as published": lacking, "not tried out": untried}.items():
+        if why:
+            console.print(f"\n[yellow]{heading}:[/] {escape(why)}", soft_wrap=True)
 
 
 def _size(pack: Pack) -> str:

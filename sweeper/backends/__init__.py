@@ -1,5 +1,6 @@
 """Where packs run: one interface, an implementation in this process and one on Ray Tune."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from results.store import SweepDir
@@ -19,11 +20,11 @@ class Backend(Protocol):
 
     name: str
 
-    def capacity(self, resources: Resources) -> Capacity:
-        """What there is for packs of ``resources``.
+    def ask(self, resources: Resources) -> Callable[[], Capacity]:
+        """Ask what there is for packs of ``resources``; calling what is returned waits for the answer.
 
         Raises:
-            InputError: no worker of the machine or cluster can give a pack what it asks for.
+            InputError: no worker of the machine or cluster can give a pack what it asks for. The answer raises it too.
         """
         ...
 

@@ -1,5 +1,7 @@
 """All packs in this process, one after the other: for a debugger, and for machines without Ray."""
 
+from collections.abc import Callable
+
 from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
@@ -16,7 +18,7 @@ class InProcessBackend:
 
     name = "inprocess"
 
-    def capacity(self, resources: Resources) -> Capacity:
+    def ask(self, resources: Resources) -> Callable[[], Capacity]:
         """One worker: this process.
 
         Raises:
@@ -33,7 +35,7 @@ class InProcessBackend:
                 f"resources.gpus_per_pack: {resources.gpus_per_pack:g} is asked for, but torch finds no GPU here; "
                 "set it to 0 to train on the CPU."
             )
-        return Capacity(workers=1, pack_bytes=pack_bytes(gpus, resources))
+        return lambda: Capacity(workers=1, pack_bytes=pack_bytes(gpus, resources))
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
         """Train all packs of ``plan`` in its order. A pack that storage refuses is given up: it has waited long."""

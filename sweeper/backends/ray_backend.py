@@ -22,8 +22,8 @@ from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Pack, Plan
 from sweeper.backends.ray_look import try_out
-from sweeper.backends.ray_loss import PATIENCE_SECONDS, RayLostError, cluster_loss, guarded, own_loss
-from sweeper.backends.ray_nodes import capacity_of
+from sweeper.backends.ray_loss import PATIENCE_SECONDS, Loss, RayLostError, cluster_loss, guarded, own_loss
+from sweeper.backends.ray_nodes import ask
 from sweeper.capacity import Capacity, available_cpus
 from sweeper.events import Notify, Progress, stop_requested
 from sweeper.ledger import given_up
@@ -89,7 +89,10 @@ class RayBackend:
             raise self._no_cluster(str(error).strip().partition("\n")[0].rstrip(".")) from None
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray's own would exit without letting workers commit
-        self._lost = own_loss() if self._address == "local" else cluster_loss()
+        self._lost = self._loss()
+
+    def _loss(self) -> Loss:
+        return own_loss() if self._address == "local" else cluster_loss()
 
     def _refuse_silence(self) -> None:
         """Ray itself would try an address where nothing listens for minutes, and a signal would not end it."""
@@ -118,15 +121,15 @@ class RayBackend:
             "without), or what listens there is no head of Ray 2.60; of several clusters name one by HOST:PORT."
         )
 
-    def capacity(self, resources: Resources) -> Capacity:
-        """See ``ray_nodes.capacity_of``."""
-        return capacity_of(ray.nodes(), resources, joined=self._address != "local")
+    def ask(self, resources: Resources) -> Callable[[], Capacity]:
+        """See ``ray_nodes.ask``."""
+        return ask(ray.nodes(), resources, joined=self._address != "local")
 
     def pace(self, grid: Grid, pack: Pack) -> "Pace | None":
-        """What a pack takes on a worker; None also where none is free.
+        """What a pack takes on a worker.
 
         Raises:
-            InputError: the worker lacks the data, say.
+            InputError: it cannot be tried out: no worker is free, or the worker lacks the data, or memory, say.
         """
         resources, share = grid.resources, 1 / grid.resources.processes_per_pack
         task = try_out.options(
@@ -136,16 +139,17 @@ class RayBackend:
         ).remote(grid, pack)
         try:
             return cast("Pace | None", ray.get(task, timeout=FREE_SECONDS))
-        except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, InputError):
-                raise error.cause from None
-            raise
         except ray.exceptions.GetTimeoutError:
             ray.cancel(task)
-            return None
+            raise InputError(f"no worker was free for {FREE_SECONDS:g} s") from None
+        except ray.exceptions.RayTaskError as error:
+            raise InputError(str(error.cause) or type(error.cause).__name__) from None
+        except ray.exceptions.RayError as error:
+            raise InputError(str(error).strip().partition("\n")[0]) from None
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
         """Train all packs of ``plan``, a turn a Ray trial, in order; a Ray of our own that dies is started again."""
+        self._lost = self._loss()  # patient from now on: opened long ago, it may not have been asked since
         with guarded(directory, self._failure, lambda: self._lost(PATIENCE_SECONDS)) as tick:
             self._run_on(directory, plan, grid, notify, tick)
 

@@ -1,7 +1,7 @@
 """The machines of a Ray cluster: what they offer packs."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -20,16 +20,21 @@ from sweeper.capacity import Capacity, gpus_here, pack_bytes, processes_on
 ANSWER_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
 
 
-def capacity_of(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joined: bool) -> Capacity:
+def ask(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joined: bool) -> Callable[[], Capacity]:
     """As many packs as the CPUs and GPUs of the cluster can hold: processes node by node, some for each pack.
+
+    Nodes that others have set up are asked at once what they have, and may take a second to answer.
 
     Args:
         nodes: as ``ray.nodes()`` has them.
         resources: of a pack.
         joined: whether they are of a cluster that others have set up.
 
+    Returns:
+        What waits for their answers, and raises an InputError if sweeper is not installed where packs would train.
+
     Raises:
-        InputError: no node can hold one, or sweeper is not installed where they would train.
+        InputError: no node can hold one.
     """
     alive = [node for node in nodes if node["Alive"]]
     chosen = [node for node in alive if resources.labels.items() <= node["Labels"].items()]
@@ -48,8 +53,14 @@ def capacity_of(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joi
             f"resources: a pack asks for {_asked(resources)} (nodes: {offers}). Lower cpus_per_pack or gpus_per_pack."
         )
     on_gpus = resources.gpus_per_pack > 0
-    gpus = _gpus_of(able if on_gpus else able[:1], on_gpus) if joined else gpus_here() if on_gpus else []
-    return Capacity(workers=workers, pack_bytes=pack_bytes(gpus, resources))
+    asked = (able if on_gpus else able[:1]) if joined else []
+    answers = [(look.options(scheduling_strategy=_on(node)).remote(on_gpus), node) for node in asked]
+
+    def answer() -> Capacity:
+        gpus = _gpus_of(answers) if joined else gpus_here() if on_gpus else []
+        return Capacity(workers=workers, pack_bytes=pack_bytes(gpus, resources))
+
+    return answer
 
 
 def _offer(node: Mapping[str, Any]) -> tuple[float, float]:
@@ -61,14 +72,13 @@ def _processes_on(node: Mapping[str, Any], resources: Resources) -> int:
     return processes_on(*_offer(node), resources)
 
 
-def _gpus_of(nodes: Sequence[Mapping[str, Any]], on_gpus: bool) -> list[int]:
-    """Bytes of each GPU of these nodes, those apart that do not answer; none of packs that train on CPUs.
+def _gpus_of(answers: Sequence[tuple[Any, Mapping[str, Any]]]) -> list[int]:
+    """Bytes of each GPU of the nodes that answer.
 
     Raises:
         InputError: a node cannot answer, since sweeper or torch is not installed there.
     """
-    answers = [(look.options(scheduling_strategy=_on(node)).remote(on_gpus), node) for node in nodes]
-    import_module("sweeper.backends.ray_tune")  # which takes a second: meanwhile the nodes start a process each
+    import_module("sweeper.backends.ray_tune")  # it is needed soon, and takes a second that they may take too
     found: list[int] = []
     until = time.monotonic() + ANSWER_SECONDS
     for answer, node in answers:

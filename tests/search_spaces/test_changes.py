@@ -114,3 +114,16 @@ def test_points_of_grids_before_the_last_must_keep_their_budgets_too(digits):
     lines = conflicts(second, third, make_points(first))
     assert lines[0].startswith("budget of eta 3, lam")
     assert conflicts(second, first, make_points(first)) == []
+
+
+def test_points_of_an_axis_that_was_dropped_are_others_than_those_without_it(digits):
+    """Widths 4 and 16 were trained with one budget; with width 8 alone another is as good as a new sweep."""
+    base = ["axes={eta: [1], lam: [0.01]}", "trainable.model.width=8"]
+    first = digits(*base, "axes.model.width=[4, 16]")
+    second = digits(*base, "budget.constant=3")
+    known = [*make_points(first), *make_points(second)]
+    assert conflicts(first, second, make_points(first)) == []
+    assert conflicts(second, second, known) == []
+    assert conflicts(second, digits(*base, "budget.constant=3", "axes.eta=[1, 3]"), known) == []
+    again = digits(*base, "budget.constant=3", "axes.model.width=[8, 16]")
+    assert conflicts(second, again, known) == ["budget of eta 1, lam 0.01: 200 → 300 epochs"]

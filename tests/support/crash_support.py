@@ -64,7 +64,7 @@ def train(grid, out: Path) -> SweepDir:
     put_in_order(directory, grid, points, Console(file=io.StringIO()))
     missing = missing_points(directory, points)
     if missing:
-        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.capacity(grid.resources))
+        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.ask(grid.resources)())
         prepare(directory, grid, points, plan)
         backend.run(directory, plan, grid, lambda _progress: None)
     return directory

@@ -46,7 +46,7 @@ def train(tmp_path, quiet):
         points = make_points(grid)
         put_in_order(directory, grid, points, quiet)
         missing = missing_points(directory, points)
-        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.capacity(grid.resources))
+        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.ask(grid.resources)())
         prepare(directory, grid, points, plan)
         backend.run(directory, plan, grid, heard.append)
         return directory, plan, heard

@@ -81,7 +81,7 @@ class _Shared:
     name = "ray"
 
     def __init__(self, backend, disturb=lambda _: None):
-        self.capacity, self._run, self._disturb = backend.capacity, backend.run, disturb
+        self.ask, self._run, self._disturb = backend.ask, backend.run, disturb
         self.heard = []
 
     def run(self, directory, plan, grid, notify):

@@ -47,4 +47,5 @@ def test_data_that_are_neither_here_nor_there_are_planned_as_published(small_gri
     said = quiet.file.getvalue()
     assert "60,000 training and 10,000 test samples" in said
     assert "if each worker reaches 5e+10 FLOP/s" in said
-    assert "planned with the sizes as published: on the cluster, trainable.data" in said
+    assert "planned with the sizes as published: trainable.data" in said
+    assert "not tried out: trainable.data" in said

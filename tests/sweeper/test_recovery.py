@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from crash_support import Killed, changes, dying, small, train
 from faults_support import assert_same
-from tests_support import SMALL
+from tests_support import SMALL, commit_rows, point_end, rows_table
 
 from results.attempts import claim
 from results.frames import read_rows
@@ -12,12 +12,13 @@ from results.part_names import holes
 from results.parts import all_parts, parts, parts_behind, read_commit, read_ends, read_part, write_part
 from results.store import SweepDir
 from search_spaces.outcome import Outcome
-from search_spaces.points import make_points
+from search_spaces.plan import Cost, Pack, Plan
+from search_spaces.points import Point, make_points
 from sweeper import worker
 from sweeper.checkpoints import checkpoint_files, restart_of
 from sweeper.ledger import give_up, read_ledger
-from sweeper.plan_file import read_plan
-from sweeper.recovery import put_in_order
+from sweeper.plan_file import read_plan, write_plan
+from sweeper.recovery import drop_doubles, put_in_order
 from trainables.train import start_training
 
 GRID = small("resources.pack=3", text=SMALL)
@@ -251,3 +252,20 @@ def test_a_pack_given_up_counts_as_failed_until_the_next_run_which_goes_on(inter
 def test_a_pack_given_up_that_the_plan_does_not_know_fails_no_point(interrupted):
     give_up(interrupted, "0123456789ab", "gone")
     assert read_ledger(interrupted, read_plan(interrupted).pack_points) == read_ends(interrupted)
+
+
+def test_of_a_pack_that_no_plan_knows_what_another_has_trained_too_is_dropped_and_the_rest_stays_readable(tmp_path):
+    """As when it was given up, or an older plan was put back, while a worker went on with it."""
+    directory = SweepDir(tmp_path / "demo")
+    for pack, points in (("k1", ("p1", "p2")), ("k2", ("p1",))):
+        claim(directory, pack)
+        ends = [point_end(point, pack=pack) for point in points]
+        commit_rows(directory, rows_table(points, pack=pack), *ends, pack=pack, finished=True)
+    p1 = Point(id="p1", eta=1.0, lam=0.1, mu=0.0, seed=0, sigma_w=1.0, budget=4.0)
+    packs = (Pack(id="k2", points=(p1,), cost=Cost()),)
+    plan = Plan(packs=packs, turns=(("k2",),), workers=1, work=1.0, makespan=1.0, bound=1.0)
+    write_plan(directory, [p1], plan, "cpu", GRID.resources)
+    drop_doubles(directory)
+    assert {point: end.pack for point, end in read_ends(directory).items()} == {"p1": "k2", "p2": "k1"}
+    rows = read_rows(directory)
+    assert rows.groupby("point", observed=True).size().to_dict() == {"p1": 3, "p2": 3}

@@ -10,6 +10,7 @@ from results.store import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
+from sweeper import run
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.plan_file import read_plan
 from sweeper.run import to_yaml
@@ -235,3 +236,59 @@ def test_weights_that_were_damaged_are_not_loaded(sweep, small_grid):
     with pytest.raises(InputError, match="damaged, its content is not what its name says"):
         load_model(directory.root, next(iter(account.ends)))
     assert [fault.file for fault in inspect(directory).damage] == [f"weights/{path.name}"]
+
+
+class _Asked(InProcessBackend):
+    """Notes what is done with it."""
+
+    def __init__(self):
+        self.noted = ["opened"]
+
+    def ask(self, resources):
+        self.noted.append("asked")
+        return super().ask(resources)
+
+    def run(self, directory, plan, grid, notify):
+        self.noted.append("run")
+        super().run(directory, plan, grid, notify)
+
+    def close(self):
+        self.noted.append("closed")
+
+
+def test_what_takes_time_to_answer_is_asked_before_the_sweep_is_put_in_order(sweep, small_grid, monkeypatch):
+    backend, put_in_order = _Asked(), run.put_in_order
+    monkeypatch.setattr(run, "put_in_order", lambda *how: (backend.noted.append("in order"), put_in_order(*how)))
+    sweep(small_grid(), lambda: backend)
+    assert backend.noted == ["opened", "asked", "in order", "run", "closed"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), InputError("an axis was text")])
+def test_a_backend_is_closed_whatever_keeps_the_sweep_from_being_put_in_order(sweep, small_grid, monkeypatch, error):
+    backend = _Asked()
+
+    def fails(*_how):
+        raise error
+
+    monkeypatch.setattr(run, "put_in_order", fails)
+    with pytest.raises(type(error)):
+        sweep(small_grid(), lambda: backend)
+    assert backend.noted == ["opened", "asked", "closed"]
+
+
+def test_a_backend_that_cannot_give_a_pack_what_it_asks_for_is_closed(sweep, small_grid):
+    backend = _Asked()
+    with pytest.raises(InputError, match=r"resources\.labels"):
+        sweep(small_grid("resources.labels={zone: b}"), lambda: backend)
+    assert backend.noted == ["opened", "asked", "closed"]
+
+
+def test_where_all_has_ended_no_backend_is_opened_unless_something_failed_or_was_damaged(sweep, small_grid):
+    sweep(small_grid())
+    never = lambda: pytest.fail("opened")  # noqa: E731
+    _, directory = sweep(small_grid(), never)
+    flip_a_byte(next(directory.rows.iterdir()))
+    backend = _Asked()
+    account, _ = sweep(small_grid(), lambda: backend)
+    assert backend.noted[-2:] == ["run", "closed"]
+    assert account.missing == 0

@@ -123,7 +123,11 @@ def write_part(
         rows: a table of ``row_schema``; may be empty.
         commit: goes into the footer.
     """
-    metadata = {VERSION_KEY: str(SCHEMA_VERSION).encode(), COMMIT_KEY: json.dumps(asdict(commit)).encode()}
+    metadata = {
+        VERSION_KEY: str(SCHEMA_VERSION),
+        **(rows.schema.metadata or {}),
+        COMMIT_KEY: json.dumps(asdict(commit)),
+    }
     content = table_bytes(rows.replace_schema_metadata(metadata))
     before = names[-1].digest if names else NOTHING
     name = PartName(pack=pack, attempt=attempt, sequence=len(names), before=before, digest=digest_of(content))

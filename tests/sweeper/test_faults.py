@@ -363,7 +363,7 @@ def test_only_clocks_that_never_step_backwards_decide():
         for path in (root / folder).rglob("*.py")
         if wall_clock.search(path.read_text(encoding="utf-8"))
     }
-    assert found <= {"sweeper/lock.py", "sweeper/lease.py", "sweeper/plan_file.py", "sweeper/gallery.py"}
+    assert found <= {"sweeper/holder.py", "sweeper/plan_file.py", "sweeper/gallery.py"}
 
 
 @pytest.mark.parametrize(

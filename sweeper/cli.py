@@ -142,8 +142,13 @@ def submit(
     from sweeper.submit import JobFailedError, submit_grid
 
     chosen = load(grid, settings, name)
+
+    def accepted(job: str) -> None:
+        note = f"{job} is accepted; waiting until it trains (Ctrl-C leaves it to itself)"
+        stderr().print(note, soft_wrap=True, highlight=False)
+
     try:
-        job = submit_grid(chosen, out, address, tracking_uri)
+        job = submit_grid(chosen, out, address, tracking_uri, accepted)
     except JobFailedError as error:
         stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from datetime import UTC, datetime
 from results.places import Place
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
+from sweeper.travel import JOB
 
-_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job
+DASHBOARD = "dashboard"  # in the metadata of a job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +23,14 @@ class Holder:
     Attributes:
         since: ISO 8601.
         job: id of the Ray job whose driver it is; empty if of none.
+        dashboard: of the cluster, as whoever submitted the job sees it.
     """
 
     host: str
     pid: int
     since: str
     job: str = ""
+    dashboard: str = ""
 
     def __str__(self) -> str:
         job = f" (Ray job {printable(self.job)})" if self.job else ""
@@ -36,20 +40,24 @@ class Holder:
     def stop(self) -> str:
         """The command that stops it in good order."""
         if self.job:
-            return f"ray job stop {printable(self.job)}, on its cluster"
+            address = f"--address {printable(self.dashboard)} " if self.dashboard else ""
+            return f"ray job stop {address}{printable(self.job)}"
         return f"kill -INT {self.pid}" + (" there" if self.host != socket.gethostname() else "")
 
 
 def this_process() -> Holder:
     """The one that is to run a sweep from now on."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    return Holder(host=socket.gethostname(), pid=os.getpid(), since=since, job=_job())
+    job = {name: str(_job().get(key, "")) for name, key in (("job", "job_submission_id"), ("dashboard", DASHBOARD))}
+    return Holder(host=socket.gethostname(), pid=os.getpid(), since=since, **job)
 
 
-def _job() -> str:
+def _job() -> Mapping[str, object]:
+    """What Ray knows of the job that this process is the driver of."""
     with suppress(KeyError, TypeError, ValueError):
-        return str(json.loads(os.environ[_JOB])["metadata"]["job_submission_id"])
-    return ""
+        metadata = json.loads(os.environ[JOB])["metadata"]
+        return metadata if isinstance(metadata, dict) else {}
+    return {}
 
 
 def taken(root: Place, holder: Holder | None) -> InputError:

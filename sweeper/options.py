@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -125,7 +126,7 @@ def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
 
 def ray_backend(grid: Grid, address: str | None) -> RayBackend:
     """A Ray of this machine, or a cluster, to which the code goes that the grid names."""
-    from sweeper.travel import luggage
+    from sweeper.travel import JOB, luggage
 
     try:
         from sweeper.backends.ray_backend import RayBackend
@@ -135,6 +136,10 @@ def ray_backend(grid: Grid, address: str | None) -> RayBackend:
         ) from None
     if address is None:
         return RayBackend()
+    if JOB in os.environ:
+        # Ray makes the folder of a job anew where another node shares it: who is in the old one is nowhere.
+        os.chdir(os.sep)
+        return RayBackend(address)
     with luggage(grid, Path.cwd()) as folder:
         return RayBackend(address, folder if any(folder.iterdir()) else None)
 

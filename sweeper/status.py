@@ -137,9 +137,14 @@ def line(status: Status) -> str:
     if not status.missing and status.running:
         parts_ += ["the analysis is under way"]
     if status.missing:
-        parts_ += [f"{_plural(len(status.under_way), 'pack')} under way"] if status.under_way else []
+        under_way = "under way" if status.running else "begun"
+        parts_ += [f"{_plural(len(status.under_way), 'pack')} {under_way}"] if status.under_way else []
         parts_ += [f"about {duration(status.eta_seconds)} of training left"] if status.eta_seconds is not None else []
-        parts_ += [f"run by {escape(status.running)}" if status.running else "[yellow]nobody runs it[/]"]
+        parts_ += [
+            f"run by {escape(status.running)}"
+            if status.running
+            else "[yellow]nobody runs it, the same command goes on[/]"
+        ]
     parts_ += [f"[red]{_plural(len(status.given_up), 'pack')} given up[/]"] if status.given_up else []
     return " · ".join(parts_)
 

@@ -1,5 +1,6 @@
 """``sweeper submit``: a grid becomes a job of a Ray cluster."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from results.places import place
@@ -19,7 +20,9 @@ class JobFailedError(Exception):
     """The driver has ended before it had trained anything; the message is what it said."""
 
 
-def submit_grid(grid: Grid, out: str, address: str, tracking_uri: str | None) -> str:
+def submit_grid(
+    grid: Grid, out: str, address: str, tracking_uri: str | None, accepted: Callable[[str], None] = lambda _: None
+) -> str:
     """Run a grid, or what is missing of it, as a job; its id, once it runs.
 
     Args:
@@ -27,6 +30,7 @@ def submit_grid(grid: Grid, out: str, address: str, tracking_uri: str | None) ->
         out: folder of sweeps, as the cluster sees it.
         address: of the cluster's dashboard.
         tracking_uri: of MLflow, as the cluster sees it; None leaves that to the cluster.
+        accepted: is told the job's id as soon as it has one.
 
     Raises:
         InputError: nothing was submitted.
@@ -50,7 +54,7 @@ def submit_grid(grid: Grid, out: str, address: str, tracking_uri: str | None) ->
     command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
     with luggage(grid, Path.cwd()) as folder:
         write_text(folder / _GRID, to_yaml(grid))
-        job, said = ray_jobs.submit(address, folder, grid.name, command)
+        job, said = ray_jobs.submit(address, folder, grid.name, command, accepted)
     if said:
         raise JobFailedError(said)
     return job

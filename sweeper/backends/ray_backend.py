@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
 FREE_SECONDS = 60.0  # for a worker to be free and to train for a second
+ASK_SECONDS = 2.0  # for a web server to say that it is one; a head of Ray speaks first
 CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection
 _TRIES = "RAY_gcs_server_port_wait_time_s"  # of ray.init, one a second
-_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already
 
 
 @contextmanager
@@ -49,6 +49,15 @@ def _once(joining: bool) -> Iterator[None]:
     finally:
         if before is None:
             os.environ.pop(_TRIES, None)
+
+
+def _is_web_server(probe: socket.socket) -> bool:
+    """Whether HTTP/1 is spoken there: Ray itself would wait 40 s for a head to answer in its own way."""
+    probe.settimeout(ASK_SECONDS)
+    with suppress(OSError):
+        probe.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return probe.recv(5) == b"HTTP/"
+    return False
 
 
 class RayBackend:
@@ -71,7 +80,7 @@ class RayBackend:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
         if address == "local":
             options |= {"include_dashboard": False, "num_cpus": available_cpus()}
-        elif code is not None and _JOB not in os.environ:
+        elif code is not None:
             options["runtime_env"] = {"working_dir": str(code)}
         # Ray has no public switch for "(raylet) A worker died …", printed on stdout whatever log_to_driver says;
         # the pack is tried again, and a pack that stays unfinished is in the account.
@@ -106,12 +115,19 @@ class RayBackend:
                 "'sweeper submit'."
             )
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as probe:
+                web = _is_web_server(probe)
         except (OSError, OverflowError) as error:
             raise InputError(
-                f"--address {self._address}: no Ray cluster answers there ({error}). Start one with 'ray start "
-                "--head', or leave --address out to use this machine."
+                f"--address {self._address}: no Ray cluster answers there ({error}). docs/cluster.md says "
+                "how to start one; leave --address out to use this machine."
             ) from None
+        if web:
+            raise InputError(
+                f"--address {self._address}: a web server answers there, a dashboard perhaps. Give HOST:PORT "
+                "of the cluster's head (6379 is Ray's default port); a dashboard's address, with http://, is for "
+                "'sweeper submit'."
+            )
 
     def _no_cluster(self, why: str) -> InputError:
         """Where something listens, or did when Ray wrote down where (``auto``)."""

@@ -5,7 +5,7 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
@@ -15,13 +15,16 @@ from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from search_spaces.errors import InputError
+from sweeper.holder import DASHBOARD
 
 START_SECONDS = 300.0  # for the cluster to give the driver a place, and for that to find its grid and data right
 STOP_SECONDS = 30  # that a job which is stopped has for its workers to commit and leave; Ray's own are 3
 _SAID_BY_RAY = re.compile(r"^(.*\sINFO \w+\.py:.*|Running entrypoint for job .*)$", re.MULTILINE)
 
 
-def submit(address: str, folder: Path, name: str, command: Sequence[str]) -> tuple[str, str]:
+def submit(
+    address: str, folder: Path, name: str, command: Sequence[str], accepted: Callable[[str], None]
+) -> tuple[str, str]:
     """Run ``command`` on a cluster, in a copy of ``folder``.
 
     Args:
@@ -29,19 +32,21 @@ def submit(address: str, folder: Path, name: str, command: Sequence[str]) -> tup
         folder: what travels.
         name: of the sweep, for people who look at the jobs.
         command: the driver's.
+        accepted: is told the id of the job, which goes on from then on whatever becomes of this process.
 
     Returns:
-        The id of the job, once its driver runs; if that has ended with an error already, what it said, else nothing.
+        The id of the job, once its driver runs or somebody interrupts the wait for that; if it has ended with an error
+        already, what it said, else nothing.
 
     Raises:
         InputError: no cluster answers there, or it does not take jobs.
     """
     if not re.match(r"https?://", address):
         raise InputError(f"--address {address}: give the address of the cluster's dashboard, as http://127.0.0.1:8265.")
-    logging.getLogger("ray").setLevel(logging.CRITICAL)  # it tells of each upload
     job = f"sweeper-{name}-{secrets.token_hex(3)}"
     try:
         client = JobSubmissionClient(address)
+        logging.getLogger("ray").setLevel(logging.CRITICAL)  # which that has undone: it tells of each upload
         client.submit_job(
             entrypoint=shlex.join(command),
             submission_id=job,
@@ -49,11 +54,15 @@ def submit(address: str, folder: Path, name: str, command: Sequence[str]) -> tup
                 "working_dir": str(folder),
                 "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), "PYTHONUNBUFFERED": "1"},
             },
-            metadata={"sweep": name},
+            metadata={"sweep": name, DASHBOARD: address},
         )
     except (RayError, RuntimeError, OSError) as error:
         raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_line(error)}).") from None
-    return job, _early_failure(client, job, name)
+    accepted(job)
+    try:
+        return job, _early_failure(client, job, name)
+    except KeyboardInterrupt:
+        return job, ""
 
 
 def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:

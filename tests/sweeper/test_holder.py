@@ -24,10 +24,14 @@ def test_one_of_another_machine_is_interrupted_there():
 
 
 def test_a_job_of_ray_is_stopped_by_ray(monkeypatch):
-    monkeypatch.setenv(JOB, json.dumps({"metadata": {"job_submission_id": "sweeper-digits-0a1b2c"}}))
+    monkeypatch.setenv(
+        JOB, json.dumps({"metadata": {"job_submission_id": "sweeper-digits-0a1b2c", "dashboard": "http://h:8265"}})
+    )
     me = this_process()
     assert " (Ray job sweeper-digits-0a1b2c) since " in str(me)
-    assert "stop it (ray job stop sweeper-digits-0a1b2c, on its cluster), or" in str(taken(Path("/runs/digits"), me))
+    assert "stop it (ray job stop --address http://h:8265 sweeper-digits-0a1b2c), or" in str(
+        taken(Path("/runs/digits"), me)
+    )
 
 
 @pytest.mark.parametrize("said", ["", "{", "[]", "7", '{"metadata": null}', '{"metadata": {}}'])

@@ -1,10 +1,12 @@
 import os
 import socket
 import sys
+import threading
 
 import pytest
 from faults_support import descendants, listeners
 
+from search_spaces.errors import InputError
 from sweeper.show import show_plan
 
 pytestmark = pytest.mark.ray
@@ -19,13 +21,28 @@ def test_every_listener_is_on_loopback(ray_backend):
 
 
 def test_an_address_where_nothing_listens_is_refused_at_once(ray_backend):
-    from search_spaces.errors import InputError
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(InputError, match=rf"--address 127\.0\.0\.1:{port}: no Ray cluster answers there"):
         type(ray_backend)(f"127.0.0.1:{port}")
+
+
+def test_a_dashboard_is_told_from_a_head_at_once(ray_backend):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+                connection.recv(100)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(InputError, match=f"--address {address}: a web server answers there, a dashboard perhaps"):
+            type(ray_backend)(address)
+        thread.join()
 
 
 def test_a_plan_of_which_nothing_is_left_is_done(train, small_grid, ray_backend):

@@ -43,10 +43,11 @@ def submit(
     """
     if not re.match(r"https?://", address):
         raise InputError(f"--address {address}: give the address of the cluster's dashboard, as http://127.0.0.1:8265.")
+    for logger in ("ray", "ray.dashboard.modules.dashboard_sdk"):  # which tell of each upload
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     job = f"sweeper-{name}-{secrets.token_hex(3)}"
     try:
         client = JobSubmissionClient(address)
-        logging.getLogger("ray").setLevel(logging.CRITICAL)  # which that has undone: it tells of each upload
         client.submit_job(
             entrypoint=shlex.join(command),
             submission_id=job,

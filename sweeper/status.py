@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.filesize import decimal
 from rich.live import Live
@@ -66,15 +68,18 @@ def status_of(root: Place) -> Status:
     ends, damaged = _readable_ends(directory)
     left = [p for p in file.points if p not in ends]
     planned = {p.id: pack for pack in file.packs for p in pack.points}
-    steps = sum(planned[i].cost.steps / len(planned[i].points) for i in left if i in planned)
-    speed = _steps_per_second(list(ends.values()))
+    packs = Counter(planned[i].id for i in left if i in planned)  # to the points that they have left
+    begun = _begun(directory, packs)
+    per_point = {pack.id: pack.cost.steps / len(pack.points) for pack in file.packs}
+    steps = sum(count * max(0.0, per_point[p] - (begun[p].step if p in begun else 0)) for p, count in packs.items())
+    speed = _steps_per_second(ends.values(), {pack: (so_far, packs[pack]) for pack, so_far in begun.items()})
     return Status(
         sweep=root.name,
         created=file.created,
         points=len(file.points),
         outcomes=dict(Counter(str(end.outcome) for end in ends.values())),
         missing=len(left),
-        under_way=_under_way(directory, {planned[i].id for i in left if i in planned}),
+        under_way={pack: so_far.rows for pack, so_far in begun.items()},
         eta_seconds=round(steps / speed / max(1, file.workers), 1) if speed and steps else None,
         running=holder(directory),
         given_up=given_up(directory),
@@ -183,16 +188,36 @@ def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, 
     return ends, damaged
 
 
-def _under_way(directory: SweepDir, unfinished: Collection[str]) -> dict[str, int]:
-    """Of unfinished packs that have committed something, the rows that they have."""
-    rows: Counter[str] = Counter()
+class _SoFar(NamedTuple):
+    """What a pack has committed: rows, the last step, and the seconds that it has trained until then."""
+
+    rows: int = 0
+    step: int = 0
+    seconds: float = 0.0
+
+
+def _begun(directory: SweepDir, unfinished: Collection[str]) -> dict[str, _SoFar]:
+    """Unfinished packs that have committed something."""
+    begun: dict[str, _SoFar] = {}
     for name in parts(directory):
         if name.pack in unfinished:
             path = directory.rows / name.file
             # Replaced meanwhile, or damaged: said above.
-            with suppress(FileNotFoundError, pa.ArrowException, OSError), open_parquet(path) as file:
-                rows[name.pack] += file.metadata.num_rows
-    return dict(rows)
+            with suppress(FileNotFoundError, pa.ArrowException, OSError, ValueError), open_parquet(path) as file:
+                before, metadata = begun.get(name.pack, _SoFar()), file.metadata
+                begun[name.pack] = _SoFar(
+                    before.rows + metadata.num_rows,
+                    max(before.step, int(_largest(metadata, "step"))),
+                    max(before.seconds, _largest(metadata, "seconds")),
+                )
+    return begun
+
+
+def _largest(metadata: pq.FileMetaData, column: str) -> float:
+    """The largest value of a column, as the footer has it; 0 of a part without rows."""
+    at = metadata.schema.names.index(column)
+    statistics = [metadata.row_group(k).column(at).statistics for k in range(metadata.num_row_groups)]
+    return max((float(s.max) for s in statistics if s is not None and s.has_min_max), default=0.0)
 
 
 def _plural(number: int, noun: str) -> str:
@@ -209,11 +234,13 @@ def _bytes(directory: SweepDir) -> dict[str, int]:
     return sizes
 
 
-def _steps_per_second(ends: list[PointEnd]) -> float:
-    """Steps of points a second and worker, over the packs that have ended points."""
+def _steps_per_second(ends: Collection[PointEnd], begun: Mapping[str, tuple[_SoFar, int]]) -> float:
+    """Steps of points a second and worker, over packs that have ended points or are ``begun``, with so many left."""
     seconds: dict[tuple[str, int], float] = {}
     for end in ends:
-        key = (end.pack, end.attempt)
-        seconds[key] = max(seconds.get(key, 0.0), end.seconds)
-    total = sum(seconds.values())
-    return sum(end.steps for end in ends) / total if total else 0.0
+        if end.pack not in begun:
+            key = (end.pack, end.attempt)
+            seconds[key] = max(seconds.get(key, 0.0), end.seconds)
+    total = sum(seconds.values()) + sum(so_far.seconds for so_far, _ in begun.values())
+    steps = sum(end.steps for end in ends) + sum(so_far.step * left for so_far, left in begun.values())
+    return steps / total if total else 0.0

@@ -8,7 +8,12 @@ import threading
 
 import pytest
 from rich.console import Console
+from tests_support import commit_rows, rows_table
 
+from results.attempts import claim
+from results.store import SweepDir
+from search_spaces.points import make_points
+from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.status import line, status_of, watch
 
 GRID = """
@@ -58,3 +63,22 @@ def test_a_sweep_that_nobody_runs_is_told(running):
     assert status.missing
     assert "nobody runs it" in line(status)
     assert os.fspath(folder).endswith(status.sweep)
+
+
+def test_the_time_that_is_left_is_less_by_what_packs_under_way_have_behind_them(tmp_path, small_grid):
+    """Before any point has ended: the packs that train show the pace, and how far they are."""
+    grid = small_grid("budget={rule: fixed, constant: 1000}", "resources.pack=2")
+    points, directory = make_points(grid), SweepDir(tmp_path / grid.name)
+    plan = plan_for(grid, points, profiles_of(grid, points), workers=1)
+    prepare(directory, grid, points, plan)
+    assert status_of(directory.root).eta_seconds is None
+    pack = plan.packs[0]
+    steps, per_point = sum(p.cost.steps for p in plan.packs), pack.cost.steps / 2
+    ids = [p.id for p in pack.points]
+    claim(directory, pack.id)
+    for number, (step, seconds) in enumerate([(per_point / 4, 10.0), (per_point / 2, 20.0)]):
+        rows = rows_table(ids, steps=[int(step)], pack=pack.id, seconds=seconds)
+        commit_rows(directory, rows, pack=pack.id, sequence=number)
+        pace = 2 * int(step) / seconds
+        assert status_of(directory.root).eta_seconds == pytest.approx((steps - 2 * int(step)) / pace, rel=1e-3)
+    assert "about " in line(status_of(directory.root))

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 
 
+@pytest.mark.slow
 def test_the_script_prints_its_table(tmp_path):
     command = [sys.executable, str(EXAMPLES / "plain_pytorch.py"), "--seeds", "2"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}

@@ -192,7 +192,7 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize(("times", "retries", "failed"), [(99, 0, 2), (1, 1, 0)])
+@pytest.mark.parametrize(("times", "retries", "failed"), [pytest.param(99, 0, 2, marks=pytest.mark.slow), (1, 1, 0)])
 def test_packs_of_a_turn_share_neither_their_fate_nor_their_retries(
     tmp_path, monkeypatch, ray_backend, times, retries, failed
 ):

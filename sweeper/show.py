@@ -28,6 +28,7 @@ from sweeper.progress import duration
 
 if TYPE_CHECKING:
     from sweeper.backends.ray_backend import RayBackend
+    from sweeper.pace import Pace
 
 # Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
 # 1024, a current GPU 2e13 and more in float32.
@@ -53,14 +54,10 @@ def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None)
     capacity = cluster.ask(grid.resources)() if cluster else capacity_here(grid.resources)
     plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
-    untried = ""
     if cluster:
-        try:
-            pace = cluster.pace(grid, costliest)
-        except InputError as error:
-            pace, untried = None, str(error)
+        pace, untried = _pace_on(cluster, grid, costliest)
     else:
-        pace = None if lacking else measure_pace(grid, costliest)
+        pace, untried = None if lacking else measure_pace(grid, costliest), ""
     if pace:
         where = "on the cluster" if cluster else "here"
         step = f"{1000 * (pace.step or pace.measurement):.3g} ms a step of {_size(costliest)}, seen {where}"
@@ -73,6 +70,14 @@ def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None)
     for heading, why in {"planned with the sizes as published": lacking, "not tried out": untried}.items():
         if why:
             console.print(f"\n[yellow]{heading}:[/] {escape(why)}", soft_wrap=True)
+
+
+def _pace_on(cluster: "RayBackend", grid: Grid, pack: Pack) -> "tuple[Pace | None, str]":
+    """What a pack takes there, or why it could not be tried out: a plan is worth having without."""
+    try:
+        return cluster.pace(grid, pack), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _size(pack: Pack) -> str:

@@ -1,0 +1,87 @@
+"""Sweeps that version 0.1.0 wrote still open, continue and analyze to the same tables."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from results.frames import read_rows
+from results.store import SweepDir
+from sweeper.cli import app
+from sweeper.verify import verify
+
+MADE = Path(__file__).parent / "made_before"
+# Another processor may round another way, and training carries that along: the last digits of float32 are not compared.
+CLOSE = {"rtol": 2e-3, "atol": 1e-5}
+
+
+@pytest.fixture
+def copy(tmp_path):
+    def copied(name):
+        shutil.copytree(MADE / name, tmp_path / name)
+        return tmp_path / name
+
+    return copied
+
+
+def command(*words):
+    return CliRunner().invoke(app, [*map(str, words)], catch_exceptions=False)
+
+
+def same_table(found, expected):
+    found, expected = (table.drop(columns="seconds", errors="ignore") for table in (found, expected))
+    pd.testing.assert_frame_equal(found, expected, check_categorical=False, check_dtype=False, **CLOSE)
+
+
+def verdicts_of(folder):
+    return json.loads((folder / "verdicts.json").read_text())["verdicts"]
+
+
+def same_verdicts(found, expected):
+    words = ("claim", "verdict", "threshold", "points_used", "censored")
+    assert [[v[w] for w in words] for v in found] == [[v[w] for w in words] for v in expected]
+    for new, old in zip(found, expected, strict=True):
+        assert new["value"] == (None if old["value"] is None else pytest.approx(old["value"], rel=5e-3))
+
+
+def test_a_finished_sweep_is_analyzed_to_the_same_tables(copy):
+    sweep = copy("finished")
+    before = {name: pd.read_parquet(sweep / "analysis" / f"{name}.parquet") for name in ("peaks", "within_budget")}
+    points, verdicts = pd.read_parquet(sweep / "points.parquet"), verdicts_of(sweep / "analysis")
+    shutil.rmtree(sweep / "analysis")
+    assert command("analyze", sweep).exit_code == 0
+    for name, expected in before.items():
+        pd.testing.assert_frame_equal(pd.read_parquet(sweep / "analysis" / f"{name}.parquet"), expected)
+    pd.testing.assert_frame_equal(pd.read_parquet(sweep / "points.parquet"), points)
+    assert verdicts_of(sweep / "analysis") == verdicts
+
+
+def test_a_finished_sweep_has_nothing_left_to_train(copy):
+    sweep = copy("finished")
+    words = ("--out", sweep.parent, "--backend", "inprocess", "--tracking-uri", "none")
+    done = command("run", MADE / "finished.yaml", *words)
+    assert done.exit_code == 0
+    assert "nothing to train" in done.stderr
+    assert not verify(SweepDir(sweep))[0].damage
+
+
+def test_a_killed_sweep_says_how_far_it_is(copy):
+    found = json.loads(command("status", copy("half"), "--json").stdout)
+    assert (found["points"], found["missing"], found["under_way"]["packs"]) == (6, 1, 1)
+    assert not found["damaged"]
+
+
+def test_a_killed_sweep_is_continued_to_the_same_tables(copy):
+    sweep = copy("half")
+    words = ("--out", sweep.parent, "--backend", "inprocess", "--tracking-uri", "none")
+    assert command("run", MADE / "half.yaml", *words).exit_code == 0
+    rows = read_rows(SweepDir(sweep))
+    expected = pd.read_parquet(MADE / "continued" / "rows.parquet")
+    text = ["sweep", "point", "pack"]
+    same_table(rows.astype(dict.fromkeys(text, str)), expected.astype(dict.fromkeys(text, str)))
+    same_table(pd.read_parquet(sweep / "analysis/peaks.parquet"), pd.read_parquet(MADE / "continued/peaks.parquet"))
+    same_verdicts(verdicts_of(sweep / "analysis"), verdicts_of(MADE / "continued"))
+    assert not verify(SweepDir(sweep))[0].damage

@@ -70,7 +70,7 @@ analysis: {{tolerance: {TOLERANCE}, budgets: [3e3, 1e4, 3e4, 1e5, 3e5]}}
 
 def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
     """Write a sweep directory of side² points, each measured so often; returns it."""
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
     from search_spaces.plan import Plan
     from search_spaces.points import make_points
     from sweeper.run import prepare
@@ -94,8 +94,9 @@ def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
 
 def write_pack(directory, part_rows, measurements, number, points):
     """The parts of one pack: rows by step, its points side by side, as ``sweeper.pack_writer`` writes them."""
-    from results.part_names import PartName
-    from results.parts import Commit, PointEnd, write_part
+    from results.store.commits import Commit, PointEnd
+    from results.store.part_names import PartName
+    from results.store.parts import write_part
     from search_spaces.outcome import Outcome
 
     rng = np.random.default_rng(number)
@@ -120,7 +121,7 @@ def rows_of(directory, pack, points, kappa, steps, rng):
     """Measurements of a pack at some steps (n), n times P rows."""
     import pyarrow as pa
 
-    from results.schema import row_schema
+    from results.store.schema import row_schema
 
     n, p = len(steps), len(points)
     member = np.tile(np.arange(p), n)
@@ -190,7 +191,7 @@ def analyze_here(root):
     started = time.perf_counter()
     from importlib import import_module
 
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
     from sweeper.conclude import conclude
 
     spent = {}
@@ -238,9 +239,9 @@ def decode_here(root):
     """The floor: nothing but decoding the columns that the analysis reads, in two threads."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from results.parts import parts, read_part
     from results.reduction import ROW_COLUMNS
-    from results.store import SweepDir
+    from results.store.parts import parts, read_part
+    from results.store.sweep_dir import SweepDir
 
     directory = SweepDir(Path(root))
     with ThreadPoolExecutor(2) as pool:

@@ -37,8 +37,9 @@ from faults_support import (  # noqa: E402
     wait_for,
 )
 
-from results.attempts import packs_begun  # noqa: E402
-from results.parts import all_parts, is_whole, parts, read_commit, remove  # noqa: E402
+from results.store.attempts import packs_begun  # noqa: E402
+from results.store.commits import read_commit  # noqa: E402
+from results.store.parts import all_parts, is_whole, parts, remove  # noqa: E402
 from sweeper.checkpoints import restart_of  # noqa: E402
 
 TRAINED = ("recovery.commit_seconds=0.2",)

@@ -16,12 +16,12 @@ import pandas as pd
 from results.claims_time import overparameterized
 from results.fits import fit_exponents, fit_kappa, in_law
 from results.setup import setup_of
-from results.store import SweepDir
+from results.store.plan_file import read_grid
+from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from search_spaces.trainable import FullyConnected, Trainable
-from sweeper.plan_file import read_grid
 from trainables.task import scale_invariant_weights
 
 ROOT = Path(__file__).parents[1]

@@ -32,8 +32,8 @@ sys.path[:0] = [str(HERE.parent)]
 
 from rich.console import Console  # noqa: E402
 
-from results.parts import read_ends  # noqa: E402
-from results.store import SweepDir  # noqa: E402
+from results.store.ledger import read_ends  # noqa: E402
+from results.store.sweep_dir import SweepDir  # noqa: E402
 from search_spaces.load import load_grid  # noqa: E402
 from search_spaces.points import make_points  # noqa: E402
 from trainables.own_loop import Measured  # noqa: E402

@@ -42,7 +42,7 @@ from searches import peers, picture
 from searches.replay import Found, incumbents
 from searches.table import Table, by_test, by_validation, rows_of
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.trainable import Digits
 

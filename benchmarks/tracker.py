@@ -58,7 +58,7 @@ def requests_in(folder):
 
 def sync_here(root, uri, hidden):
     """Connect a mirror, let a pack appear, and send it; prints one line of JSON."""
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
     from sweeper.tracking.mirror import Mirror
 
     mirror = Mirror(SweepDir(root), uri)
@@ -75,8 +75,8 @@ def sync_here(root, uri, hidden):
 
 def hide_a_pack(root, hidden):
     """Put one of the largest packs aside; the number of points that are left."""
-    from results.parts import read_ends
-    from results.store import SweepDir
+    from results.store.ledger import read_ends
+    from results.store.sweep_dir import SweepDir
 
     largest = max((root / "rows").iterdir(), key=lambda path: path.stat().st_size)
     hidden.mkdir()

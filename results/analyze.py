@@ -10,19 +10,20 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 import pyarrow as pa
 
-from results.batches import RowBatch, row_batches
 from results.costs import devices, training_seconds
 from results.figures import draw_all, law_line
 from results.findings import Findings, ask, find_in
 from results.fits import in_law
-from results.frames import read_points, row_columns
-from results.part_names import PartName
-from results.parts import snapshot
 from results.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.report import render_report
-from results.schema import COLUMNS
 from results.setup import setup_of
-from results.store import SweepDir, write_table, write_text
+from results.store.files import write_table, write_text
+from results.store.part_names import PartName
+from results.store.parts import snapshot
+from results.store.row_batches import RowBatch, row_batches
+from results.store.schema import COLUMNS
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_points, row_columns
 from results.style import save
 from results.verdicts import Verdict, judge
 from search_spaces.grid import Grid

@@ -25,7 +25,7 @@ class Side:
 
     Attributes:
         name: in sentences and in the figure.
-        rows: measurements, columns of ``results.schema``.
+        rows: measurements, columns of ``results.store.schema``.
         peaks: of ``find_peaks`` on them.
         tolerance: accuracy within which two measurements count as equal.
     """

@@ -50,7 +50,7 @@ def find(
     """Compute the findings of a sweep.
 
     Args:
-        rows: measurements, columns of ``results.schema`` and further axes; may be empty.
+        rows: measurements, columns of ``results.store.schema`` and further axes; may be empty.
         points: one row a point, with ``seed``, ``eta``, ``lam``, ``mu``, ``outcome``.
         tolerance: accuracy within which a measurement counts as the maximum (paper: 0.5 %).
         budgets: T in epochs at which λ_pred is compared with the tuned λ.

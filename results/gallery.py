@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from results.paper.beyond import BEYOND
 from results.paper.exhibits import EXHIBITS, Exhibit
-from results.store import write_bytes, write_text
+from results.store.files import write_bytes, write_text
 from search_spaces.errors import InputError, first_problem
 
 __all__ = [

@@ -32,7 +32,7 @@ def find_peaks(rows: pd.DataFrame, points: pd.DataFrame, tolerance: float = 0.00
     The optimum time of the paper's figures 2a, 2d, 3a and 3d. Points without any measurement are kept, with NaN.
 
     Args:
-        rows: measurements, columns of `results.schema`, in any order; may be empty.
+        rows: measurements, columns of `results.store.schema`, in any order; may be empty.
         points: one row a point, with its axes and `outcome`.
         tolerance: absolute accuracy; the paper takes 0.5 %.
 

@@ -156,7 +156,7 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     points that were not asked about (of a sweep still running, say) are left out.
 
     Args:
-        rows: measurements, in any order, columns of `results.schema`; ``train_loss`` may be absent.
+        rows: measurements, in any order, columns of `results.store.schema`; ``train_loss`` may be absent.
         points: ids of the points asked about (P,); by default those in `rows`, in order of appearance.
 
     Raises:

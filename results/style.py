@@ -24,8 +24,8 @@ from matplotlib.lines import Line2D
 from matplotlib.path import Path as Shape
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from results.places import Place
-from results.store import write_bytes, write_text
+from results.store.files import write_bytes, write_text
+from results.store.place import Place
 
 INK = "#22262b"
 MUTED = "#69727d"

@@ -29,7 +29,7 @@ SPREAD = 0.001  # lam within 0.1 % of the best accuracy are as good as tuned: er
 PROBE_SHARE = 0.1  # a short probe lasts a tenth of the budget
 CURVE_MEASUREMENTS = 400
 AXES = ("seed", "eta", "lam", "mu")
-# Of `results.schema`; named here so that a table from a notebook may lack some.
+# Of `results.store.schema`; named here so that a table from a notebook may lack some.
 MEASURED = (
     *("sweep", "pack", "attempt", "budget", "step", "epoch", "decay_time", "eta_t", "lam_t"),
     *("train_acc", "test_acc", "train_loss", "test_loss", "weight_norm"),
@@ -73,7 +73,7 @@ def within_budget(
     decays at other epochs shows what no run of T epochs does.
 
     Args:
-        rows: measurements, columns of `results.schema` and further axes.
+        rows: measurements, columns of `results.store.schema` and further axes.
         budgets: T in epochs.
         tolerance: accuracy, for "seen to fall", as in `find_peaks`.
         setup: how the points trained; constant η if None.

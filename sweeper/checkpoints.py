@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from results.part_names import DIGEST_LENGTH, PartName, digest_of
-from results.parts import read_commits, snapshot
-from results.places import Place
-from results.store import SweepDir, sizes_in, write_bytes
+from results.store.commits import read_commits
+from results.store.files import sizes_in, write_bytes
+from results.store.part_names import DIGEST_LENGTH, PartName, digest_of
+from results.store.parts import snapshot
+from results.store.place import Place
+from results.store.sweep_dir import SweepDir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from results.places import place
+from results.store.place import place
 from search_spaces.errors import InputError
 from search_spaces.section import MAX_EPOCHS
 from sweeper.options import (
@@ -193,7 +193,7 @@ def predict(
     Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
     """
     from results.forecast_text import show_forecast
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
     from sweeper.predict import PointsFailedError, guess, verify_forecast
     from sweeper.predict import predict as predict_
     from sweeper.tracking.live import LiveMirror
@@ -256,7 +256,7 @@ def verify(
 
     Example: [cyan]sweeper verify runs/digits --repair[/]
     """
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
     from sweeper.inspection import show_inspection
     from sweeper.verify import verify as verify_sweep
 
@@ -271,7 +271,7 @@ def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
 
     Example: [cyan]sweeper analyze runs/digits --json[/]
     """
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
     from sweeper.conclude import conclude
     from sweeper.show import show_account
 
@@ -367,8 +367,8 @@ def track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
 
     Example: [cyan]sweeper track runs/digits --tracking-uri http://127.0.0.1:5000[/]
     """
-    from results.store import SweepDir
-    from sweeper.plan_file import read_plan
+    from results.store.plan_file import read_plan
+    from results.store.sweep_dir import SweepDir
     from sweeper.tracking.mirror import TrackingError, mirror
 
     directory = SweepDir(sweep_folder(sweep_dir))

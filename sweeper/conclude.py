@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from results.frames import read_rows, row_columns, write_points
-from results.parts import PointEnd
-from results.schema import COLUMNS
-from results.store import SweepDir
+from results.store.commits import PointEnd
+from results.store.ledger import read_ledger
+from results.store.plan_file import read_grid, read_plan
+from results.store.schema import COLUMNS
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows, row_columns, write_points
 from search_spaces.outcome import Outcome
 from search_spaces.points import axis_text, further_axes, make_points, values_elsewhere
-from sweeper.ledger import read_ledger
-from sweeper.plan_file import read_grid, read_plan
 
 if TYPE_CHECKING:
     from results.analyze import Analysis

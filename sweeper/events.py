@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from results.parts import PointEnd
-from results.store import SweepDir
+from results.store.commits import PointEnd
+from results.store.sweep_dir import SweepDir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

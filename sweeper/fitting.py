@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from results.store import SweepDir, create, make_folder, names_in
+from results.store.files import create, make_folder, names_in
+from results.store.sweep_dir import SweepDir
 from search_spaces.plan import Profile
 from search_spaces.recipe import Variant
 

@@ -17,7 +17,6 @@ from rich.markup import escape
 
 from results.comparison import INCONCLUSIVE, compare
 from results.costs import devices, training_seconds
-from results.frames import read_points
 from results.gallery import (
     ENTRIES,
     FOLDER,
@@ -35,16 +34,18 @@ from results.judgement import Ruling
 from results.paper.catalog import FIGURES, draw_figure
 from results.paper.exhibits import Exhibit, Expectation, Statement
 from results.paper.tables import NO_SWEEPS, read_tables
-from results.places import Place
 from results.report import CLAIMS
-from results.store import SweepDir, write_text
+from results.store.files import write_text
+from results.store.place import Place
+from results.store.plan_file import read_grid, read_plan
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_points
 from results.style import Drawing, render
 from search_spaces.errors import InputError, first_problem
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from sweeper.compare import read_side
-from sweeper.plan_file import read_grid, read_plan
 
 PICTURE_DPI = 144  # 1.5 pixels a point of a printed panel: sharp on a page, and half the bytes of 200
 COLORS = 128  # of a picture: lines and text in few colours, a third of the bytes of all colours

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from results.places import Place
+from results.store.place import Place
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
 from sweeper.travel import JOB

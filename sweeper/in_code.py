@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import nn
 
 from results.forecast import Forecast
-from results.places import Place, place
+from results.store.place import Place, place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from results.places import ObjectPath, Place
+from results.store.place import ObjectPath, Place
 
 _SHOWN = 20
 

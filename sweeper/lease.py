@@ -18,8 +18,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from results.places import Place
-from results.store import SweepDir, create, names_in, write_bytes
+from results.store.files import create, names_in, write_bytes
+from results.store.place import Place
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from sweeper.holder import Holder, taken, this_process
 

@@ -14,7 +14,7 @@ from typing import TextIO
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from results.store import SweepDir, refuse_links
+from results.store.sweep_dir import SweepDir, refuse_links
 from search_spaces.errors import InputError
 from sweeper.holder import Holder, taken, this_process
 from sweeper.lease import lease_holder, leased

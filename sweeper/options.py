@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from results.places import Place, place
+from results.store.place import Place, place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 
@@ -159,7 +159,8 @@ def tracking_of(uri: str | None, out: Place) -> str | None:
 
 def sweep_folder(text: str) -> Place:
     """The folder of a sweep, which others may have made: there must be no way out of it."""
-    from results.store import SweepDir, names_in, refuse_links
+    from results.store.files import names_in
+    from results.store.sweep_dir import SweepDir, refuse_links
 
     root = place(text)
     if isinstance(root, Path):

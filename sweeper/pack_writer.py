@@ -5,9 +5,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from results.attempts import claim_next, refuse_if_overtaken
-from results.parts import Commit, PointEnd, all_parts, compact, remove, write_part
-from results.store import SweepDir, size_of, write_text
+from results.store.attempts import claim_next, refuse_if_overtaken
+from results.store.commits import Commit, PointEnd
+from results.store.files import size_of, write_text
+from results.store.parts import all_parts, compact, remove, write_part
+from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid, Recovery
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point

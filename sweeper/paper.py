@@ -8,11 +8,11 @@ from rich.table import Table
 
 from results.paper.catalog import FIGURES, draw_figure, find_figure
 from results.paper.tables import NO_SWEEPS, read_tables
-from results.places import Place
-from results.store import SweepDir
+from results.store.place import Place
+from results.store.plan_file import read_grid
+from results.store.sweep_dir import SweepDir
 from results.style import PRINT_DPI, save
 from search_spaces.errors import InputError
-from sweeper.plan_file import read_grid
 
 
 def paper_figure(

@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results.part_names import PartName, holes, parse_name, standing
-from results.parts import Commit, is_ours, read_commit, read_part
-from results.store import SweepDir, names_in
+from results.store.commits import Commit, is_ours, read_commit
+from results.store.files import names_in
+from results.store.part_names import PartName, holes, parse_name, standing
+from results.store.parts import read_part
+from results.store.plan_file import PlanFile
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
 from sweeper.checkpoints import checkpoint_files, load_checkpoint, restart_behind
 from sweeper.inspection import Fault
-from sweeper.plan_file import PlanFile
 from sweeper.recovery import damaged_parts
 
 

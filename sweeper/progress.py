@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from results.parts import PointEnd
+from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
 from sweeper.events import Progress

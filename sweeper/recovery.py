@@ -10,32 +10,19 @@ import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 
-from results.attempts import claim
-from results.part_names import PartName
-from results.parts import (
-    Commit,
-    Footer,
-    all_parts,
-    compact,
-    is_ours,
-    is_whole,
-    parts,
-    parts_behind,
-    parts_by_pack,
-    read_commit,
-    read_commits,
-    read_footers,
-    read_part,
-    remove,
-)
-from results.places import Place
-from results.store import SweepDir, clear, each, leftovers
+from results.store.attempts import claim
+from results.store.commits import Commit, Footer, is_ours, read_commit, read_commits, read_footers
+from results.store.files import clear
+from results.store.part_names import PartName
+from results.store.parts import all_parts, compact, is_whole, parts, parts_behind, parts_by_pack, read_part, remove
+from results.store.place import Place
+from results.store.plan_file import earlier_plan
+from results.store.sweep_dir import SweepDir, each, leftovers
 from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point, values_elsewhere
 from sweeper.checkpoints import AFRESH, Restart, checkpoint_files, restart_behind, save_checkpoint
-from sweeper.plan_file import earlier_plan
 from sweeper.row_buffer import table_schema
 
 

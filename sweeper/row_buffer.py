@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from results.schema import row_schema
+from results.store.schema import row_schema
 from search_spaces.points import Point, axis_text, further_axes
 from search_spaces.section import AxisValue
 from trainables.measured import Measurement

@@ -8,11 +8,14 @@ from threading import Timer
 import yaml
 from rich.console import Console
 
-from results.attempts import claim_all, packs_begun
-from results.parts import parts_by_pack, read_ends
-from results.places import Place
 from results.setup import setup_of
-from results.store import SweepDir, make_folder, write_text
+from results.store.attempts import claim_all, packs_begun
+from results.store.files import make_folder, write_text
+from results.store.ledger import given_up, read_ends
+from results.store.parts import parts_by_pack
+from results.store.place import Place
+from results.store.plan_file import PlanFile, earlier_plan, read_grid, write_plan
+from results.store.sweep_dir import SweepDir
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
@@ -24,9 +27,7 @@ from sweeper.backends import Backend
 from sweeper.capacity import Capacity
 from sweeper.conclude import ANALYSIS, Account, conclude
 from sweeper.fitting import limited, sized
-from sweeper.ledger import given_up
 from sweeper.lock import locked
-from sweeper.plan_file import PlanFile, earlier_plan, read_grid, write_plan
 from sweeper.progress import Display
 from sweeper.recovery import drop_doubles, put_in_order, tidy
 from sweeper.stopping import stop_on_signals

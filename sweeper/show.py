@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from results.parts import PointEnd
-from results.places import Place
-from results.store import SweepDir
+from results.store.commits import PointEnd
+from results.store.place import Place
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam

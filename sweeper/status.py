@@ -15,15 +15,17 @@ from rich.filesize import decimal
 from rich.live import Live
 from rich.markup import escape
 
-from results.part_names import PartName, holes, standing
-from results.parts import Commit, PointEnd, all_parts, parts, read_commit
-from results.places import Place
-from results.store import SweepDir, each, files_of, open_parquet
+from results.store.commits import Commit, PointEnd, read_commit
+from results.store.files import open_parquet
+from results.store.ledger import given_up
+from results.store.part_names import PartName, holes, standing
+from results.store.parts import all_parts, parts
+from results.store.place import Place
+from results.store.plan_file import read_plan
+from results.store.sweep_dir import SweepDir, each, files_of
 from search_spaces.errors import InputError, reason
 from sweeper.inspection import plain, short
-from sweeper.ledger import given_up
 from sweeper.lock import holder
-from sweeper.plan_file import read_plan
 from sweeper.progress import duration
 
 

@@ -9,7 +9,8 @@ from types import FrameType
 
 from rich.console import Console
 
-from results.store import SweepDir, create
+from results.store.files import create
+from results.store.sweep_dir import SweepDir
 from sweeper.events import stop_requested
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from results.places import place
-from results.store import write_text
+from results.store.files import write_text
+from results.store.place import place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from sweeper.run import to_yaml

@@ -12,20 +12,21 @@ from dataclasses import asdict, replace
 
 import pyarrow as pa
 
-from results.frames import read_points
-from results.parts import PointEnd
-from results.places import Place, StoreError
-from results.store import SweepDir, files_of, leftovers, read_limited, read_parquet, size_of, write_bytes
+from results.store.commits import PointEnd
+from results.store.files import read_limited, read_parquet, size_of, write_bytes
+from results.store.ledger import causes, read_cause, read_ledger
+from results.store.place import Place, StoreError
+from results.store.plan_file import PlanFile, read_grid, read_plan
+from results.store.sweep_dir import SweepDir, files_of, leftovers
+from results.store.tables import read_points
 from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
 from sweeper.checkpoints import checkpoint_files
 from sweeper.inspection import Checked, Fault, Inspection
-from sweeper.ledger import causes, read_cause, read_ledger
 from sweeper.lock import holder, locked
 from sweeper.part_checks import PartChecks
-from sweeper.plan_file import PlanFile, read_grid, read_plan
 from sweeper.recovery import drop, orphans, roll_back
 from sweeper.weights import are_whole, weight_files
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from results.part_names import digest_of
-from results.places import Place, place
-from results.store import SweepDir, names_in, write_bytes
+from results.store.files import names_in, write_bytes
+from results.store.part_names import digest_of
+from results.store.place import Place, place
+from results.store.plan_file import read_grid, read_plan
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.trainable import KernelTrainable, OwnLoop
-from sweeper.plan_file import read_grid, read_plan
 from trainables.task import task_of
 
 

@@ -12,9 +12,11 @@ from typing import TypeVar
 import pyarrow as pa
 import torch
 
-from results.attempts import OvertakenError, claim
-from results.places import place
-from results.store import SweepDir, version_of
+from results.store.attempts import OvertakenError, claim
+from results.store.files import version_of
+from results.store.place import place
+from results.store.plan_file import cached_plan
+from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Recovery
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
@@ -23,7 +25,6 @@ from sweeper.checkpoints import AFRESH, Restart, restart_of
 from sweeper.events import Notify, stop_requested
 from sweeper.fitting import most_that_fit, note_too_many
 from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
-from sweeper.plan_file import cached_plan
 from sweeper.row_buffer import RowBuffer, table_schema
 from trainables.assist import assist
 from trainables.group import ALONE, Group, TorchGroup

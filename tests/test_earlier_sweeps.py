@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from results.frames import read_rows
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 from sweeper.cli import app
 from sweeper.verify import verify
 

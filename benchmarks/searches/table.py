@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from results.frames import read_rows
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 from trainables.peaked import Record, is_past, note
 
 

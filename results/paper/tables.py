@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from results.fits import in_law
-from results.frames import read_points, read_rows, row_columns
 from results.peaks import find_peaks
-from results.schema import COLUMNS
 from results.segments import extra_axes
-from results.store import SweepDir
+from results.store.schema import COLUMNS
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_points, read_rows, row_columns
 from results.tables import within_budget
 from search_spaces.errors import InputError, suggest
 from search_spaces.grid import Grid
@@ -34,7 +34,7 @@ class Tables:
     Attributes:
         sweeps: one row a sweep, in the order given: ``sweep``, ``auto`` (λ falls by AutoL2), ``schedule`` (of η),
             ``homogeneity`` (degree k of a sweep of the theory, NaN of an experiment), ``trains`` (what, in words).
-        rows: measurements, columns of ``results.schema`` and further axes.
+        rows: measurements, columns of ``results.store.schema`` and further axes.
         peaks: of ``results.peaks.find_peaks``, and ``in_law`` (of ``results.fits``).
         within: of ``results.tables.within_budget``.
         eta: η of the panels that show only one; None lets them choose.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
 from sweeper.capacity import Capacity

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from results.store import SweepDir
+from results.store.ledger import give_up
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
 from sweeper.capacity import Capacity, gpus_here, pack_bytes
 from sweeper.events import Notify, stop_requested
-from sweeper.ledger import give_up
 from sweeper.pack_writer import StorageRefusedError
 from sweeper.worker import run_pack
 

@@ -16,8 +16,9 @@ import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 import ray
 from ray._private import worker as ray_worker
 
-from results.parts import all_parts, read_ends
-from results.store import SweepDir
+from results.store.ledger import given_up, read_ends
+from results.store.parts import all_parts
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Pack, Plan
@@ -26,7 +27,6 @@ from sweeper.backends.ray_loss import PATIENCE_SECONDS, Loss, RayLostError, clus
 from sweeper.backends.ray_nodes import ask
 from sweeper.capacity import Capacity, available_cpus
 from sweeper.events import Notify, Progress, stop_requested
-from sweeper.ledger import given_up
 
 if TYPE_CHECKING:
     from sweeper.pace import Pace

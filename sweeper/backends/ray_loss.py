@@ -15,7 +15,7 @@ import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 import ray
 from ray._private import worker as ray_worker
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from sweeper.events import stop_requested
 
 LOOK_SECONDS = 1.0  # between looks at what may have died

@@ -23,8 +23,8 @@ from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.queue import Empty, Queue
 
-from results.places import place
-from results.store import SweepDir
+from results.store.place import place
+from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Resources
 from sweeper.events import Notify, Progress, stop_requested
 from sweeper.pack_writer import StorageRefusedError

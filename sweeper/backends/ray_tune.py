@@ -17,7 +17,7 @@ import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 # isort: split
 from ray import tune
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid, Resources
 from sweeper.backends.ray_loss import LOOK_SECONDS, Loss, RayLostError
 from sweeper.backends.ray_patches import InOrder, Silent, patched

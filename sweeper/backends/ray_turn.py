@@ -11,11 +11,11 @@ import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
 import ray
 from ray import tune
 
-from results.places import place
-from results.store import SweepDir
+from results.store.ledger import ends_of_turn
+from results.store.place import place
+from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Recovery, Resources
 from sweeper.events import Progress, stop_requested, wait_for_it
-from sweeper.ledger import ends_of_turn
 from sweeper.pack_writer import StorageRefusedError, patiently
 from sweeper.worker import run_pack
 

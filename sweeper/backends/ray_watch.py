@@ -17,12 +17,13 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from results.store import SweepDir, write_text
+from results.store.files import write_text
+from results.store.ledger import ends_of_turn, give_up
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Recovery
 from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
 from sweeper.events import Notify, stop_requested
-from sweeper.ledger import ends_of_turn, give_up
 
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
 SILENT_PULSES = 3.0  # without one a worker may hang; it reports once a pulse

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from results.places import Place
+from results.store.place import Place
 
 __all__ = [
     "ENVIRONMENT",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:

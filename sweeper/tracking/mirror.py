@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.parts import PointEnd, parts, settled_ends
-from results.places import Place
-from results.store import SweepDir, local_copy, make_folder
+from results.store.commits import PointEnd
+from results.store.files import local_copy, make_folder
+from results.store.ledger import read_ledger, settled_ends
+from results.store.parts import parts
+from results.store.place import Place
+from results.store.plan_file import earlier_plan
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from sweeper.ledger import read_ledger
-from sweeper.plan_file import earlier_plan
 from sweeper.tracking.address import ENVIRONMENT, artifacts_uri, mask, page_of, without_secrets
 from sweeper.tracking.page import EXPERIMENT, experiment_note
 from sweeper.tracking.parallel import in_parallel

@@ -19,10 +19,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from results.parts import PointEnd, read_part, snapshot
-from results.places import Place
-from results.schema import COLUMNS, SCHEMA_VERSION
-from results.store import SweepDir, read_parquet
+from results.store.commits import PointEnd
+from results.store.files import read_parquet
+from results.store.parts import read_part, snapshot
+from results.store.place import Place
+from results.store.schema import COLUMNS, SCHEMA_VERSION
+from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 from search_spaces.recipe import SECTIONS
 from search_spaces.yaml_text import read_yaml

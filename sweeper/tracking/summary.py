@@ -5,9 +5,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
-from results.parts import PointEnd
-from results.places import Place
-from results.store import SweepDir, files_of
+from results.store.commits import PointEnd
+from results.store.place import Place
+from results.store.sweep_dir import SweepDir, files_of
 from search_spaces.outcome import Outcome
 from sweeper.tracking.page import verdict_note
 from sweeper.tracking.projection import Summary

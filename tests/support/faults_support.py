@@ -13,9 +13,10 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from results.frames import read_rows
-from results.parts import parts, read_ends
-from results.store import SweepDir
+from results.store.ledger import read_ends
+from results.store.parts import parts
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.run import run_sweep
@@ -99,7 +100,7 @@ class Sweep:
 
     def packs(self):
         """Ids of packs in the order of the plan."""
-        from sweeper.plan_file import read_plan
+        from results.store.plan_file import read_plan
 
         return [pack.id for pack in read_plan(self.directory).packs]
 

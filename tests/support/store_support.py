@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from results import places
+from results.store import place as places
 
 BUCKET = "sweeps"
 

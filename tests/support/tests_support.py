@@ -2,10 +2,11 @@
 
 import pyarrow as pa
 
-from results.part_names import PartName
-from results.parts import Commit, PointEnd, parts, write_part
-from results.schema import COLUMNS, row_schema
-from results.store import SweepDir
+from results.store.commits import Commit, PointEnd
+from results.store.part_names import PartName
+from results.store.parts import parts, write_part
+from results.store.schema import COLUMNS, row_schema
+from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 
 SMALL = """

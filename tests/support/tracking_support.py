@@ -7,9 +7,11 @@ import pandas as pd
 import pyarrow as pa
 from mlflow import MlflowClient
 
-from results.parts import Commit, PointEnd, write_part
-from results.schema import COLUMNS, row_schema
-from results.store import SweepDir, write_text
+from results.store.commits import Commit, PointEnd
+from results.store.files import write_text
+from results.store.parts import write_part
+from results.store.schema import COLUMNS, row_schema
+from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 
 CREATED = "2026-11-20T11:00:00+00:00"

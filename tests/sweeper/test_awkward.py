@@ -10,19 +10,21 @@ from faults_support import GRID, Sweep, flip_a_byte
 from rich.console import Console
 from tests_support import commit_rows, point_end, rows_table
 
-from results.attempts import claim
-from results.frames import read_points, read_rows
-from results.parts import Commit, parts, parts_by_pack, read_commit, read_ends, write_part
-from results.places import place
-from results.schema import row_schema
-from results.store import SweepDir
+from results.store.attempts import claim
+from results.store.commits import Commit, read_commit
+from results.store.ledger import read_ends
+from results.store.parts import parts, parts_by_pack, write_part
+from results.store.place import place
+from results.store.plan_file import read_plan
+from results.store.schema import row_schema
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_points, read_rows
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper import pack_writer, recovery, run, worker
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.events import stop_requested
-from sweeper.plan_file import read_plan
 from sweeper.run import plan_for, prepare, profiles_of, run_sweep
 from sweeper.verify import verify
 from sweeper.worker import run_pack

@@ -5,8 +5,8 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from results.frames import read_rows
-from results.parts import read_ends
+from results.store.ledger import read_ends
+from results.store.tables import read_rows
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_support import commit_rows, point_end, rows_table
 
-from results.part_names import digest_of
-from results.parts import parts
-from results.store import SweepDir
+from results.store.part_names import digest_of
+from results.store.parts import parts
+from results.store.sweep_dir import SweepDir
 from sweeper.checkpoints import (
     AFRESH,
     Checkpoint,

@@ -25,7 +25,8 @@ from faults_support import (
     wait_for,
 )
 
-from results.parts import parts, read_ends
+from results.store.ledger import read_ends
+from results.store.parts import parts
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.worker import run_pack
@@ -363,7 +364,7 @@ def test_only_clocks_that_never_step_backwards_decide():
         for path in (root / folder).rglob("*.py")
         if wall_clock.search(path.read_text(encoding="utf-8"))
     }
-    assert found <= {"sweeper/holder.py", "sweeper/plan_file.py", "sweeper/gallery.py"}
+    assert found <= {"sweeper/holder.py", "results/store/plan_file.py", "sweeper/gallery.py"}
 
 
 @pytest.mark.parametrize(

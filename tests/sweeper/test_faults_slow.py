@@ -28,7 +28,8 @@ from faults_support import (
     wait_for,
 )
 
-from results.parts import parts, read_ends
+from results.store.ledger import read_ends
+from results.store.parts import parts
 
 pytestmark = [
     pytest.mark.slow,

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from tests_support import SMALL
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from sweeper.cli import main
 from sweeper.paper import paper_figure, show_figures
 

@@ -12,12 +12,13 @@ import torch
 from crash_support import Killed, commit_always, dying, train, train_dying
 from faults_support import Sweep, assert_same
 
-from results.parts import parts
-from results.store import SweepDir, sizes_in
+from results.store.files import sizes_in
+from results.store.parts import parts
+from results.store.plan_file import read_plan
+from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from sweeper.fitting import GPU_MOST_POINTS, limited, most_that_fit, note_too_many, sized
-from sweeper.plan_file import read_plan
 from sweeper.run import profiles_of
 from sweeper.worker import run_pack
 from trainables.memory import out_of_memory

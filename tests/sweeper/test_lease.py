@@ -10,16 +10,17 @@ import pytest
 from rich.console import Console
 from store_support import s3_store
 
-from results.places import ObjectPath, place
-from results.store import SweepDir, sizes_in
+from results.store.files import sizes_in
+from results.store.place import ObjectPath, place
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from sweeper import lease
 from sweeper.lock import holder, locked
 
 HOLDER = """
 import sys, time
-from results.places import place
-from results.store import SweepDir
+from results.store.place import place
+from results.store.sweep_dir import SweepDir
 from sweeper import lease
 from sweeper.lock import locked
 lease.BEAT_SECONDS = float(sys.argv[2])

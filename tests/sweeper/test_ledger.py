@@ -2,9 +2,10 @@
 
 from tests_support import point_end, rows_table
 
-from results.parts import Commit, write_part
-from results.store import SweepDir
-from sweeper.ledger import ends_of_turn, give_up
+from results.store.commits import Commit
+from results.store.ledger import ends_of_turn, give_up
+from results.store.parts import write_part
+from results.store.sweep_dir import SweepDir
 
 
 def test_what_is_left_of_a_turn_is_neither_finished_nor_given_up(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from sweeper.lock import locked
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from sweeper.lock import locked
 with locked(SweepDir(Path(sys.argv[1]))):
     print("held", flush=True)

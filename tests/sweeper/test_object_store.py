@@ -17,9 +17,10 @@ from rich.console import Console
 from store_support import s3_store
 from tests_support import SMALL
 
-from results.parts import parts
-from results.places import ObjectPath, place
-from results.store import SweepDir, names_in
+from results.store.files import names_in
+from results.store.parts import parts
+from results.store.place import ObjectPath, place
+from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.compare import compare_sweeps

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from crash_support import commit_always
 
-from results.attempts import OvertakenError, claim
-from results.frames import read_rows
-from results.parts import all_parts, parts, read_commit, read_ends
-from results.store import SweepDir, write_text
+from results.store.attempts import OvertakenError, claim
+from results.store.commits import read_commit
+from results.store.files import write_text
+from results.store.ledger import read_ends
+from results.store.parts import all_parts, parts
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper import pack_writer

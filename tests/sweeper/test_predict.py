@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from results.kappa_library import expected
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.cli import app

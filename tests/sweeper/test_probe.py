@@ -8,7 +8,7 @@ import pytest
 
 from results.forecast import DRIFT
 from results.kappa_library import expected
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points

@@ -4,7 +4,7 @@ import time
 import pytest
 from rich.console import Console
 
-from results.parts import PointEnd
+from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.events import Progress

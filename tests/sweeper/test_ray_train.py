@@ -8,7 +8,7 @@ import sys
 import pytest
 from faults_support import Sweep, assert_same, descendants, listeners, wait_for
 
-from results.parts import read_ends
+from results.store.ledger import read_ends
 from search_spaces.errors import InputError
 
 pytestmark = [pytest.mark.ray, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]

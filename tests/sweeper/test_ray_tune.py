@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests_support import SMALL
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 
 pytestmark = pytest.mark.ray
 

@@ -6,18 +6,19 @@ from crash_support import Killed, changes, dying, small, train
 from faults_support import assert_same
 from tests_support import SMALL, commit_rows, point_end, rows_table
 
-from results.attempts import claim
-from results.frames import read_rows
-from results.part_names import holes
-from results.parts import all_parts, parts, parts_behind, read_commit, read_ends, read_part, write_part
-from results.store import SweepDir
+from results.store.attempts import claim
+from results.store.commits import read_commit
+from results.store.ledger import give_up, read_ends, read_ledger
+from results.store.part_names import holes
+from results.store.parts import all_parts, parts, parts_behind, read_part, write_part
+from results.store.plan_file import read_plan, write_plan
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Cost, Pack, Plan
 from search_spaces.points import Point, make_points
 from sweeper import worker
 from sweeper.checkpoints import checkpoint_files, restart_of
-from sweeper.ledger import give_up, read_ledger
-from sweeper.plan_file import read_plan, write_plan
 from sweeper.recovery import drop_doubles, put_in_order
 from trainables.train import start_training
 

@@ -3,16 +3,16 @@ import pytest
 import yaml
 from faults_support import flip_a_byte
 
-from results.frames import read_points, read_rows
-from results.parts import read_ends
 from results.segments import extra_axes
-from results.store import SweepDir
+from results.store.ledger import read_ends
+from results.store.plan_file import read_plan
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_points, read_rows
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper import run
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.plan_file import read_plan
 from sweeper.run import to_yaml
 from sweeper.show import show_plan
 from sweeper.verify import inspect

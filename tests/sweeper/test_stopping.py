@@ -13,9 +13,11 @@ import pytest
 from crash_support import train
 from faults_support import assert_same
 
-from results.frames import read_rows
-from results.parts import parts, read_commit, read_ends
-from results.store import SweepDir
+from results.store.commits import read_commit
+from results.store.ledger import read_ends
+from results.store.parts import parts
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 from search_spaces.load import load_grid
 from sweeper.events import stop_requested
 from sweeper.stopping import stop_on_signals

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from results.parts import read_ends
-from results.store import SweepDir
+from results.store.ledger import read_ends
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper import travel

@@ -19,9 +19,10 @@ import torch
 from tests_support import SMALL
 from typer.testing import CliRunner
 
-from results.part_names import digest_of
-from results.parts import COMMIT_KEY, Commit, parts, read_commit, read_part, write_part
-from results.store import SweepDir
+from results.store.commits import COMMIT_KEY, Commit, read_commit
+from results.store.part_names import digest_of
+from results.store.parts import parts, read_part, write_part
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend

@@ -16,11 +16,13 @@ from crash_support import commit_always
 from rich.console import Console
 from tests_support import SMALL
 
-from results.frames import read_rows
-from results.part_names import digest_of
-from results.parts import Commit, all_parts, parts, read_commit, read_ends, read_part, write_part
-from results.schema import SCHEMA_VERSION, VERSION_KEY
-from results.store import SweepDir, leftovers
+from results.store.commits import Commit, read_commit
+from results.store.ledger import read_ends
+from results.store.part_names import digest_of
+from results.store.parts import all_parts, parts, read_part, write_part
+from results.store.schema import SCHEMA_VERSION, VERSION_KEY
+from results.store.sweep_dir import SweepDir, leftovers
+from results.store.tables import read_rows
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
@@ -148,7 +150,7 @@ def test_a_sweep_that_was_killed_is_sound_and_says_what_is_outdated(interrupted)
 
 
 def test_a_sweep_without_an_end_is_sound(small_grid, tmp_path):
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
     from search_spaces.points import make_points
     from sweeper.run import plan_for, prepare, profiles_of
 
@@ -438,7 +440,7 @@ class _Refused(InProcessBackend):
     """Gives up every pack at once."""
 
     def run(self, directory, plan, grid, notify):
-        from sweeper.ledger import give_up
+        from results.store.ledger import give_up
 
         for pack in plan.packs:
             give_up(directory, pack.id, "its worker hung 4 times")

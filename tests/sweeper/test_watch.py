@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 from tests_support import commit_rows, rows_table
 
-from results.attempts import claim
-from results.store import SweepDir
+from results.store.attempts import claim
+from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.status import line, status_of, watch

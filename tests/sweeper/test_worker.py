@@ -9,14 +9,16 @@ from faults_support import assert_same
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results.frames import read_rows
-from results.parts import all_parts, parts, read_commit, read_ends
-from results.store import SweepDir
+from results.store.commits import read_commit
+from results.store.ledger import read_ends
+from results.store.parts import all_parts, parts
+from results.store.plan_file import read_plan
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper import worker
 from sweeper.pack_writer import MANY_PARTS
-from sweeper.plan_file import read_plan
 from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.worker import run_pack
 from trainables.train import PackTraining

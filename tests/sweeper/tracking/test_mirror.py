@@ -19,14 +19,16 @@ from servers_support import free_port
 from tests_support import SMALL
 from tracking_support import CREATED, GRID, START, add, begin, by_point, dump, end_of, make_rows, write_findings
 
-from results.parts import Commit, write_part
-from results.schema import row_schema
-from results.store import SweepDir, write_table, write_text
+from results.store.commits import Commit
+from results.store.files import write_table, write_text
+from results.store.ledger import give_up
+from results.store.parts import write_part
+from results.store.schema import row_schema
+from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.conclude import conclude
-from sweeper.ledger import give_up
 from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, mask, serve_ui

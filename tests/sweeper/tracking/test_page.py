@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from tests_support import SMALL
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.run import run_sweep

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from servers_support import mlflow_server
 from tracking_support import add, begin, by_point, dump, write_findings
 
-from results.store import SweepDir
+from results.store.sweep_dir import SweepDir
 from sweeper.tracking.address import default_uri
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
 

@@ -8,11 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from results.part_names import PartName
-from results.parts import PointEnd, checked_schema, refuse_damaged, snapshot
-from results.places import ObjectPath, StoreError
-from results.schema import row_schema
-from results.store import SweepDir, each, read_parquet, write_table
+from results.store.commits import PointEnd, checked_schema
+from results.store.files import read_parquet, write_table
+from results.store.part_names import PartName
+from results.store.parts import refuse_damaged, snapshot
+from results.store.place import ObjectPath, StoreError
+from results.store.schema import row_schema
+from results.store.sweep_dir import SweepDir, each
 from search_spaces.errors import InputError
 
 _TEXT_COLUMNS = ["sweep", "point", "pack"]
@@ -51,7 +53,7 @@ def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] |
 
 
 def row_columns(directory: SweepDir) -> list[str]:
-    """Columns of the table of rows: those of ``results.schema``, then the further axes."""
+    """Columns of the table of rows: those of ``results.store.schema``, then the further axes."""
     return snapshot(directory, lambda names: [str(name) for name in _schema_of(directory, names).names])
 
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from results.part_names import PartName
-from results.parts import read_part
-from results.store import SweepDir, each
+from results.store.part_names import PartName
+from results.store.parts import read_part
+from results.store.sweep_dir import SweepDir, each
 
 __all__ = ["BATCH_ROWS", "RowBatch", "row_batches"]
 

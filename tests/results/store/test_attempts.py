@@ -5,11 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests_support import commit_rows, rows_table
 
-from results.attempts import OvertakenError, claim, claim_all, claim_next, packs_begun, refuse_if_overtaken
-from results.parts import (
-    all_parts,
-)
-from results.store import SweepDir
+from results.store.attempts import OvertakenError, claim, claim_all, claim_next, packs_begun, refuse_if_overtaken
+from results.store.parts import all_parts
+from results.store.sweep_dir import SweepDir
 
 
 @pytest.fixture

@@ -11,11 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from tests_support import commit_rows, point_end, rows_table
 
-from results.frames import read_rows
-from results.parts import all_parts, is_whole, parts, read_commit, read_ends, read_part
-from results.store import SweepDir, table_bytes, write_text
+from results.store.commits import read_commit
+from results.store.files import table_bytes, write_text
+from results.store.ledger import read_ends
+from results.store.parts import all_parts, is_whole, parts, read_part
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -64,9 +67,10 @@ WRITER = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from results.parts import Commit, PointEnd, remove, write_part
-from results.schema import row_schema
-from results.store import SweepDir
+from results.store.commits import Commit, PointEnd
+from results.store.parts import remove, write_part
+from results.store.schema import row_schema
+from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 sweep, number, names = SweepDir(Path(sys.argv[1])), 20_000, []
 print("ready", flush=True)

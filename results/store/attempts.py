@@ -3,8 +3,9 @@
 import re
 from collections.abc import Collection, Iterator
 
-from results.parts import all_parts
-from results.store import SweepDir, create, each, make_folder, names_in
+from results.store.files import create, make_folder, names_in
+from results.store.parts import all_parts
+from results.store.sweep_dir import SweepDir, each
 
 _ATTEMPT = re.compile(r"([0-9a-z]+)-(\d{3,})")
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from results.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY, row_schema
+from results.store.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY, row_schema
 
 # Tables outlive the code. Another type or meaning of a column is a new SCHEMA_VERSION and a line in the documentation;
 # a further column is not, since parts without it are read as having none.
@@ -53,6 +53,6 @@ def test_further_axes_come_last_in_their_order():
 
 
 def test_every_column_is_documented_in_its_words():
-    page = (Path(__file__).parents[2] / "docs" / "table.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "table.md").read_text(encoding="utf-8")
     for column in COLUMNS:
         assert f"| `{column.name}` | {column.unit} | {column.meaning} |" in page

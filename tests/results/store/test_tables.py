@@ -8,10 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 from tests_support import commit_rows, point_end, rows_table
 
-from results.frames import read_points, read_rows, row_columns, write_points
-from results.parts import read_ends, remove
-from results.schema import COLUMNS
-from results.store import SweepDir
+from results.store.ledger import read_ends
+from results.store.parts import remove
+from results.store.schema import COLUMNS
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_points, read_rows, row_columns, write_points
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 

@@ -11,27 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_support import commit_rows, point_end, rows_table
 
-from results import parts as module
-from results.attempts import claim
-from results.frames import read_rows, write_points
-from results.part_names import NOTHING, PartName, digest_of
-from results.parts import (
-    COMMIT_KEY,
-    Commit,
-    all_parts,
-    compact,
-    is_whole,
-    parts,
-    parts_behind,
-    read_commit,
-    read_ends,
-    read_part,
-    remove,
-    settled_ends,
-    snapshot,
-)
-from results.schema import row_schema
-from results.store import SweepDir, table_bytes, write_bytes
+from results.store import parts as module
+from results.store.attempts import claim
+from results.store.commits import COMMIT_KEY, Commit, read_commit
+from results.store.files import table_bytes, write_bytes
+from results.store.ledger import read_ends, settled_ends
+from results.store.part_names import NOTHING, PartName, digest_of
+from results.store.parts import all_parts, compact, is_whole, parts, parts_behind, read_part, remove, snapshot
+from results.store.schema import row_schema
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows, write_points
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 

@@ -1,14 +1,44 @@
-"""Which points have ended and how: what parts say, and of packs that were given up what the driver does."""
+"""The ledger: which points have ended, and how."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
-from results.parts import PointEnd, read_commits, read_ends, snapshot
-from results.places import Place
-from results.store import SweepDir, names_in, read_limited, write_text
+from results.store.commits import Commit, PointEnd, read_commits
+from results.store.files import names_in, read_limited, write_text
+from results.store.part_names import PartName
+from results.store.parts import snapshot
+from results.store.place import Place
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
+
+
+def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEnd]:
+    """The ledger: point id to its end, of one pack's parts or of all. Reads footers only.
+
+    Raises:
+        InputError: a file among the parts is damaged or not of this program.
+    """
+    commits = snapshot(directory, partial(read_commits, directory), pack)
+    return {end.point: end for commit in commits for end in commit.ends}
+
+
+def settled_ends(directory: SweepDir) -> dict[str, PointEnd]:
+    """The ends that no crash takes back: what is behind the last checkpoint of a pack may be trained again."""
+    ends: dict[str, PointEnd] = {}
+    waiting: defaultdict[str, list[PointEnd]] = defaultdict(list)
+
+    def commits(names: list[PartName]) -> list[tuple[str, Commit]]:
+        return [(name.pack, commit) for name, commit in zip(names, read_commits(directory, names), strict=True)]
+
+    for pack, commit in snapshot(directory, commits):
+        waiting[pack] += commit.ends
+        if commit.checkpoint is not None or commit.finished:
+            ends |= {end.point: end for end in waiting.pop(pack)}
+    return ends
+
 
 MOST_BYTES = 1_000_000  # of the cause of a pack that was given up, a line
 

@@ -6,12 +6,9 @@ from pathlib import Path
 import pytest
 from store_support import s3_store
 
-from results import places
-from results.places import ObjectPath, StoreError, place
-from results.store import (
-    SweepDir,
+from results.store import place as places
+from results.store.files import (
     create,
-    files_of,
     local_copy,
     make_folder,
     read_limited,
@@ -20,6 +17,8 @@ from results.store import (
     version_of,
     write_bytes,
 )
+from results.store.place import ObjectPath, StoreError, place
+from results.store.sweep_dir import SweepDir, files_of
 from search_spaces.errors import InputError
 
 

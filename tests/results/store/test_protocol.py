@@ -10,22 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from tests_support import point_end, rows_table
 
-from results.attempts import OvertakenError, claim, claim_next, refuse_if_overtaken
-from results.part_names import PartName
-from results.parts import (
-    Commit,
-    all_parts,
-    compact,
-    is_whole,
-    parts,
-    parts_behind,
-    read_commit,
-    read_part,
-    remove,
-    write_part,
-)
-from results.schema import row_schema
-from results.store import SweepDir
+from results.store.attempts import OvertakenError, claim, claim_next, refuse_if_overtaken
+from results.store.commits import Commit, read_commit
+from results.store.part_names import PartName
+from results.store.parts import all_parts, compact, is_whole, parts, parts_behind, read_part, remove, write_part
+from results.store.schema import row_schema
+from results.store.sweep_dir import SweepDir
 
 POINTS = {"p1": 5, "p2": 9, "p3": 20}  # and their last steps
 LAST = max(POINTS.values())

@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from results.attempts import packs_begun
-from results.store import SweepDir, read_limited, version_of, write_text
+from results.store.attempts import packs_begun
+from results.store.files import read_limited, version_of, write_text
+from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.load import load_grid

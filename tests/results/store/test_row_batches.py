@@ -9,14 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results import batches
-from results.batches import row_batches
 from results.findings import ask, find, find_in
-from results.parts import Commit, parts, write_part
 from results.reduction import ROW_COLUMNS, reduce_rows
-from results.schema import COLUMNS, row_schema
 from results.setup import Setup
-from results.store import SweepDir
+from results.store import row_batches as batches
+from results.store.commits import Commit
+from results.store.parts import parts, write_part
+from results.store.row_batches import row_batches
+from results.store.schema import COLUMNS, row_schema
+from results.store.sweep_dir import SweepDir
 from results.tables import collapse, within_budget
 from search_spaces.optimizer import Piecewise
 

@@ -2,17 +2,17 @@ import json
 
 import pytest
 
-from results.attempts import claim
+from results.store.attempts import claim
+from results.store.plan_file import cached_plan, read_grid, read_plan
 from search_spaces.errors import InputError
 from search_spaces.points import make_points
-from sweeper.plan_file import cached_plan, read_grid, read_plan
 from sweeper.run import plan_for, prepare, profiles_of
 
 
 @pytest.fixture
 def prepared(tmp_path, small_grid):
     """A prepared directory, its grid and its plan."""
-    from results.store import SweepDir
+    from results.store.sweep_dir import SweepDir
 
     def make(*changes):
         grid, directory = small_grid(*changes), SweepDir(tmp_path / "small")

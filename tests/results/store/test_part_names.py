@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.part_names import NOTHING, PartName, digest_of, holes, parse_name, standing
+from results.store.part_names import NOTHING, PartName, digest_of, holes, parse_name, standing
 
 
 def name_of(attempt, sequence, pack="k1", before="", digest=""):

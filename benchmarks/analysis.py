@@ -175,10 +175,10 @@ PHASES = (  # what is timed, where its name is looked up, and how it is called i
     ("sweeper.conclude", "make_points", "plan"),
     ("results.analyze", "row_columns", "ledger"),
     ("results.analyze", "_reduce", "read and reduce rows"),
-    ("results.findings", "join", "tables of points"),
-    ("results.findings", "tuned_from", "tables of points"),
-    ("results.findings", "fit_exponents", "fits and verdicts"),
-    ("results.findings", "fit_kappa", "fits and verdicts"),
+    ("results.analysis.findings", "join", "tables of points"),
+    ("results.analysis.findings", "tuned_from", "tables of points"),
+    ("results.analysis.findings", "fit_exponents", "fits and verdicts"),
+    ("results.analysis.findings", "fit_kappa", "fits and verdicts"),
     ("results.analyze", "judge", "fits and verdicts"),
     ("results.analyze", "draw_all", "figures"),
     ("results.analyze", "save", "figures"),
@@ -239,7 +239,7 @@ def decode_here(root):
     """The floor: nothing but decoding the columns that the analysis reads, in two threads."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from results.reduction import ROW_COLUMNS
+    from results.analysis.reduction import ROW_COLUMNS
     from results.store.parts import parts, read_part
     from results.store.sweep_dir import SweepDir
 

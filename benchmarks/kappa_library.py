@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from results.analysis.fits import fit_exponents, fit_kappa
+from results.analysis.regime import setup_of
+from results.analysis.selection import in_law
 from results.claims_time import overparameterized
-from results.fits import fit_exponents, fit_kappa, in_law
-from results.setup import setup_of
 from results.store.plan_file import read_grid
 from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid

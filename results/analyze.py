@@ -10,13 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 import pyarrow as pa
 
-from results.costs import devices, training_seconds
+from results.analysis.costs import devices, training_seconds
+from results.analysis.findings import Findings, ask, find_in
+from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
+from results.analysis.regime import setup_of
+from results.analysis.selection import in_law
 from results.figures import draw_all, law_line
-from results.findings import Findings, ask, find_in
-from results.fits import in_law
-from results.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.report import render_report
-from results.setup import setup_of
 from results.store.files import write_table, write_text
 from results.store.part_names import PartName
 from results.store.parts import snapshot

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from results.bootstrap import REPLICATES, Estimate, interval_of
-from results.fits import had_time
+from results.analysis.bootstrap import REPLICATES, Estimate, interval_of
+from results.analysis.segments import Bools, floats
+from results.analysis.selection import had_time
 from results.judgement import Verdict, by_interval, by_range, inconclusive, judged, ranged
-from results.segments import Bools, floats
 
 __all__ = ["lambda_pred_accuracy", "lambda_pred_order"]
 

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from results.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
-from results.fits import ExponentFit, KappaFit, exponential, fit_exponents, fit_kappa, in_law, saturation
+from results.analysis.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
+from results.analysis.budgets import SPREAD
+from results.analysis.fits import ExponentFit, KappaFit, exponential, fit_exponents, fit_kappa
+from results.analysis.regime import Setup
+from results.analysis.saturation import saturation
+from results.analysis.segments import ROUNDING, Floats, extra_axes, floats, group_ids
+from results.analysis.selection import in_law
 from results.judgement import Ruling, Verdict, bracket, by_interval, inconclusive, judged
-from results.segments import ROUNDING, Floats, extra_axes, floats, group_ids
-from results.setup import Setup
-from results.tables import SPREAD
 from search_spaces.outcome import TRAINED
 
 __all__ = [

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from results.bootstrap import Estimate
+from results.analysis.bootstrap import Estimate
+from results.analysis.segments import ROUNDING, extra_axes, floats
 from results.judgement import bracket
-from results.segments import ROUNDING, extra_axes, floats
 
 __all__ = ["INCONCLUSIVE", "Contest", "Side", "best_within", "chosen_points", "compare"]
 

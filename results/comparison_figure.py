@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from results import style
+from results.analysis.segments import floats
 from results.comparison import Side, best_within, chosen_points
-from results.segments import floats
 from results.style import Drawing
 
 __all__ = ["comparison_data", "draw_comparison"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from results.fits import Estimate, ExponentFit, KappaFit
+    from results.analysis.fits import Estimate, ExponentFit, KappaFit
 
 BROKEN = ("diverged", "failed")
 MAX_CURVE_POINTS = 12_000  # in one figure; keeps the SVG of the paper's largest grid near one megabyte

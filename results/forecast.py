@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from results.analysis.segments import ROUNDING, Bools, Floats, floats
+from results.analysis.selection import in_law
 from results.claims_prediction import PRED_GAP
-from results.fits import in_law
-from results.segments import ROUNDING, Bools, Floats, floats
 from search_spaces.outcome import Outcome
 
 __all__ = [

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from results import style
+from results.analysis.segments import floats
 from results.figure_data import numbers
 from results.forecast import Check, Forecast, Predicted, learned, usable
 from results.markup import Field, accuracy, badge, estimate, number, panels, remark, table, text
-from results.segments import floats
 from results.style import DASHED, GREY, Drawing, Rendered, Scale
 
 __all__ = ["draw_forecast", "render_forecast"]

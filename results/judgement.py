@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from results.bootstrap import Estimate
-from results.segments import Floats
+from results.analysis.bootstrap import Estimate
+from results.analysis.segments import Floats
 
 __all__ = ["Ruling", "Verdict", "bracket", "by_interval", "by_range", "inconclusive", "judged", "ranged"]
 

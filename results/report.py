@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from results.analysis.segments import extra_axes
 from results.figures import LawLine
 from results.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, panels, remark, table, text
-from results.segments import extra_axes
 from results.style import Rendered
 from search_spaces.outcome import TRAINED
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from results import claims_accuracy, claims_prediction, claims_time, claims_training
-from results.findings import Findings
+from results.analysis.findings import Findings
 from results.judgement import Ruling, Verdict, inconclusive
 
 __all__ = ["CLAIMS", "SOMETIMES", "Ruling", "Verdict", "judge"]
@@ -36,7 +36,7 @@ def judge(findings: Findings) -> list[Verdict]:
     the claims about t* are judged on the measurements before the first decay, as c is measured (section 3).
 
     Args:
-        findings: of `results.findings.find`; without budgets the claims about fixed budgets are inconclusive.
+        findings: of `results.analysis.findings.find`; without budgets the claims about fixed budgets are inconclusive.
 
     Returns:
         One verdict for each of `CLAIMS` that the sweep can show, in that order: all but some of `SOMETIMES`.

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from results.analysis.peaks import find_peaks
 from results.comparison import INCONCLUSIVE, Contest, Side, compare
 from results.comparison_figure import draw_comparison
-from results.peaks import find_peaks
 from results.store.files import write_text
 from results.store.place import Place
 from results.store.plan_file import read_grid, read_plan

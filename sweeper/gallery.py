@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.markup import escape
 
+from results.analysis.costs import devices, training_seconds
 from results.comparison import INCONCLUSIVE, compare
-from results.costs import devices, training_seconds
 from results.gallery import (
     ENTRIES,
     FOLDER,

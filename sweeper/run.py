@@ -8,7 +8,7 @@ from threading import Timer
 import yaml
 from rich.console import Console
 
-from results.setup import setup_of
+from results.analysis.regime import setup_of
 from results.store.attempts import claim_all, packs_begun
 from results.store.files import make_folder, write_text
 from results.store.ledger import given_up, read_ends

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from results.analysis.regime import setup_of
 from results.forecast import Predicted, horizon_share
 from results.kappa_library import Expected, expected
-from results.setup import setup_of
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.plan import Profile

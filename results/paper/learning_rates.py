@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from results.analysis.segments import ROUNDING
 from results.figure_data import BROKEN
 from results.paper.means import low_middle_high, mean_curves, replicated, stack
 from results.paper.panels import (
@@ -23,7 +24,6 @@ from results.paper.panels import (
     same_y,
 )
 from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
-from results.segments import ROUNDING
 from results.style import INK, lam_scale, plain, print_figure, styled
 
 KEYS = ["eta", "lam"]

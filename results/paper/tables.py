@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from results.fits import in_law
-from results.peaks import find_peaks
-from results.segments import extra_axes
+from results.analysis.budgets import within_budget
+from results.analysis.peaks import find_peaks
+from results.analysis.segments import extra_axes
+from results.analysis.selection import in_law
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows, row_columns
-from results.tables import within_budget
 from search_spaces.errors import InputError, suggest
 from search_spaces.grid import Grid
 from search_spaces.trainable import KernelTrainable
@@ -35,8 +35,8 @@ class Tables:
         sweeps: one row a sweep, in the order given: ``sweep``, ``auto`` (λ falls by AutoL2), ``schedule`` (of η),
             ``homogeneity`` (degree k of a sweep of the theory, NaN of an experiment), ``trains`` (what, in words).
         rows: measurements, columns of ``results.store.schema`` and further axes.
-        peaks: of ``results.peaks.find_peaks``, and ``in_law`` (of ``results.fits``).
-        within: of ``results.tables.within_budget``.
+        peaks: of ``results.analysis.peaks.find_peaks``, and ``in_law`` (of ``results.analysis.fits``).
+        within: of ``results.analysis.budgets.within_budget``.
         eta: η of the panels that show only one; None lets them choose.
     """
 

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.findings import find
-from results.setup import Setup
+from results.analysis.findings import find
+from results.analysis.regime import Setup
 from results.verdicts import CLAIMS, judge
 from search_spaces.optimizer import Cosine, Piecewise
 

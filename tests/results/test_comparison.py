@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from results.analysis.peaks import find_peaks
 from results.comparison import INCONCLUSIVE, Side, best_within, chosen_points, compare
 from results.comparison_figure import comparison_data, draw_comparison
-from results.peaks import find_peaks
 from results.style import render
 
 SEEDS = (0, 1, 2, 3)

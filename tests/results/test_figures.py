@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from results import style
+from results.analysis.fits import Estimate, ExponentFit, KappaFit
 from results.figure_data import MAX_CURVE_POINTS, collapse_data, prediction_data, sweep_data
 from results.figures import LawLine, draw_all, draw_collapse, draw_sweep, law_line
-from results.fits import Estimate, ExponentFit, KappaFit
 from results.style import Drawing, plain, render, save
 
 KAPPA = 0.5

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.bootstrap import Estimate
-from results.findings import find
+from results.analysis.bootstrap import Estimate
+from results.analysis.findings import find
+from results.analysis.regime import Setup
 from results.judgement import Verdict, by_interval, by_range
-from results.setup import Setup
 from results.verdicts import CLAIMS, SOMETIMES, judge
 from search_spaces.optimizer import Cosine
 

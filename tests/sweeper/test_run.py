@@ -3,7 +3,7 @@ import pytest
 import yaml
 from faults_support import flip_a_byte
 
-from results.segments import extra_axes
+from results.analysis.segments import extra_axes
 from results.store.ledger import read_ends
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir

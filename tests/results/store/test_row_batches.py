@@ -9,16 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results.findings import ask, find, find_in
-from results.reduction import ROW_COLUMNS, reduce_rows
-from results.setup import Setup
+from results.analysis.budgets import within_budget
+from results.analysis.curves import collapse
+from results.analysis.findings import ask, find, find_in
+from results.analysis.reduction import ROW_COLUMNS, reduce_rows
+from results.analysis.regime import Setup
 from results.store import row_batches as batches
 from results.store.commits import Commit
 from results.store.parts import parts, write_part
 from results.store.row_batches import row_batches
 from results.store.schema import COLUMNS, row_schema
 from results.store.sweep_dir import SweepDir
-from results.tables import collapse, within_budget
 from search_spaces.optimizer import Piecewise
 
 BUDGETS = (100, 300)

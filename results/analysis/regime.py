@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from results.segments import Bools, Floats
+from results.analysis.segments import Bools, Floats
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Constant, Piecewise, Schedule
 from search_spaces.trainable import MeanSquaredError

@@ -3,10 +3,12 @@ import pandas as pd
 import pytest
 from scipy import optimize, stats
 
-from results.bootstrap import draw_weights
-from results.fits import fit_exponents, fit_kappa, in_law, saturation
-from results.peaks import find_peaks
-from results.tobit import fit_tobit
+from results.analysis.bootstrap import draw_weights
+from results.analysis.fits import fit_exponents, fit_kappa
+from results.analysis.peaks import find_peaks
+from results.analysis.saturation import saturation
+from results.analysis.selection import in_law
+from results.analysis.tobit import fit_tobit
 
 GRID = {"etas": (0.02, 0.06, 0.2), "lams": tuple(np.geomspace(1e-4, 2e-2, 8)), "measurements": 200}
 

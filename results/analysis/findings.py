@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from results.fits import ExponentFit, KappaFit, fit_exponents, fit_kappa
-from results.peaks import peaks_from
-from results.reduction import Question, Reduction, join, reduce_rows
-from results.segments import POINT_COLUMNS, extra_axes
-from results.setup import Setup
-from results.tables import tuned_from
+from results.analysis.budgets import tuned_from
+from results.analysis.fits import ExponentFit, KappaFit, fit_exponents, fit_kappa
+from results.analysis.peaks import peaks_from
+from results.analysis.reduction import Question, Reduction, join, reduce_rows
+from results.analysis.regime import Setup
+from results.analysis.segments import POINT_COLUMNS, extra_axes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.peaks import find_peaks
-from results.setup import Setup
-from results.tables import collapse, steady_rows, tuned_and_predicted, within_budget
+from results.analysis.budgets import steady_rows, tuned_and_predicted, within_budget
+from results.analysis.curves import collapse
+from results.analysis.peaks import find_peaks
+from results.analysis.regime import Setup
 from search_spaces.optimizer import Cosine, Piecewise
 
 CURVE = [0.1, 0.5, 0.9, 0.8, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3]

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from results.segments import Bools, Floats, Ints, extra_axes, group_ids
-from results.tobit import fit_tobit
+from results.analysis.segments import Bools, Floats, Ints, extra_axes, group_ids
+from results.analysis.tobit import fit_tobit
 
 __all__ = ["REPLICATES", "Bootstrap", "Estimate", "draw_weights", "estimate_over", "interval_of"]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests_support import SMALL
 
-from results.setup import Setup, setup_of
+from results.analysis.regime import Setup, setup_of
 from search_spaces.load import load_grid
 from search_spaces.optimizer import Constant, Cosine, Piecewise
 

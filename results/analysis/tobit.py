@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.special import log_ndtr
 from threadpoolctl import ThreadpoolController
 
-from results.segments import Bools, Floats
+from results.analysis.segments import Bools, Floats
 
 __all__ = ["fit_tobit"]
 

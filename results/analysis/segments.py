@@ -21,6 +21,7 @@ Bools = npt.NDArray[np.bool_]
 # a tie must count as within tolerance. One image of the largest test set in use (50 000) is 2e-5.
 ROUNDING = 1e-6
 
+AXES = ("seed", "eta", "lam", "mu")
 POINT_COLUMNS = (
     *("sweep", "point", "pack", "attempt", "seed", "eta", "lam", "mu", "budget"),
     *("outcome", "steps", "seconds", "why", "device"),

@@ -11,10 +11,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from results.peaks import summarise
-from results.segments import Floats, extra_axes, floats, sort_measurements
-from results.setup import Setup
-from results.tables import AXES, curves_from, find_probes, maxima_within, steady_until
+from results.analysis.budgets import find_probes, maxima_within, steady_until
+from results.analysis.curves import curves_from
+from results.analysis.peaks import summarise
+from results.analysis.regime import Setup
+from results.analysis.segments import AXES, Floats, extra_axes, floats, sort_measurements
 
 __all__ = ["ROW_COLUMNS", "Question", "Reduction", "join", "reduce_rows"]
 

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from results.peaks import find_peaks
+from results.analysis.peaks import find_peaks
 
 RISE_FALL = [0.1, 0.5, 0.9, 0.95, 0.952, 0.94, 0.8, 0.7, 0.6, 0.5]
 ACCURACIES = hnp.arrays(np.float32, st.integers(1, 40), elements=st.integers(0, 100).map(lambda i: i / 100))

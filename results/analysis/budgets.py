@@ -5,30 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from results.fits import PAST_PEAK, in_law
-from results.peaks import find_star
-from results.segments import Bools, Floats, Ints, Segments, extra_axes, floats, require, sort_measurements
-from results.setup import Setup
-
-__all__ = [
-    "CURVE_MEASUREMENTS",
-    "PAST_PEAK",
-    "SPREAD",
-    "collapse",
-    "curves_from",
-    "find_probes",
-    "maxima_within",
-    "steady_rows",
-    "steady_until",
-    "tuned_and_predicted",
-    "tuned_from",
-    "within_budget",
-]
+from results.analysis.peaks import find_star
+from results.analysis.regime import Setup
+from results.analysis.segments import AXES, Bools, Floats, Segments, extra_axes, floats, require, sort_measurements
+from results.analysis.selection import PAST_PEAK, in_law
 
 SPREAD = 0.001  # lam within 0.1 % of the best accuracy are as good as tuned: error bars of the paper's figure 4b
 PROBE_SHARE = 0.1  # a short probe lasts a tenth of the budget
-CURVE_MEASUREMENTS = 400
-AXES = ("seed", "eta", "lam", "mu")
 # Of `results.store.schema`; named here so that a table from a notebook may lack some.
 MEASURED = (
     *("sweep", "pack", "attempt", "budget", "step", "epoch", "decay_time", "eta_t", "lam_t"),
@@ -213,37 +196,6 @@ def tuned_from(
     return table.assign(gap=gap, ratio=ratio, why=why)
 
 
-def collapse(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy against decay time, thinned to 400 measurements a point, evenly in log step (figure S4).
-
-    First, best (t*) and last measurement are always kept. Points with lam = 0 have no decay time and are left out.
-
-    Args:
-        rows: measurements.
-        peaks: of `find_peaks` on them.
-
-    Returns:
-        Columns `point`, the axes of `peaks` (`seed`, `eta`, `lam`, `mu`, further ones), `step`, `epoch`,
-        `decay_time`, `test_acc`.
-    """
-    shown = peaks[floats(peaks, "lam") > 0].reset_index(drop=True)
-    segments = sort_measurements(rows, shown["point"])
-    names = ["point", *(name for name in AXES if name in shown.columns), *extra_axes(shown)]
-    return curves_from(segments, shown[names].iloc[segments.owner], floats(shown, "t_star_step")[segments.owner])
-
-
-def curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -> pd.DataFrame:
-    """The table of `collapse`, from measurements; `point` and axes (S rows) and t* in steps (S,) are of segments."""
-    kept = np.flatnonzero(_thinned(segments, star))
-    curves = axes.iloc[segments.segment[kept]].reset_index(drop=True)
-    return curves.assign(
-        step=segments.step[kept],
-        epoch=segments.epoch[kept],
-        decay_time=segments.decay_time[kept],
-        test_acc=segments.test_acc[kept],
-    )
-
-
 def _axes_of(rows: pd.DataFrame, segments: Segments) -> pd.DataFrame:
     """Axes of each segment's point (S rows), from its first row; `budget` is the point's own."""
     extra = [name for name in extra_axes(rows) if name not in MEASURED]
@@ -299,17 +251,3 @@ def _interpolated(lam: Floats, acc: Floats, at: float) -> tuple[float, str]:
     if not lam[0] * (1 - 1e-9) <= at <= lam[-1] * (1 + 1e-9):
         return np.nan, f"lam_pred = {at:.3g} lies outside the grid's {lam[0]:.3g} to {lam[-1]:.3g}"
     return float(np.interp(np.log(at), np.log(lam), acc)), ""
-
-
-def _thinned(segments: Segments, star: Floats) -> Bools:
-    """Which measurements to keep (n,): the first of each bin of log step, the one at t* (S,), and the last."""
-    first, last, segment = segments.step[segments.start], segments.step[segments.last], segments.segment
-    width = np.log1p(last - first) / (CURVE_MEASUREMENTS - 2)
-    since = np.log1p(segments.step - first[segment])
-    bins: Ints = (since / np.maximum(width, 1e-300)[segment]).astype(np.int64)
-    bins = np.minimum(bins, CURVE_MEASUREMENTS - 3)
-    key = segment * CURVE_MEASUREMENTS + bins
-    keep: Bools = np.append(True, np.diff(key) != 0)[: len(key)]
-    keep[segments.last] = True
-    kept: Bools = keep | (segments.step == star[segment])
-    return kept

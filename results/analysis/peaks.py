@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from results.segments import (
+from results.analysis.segments import (
     PEAK_COLUMNS,
     POINT_COLUMNS,
     ROUNDING,

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from results.costs import devices, training_seconds
+from results.analysis.costs import devices, training_seconds
 
 
 def test_training_seconds_are_those_of_every_pack_over_all_its_attempts():

@@ -15,6 +15,7 @@ from results.analysis.findings import Findings, ask, find_in
 from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.analysis.regime import setup_of
 from results.analysis.selection import in_law
+from results.claims.judge import Verdict, judge
 from results.figures import draw_all, law_line
 from results.report import render_report
 from results.store.files import write_table, write_text
@@ -25,7 +26,6 @@ from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, row_columns
 from results.style import save
-from results.verdicts import Verdict, judge
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.trainable import judged_by

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from results import style
 from results.analysis.segments import floats
-from results.comparison import Side, best_within, chosen_points
+from results.claims.comparison import Side, best_within, chosen_points
 from results.style import Drawing
 
 __all__ = ["comparison_data", "draw_comparison"]

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from results.analysis.fits import Estimate, ExponentFit, KappaFit
+    from results.analysis.bootstrap import Estimate
+    from results.analysis.fits import ExponentFit, KappaFit
 
 BROKEN = ("diverged", "failed")
 MAX_CURVE_POINTS = 12_000  # in one figure; keeps the SVG of the paper's largest grid near one megabyte

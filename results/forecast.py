@@ -10,7 +10,7 @@ import pandas as pd
 
 from results.analysis.segments import ROUNDING, Bools, Floats, floats
 from results.analysis.selection import in_law
-from results.claims_prediction import PRED_GAP
+from results.claims.prediction import PRED_GAP
 from search_spaces.outcome import Outcome
 
 __all__ = [

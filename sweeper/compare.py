@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from results.analysis.peaks import find_peaks
-from results.comparison import INCONCLUSIVE, Contest, Side, compare
+from results.claims.comparison import INCONCLUSIVE, Contest, Side, compare
 from results.comparison_figure import draw_comparison
 from results.store.files import write_text
 from results.store.place import Place

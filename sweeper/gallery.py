@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from results.analysis.costs import devices, training_seconds
-from results.comparison import INCONCLUSIVE, compare
+from results.claims.comparison import INCONCLUSIVE, compare
+from results.claims.titles import CLAIMS
+from results.claims.verdict import Ruling
 from results.gallery import (
     ENTRIES,
     FOLDER,
@@ -30,11 +32,9 @@ from results.gallery import (
     write_record,
 )
 from results.gallery_pages import render_html, render_markdown
-from results.judgement import Ruling
 from results.paper.catalog import FIGURES, draw_figure
 from results.paper.exhibits import Exhibit, Expectation, Statement
 from results.paper.tables import NO_SWEEPS, read_tables
-from results.report import CLAIMS
 from results.store.files import write_text
 from results.store.place import Place
 from results.store.plan_file import read_grid, read_plan

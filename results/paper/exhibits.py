@@ -16,7 +16,7 @@ __all__ = ["EXHIBITS", "Exhibit", "Expectation", "Number", "Statement"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """What a figure says about one claim of ``results.verdicts``.
+    """What a figure says about one claim of ``results.claims.judge``.
 
     Attributes:
         claim: its name.
@@ -38,7 +38,7 @@ class Expectation:
     """What a figure says about two sweeps side by side.
 
     Attributes:
-        claim: of ``results.comparison.compare``: ``best_accuracy``, ``time_epochs``, …
+        claim: of ``results.claims.comparison.compare``: ``best_accuracy``, ``time_epochs``, …
         better: stem of the grid that the paper says is better in it.
         other: stem of the other.
         words: the same in words.

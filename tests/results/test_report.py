@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from results.claims.judge import CLAIMS as JUDGED
+from results.claims.titles import CLAIMS
 from results.figures import LawLine
 from results.markup import accuracy, estimate, number, panels, remark, text
-from results.report import CLAIMS, ROWS_SHOWN, render_report
+from results.report import ROWS_SHOWN, render_report
 from results.style import Rendered
-from results.verdicts import CLAIMS as JUDGED
 
 EVIL = "<script>alert(\"x\")</script> & 'co'"
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>

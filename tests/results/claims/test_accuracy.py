@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from results.claims_accuracy import plateau, product_constant
+from results.claims.accuracy import plateau, product_constant
 
 ETAS = (0.03, 0.1, 0.3, 1.0)
 LAMS = tuple(np.geomspace(1e-4, 1e-2, 5))

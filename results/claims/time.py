@@ -12,7 +12,7 @@ from results.analysis.regime import Setup
 from results.analysis.saturation import saturation
 from results.analysis.segments import ROUNDING, Floats, extra_axes, floats, group_ids
 from results.analysis.selection import in_law
-from results.judgement import Ruling, Verdict, bracket, by_interval, inconclusive, judged
+from results.claims.verdict import Ruling, Verdict, bracket, by_interval, inconclusive, judged
 from search_spaces.outcome import TRAINED
 
 __all__ = [

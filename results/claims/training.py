@@ -8,7 +8,7 @@ from results.analysis.fits import MIN_DECADES, MIN_OBSERVED
 from results.analysis.peaks import TAIL
 from results.analysis.segments import Bools, Floats, extra_axes, floats, group_ids
 from results.analysis.selection import PAST_PEAK, anchored, had_time, in_law
-from results.judgement import Ruling, Verdict, bracket, by_interval, inconclusive, judged
+from results.claims.verdict import Ruling, Verdict, bracket, by_interval, inconclusive, judged
 from search_spaces.outcome import TRAINED
 
 __all__ = ["catapult", "fit_time", "fit_time_lam", "train_loss_minimum"]

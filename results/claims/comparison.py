@@ -10,7 +10,7 @@ from scipy import stats
 
 from results.analysis.bootstrap import Estimate
 from results.analysis.segments import ROUNDING, extra_axes, floats
-from results.judgement import bracket
+from results.claims.verdict import bracket
 
 __all__ = ["INCONCLUSIVE", "Contest", "Side", "best_within", "chosen_points", "compare"]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.analysis.peaks import find_peaks
-from results.comparison import INCONCLUSIVE, Side, best_within, chosen_points, compare
+from results.claims.comparison import INCONCLUSIVE, Side, best_within, chosen_points, compare
 from results.comparison_figure import comparison_data, draw_comparison
 from results.style import render
 

@@ -2,9 +2,12 @@
 
 import pandas as pd
 
-from results import claims_accuracy, claims_prediction, claims_time, claims_training
 from results.analysis.findings import Findings
-from results.judgement import Ruling, Verdict, inconclusive
+from results.claims import accuracy as claims_accuracy
+from results.claims import prediction as claims_prediction
+from results.claims import time as claims_time
+from results.claims import training as claims_training
+from results.claims.verdict import Ruling, Verdict, inconclusive
 
 __all__ = ["CLAIMS", "SOMETIMES", "Ruling", "Verdict", "judge"]
 

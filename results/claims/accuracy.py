@@ -8,7 +8,7 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Estimate, draw_weights, estimate_over, interval_of
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import had_time, top_accuracy
-from results.judgement import Ruling, Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.claims.verdict import Ruling, Verdict, by_interval, by_range, inconclusive, judged, ranged
 
 __all__ = ["eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
 

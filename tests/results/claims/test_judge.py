@@ -8,8 +8,8 @@ import pytest
 from results.analysis.bootstrap import Estimate
 from results.analysis.findings import find
 from results.analysis.regime import Setup
-from results.judgement import Verdict, by_interval, by_range
-from results.verdicts import CLAIMS, SOMETIMES, judge
+from results.claims.judge import CLAIMS, SOMETIMES, judge
+from results.claims.verdict import Verdict, by_interval, by_range
 from search_spaces.optimizer import Cosine
 
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 13))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from results.claims_training import catapult, fit_time, fit_time_lam, train_loss_minimum
+from results.claims.training import catapult, fit_time, fit_time_lam, train_loss_minimum
 
 ETAS = (0.03, 0.1, 0.3, 1.0)
 LAMS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)

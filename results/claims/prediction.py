@@ -6,7 +6,7 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Estimate, interval_of
 from results.analysis.segments import Bools, floats
 from results.analysis.selection import had_time
-from results.judgement import Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.claims.verdict import Verdict, by_interval, by_range, inconclusive, judged, ranged
 
 __all__ = ["lambda_pred_accuracy", "lambda_pred_order"]
 

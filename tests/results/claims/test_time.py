@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.analysis.regime import Setup
-from results.claims_time import init_scale, lambda_opt, overparameterized, schedule_collapse, small_lambda_ratio
+from results.claims.time import init_scale, lambda_opt, overparameterized, schedule_collapse, small_lambda_ratio
 from search_spaces.optimizer import Cosine
 
 ETAS = (0.1, 0.3, 1.0)

@@ -4,7 +4,7 @@ import pytest
 
 from results.analysis.findings import find
 from results.analysis.regime import Setup
-from results.verdicts import CLAIMS, judge
+from results.claims.judge import CLAIMS, judge
 from search_spaces.optimizer import Cosine, Piecewise
 
 PAPER = Setup(schedule=Piecewise(name="piecewise"))

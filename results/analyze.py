@@ -16,7 +16,8 @@ from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_
 from results.analysis.regime import setup_of
 from results.analysis.selection import in_law
 from results.claims.judge import Verdict, judge
-from results.figures import draw_all, law_line
+from results.figures.drawing import save
+from results.figures.sweep import draw_all, law_line
 from results.report import render_report
 from results.store.files import write_table, write_text
 from results.store.part_names import PartName
@@ -25,7 +26,6 @@ from results.store.row_batches import RowBatch, row_batches
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, row_columns
-from results.style import save
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.trainable import judged_by

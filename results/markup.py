@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from xml.etree import ElementTree
 
-from results.style import Rendered
+from results.figures.drawing import Rendered
 
 ABSENT = "–"
 SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}

@@ -10,9 +10,9 @@ import pandas as pd
 
 from results.analysis.segments import extra_axes
 from results.claims.titles import CLAIMS
-from results.figures import LawLine
+from results.figures.drawing import Rendered
+from results.figures.sweep import LawLine
 from results.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, panels, remark, table, text
-from results.style import Rendered
 from search_spaces.outcome import TRAINED
 
 if TYPE_CHECKING:

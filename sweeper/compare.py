@@ -11,14 +11,14 @@ from rich.table import Table
 
 from results.analysis.peaks import find_peaks
 from results.claims.comparison import INCONCLUSIVE, Contest, Side, compare
-from results.comparison_figure import draw_comparison
+from results.figures.comparison import draw_comparison
+from results.figures.drawing import save
 from results.store.files import write_text
 from results.store.place import Place
 from results.store.plan_file import read_grid, read_plan
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows, row_columns
-from results.style import save
 from search_spaces.errors import InputError
 
 _ROW_COLUMNS = ("point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_time", "train_acc", "test_acc")

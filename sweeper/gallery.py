@@ -19,6 +19,7 @@ from results.analysis.costs import devices, training_seconds
 from results.claims.comparison import INCONCLUSIVE, compare
 from results.claims.titles import CLAIMS
 from results.claims.verdict import Ruling
+from results.figures.drawing import Drawing, render
 from results.gallery import (
     ENTRIES,
     FOLDER,
@@ -40,7 +41,6 @@ from results.store.place import Place
 from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points
-from results.style import Drawing, render
 from search_spaces.errors import InputError, first_problem
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid

@@ -6,12 +6,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from results.figures.drawing import save
+from results.figures.style import PRINT_DPI
 from results.paper.catalog import FIGURES, draw_figure, find_figure
 from results.paper.tables import NO_SWEEPS, read_tables
 from results.store.place import Place
 from results.store.plan_file import read_grid
 from results.store.sweep_dir import SweepDir
-from results.style import PRINT_DPI, save
 from search_spaces.errors import InputError
 
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from results.figures.drawing import save
+from results.figures.forecast import draw_forecast
 from results.forecast import STEADY, Check, Coefficient, Forecast, coefficient, interval_of_one, kappa_bound
-from results.forecast_page import draw_forecast, render_forecast
+from results.forecast_page import render_forecast
 from results.kappa_library import Expected
 from results.store.files import read_parquet, write_text
 from results.store.place import Place, place
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
-from results.style import save
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome

@@ -14,7 +14,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from results.style import BLUE, DASHED, GREEN, INK, MUTED, ORANGE, PRINT_DPI, Drawing, new_figure, save, styled
+from results.figures.drawing import Drawing, save
+from results.figures.layout import new_figure
+from results.figures.style import BLUE, DASHED, GREEN, INK, MUTED, ORANGE, PRINT_DPI, styled
 from searches.replay import gaps_at, good_from, quantiles
 
 ENOUGH = 0.004  # accuracy: the tolerance of claim 5, and what the paper's λ_pred loses to the tuned λ

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from results.figures.axes import plain
 from results.paper.decay import KAPPA
 from results.paper.exhibits import Exhibit, Number, Statement
-from results.style import plain
 
 __all__ = ["BEYOND"]
 

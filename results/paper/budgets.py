@@ -8,11 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.figure_data import BROKEN
+from results.figures.axes import plain
+from results.figures.layout import line_key, print_figure
+from results.figures.style import BLUE, DASHED, GREEN, GREY, INK, ORANGE, budget_scale, styled
+from results.figures.sweep_data import BROKEN
 from results.paper.means import replicated, stack
 from results.paper.panels import ONE_KEY, draw_means, keys, log_x, look_of, numbers, panel
 from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
-from results.style import BLUE, DASHED, GREEN, GREY, INK, ORANGE, budget_scale, line_key, plain, print_figure, styled
 
 FIXED, PROPORTIONAL = "fixed", "proportional"
 LOOKS: tuple[dict[str, Any], ...] = (

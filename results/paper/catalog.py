@@ -7,9 +7,9 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
+from results.figures.drawing import Drawing
 from results.paper import budgets, curves, decay, initialization, learning_rates, modes, prediction, scaling, timescale
 from results.paper.tables import LackingError, Tables
-from results.style import Drawing
 from search_spaces.errors import InputError, suggest
 
 

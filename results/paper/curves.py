@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from results.figures.axes import plain
+from results.figures.layout import line_key, print_figure
+from results.figures.style import BLUE, GREEN, INK, ORANGE, Scale, lam_scale, paler, styled
 from results.paper.means import low_middle_high, mean_curves, spread, stack
 from results.paper.panels import LAM_ZERO, ONE_KEY, Look, draw_curves, keys, log_x, log_y, look_of, numbers, panel
 from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
-from results.style import BLUE, GREEN, INK, ORANGE, Scale, lam_scale, line_key, paler, plain, print_figure, styled
 
 AUTO, CONSTANT = "AutoL2", "constant"
 AUTO_LOOK: dict[str, Any] = {"color": ORANGE, "linewidth": 1.8, "zorder": 3}

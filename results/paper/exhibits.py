@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from results.style import plain
+from results.figures.axes import plain
 
 __all__ = ["EXHIBITS", "Exhibit", "Expectation", "Number", "Statement"]
 

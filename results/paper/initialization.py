@@ -3,10 +3,12 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from results.figures.axes import plain
+from results.figures.layout import print_figure
+from results.figures.style import MARKS, MUTED, lam_scale, styled
 from results.paper.means import replicated, stack
 from results.paper.panels import draw_means, keys, log_x, log_y, look_of, numbers, panel
 from results.paper.tables import LackingError, Tables, require, require_one
-from results.style import MARKS, MUTED, lam_scale, plain, print_figure, styled
 
 
 def time_and_scale(tables: Tables) -> pd.DataFrame:

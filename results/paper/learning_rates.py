@@ -7,7 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from results.analysis.segments import ROUNDING
-from results.figure_data import BROKEN
+from results.figures.axes import plain
+from results.figures.layout import print_figure
+from results.figures.style import INK, lam_scale, styled
+from results.figures.sweep_data import BROKEN
 from results.paper.means import low_middle_high, mean_curves, replicated, stack
 from results.paper.panels import (
     HOLLOW,
@@ -24,7 +27,6 @@ from results.paper.panels import (
     same_y,
 )
 from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
-from results.style import INK, lam_scale, plain, print_figure, styled
 
 KEYS = ["eta", "lam"]
 MINIMUM: dict[str, Any] = {"color": INK, "linestyle": "none", "marker": "v", "markersize": 4.0}

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from results.style import DASHED, INK, MARKER, MARKS, Scale, color_key, line_key, log_axis, paler
+from results.figures.axes import log_axis
+from results.figures.layout import color_key, line_key
+from results.figures.style import DASHED, INK, MARKER, MARKS, Scale, paler
 
 SMALL: dict[str, Any] = {"markersize": 2.0, "markeredgewidth": 0.0}
 ONE_KEY = 0.72  # inches below panels that have lines to explain and no colours

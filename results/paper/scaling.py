@@ -8,7 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.figure_data import BROKEN
+from results.figures.axes import plain
+from results.figures.layout import print_figure
+from results.figures.style import MUTED, budget_scale, eta_scale, styled
+from results.figures.sweep_data import BROKEN
 from results.paper.means import replicated, stack
 from results.paper.panels import (
     HOLLOW,
@@ -24,7 +27,6 @@ from results.paper.panels import (
     panel,
 )
 from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
-from results.style import MUTED, budget_scale, eta_scale, plain, print_figure, styled
 
 DOTTED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 1.6)), "linewidth": 1.0}
 

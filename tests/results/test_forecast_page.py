@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
+from results.figures.drawing import render
+from results.figures.forecast import draw_forecast
 from results.forecast import Check, Coefficient, Forecast, Predicted
-from results.forecast_page import draw_forecast, render_forecast
-from results.style import render
+from results.forecast_page import render_forecast
 
 PREDICTED = Predicted(
     budget=300.0, lam=2e-3, low=1e-3, high=4e-3, horizon=1.0, t_star=300.0, t_star_low=150.0, t_star_high=600.0,

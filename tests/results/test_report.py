@@ -10,10 +10,10 @@ import pytest
 
 from results.claims.judge import CLAIMS as JUDGED
 from results.claims.titles import CLAIMS
-from results.figures import LawLine
+from results.figures.drawing import Rendered
+from results.figures.sweep import LawLine
 from results.markup import accuracy, estimate, number, panels, remark, text
 from results.report import ROWS_SHOWN, render_report
-from results.style import Rendered
 
 EVIL = "<script>alert(\"x\")</script> & 'co'"
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>

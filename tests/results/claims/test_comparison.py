@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from results.analysis.peaks import find_peaks
 from results.claims.comparison import INCONCLUSIVE, Side, best_within, chosen_points, compare
-from results.comparison_figure import comparison_data, draw_comparison
-from results.style import render
+from results.figures.comparison import comparison_data, draw_comparison
+from results.figures.drawing import render
 
 SEEDS = (0, 1, 2, 3)
 LAMS = tuple(np.geomspace(1e-3, 3e-2, 5))

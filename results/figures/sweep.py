@@ -1,6 +1,6 @@
 """The figures of a sweep: tables in, drawings out. Nothing here reads a file or fits a number.
 
-``results.figure_data`` chooses what a figure shows; the functions here draw that table and nothing else.
+``results.figures.sweep_data`` chooses what a figure shows; the functions here draw that table and nothing else.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from results import style
-from results.figure_data import LawLine, collapse_data, law_line, numbers, positive, prediction_data, sweep_data
-from results.style import DASHED, GREY, Drawing, Scale
+from results.figures import style
+from results.figures.axes import log_axis, no_data, plain
+from results.figures.drawing import Drawing
+from results.figures.layout import color_key, new_figure
+from results.figures.style import DASHED, GREY, Scale
+from results.figures.sweep_data import LawLine, collapse_data, law_line, numbers, positive, prediction_data, sweep_data
 
 __all__ = ["LawLine", "draw_all", "draw_collapse", "draw_lambda_pred", "draw_sweep", "law_line"]
 
@@ -59,22 +62,22 @@ def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: Scale) -> Drawi
     """
     data = sweep_data(peaks, within)
     time, best, reached = (data[data["panel"] == p] for p in ("t_star", "best_test_acc", "within_budget"))
-    eta = f", η = {style.plain(reached['eta'].iloc[0])}" if len(reached) else ""
+    eta = f", η = {plain(reached['eta'].iloc[0])}" if len(reached) else ""
     titles = ("a  Epochs to maximum test accuracy", "b  Maximum test accuracy", f"c  Maximum within a budget{eta}")
     budgets = style.budget_scale(numbers(reached, "budget_at"))
     with style.styled():
-        figure, (left, middle, right) = style.new_figure(titles, width=3.9)
+        figure, (left, middle, right) = new_figure(titles, width=3.9)
         _draw_lines(left, time, "eta", scale, "no point with λ > 0\nreached a maximum")
         _draw_lines(middle, best, "eta", scale, "no point with λ > 0\nhas a test accuracy")
         _draw_lines(right, reached, "budget_at", budgets, "no accuracy within a budget")
         if left.lines:
-            style.log_axis(left.yaxis, numbers(time, "y"))
+            log_axis(left.yaxis, numbers(time, "y"))
             left.set_ylabel("t* (epochs)")
         _zero_reference(middle, best.assign(group=1.0), lambda _: style.INK)
         _zero_reference(right, reached.assign(group=reached["budget_at"]), budgets.color)
-        style.color_key(left, "η", scale)
-        style.color_key(middle, "η", scale)
-        style.color_key(right, "T", budgets)
+        color_key(left, "η", scale)
+        color_key(middle, "η", scale)
+        color_key(right, "T", budgets)
     hollow, broken = int((time["mark"] == "censored").sum()), int((best["mark"] == "broken").sum())
     caption = (
         "Layout of figure 2a to c of the paper. Lines join medians over seeds and further axes; dashed: best at λ = 0. "
@@ -89,7 +92,7 @@ def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: Scale, reason: 
     """One line per group against λ > 0: medians joined, every mark drawn."""
     rows = rows[positive(rows["lam"]) & positive(rows[group])]
     if rows.empty:
-        style.no_data(ax, reason)
+        no_data(ax, reason)
         return
     dense = len(rows) > DENSE
     for value, part in rows.groupby(group, sort=True):
@@ -97,7 +100,7 @@ def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: Scale, reason: 
         middle = part[part["mark"] == "observed"].groupby("lam", sort=True)["y"].median()
         ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color, rasterized=dense)
         _draw_marks(ax, part.assign(x=part["lam"]), color, rasterized=dense)
-    style.log_axis(ax.xaxis, numbers(rows, "lam"))
+    log_axis(ax.xaxis, numbers(rows, "lam"))
     ax.set(xlabel="λ", ylabel="test accuracy")
 
 
@@ -133,11 +136,11 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: 
     runs, peak, points = (data[data["panel"] == p] for p in ("curve", "peak", "law"))
     titles = ("a  Test accuracy against decay time", "b  Steps to maximum test accuracy")
     with style.styled():
-        figure, (left, right) = style.new_figure(titles, width=4.3)
+        figure, (left, right) = new_figure(titles, width=4.3)
         _draw_curves(left, runs, peak, scale, law)
         _draw_law(right, points, scale, law)
-        style.color_key(left, "η", scale)
-        style.color_key(right, "η", scale)
+        color_key(left, "η", scale)
+        color_key(right, "η", scale)
     hollow, outside = (int((points["mark"] == mark).sum()) for mark in ("censored", "outside"))
     absent = int(positive(peaks.reindex(columns=["lam", "kappa"])["kappa"]).sum()) - runs["point"].nunique()
     band = (
@@ -159,7 +162,7 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: 
 
 def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: Scale, law: LawLine | None) -> None:
     if runs.empty:
-        style.no_data(ax, "no measurement at s > 0")
+        no_data(ax, "no measurement at s > 0")
         return
     shade = np.log(numbers(runs, "lam"))
     low, span = shade.min(), max(float(np.ptp(shade)), 1e-12)
@@ -173,16 +176,16 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: Scale,
         ax.plot(run["x"], run["y"], color=color, linewidth=1.1, marker="." if len(run) == 1 else "")
     for eta, part in peak.groupby("eta", sort=True):
         _draw_marks(ax, part, scale.color(_float(eta)), zorder=3, rasterized=len(peak) > DENSE)
-    style.log_axis(ax.xaxis, numbers(runs, "x"))
+    log_axis(ax.xaxis, numbers(runs, "x"))
     ax.set(xlabel="decay time s", ylabel="test accuracy")
 
 
 def _draw_law(ax: Axes, points: pd.DataFrame, scale: Scale, law: LawLine | None) -> None:
     if points.empty:
-        style.no_data(ax, "no point with λ > 0\nreached a maximum")
+        no_data(ax, "no point with λ > 0\nreached a maximum")
         return
-    style.log_axis(ax.xaxis, numbers(points, "x"))
-    style.log_axis(ax.yaxis, numbers(points, "y"))
+    log_axis(ax.xaxis, numbers(points, "x"))
+    log_axis(ax.yaxis, numbers(points, "y"))
     if law is not None:
         _draw_fit(ax, law, points[points["mark"] != "outside"])
     for eta, part in points.groupby("eta", sort=True):
@@ -225,14 +228,14 @@ def draw_lambda_pred(prediction: pd.DataFrame, scale: Scale) -> Drawing:
     data = prediction_data(prediction)
     titles = ("a  Predicted and tuned λ", "b  Test accuracy within the budget")
     with style.styled():
-        figure, (left, right) = style.new_figure(titles, width=4.3)
+        figure, (left, right) = new_figure(titles, width=4.3)
         if data.empty:
             for ax in (left, right):
-                style.no_data(ax, "no budget with a predicted or tuned λ")
+                no_data(ax, "no budget with a predicted or tuned λ")
         else:
             _draw_prediction(left, right, data, scale)
-        style.color_key(left, "η", scale)
-        style.color_key(right, "η", scale)
+        color_key(left, "η", scale)
+        color_key(right, "η", scale)
     absent = len(np.unique(numbers(prediction, "eta"))) - data["eta"].nunique()
     caption = (
         "Figure 4b of the paper. Predicted: c/T, with c from short runs, t* at most T/10. Tuned: the best λ of the "
@@ -259,7 +262,7 @@ def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: Scale) 
         right.plot(rows["budget_at"], rows["acc_zero"], color=color, linestyle=DASHED, linewidth=1.0)
     names = ("lam_tuned_low", "lam_tuned_high", "lam_tuned", "lam_pred")
     shown = np.concatenate([numbers(data, name) for name in names])
-    style.log_axis(left.yaxis, shown[np.isfinite(shown) & (shown > 0)])
+    log_axis(left.yaxis, shown[np.isfinite(shown) & (shown > 0)])
     grey: dict[str, Any] = {"color": style.MUTED}
     handles = [
         Line2D([], [], label="predicted c/T", **diamond, **grey),
@@ -269,7 +272,7 @@ def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: Scale) 
     left.legend(handles=handles[:2], loc="best")
     right.legend(handles=handles, loc="lower right")
     for ax, label in ((left, "λ"), (right, "test accuracy")):
-        style.log_axis(ax.xaxis, numbers(data, "budget_at"))
+        log_axis(ax.xaxis, numbers(data, "budget_at"))
         ax.set(xlabel="budget T (epochs)", ylabel=label)
 
 

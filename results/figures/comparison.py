@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from results import style
 from results.analysis.segments import floats
 from results.claims.comparison import Side, best_within, chosen_points
-from results.style import Drawing
+from results.figures import style
+from results.figures.axes import log_axis, no_data
+from results.figures.drawing import Drawing
+from results.figures.layout import line_key, new_figure
 
 __all__ = ["comparison_data", "draw_comparison"]
 
@@ -37,7 +39,7 @@ def draw_comparison(a: Side, b: Side) -> Drawing:
     data = comparison_data((a, b))
     titles = ("a  Test accuracy of the best setting", "b  Best accuracy within T epochs", "c  Best accuracy against λ")
     with style.styled():
-        figure, axes = style.new_figure(titles, width=3.9)
+        figure, axes = new_figure(titles, width=3.9)
         labels = ("epoch", "T (epochs)", "λ")
         for ax, panel, label in zip(axes, ("curve", "within", "lam"), labels, strict=True):
             _draw_panel(ax, data[data["panel"] == panel], (a.name, b.name), label)
@@ -54,7 +56,7 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, names: tuple[str, str], label: str
     """Lines of both sweeps on one logarithmic axis; a sweep with one λ is a level, since it has no curve against λ."""
     rows = rows[(floats(rows, "x") > 0) & np.isfinite(floats(rows, "y"))]
     if rows.empty:
-        style.no_data(ax, "no test accuracy to show")
+        no_data(ax, "no test accuracy to show")
         return
     pairs = zip(names, COLORS, WIDTHS, strict=True)
     looks: dict[str, dict[str, Any]] = {name: {"color": color, "linewidth": width} for name, color, width in pairs}
@@ -63,9 +65,9 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, names: tuple[str, str], label: str
             if label == "λ" and len(line) == 1:
                 ax.axhline(float(line["y"].iloc[0]), linestyle=style.DASHED, **look)
             ax.plot(line["x"], line["y"], **look, marker="o" if label == "λ" else "")
-    style.log_axis(ax.xaxis, floats(rows, "x"))
+    log_axis(ax.xaxis, floats(rows, "x"))
     ax.set(xlabel=label, ylabel="test accuracy")
-    style.line_key(ax, looks, below=0.55)
+    line_key(ax, looks, below=0.55)
 
 
 def _curves(side: Side) -> pd.DataFrame:

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results import style
 from results.analysis.fits import Estimate, ExponentFit, KappaFit
-from results.figure_data import MAX_CURVE_POINTS, collapse_data, prediction_data, sweep_data
-from results.figures import LawLine, draw_all, draw_collapse, draw_sweep, law_line
-from results.style import Drawing, plain, render, save
+from results.figures import style
+from results.figures.axes import plain
+from results.figures.drawing import Drawing, render, save
+from results.figures.sweep import LawLine, draw_all, draw_collapse, draw_sweep, law_line
+from results.figures.sweep_data import MAX_CURVE_POINTS, collapse_data, prediction_data, sweep_data
 
 KAPPA = 0.5
 LAW = LawLine(

@@ -1,0 +1,126 @@
+"""How every figure looks and how it is written: colours, panels, keys, ticks, files.
+
+A figure is a row of equal columns, each complete with its own axes and key, so that a narrow page can stack
+the columns instead of shrinking them. Figures for a journal (``results.paper``) are grids of smaller panels, made to
+be printed at their own size. Figures are made from ``matplotlib.figure.Figure`` alone: no pyplot, no
+window, no state kept between calls.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.path import Path as Shape
+
+INK = "#22262b"
+MUTED = "#69727d"
+GREY = "#d9dee4"
+DASHED = (0, (4, 3))
+# Okabe & Ito's colours, told apart by every kind of colour blindness; never used for a quantity.
+BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+MARKER = 4.2  # points
+PRINT_DPI = 200
+PRINT_FONT = 8.0  # points, at the size a printed figure has
+
+# Text becomes paths: the drawing is then the same on every machine, whatever fonts it has. The salt fixes the
+# ids that matplotlib would otherwise draw at random.
+_RC: dict[str, object] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#9aa3ad",
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#e6e9ed",
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.4,
+    "lines.markersize": MARKER,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "sweeper",
+    "path.simplify_threshold": 0.3,
+}
+
+# A circle with an arrow upwards, "at least this". matplotlib scales a shape to its largest coordinate, 1.5, hence
+# the factor three that gives the circle the size of an ordinary marker.
+_CIRCLE = Shape.circle((0.0, 0.0), 0.5)
+_ARROW = Shape(
+    [(0.0, 0.5), (0.0, 1.5), (-0.35, 1.05), (0.0, 1.5), (0.35, 1.05)],
+    [Shape.MOVETO, Shape.LINETO, Shape.MOVETO, Shape.LINETO, Shape.LINETO],
+)
+MARKS: dict[str, dict[str, Any]] = {
+    "observed": {"marker": "o", "markeredgewidth": 0.0},
+    "censored": {
+        "marker": Shape.make_compound_path(_CIRCLE, _ARROW),
+        "markersize": 3.0 * MARKER,
+        "markerfacecolor": "white",
+        "markeredgewidth": 1.0,
+    },
+    "edge": {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 1.0},
+    "outside": {"marker": "s", "markersize": 2.6, "markeredgewidth": 0.0},
+    "broken": {"marker": "x", "markeredgewidth": 1.2},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A colour for every value of one quantity, on a logarithmic scale, the same in every figure."""
+
+    values: tuple[float, ...]
+    colormap: str
+    low: float
+    high: float
+
+    def color(self, value: float) -> str:
+        """Colour of a value, as #rrggbb."""
+        first, last = math.log(self.values[0]), math.log(self.values[-1])
+        share = (math.log(value) - first) / (last - first) if last > first else 0.3
+        return to_hex(mpl.colormaps[self.colormap](self.low + (self.high - self.low) * share))
+
+
+def eta_scale(etas: Sequence[float] | np.ndarray) -> Scale:
+    """Colours of the learning rates: viridis without its yellow end, which is too pale on white."""
+    return Scale(_positive(etas), "viridis", 0.0, 0.86)
+
+
+def budget_scale(budgets: Sequence[float] | np.ndarray) -> Scale:
+    """Colours of the budgets: browns, so that a budget is never taken for a learning rate."""
+    return Scale(_positive(budgets), "YlOrBr", 0.38, 0.95)
+
+
+def lam_scale(lams: Sequence[float] | np.ndarray) -> Scale:
+    """Colours of λ > 0 where curves differ in it: pinks to purple, unlike those of η and of the budgets."""
+    return Scale(_positive(lams), "RdPu", 0.36, 0.98)
+
+
+def paler(color: str, share: float) -> str:
+    """A colour mixed with white: 0 leaves it, 1 gives white. Opaque, so overlaps stay readable."""
+    red, green, blue = (c + (1.0 - c) * share for c in to_rgb(color))
+    return to_hex((red, green, blue))
+
+
+@contextmanager
+def styled(font: float = 9.0) -> Iterator[None]:
+    """Apply the style for the duration of a ``with`` block, and nowhere else; ``font`` is the size of text, points."""
+    sizes = {"font.size": font, "legend.fontsize": font - 1.0}
+    with mpl.rc_context(_RC | sizes):  # type: ignore[arg-type]  # the stub lists every known key
+        yield
+
+
+def _positive(values: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    array = np.asarray(values, dtype=float)
+    return tuple(np.unique(array[np.isfinite(array) & (array > 0)]).tolist())

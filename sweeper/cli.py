@@ -300,7 +300,7 @@ def figure(
 
     Example: [cyan]sweeper figure 2 runs/digits[/]   (5ab is theory alone and takes no sweep)
     """
-    from sweeper.paper import paper_figure, show_figures
+    from results.figures.paper.draw import paper_figure, show_figures
 
     if list_:
         return show_figures(Console())

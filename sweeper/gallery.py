@@ -20,6 +20,8 @@ from results.claims.comparison import INCONCLUSIVE, compare
 from results.claims.titles import CLAIMS
 from results.claims.verdict import Ruling
 from results.figures.drawing import Drawing, render
+from results.figures.paper.catalog import FIGURES, draw_figure
+from results.figures.paper.sources import NO_SWEEPS, read_tables
 from results.gallery import (
     ENTRIES,
     FOLDER,
@@ -33,9 +35,7 @@ from results.gallery import (
     write_record,
 )
 from results.gallery_pages import render_html, render_markdown
-from results.paper.catalog import FIGURES, draw_figure
 from results.paper.exhibits import Exhibit, Expectation, Statement
-from results.paper.tables import NO_SWEEPS, read_tables
 from results.store.files import write_text
 from results.store.place import Place
 from results.store.plan_file import read_grid, read_plan

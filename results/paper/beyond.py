@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from results.figures.axes import plain
-from results.paper.decay import KAPPA
+from results.figures.paper.decay import KAPPA
 from results.paper.exhibits import Exhibit, Number, Statement
 
 __all__ = ["BEYOND"]

@@ -78,7 +78,7 @@ class Exhibit:
         source: where it says so.
         prints: the numbers that the paper prints with it; empty if it prints none.
         advice: what it means for whoever must choose λ; empty if nothing.
-        layout: name in ``results.paper.catalog.FIGURES``.
+        layout: name in ``results.figures.paper.catalog.FIGURES``.
         grids: stems of the files in ``grids/paper`` (small siblings: ``grids/small``) that it is drawn from.
         eta: that of the paper's panels that show only one, at the paper's scale; None lets the layout choose.
         beyond: not in the paper; its grids are in ``grids/small`` alone.

@@ -13,10 +13,10 @@ from results.claims.titles import CLAIMS
 from results.figures.drawing import Drawing as Drawn
 from results.figures.drawing import render
 from results.figures.layout import new_figure
+from results.figures.paper.catalog import FIGURES
 from results.gallery import Finding, Record, SweepUsed, read_records, write_record
 from results.gallery_pages import render_html, render_markdown
 from results.paper.beyond import BEYOND
-from results.paper.catalog import FIGURES
 from results.paper.exhibits import EXHIBITS
 from search_spaces.errors import InputError
 

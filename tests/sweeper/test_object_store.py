@@ -17,6 +17,7 @@ from rich.console import Console
 from store_support import s3_store
 from tests_support import SMALL
 
+from results.figures.paper.draw import paper_figure
 from results.store.files import names_in
 from results.store.parts import parts
 from results.store.place import ObjectPath, place
@@ -24,7 +25,6 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.compare import compare_sweeps
-from sweeper.paper import paper_figure
 from sweeper.run import run_sweep
 from sweeper.status import show_status, watch
 from sweeper.tracking.mirror import mirror

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 
 from results.figures.drawing import save
+from results.figures.paper.catalog import FIGURES, draw_figure, find_figure
+from results.figures.paper.sources import NO_SWEEPS, read_tables
 from results.figures.style import PRINT_DPI
-from results.paper.catalog import FIGURES, draw_figure, find_figure
-from results.paper.tables import NO_SWEEPS, read_tables
 from results.store.place import Place
 from results.store.plan_file import read_grid
 from results.store.sweep_dir import SweepDir

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from results.figures.axes import plain
 from results.figures.layout import line_key, print_figure
+from results.figures.paper.means import replicated, stack
+from results.figures.paper.panels import ONE_KEY, draw_means, keys, log_x, look_of, numbers, panel
+from results.figures.paper.sources import LackingError, Tables, at_eta, one_eta, require, require_one
 from results.figures.style import BLUE, DASHED, GREEN, GREY, INK, ORANGE, budget_scale, styled
 from results.figures.sweep_data import BROKEN
-from results.paper.means import replicated, stack
-from results.paper.panels import ONE_KEY, draw_means, keys, log_x, look_of, numbers, panel
-from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
 
 FIXED, PROPORTIONAL = "fixed", "proportional"
 LOOKS: tuple[dict[str, Any], ...] = (

@@ -11,10 +11,21 @@ from matplotlib.figure import Figure
 from results.analysis.budgets import SPREAD
 from results.figures.axes import plain
 from results.figures.layout import line_key, print_figure
+from results.figures.paper.means import mean_curves, replicated, stack
+from results.figures.paper.panels import (
+    LAM_ZERO,
+    ONE_KEY,
+    Look,
+    draw_means,
+    keys,
+    log_x,
+    log_y,
+    look_of,
+    numbers,
+    panel,
+)
+from results.figures.paper.sources import LackingError, Tables, at_eta, one_eta, require, require_one
 from results.figures.style import BLUE, DASHED, INK, MARKS, ORANGE, budget_scale, paler, styled
-from results.paper.means import mean_curves, replicated, stack
-from results.paper.panels import LAM_ZERO, ONE_KEY, Look, draw_means, keys, log_x, log_y, look_of, numbers, panel
-from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
 
 TUNED: dict[str, Any] = {"color": BLUE, "marker": "o"}
 PREDICTED: dict[str, Any] = {"color": ORANGE, "marker": "D", "markersize": 3.6}

@@ -5,10 +5,10 @@ from matplotlib.figure import Figure
 
 from results.figures.axes import plain
 from results.figures.layout import print_figure
+from results.figures.paper.means import replicated, stack
+from results.figures.paper.panels import draw_means, keys, log_x, log_y, look_of, numbers, panel
+from results.figures.paper.sources import LackingError, Tables, require, require_one
 from results.figures.style import MARKS, MUTED, lam_scale, styled
-from results.paper.means import replicated, stack
-from results.paper.panels import draw_means, keys, log_x, log_y, look_of, numbers, panel
-from results.paper.tables import LackingError, Tables, require, require_one
 
 
 def time_and_scale(tables: Tables) -> pd.DataFrame:

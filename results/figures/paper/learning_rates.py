@@ -9,10 +9,8 @@ from matplotlib.figure import Figure
 from results.analysis.segments import ROUNDING
 from results.figures.axes import plain
 from results.figures.layout import print_figure
-from results.figures.style import INK, lam_scale, styled
-from results.figures.sweep_data import BROKEN
-from results.paper.means import low_middle_high, mean_curves, replicated, stack
-from results.paper.panels import (
+from results.figures.paper.means import low_middle_high, mean_curves, replicated, stack
+from results.figures.paper.panels import (
     HOLLOW,
     LAM_ZERO,
     Look,
@@ -26,7 +24,9 @@ from results.paper.panels import (
     panel,
     same_y,
 )
-from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.figures.paper.sources import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.figures.style import INK, lam_scale, styled
+from results.figures.sweep_data import BROKEN
 
 KEYS = ["eta", "lam"]
 MINIMUM: dict[str, Any] = {"color": INK, "linestyle": "none", "marker": "v", "markersize": 4.0}

@@ -9,9 +9,9 @@ from scipy.integrate import solve_ivp
 
 from results.figures.axes import plain
 from results.figures.layout import line_key, print_figure
+from results.figures.paper.panels import ONE_KEY, draw_curves, log_x, numbers, panel
+from results.figures.paper.sources import Tables
 from results.figures.style import BLUE, INK, ORANGE, paler, styled
-from results.paper.panels import ONE_KEY, draw_curves, log_x, numbers, panel
-from results.paper.tables import Tables
 
 LAM = 0.01  # of the paper's figure
 GAMMAS = (1.0, 0.001)  # eigenvalues γ well above and well below λ; the paper does not print its own

@@ -10,10 +10,8 @@ from matplotlib.figure import Figure
 
 from results.figures.axes import plain
 from results.figures.layout import print_figure
-from results.figures.style import MUTED, budget_scale, eta_scale, styled
-from results.figures.sweep_data import BROKEN
-from results.paper.means import replicated, stack
-from results.paper.panels import (
+from results.figures.paper.means import replicated, stack
+from results.figures.paper.panels import (
     HOLLOW,
     LAM_ZERO,
     Look,
@@ -26,7 +24,9 @@ from results.paper.panels import (
     numbers,
     panel,
 )
-from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.figures.paper.sources import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.figures.style import MUTED, budget_scale, eta_scale, styled
+from results.figures.sweep_data import BROKEN
 
 DOTTED: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 1.6)), "linewidth": 1.0}
 

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from results.analysis.budgets import SPREAD
 from results.figures.layout import print_figure
+from results.figures.paper.decay import KAPPA
+from results.figures.paper.means import stack
+from results.figures.paper.panels import keys, log_x, log_y, numbers, panel
+from results.figures.paper.sources import LackingError, Tables, require, require_one
 from results.figures.style import DASHED, INK, MARKS, Scale, eta_scale, styled
 from results.figures.sweep_data import BROKEN
-from results.paper.decay import KAPPA
-from results.paper.means import stack
-from results.paper.panels import keys, log_x, log_y, numbers, panel
-from results.paper.tables import LackingError, Tables, require, require_one
 
 RULES: dict[str, dict[str, Any]] = {"share": {"linestyle": DASHED}, "epochs": {"linestyle": (0, (1, 1.6))}}
 _WORDS = {"share": "τ = T/κ", "epochs": "one τ"}

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from results.figures.axes import plain
 from results.figures.layout import line_key, print_figure
+from results.figures.paper.means import replicated, stack
+from results.figures.paper.panels import HOLLOW, Look, draw_means, keys, log_x, log_y, look_of, numbers, panel
+from results.figures.paper.sources import LackingError, Tables, require, require_one
 from results.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, Scale, eta_scale, styled
 from results.figures.sweep_data import BROKEN
-from results.paper.means import replicated, stack
-from results.paper.panels import HOLLOW, Look, draw_means, keys, log_x, log_y, look_of, numbers, panel
-from results.paper.tables import LackingError, Tables, require, require_one
 
 KAPPA = 0.6  # of plain SGD at constant η on digits (grids/small/fig2abc.yaml)
 OF_SGD: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 1.6)), "linewidth": 1.0}

@@ -11,12 +11,12 @@ from results.analysis.budgets import within_budget
 from results.analysis.peaks import find_peaks
 from results.analysis.selection import in_law
 from results.figures.drawing import Drawing, save
+from results.figures.paper.catalog import FIGURES, draw_figure
+from results.figures.paper.means import MAX_CURVE_POINTS, low_middle_high, mean_curves, replicated, spread
+from results.figures.paper.modes import evolve_mode
+from results.figures.paper.sources import NO_SWEEPS, Tables
 from results.figures.style import PRINT_DPI
 from results.paper.beyond import BEYOND
-from results.paper.catalog import FIGURES, draw_figure
-from results.paper.means import MAX_CURVE_POINTS, low_middle_high, mean_curves, replicated, spread
-from results.paper.modes import evolve_mode
-from results.paper.tables import NO_SWEEPS, Tables
 from search_spaces.errors import InputError
 
 EPOCHS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]

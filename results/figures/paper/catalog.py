@@ -8,8 +8,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from results.figures.drawing import Drawing
-from results.paper import budgets, curves, decay, initialization, learning_rates, modes, prediction, scaling, timescale
-from results.paper.tables import LackingError, Tables
+from results.figures.paper import (
+    budgets,
+    curves,
+    decay,
+    initialization,
+    learning_rates,
+    modes,
+    prediction,
+    scaling,
+    timescale,
+)
+from results.figures.paper.sources import LackingError, Tables
 from search_spaces.errors import InputError, suggest
 
 

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 from tests_support import SMALL
 
+from results.figures.paper.draw import paper_figure, show_figures
 from results.store.sweep_dir import SweepDir
 from sweeper.cli import main
-from sweeper.paper import paper_figure, show_figures
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,21 @@ from matplotlib.ticker import MaxNLocator
 
 from results.figures.axes import plain
 from results.figures.layout import line_key, print_figure
+from results.figures.paper.means import low_middle_high, mean_curves, spread, stack
+from results.figures.paper.panels import (
+    LAM_ZERO,
+    ONE_KEY,
+    Look,
+    draw_curves,
+    keys,
+    log_x,
+    log_y,
+    look_of,
+    numbers,
+    panel,
+)
+from results.figures.paper.sources import LackingError, Tables, at_eta, one_eta, require, require_one
 from results.figures.style import BLUE, GREEN, INK, ORANGE, Scale, lam_scale, paler, styled
-from results.paper.means import low_middle_high, mean_curves, spread, stack
-from results.paper.panels import LAM_ZERO, ONE_KEY, Look, draw_curves, keys, log_x, log_y, look_of, numbers, panel
-from results.paper.tables import LackingError, Tables, at_eta, one_eta, require, require_one
 
 AUTO, CONSTANT = "AutoL2", "constant"
 AUTO_LOOK: dict[str, Any] = {"color": ORANGE, "linewidth": 1.8, "zorder": 3}

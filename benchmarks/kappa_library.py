@@ -1,4 +1,4 @@
-"""The table ``results/kappa.csv`` from sweeps that were run: κ, its spread and the exponent of t*, a row a sweep.
+"""The table ``results/forecast/kappa.csv`` from sweeps that were run: κ, its spread and the exponent of t*, a row a sweep.
 
     python benchmarks/kappa_library.py runs [runs2 ...] [--write]
 
@@ -34,13 +34,13 @@ def main() -> None:
     """Print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, help="folders of sweeps")
-    parser.add_argument("--write", action="store_true", help="replace results/kappa.csv")
+    parser.add_argument("--write", action="store_true", help="replace results/forecast/kappa.csv")
     arguments = parser.parse_args()
     shipped = {frozenset(p.id for p in make_points(grid)): path for path, grid in _grids()}
     rows = [row for folder in arguments.folders for path in sorted(folder.iterdir()) if (row := _row(path, shipped))]
     table = pd.DataFrame(rows).sort_values(["optimizer", "grid"]).to_csv(index=False, float_format="%.4g")
     if arguments.write:
-        (ROOT / "results/kappa.csv").write_text(table, encoding="utf-8")
+        (ROOT / "results/forecast/kappa.csv").write_text(table, encoding="utf-8")
     sys.stdout.write(table)
 
 

@@ -6,7 +6,7 @@ from importlib import resources
 from string import Template
 
 from results.figures.drawing import Rendered
-from results.forecast import Check, Forecast, Predicted
+from results.forecast.forecast import Check, Forecast, Predicted
 from results.markup import Field, accuracy, badge, estimate, number, panels, remark, table, text
 
 

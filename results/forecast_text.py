@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from results.forecast import GRID_RUNS, Check, Forecast
+from results.forecast.forecast import GRID_RUNS, Check, Forecast
 
 
 def show_forecast(forecast: Forecast, console: Console, *, as_json: bool = False) -> None:

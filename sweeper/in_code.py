@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from results.forecast import Forecast
+from results.forecast.forecast import Forecast
 from results.store.place import Place, place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid

@@ -8,9 +8,10 @@ import pandas as pd
 
 from results.figures.drawing import save
 from results.figures.forecast import draw_forecast
-from results.forecast import STEADY, Check, Coefficient, Forecast, coefficient, interval_of_one, kappa_bound
+from results.forecast.coefficient import STEADY, Coefficient, coefficient, interval_of_one, kappa_bound
+from results.forecast.forecast import Check, Forecast
+from results.forecast.measured_kappas import Expected
 from results.forecast_page import render_forecast
-from results.kappa_library import Expected
 from results.store.files import read_parquet, write_text
 from results.store.place import Place, place
 from results.store.sweep_dir import SweepDir

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from results.analysis.regime import setup_of
-from results.forecast import Predicted, horizon_share
-from results.kappa_library import Expected, expected
+from results.forecast.coefficient import horizon_share
+from results.forecast.forecast import Predicted
+from results.forecast.measured_kappas import Expected, expected
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.plan import Profile

@@ -12,7 +12,8 @@ from results.figures.drawing import Drawing
 from results.figures.layout import color_key, new_figure
 from results.figures.style import DASHED, GREY, Scale
 from results.figures.sweep_data import numbers
-from results.forecast import Forecast, learned, usable
+from results.forecast.coefficient import learned, usable
+from results.forecast.forecast import Forecast
 
 _MARKS = {"observed": "t* seen", "censored": "a lower bound", "outside": "has not learned"}
 

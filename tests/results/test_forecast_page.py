@@ -5,7 +5,8 @@ import pytest
 
 from results.figures.drawing import render
 from results.figures.forecast import draw_forecast
-from results.forecast import Check, Coefficient, Forecast, Predicted
+from results.forecast.coefficient import Coefficient
+from results.forecast.forecast import Check, Forecast, Predicted
 from results.forecast_page import render_forecast
 
 PREDICTED = Predicted(

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import sweeper
-from results.kappa_library import expected
+from results.forecast.measured_kappas import expected
 from search_spaces.errors import InputError
 from sweeper import AutoL2, Task, predict_lambda
 from sweeper.cli import main as cli

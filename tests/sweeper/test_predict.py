@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from results.kappa_library import expected
+from results.forecast.measured_kappas import expected
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid

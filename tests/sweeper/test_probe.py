@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.forecast import DRIFT
-from results.kappa_library import expected
+from results.forecast.coefficient import DRIFT
+from results.forecast.measured_kappas import expected
 from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.forecast import DRIFT, Check, Forecast, coefficient, horizon_share, kappa_bound, usable
+from results.forecast.coefficient import DRIFT, coefficient, horizon_share, kappa_bound, usable
+from results.forecast.forecast import Check, Forecast
 
 CHANCE = 0.1
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.kappa_library import Expected, Measured, expected, library
+from results.forecast.measured_kappas import Expected, Measured, expected, library
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def measured(**changes):

@@ -1,6 +1,6 @@
 """κ of sweeps that were measured: the first guess of a λ, without any probe.
 
-``results/kappa.csv`` holds a row a sweep; ``benchmarks/kappa_library.py`` writes it from sweep directories.
+``results/forecast/kappa.csv`` holds a row a sweep; ``benchmarks/kappa_library.py`` writes it from sweep directories.
 """
 
 import math
@@ -74,7 +74,7 @@ class Expected:
 @lru_cache(maxsize=1)
 def library() -> tuple[Measured, ...]:
     """All sweeps of the table."""
-    with resources.files("results").joinpath("kappa.csv").open(encoding="utf-8") as file:
+    with resources.files("results.forecast").joinpath("kappa.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file)
     return tuple(Measured(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records"))
 

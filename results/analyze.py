@@ -18,7 +18,7 @@ from results.analysis.selection import in_law
 from results.claims.judge import Verdict, judge
 from results.figures.drawing import save
 from results.figures.sweep import draw_all, law_line
-from results.report import render_report
+from results.pages.report import render_report
 from results.store.files import write_table, write_text
 from results.store.part_names import PartName
 from results.store.parts import snapshot

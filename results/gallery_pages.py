@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from results.gallery import ENTRIES, FOLDER, SCALES, Finding, Mark, Record, Scale
-from results.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, remark, table, text
+from results.pages.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, remark, table, text
 from results.paper.beyond import BEYOND
 from results.paper.exhibits import EXHIBITS, Exhibit
 

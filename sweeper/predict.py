@@ -11,7 +11,7 @@ from results.figures.forecast import draw_forecast
 from results.forecast.coefficient import STEADY, Coefficient, coefficient, interval_of_one, kappa_bound
 from results.forecast.forecast import Check, Forecast
 from results.forecast.measured_kappas import Expected
-from results.forecast_page import render_forecast
+from results.pages.forecast import render_forecast
 from results.store.files import read_parquet, write_text
 from results.store.place import Place, place
 from results.store.sweep_dir import SweepDir

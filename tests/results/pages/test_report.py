@@ -12,8 +12,8 @@ from results.claims.judge import CLAIMS as JUDGED
 from results.claims.titles import CLAIMS
 from results.figures.drawing import Rendered
 from results.figures.sweep import LawLine
-from results.markup import accuracy, estimate, number, panels, remark, text
-from results.report import ROWS_SHOWN, render_report
+from results.pages.markup import accuracy, estimate, number, panels, remark, text
+from results.pages.report import ROWS_SHOWN, render_report
 
 EVIL = "<script>alert(\"x\")</script> & 'co'"
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>

@@ -12,7 +12,7 @@ from results.analysis.segments import extra_axes
 from results.claims.titles import CLAIMS
 from results.figures.drawing import Rendered
 from results.figures.sweep import LawLine
-from results.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, panels, remark, table, text
+from results.pages.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, panels, remark, table, text
 from search_spaces.outcome import TRAINED
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def render_report(
         prediction: one row per η and budget.
         law: the fit named in the headline, if there is one.
     """
-    folder = resources.files("results")
+    folder = resources.files("results.pages")
     page = Template(folder.joinpath("report.html").read_text(encoding="utf-8"))
     return page.substitute(
         title=text(title),

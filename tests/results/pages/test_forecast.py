@@ -7,7 +7,7 @@ from results.figures.drawing import render
 from results.figures.forecast import draw_forecast
 from results.forecast.coefficient import Coefficient
 from results.forecast.forecast import Check, Forecast, Predicted
-from results.forecast_page import render_forecast
+from results.pages.forecast import render_forecast
 
 PREDICTED = Predicted(
     budget=300.0, lam=2e-3, low=1e-3, high=4e-3, horizon=1.0, t_star=300.0, t_star_low=150.0, t_star_high=600.0,

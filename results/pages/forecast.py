@@ -7,7 +7,7 @@ from string import Template
 
 from results.figures.drawing import Rendered
 from results.forecast.forecast import Check, Forecast, Predicted
-from results.markup import Field, accuracy, badge, estimate, number, panels, remark, table, text
+from results.pages.markup import Field, accuracy, badge, estimate, number, panels, remark, table, text
 
 
 def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
@@ -18,7 +18,7 @@ def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
         forecast: what was found.
         drawing: of ``draw_forecast``.
     """
-    folder = resources.files("results")
+    folder = resources.files("results.pages")
     page = Template(folder.joinpath("forecast.html").read_text(encoding="utf-8"))
     return page.substitute(
         title=text(name),

@@ -1,4 +1,4 @@
-"""The table ``results/forecast/kappa.csv`` from sweeps that were run: κ, its spread and the exponent of t*, a row a sweep.
+"""Write ``results/forecast/kappa.csv``: κ, its spread and the exponent of t*, one row a sweep.
 
     python benchmarks/kappa_library.py runs [runs2 ...] [--write]
 

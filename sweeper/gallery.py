@@ -22,7 +22,10 @@ from results.claims.verdict import Ruling
 from results.figures.drawing import Drawing, render
 from results.figures.paper.catalog import FIGURES, draw_figure
 from results.figures.paper.sources import NO_SWEEPS, read_tables
-from results.gallery import (
+from results.gallery.exhibits import Exhibit, Expectation, Statement
+from results.gallery.html import render_html
+from results.gallery.markdown import render_markdown
+from results.gallery.records import (
     ENTRIES,
     FOLDER,
     SCALES,
@@ -34,8 +37,6 @@ from results.gallery import (
     read_records,
     write_record,
 )
-from results.gallery_pages import render_html, render_markdown
-from results.paper.exhibits import Exhibit, Expectation, Statement
 from results.store.files import write_text
 from results.store.place import Place
 from results.store.plan_file import read_grid, read_plan

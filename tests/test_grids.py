@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from results.paper.beyond import BEYOND
+from results.gallery.beyond import BEYOND
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from search_spaces.trainable import Digits, Trainable

@@ -12,7 +12,7 @@ from rich.console import Console
 from tests_support import SMALL
 
 from results.figures.paper.catalog import FIGURES
-from results.gallery import read_records
+from results.gallery.records import read_records
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend

@@ -16,7 +16,7 @@ from results.figures.paper.means import MAX_CURVE_POINTS, low_middle_high, mean_
 from results.figures.paper.modes import evolve_mode
 from results.figures.paper.sources import NO_SWEEPS, Tables
 from results.figures.style import PRINT_DPI
-from results.paper.beyond import BEYOND
+from results.gallery.beyond import BEYOND
 from search_spaces.errors import InputError
 
 EPOCHS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from results.paper.beyond import BEYOND
-from results.paper.exhibits import EXHIBITS, Exhibit
+from results.gallery.beyond import BEYOND
+from results.gallery.exhibits import EXHIBITS, Exhibit
 from results.store.files import write_bytes, write_text
 from search_spaces.errors import InputError, first_problem
 

@@ -14,13 +14,14 @@ from results.figures.drawing import Drawing as Drawn
 from results.figures.drawing import render
 from results.figures.layout import new_figure
 from results.figures.paper.catalog import FIGURES
-from results.gallery import Finding, Record, SweepUsed, read_records, write_record
-from results.gallery_pages import render_html, render_markdown
-from results.paper.beyond import BEYOND
-from results.paper.exhibits import EXHIBITS
+from results.gallery.beyond import BEYOND
+from results.gallery.exhibits import EXHIBITS
+from results.gallery.html import render_html
+from results.gallery.markdown import render_markdown
+from results.gallery.records import Finding, Record, SweepUsed, read_records, write_record
 from search_spaces.errors import InputError
 
-GRIDS = Path(__file__).parents[2] / "grids"
+GRIDS = Path(__file__).parents[3] / "grids"
 FINDING = Finding(
     what="t* falls as 1/(ηλ)",
     claim="scaling",

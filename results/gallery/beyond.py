@@ -10,7 +10,7 @@ import pandas as pd
 
 from results.figures.axes import plain
 from results.figures.paper.decay import KAPPA
-from results.paper.exhibits import Exhibit, Number, Statement
+from results.gallery.exhibits import Exhibit, Number, Statement
 
 __all__ = ["BEYOND"]
 

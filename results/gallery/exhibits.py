@@ -69,7 +69,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhibit:
-    """One figure of the paper in the gallery, or one beyond the paper (``results.paper.beyond``).
+    """One figure of the paper in the gallery, or one beyond the paper (``results.gallery.beyond``).
 
     Attributes:
         label: as the paper calls it; of one beyond it, B and a number.

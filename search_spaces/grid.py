@@ -184,3 +184,8 @@ class Grid(Section):
     """Whether the weights of every point that was trained to its end stay, in ``weights/POINT-DIGEST.pt``: parameters
     and buffers by name, for ``model.load_state_dict``. A training loop of one's own, and theory, have none. Points that
     have ended before are not trained again for it."""
+
+    @property
+    def device(self) -> str:
+        """The torch device that the packs of this grid train on."""
+        return "cuda" if self.resources.gpus_per_pack > 0 else "cpu"

@@ -17,6 +17,7 @@ from rich.console import Console
 from results.store.place import place
 from search_spaces.errors import InputError
 from search_spaces.section import MAX_EPOCHS
+from sweeper.console import escaped, stderr
 from sweeper.options import (
     STATUS_BAD_INPUT,
     STATUS_DONE,
@@ -30,12 +31,10 @@ from sweeper.options import (
     Settings,
     SweepFolder,
     Tracking,
-    escaped,
     load,
     pair,
     ray_backend,
     runner,
-    stderr,
     stopped_in_order,
     sweep_folder,
     tracking_of,

@@ -1,7 +1,6 @@
 """What ``sweeper verify`` found, and how it is printed."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -10,7 +9,7 @@ from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 
-from results.store.place import ObjectPath, Place
+from sweeper.console import untrusted
 
 _SHOWN = 20
 
@@ -90,20 +89,7 @@ def _show_faults(title: str, faults: Sequence[Fault], console: Console) -> None:
         console.print(f"\n[bold]{title}[/]")
     for fault in faults[:_SHOWN]:
         again = f" → {fault.again}" if fault.again else ""
-        line = plain(f"  {fault.file}: {fault.why}{again}")
+        line = untrusted(f"  {fault.file}: {fault.why}{again}")
         console.print(line, soft_wrap=True, highlight=False)
     if len(faults) > _SHOWN:
         console.print(f"  … and {len(faults) - _SHOWN:,} more; --json shows all")
-
-
-def plain(text: str) -> str:
-    """Without what would command a terminal, or Rich: it may come from a file that anybody wrote."""
-    return escape(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
-
-
-def short(path: Place) -> str:
-    """Relative to the present folder where that is shorter."""
-    if isinstance(path, ObjectPath):
-        return str(path)
-    relative = os.path.relpath(path)
-    return relative if len(relative) < len(str(path)) else str(path)

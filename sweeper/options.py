@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from results.store.place import Place, place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
+from sweeper.console import escaped, stderr
 
 if TYPE_CHECKING:
     from sweeper.backends import Backend
@@ -146,11 +146,12 @@ def ray_backend(grid: Grid, address: str | None) -> RayBackend:
 
 def tracking_of(uri: str | None, out: Place) -> str | None:
     """Where MLflow is; None for no tracking."""
-    from sweeper.tracking.address import default_uri, mask
+    from sweeper.console import mask_secrets
+    from sweeper.tracking.address import default_uri
 
     if uri not in {None, "none"} and not re.match(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://", str(uri)):
         raise InputError(
-            f"--tracking-uri {mask(str(uri))}: give 'none', http(s)://… or a database such as sqlite:///…."
+            f"--tracking-uri {mask_secrets(str(uri))}: give 'none', http(s)://… or a database such as sqlite:///…."
         )
     if uri is not None or not isinstance(out, Path):
         return None if uri == "none" else uri
@@ -168,20 +169,3 @@ def sweep_folder(text: str) -> Place:
     else:
         names_in(root, SweepDir(root).plan.name)  # whether there is such a bucket
     return root
-
-
-class _Lasting(Console):
-    """A terminal that goes away, or a pipe that breaks, ends no sweep."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-
-
-def stderr() -> Console:
-    """Where all goes that is no answer."""
-    return _Lasting(stderr=True)
-
-
-def escaped(text: str) -> str:
-    """Text in which Rich sees no markup."""
-    return text.replace("[", r"\[")

@@ -9,7 +9,6 @@ import torch
 from search_spaces.grid import Grid
 from search_spaces.plan import Pack, Plan
 from search_spaces.recipe import recipe_of
-from sweeper.run import device_of
 from trainables.train import PackTraining, start_training
 
 SECONDS = 1.0
@@ -34,7 +33,7 @@ def measure_pace(grid: Grid, pack: Pack) -> Pace | None:
 
     Needs the data of the grid.
     """
-    points, device = pack.points, device_of(grid)
+    points, device = pack.points, grid.device
     if device == "cuda" and not torch.cuda.is_available():
         return None
     if device == "cpu" and pack.cost.flops / pack.cost.steps * len(points) > MOST_FLOPS:

@@ -16,12 +16,12 @@ from results.store.files import read_parquet, write_text
 from results.store.place import Place, place
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
+from search_spaces.dump import to_yaml
 from search_spaces.grid import Grid
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.conclude import Account
-from sweeper.run import to_yaml
 from sweeper.setting import Setting, setting_of
 from trainables.peaked import SURE
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
+from sweeper.console import counted, duration
 from sweeper.events import Progress
 
 if TYPE_CHECKING:
@@ -171,9 +172,9 @@ class Display:
         packs, workers = len(self._plan.packs), self._plan.workers
         before = f" ({self.tally.done_before:,} done before)" if self.tally.done_before else ""
         self._console.print(
-            f"[bold]{self._title}[/]: {_count(self.tally.total, 'point')}{before} in {_count(packs, 'pack')} on "
-            f"{_count(workers, 'worker')}, {_count(self.tally.steps_total, 'step')}"
-            + (f"; {_count(self._under_way, 'pack')} under way before" if self._under_way else ""),
+            f"[bold]{self._title}[/]: {counted(self.tally.total, 'point')}{before} in {counted(packs, 'pack')} on "
+            f"{counted(workers, 'worker')}, {counted(self.tally.steps_total, 'step')}"
+            + (f"; {counted(self._under_way, 'pack')} under way before" if self._under_way else ""),
             soft_wrap=True,
             highlight=False,
         )
@@ -229,18 +230,18 @@ class Display:
         tally, outcomes = self.tally, self.tally.outcomes()
         parts = [f"{len(tally.ends):,}/{tally.total:,} points"]
         if tally.active:
-            parts.append(f"{_count(len(tally.active), 'pack')} running")
+            parts.append(f"{counted(len(tally.active), 'pack')} running")
         parts += [f"{outcomes[o]} {o}" for o in (Outcome.DIVERGED, Outcome.STOPPED, Outcome.FAILED) if outcomes[o]]
         if (best := tally.best()) is not None:
             parts.append(f"best {best:.4f}")
         if self._law and (kappa := tally.kappa()):
-            parts.append(f"κ ≈ {kappa[0]:.2f} ({_count(kappa[1], 'point')})")
+            parts.append(f"κ ≈ {kappa[0]:.2f} ({counted(kappa[1], 'point')})")
         if rate := tally.rate(time.monotonic()):
             parts.append(f"{rate:,.0f} steps/s")
         if why := tally.waiting.get(None):
             parts.append(why)
         for why, packs in Counter(why for pack, why in tally.waiting.items() if pack).items():
-            parts.append(f"{_count(packs, 'pack')} waiting: {why}")
+            parts.append(f"{counted(packs, 'pack')} waiting: {why}")
         return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] or tally.waiting else "")
 
     def _makespan(self) -> str:
@@ -251,7 +252,7 @@ class Display:
         if seconds < TELLING_SECONDS or not bound:
             return ""
         return (
-            f"trained in {duration(seconds)} on {_count(workers, 'worker')}, {seconds / bound:.2f} × the bound "
+            f"trained in {duration(seconds)} on {counted(workers, 'worker')}, {seconds / bound:.2f} × the bound "
             f"(longest pack {duration(longest)}, all packs {duration(all_packs)})"
         )
 
@@ -270,17 +271,3 @@ class _Cell:
             self._handle = display(renderable, display_id=True)
         else:
             self._handle.update(renderable)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def duration(seconds: float) -> str:
-    """``0:42``, ``1:02:03`` or ``3 d 04:05``."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours:02}:{minutes:02}"
-    return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"

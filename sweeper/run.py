@@ -5,7 +5,6 @@ from contextlib import ExitStack, closing, contextmanager
 from importlib import import_module
 from threading import Timer
 
-import yaml
 from rich.console import Console
 
 from results.analysis.regime import setup_of
@@ -17,12 +16,12 @@ from results.store.place import Place
 from results.store.plan_file import PlanFile, earlier_plan, read_grid, write_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.changes import conflicts
+from search_spaces.dump import to_yaml
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.plan import Pack, Plan, Profile, make_plan, variants
 from search_spaces.points import Point, ids_in, make_points
 from search_spaces.recipe import Variant, recipe_of
-from search_spaces.yaml_text import scalar
 from sweeper.backends import Backend
 from sweeper.capacity import Capacity
 from sweeper.conclude import ANALYSIS, Account, conclude
@@ -167,11 +166,6 @@ def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False)
     return {v: profile(recipe_of(grid, v), processes, only_plan=only_plan) for v in variants(points)}
 
 
-def device_of(grid: Grid) -> str:
-    """The torch device that a pack of this grid trains on."""
-    return "cuda" if grid.resources.gpus_per_pack > 0 else "cpu"
-
-
 def missing_points(directory: SweepDir, points: Sequence[Point]) -> list[Point]:
     """Points to train: those that have not ended, after ``put_in_order`` has taken out those that failed."""
     ended = read_ends(directory).keys()
@@ -222,29 +216,7 @@ def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan
     """Write grid and plan."""
     earlier = earlier_plan(directory)
     write_text(directory.grid, to_yaml(grid))
-    written = write_plan(directory, points, plan, device_of(grid), grid.resources)
+    written = write_plan(directory, points, plan, grid.device, grid.resources)
     make_folder(directory.rows)
     gone = {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs}
     claim_all(directory, gone)  # a worker of an earlier run that begins one only now sees that it is overtaken
-
-
-def to_yaml(grid: Grid) -> str:
-    """The grid as resolved: every key, every value of every axis."""
-    return yaml.dump(
-        grid.model_dump(mode="json"),
-        Dumper=_Quoting,
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=None,
-        width=110,
-    )
-
-
-class _Quoting(yaml.SafeDumper):
-    """Quotes words that ``read_yaml`` would take for numbers: PyYAML's own rules, of YAML 1.1, differ (``1e-3``)."""
-
-
-_Quoting.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, '"' if scalar(text) != text else None),
-)

@@ -23,8 +23,7 @@ from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop, judged_by
 from sweeper.capacity import Capacity, capacity_here
 from sweeper.conclude import Account
-from sweeper.inspection import short
-from sweeper.progress import duration
+from sweeper.console import duration, number_range, short_path
 
 if TYPE_CHECKING:
     from sweeper.backends.ray_backend import RayBackend
@@ -100,14 +99,14 @@ def _plan_summary(
     workers = f"{plan.workers} worker" + "s" * (plan.workers > 1)
     table = Table.grid(padding=(0, 2))
     measuring = cost.measuring_flops / cost.flops if cost.flops else 0.0
-    size = f": {_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} "
+    size = f": {number_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} "
     size += f"{judged_by(grid.trainable)} samples"
     rows = {
         "points": _points(grid, len(plan.points)),
         "trains": grid.trainable.title + (size if profiles[0].parameters else ""),
         **_optimizer(grid),
         "L2": _l2(grid, [p.decay for p in profiles]),
-        "budgets": f"{_range(budgets)} epochs",
+        "budgets": f"{number_range(budgets)} epochs",
         **_stop(grid, plan, by_variant),
         "steps": f"{cost.steps:,}{_shares(profiles)}",
         "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
@@ -150,7 +149,7 @@ def _shares(profiles: list[Profile]) -> str:
     if counts == [1]:
         return ""
     sizes = sorted({p.batch // p.micro_batches for p in profiles})
-    text = f", each of {_range(counts)} micro-batches of {_range(sizes)} samples"
+    text = f", each of {number_range(counts)} micro-batches of {number_range(sizes)} samples"
     return text + (f", shared by {processes} processes" if processes > 1 else ", one after the other")
 
 
@@ -188,7 +187,7 @@ def _pack_table(plan: Plan) -> Table:
     for name in ("pack", "points", "eta", "lam", "epochs", "steps", "share"):
         table.add_column(name, justify="left" if name in {"pack", "eta", "lam", "epochs"} else "right")
     for pack in plan.packs[:_PACKS_SHOWN]:
-        axes = (_range([getattr(p, a) for p in pack.points]) for a in ("eta", "lam", "budget"))
+        axes = (number_range([getattr(p, a) for p in pack.points]) for a in ("eta", "lam", "budget"))
         share = pack.cost.flops / plan.cost.flops if plan.cost.flops else pack.cost.steps / plan.cost.steps
         table.add_row(pack.id, f"{len(pack.points)}", *axes, f"{pack.cost.steps:,}", f"{share:.1%}")
     if len(plan.packs) > _PACKS_SHOWN:
@@ -228,10 +227,10 @@ def show_account(
         f"\n[bold]points[/]   {counts or 'none ended'}" + (f", {account.missing:,} missing" if account.missing else "")
     )
     for label, path in {"report": root / "report.html", "table ": root / "rows"}.items():
-        console.print(f"[bold]{label}[/]   {escape(short(path))}", soft_wrap=True, highlight=False)
+        console.print(f"[bold]{label}[/]   {escape(short_path(path))}", soft_wrap=True, highlight=False)
     if tracked:
         console.print(
-            f"[bold]MLflow[/]   sweeper ui --out {escape(short(root.parent))}", soft_wrap=True, highlight=False
+            f"[bold]MLflow[/]   sweeper ui --out {escape(short_path(root.parent))}", soft_wrap=True, highlight=False
         )
 
 
@@ -247,9 +246,4 @@ def _show_failures(account: Account, directory: SweepDir, console: Console) -> N
         console.print(f"\n[{color}]{count} {outcome}:[/] {escape(why)}", soft_wrap=True)
         log = directory.logs / f"{ends[0].point}.txt"
         if outcome is Outcome.FAILED and log.is_file():
-            console.print(f"  traceback: {escape(short(log))}", soft_wrap=True, highlight=False)
-
-
-def _range(values: list[float] | list[int]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:,.4g}" if low == high else f"{low:,.4g} … {high:,.4g}"
+            console.print(f"  traceback: {escape(short_path(log))}", soft_wrap=True, highlight=False)

@@ -24,9 +24,8 @@ from results.store.place import Place
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir, each, files_of
 from search_spaces.errors import InputError, reason
-from sweeper.inspection import plain, short
+from sweeper.console import counted, duration, short_path, untrusted
 from sweeper.lock import holder
-from sweeper.progress import duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +100,7 @@ def show_status(root: Place, console: Console, *, as_json: bool = False) -> None
     rows = sum(status.under_way.values())
     console.print(
         f"  {status.missing:>7,} missing"
-        + (f", {_plural(len(status.under_way), 'pack')} under way with {rows:,} rows" if status.under_way else "")
+        + (f", {counted(len(status.under_way), 'pack')} under way with {rows:,} rows" if status.under_way else "")
         + (f", about {duration(status.eta_seconds)} of training" if status.eta_seconds is not None else "")
     )
     disk = ", ".join(f"{name} {decimal(size)}" for name, size in sizes.items())
@@ -133,7 +132,7 @@ def watch(root: Place, console: Console, seconds: float) -> None:
     console.print(line(status), soft_wrap=True, highlight=False)
     _show_trouble(status, root, console)
     if (report := SweepDir(root).report).is_file():
-        console.print(f"[bold]report[/]   {escape(short(report))}", soft_wrap=True, highlight=False)
+        console.print(f"[bold]report[/]   {escape(short_path(report))}", soft_wrap=True, highlight=False)
 
 
 def line(status: Status) -> str:
@@ -145,24 +144,24 @@ def line(status: Status) -> str:
         parts_ += ["the analysis is under way"]
     if status.missing:
         under_way = "under way" if status.running else "begun"
-        parts_ += [f"{_plural(len(status.under_way), 'pack')} {under_way}"] if status.under_way else []
+        parts_ += [f"{counted(len(status.under_way), 'pack')} {under_way}"] if status.under_way else []
         parts_ += [f"about {duration(status.eta_seconds)} of training left"] if status.eta_seconds is not None else []
         parts_ += [
             f"run by {escape(status.running)}"
             if status.running
             else "[yellow]nobody runs it, the same command goes on[/]"
         ]
-    parts_ += [f"[red]{_plural(len(status.given_up), 'pack')} given up[/]"] if status.given_up else []
+    parts_ += [f"[red]{counted(len(status.given_up), 'pack')} given up[/]"] if status.given_up else []
     return " · ".join(parts_)
 
 
 def _show_trouble(status: Status, root: Place, console: Console) -> None:
     for pack, why in status.given_up.items():
-        console.print(f"[red]given up:[/] pack {escape(pack)}: {plain(why)}", highlight=False, soft_wrap=True)
+        console.print(f"[red]given up:[/] pack {escape(pack)}: {untrusted(why)}", highlight=False, soft_wrap=True)
     for part, why in status.damaged.items():
-        console.print(f"[red]damaged:[/] {escape(part)}: {plain(why)}", highlight=False, soft_wrap=True)
+        console.print(f"[red]damaged:[/] {escape(part)}: {untrusted(why)}", highlight=False, soft_wrap=True)
     if status.damaged:
-        console.print(f"'sweeper verify {escape(short(root))}' says more", highlight=False, soft_wrap=True)
+        console.print(f"'sweeper verify {escape(short_path(root))}' says more", highlight=False, soft_wrap=True)
 
 
 def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, str]]:
@@ -220,10 +219,6 @@ def _largest(metadata: pq.FileMetaData, column: str) -> float:
     at = metadata.schema.names.index(column)
     statistics = [metadata.row_group(k).column(at).statistics for k in range(metadata.num_row_groups)]
     return max((float(s.max) for s in statistics if s is not None and s.has_min_max), default=0.0)
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _bytes(directory: SweepDir) -> dict[str, int]:

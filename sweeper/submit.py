@@ -5,10 +5,10 @@ from pathlib import Path
 
 from results.store.files import write_text
 from results.store.place import place
+from search_spaces.dump import to_yaml
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
-from sweeper.run import to_yaml
-from sweeper.tracking.address import mask
+from sweeper.console import mask_secrets
 from sweeper.travel import luggage
 
 __all__ = ["JobFailedError", "submit_grid"]
@@ -41,10 +41,10 @@ def submit_grid(
             f"--out {out}: a folder of the cluster; give an absolute path that all its machines share, or an "
             "address in an object store, as s3://bucket/runs."
         )
-    if tracking_uri is not None and mask(tracking_uri) != tracking_uri:
+    if tracking_uri is not None and mask_secrets(tracking_uri) != tracking_uri:
         raise InputError(
-            f"--tracking-uri {mask(tracking_uri)}: whoever sees the dashboard can read the command of a job. Set "
-            "MLFLOW_TRACKING_URI where the cluster's head runs, and leave this option out."
+            f"--tracking-uri {mask_secrets(tracking_uri)}: whoever sees the dashboard can read the command of a job. "
+            "Set MLFLOW_TRACKING_URI where the cluster's head runs, and leave this option out."
         )
     try:
         from sweeper.backends import ray_jobs  # noqa: PLC0415 - where Ray is not installed, all else works

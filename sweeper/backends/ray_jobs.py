@@ -15,8 +15,8 @@ from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from search_spaces.errors import InputError
+from sweeper.console import mask_secrets
 from sweeper.holder import DASHBOARD
-from sweeper.tracking.address import mask
 
 START_SECONDS = 300.0  # for the cluster to give the driver a place, and for that to find its grid and data right
 STOP_SECONDS = 30  # that a job which is stopped has for its workers to commit and leave; Ray's own are 3
@@ -56,7 +56,7 @@ def submit(
                 "working_dir": str(folder),
                 "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), "PYTHONUNBUFFERED": "1"},
             },
-            metadata={"sweep": name, DASHBOARD: mask(address)},  # whoever sees the cluster can read it
+            metadata={"sweep": name, DASHBOARD: mask_secrets(address)},  # whoever sees the cluster can read it
         )
     except (RayError, RuntimeError, OSError) as error:
         raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_line(error)}).") from None

@@ -6,17 +6,7 @@ import sys
 from pathlib import Path
 
 from results.store.place import Place
-
-__all__ = [
-    "ENVIRONMENT",
-    "RUNS",
-    "artifacts_uri",
-    "default_uri",
-    "mask",
-    "page_of",
-    "serve_ui",
-    "without_secrets",
-]
+from sweeper.console import mask_secrets
 
 RUNS = "workflowType=machine_learning"  # MLflow shows the pages for language models to who has not chosen
 
@@ -53,18 +43,12 @@ def page_of(uri: str, experiment: str, run: str) -> str | None:
     return f"{re.sub('://.*@', '://', uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}?{RUNS}"
 
 
-def mask(uri: str) -> str:
-    """``uri`` with passwords and tokens as stars."""
-    hidden = re.sub(r"(://[^:/@?#]*):.*@", r"\1:***@", uri)
-    return re.sub(r"(?i)([?&][^=&]*(?:password|passwd|pwd|token|secret|key)[^=&]*=)[^&]*", r"\1***", hidden)
-
-
 def without_secrets(text: str, uri: str) -> str:
     """``text`` without the passwords of ``uri``."""
     secrets = re.findall(r"://[^:/@?#]*:(.+)@", uri)
     for secret in secrets:
         text = text.replace(secret, "***")
-    return mask(text.replace(uri, mask(uri)))
+    return mask_secrets(text.replace(uri, mask_secrets(uri)))
 
 
 def artifacts_uri(out: Place) -> str:

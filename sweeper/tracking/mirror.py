@@ -21,7 +21,8 @@ from results.store.place import Place
 from results.store.plan_file import earlier_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from sweeper.tracking.address import ENVIRONMENT, artifacts_uri, mask, page_of, without_secrets
+from sweeper.console import mask_secrets
+from sweeper.tracking.address import ENVIRONMENT, artifacts_uri, page_of, without_secrets
 from sweeper.tracking.page import EXPERIMENT, experiment_note
 from sweeper.tracking.parallel import in_parallel
 from sweeper.tracking.projection import (
@@ -151,7 +152,7 @@ class Mirror:
             terminate(held.tracker, held.parent, "FINISHED" if complete else "KILLED", end)
             self._parts = listing
             return MirrorReport(
-                uri=mask(self._uri),
+                uri=mask_secrets(self._uri),
                 page=page_of(self._uri, held.experiment, held.parent.id),
                 experiment=held.experiment,
                 run=held.parent.id,
@@ -198,7 +199,7 @@ class Mirror:
             self._held = None
             reason = without_secrets(_reason(error), self._uri)
             raise TrackingError(
-                f"MLflow at {mask(self._uri)} could not be filled ({reason}); nothing is lost, "
+                f"MLflow at {mask_secrets(self._uri)} could not be filled ({reason}); nothing is lost, "
                 f"'sweeper track {self._directory.root}' sends what is missing."
             ) from None
 

@@ -7,8 +7,9 @@ from rich.console import Console
 from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
+from sweeper.console import duration
 from sweeper.events import Progress
-from sweeper.progress import Display, Tally, duration
+from sweeper.progress import Display, Tally
 from sweeper.run import plan_for, profiles_of
 
 

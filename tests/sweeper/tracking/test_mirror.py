@@ -29,9 +29,10 @@ from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.conclude import conclude
+from sweeper.console import mask_secrets
 from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.tracking import runs as tracked_run
-from sweeper.tracking.address import default_uri, mask, serve_ui
+from sweeper.tracking.address import default_uri, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
 from sweeper.worker import run_pack
 
@@ -370,7 +371,7 @@ def test_nothing_new_costs_no_request(sweep, monkeypatch):
     ],
 )
 def test_passwords_are_masked(uri, shown):
-    assert mask(uri) == shown
+    assert mask_secrets(uri) == shown
 
 
 def test_the_page_is_for_this_machine_only(tmp_path):

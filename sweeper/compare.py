@@ -5,12 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from results.analysis.peaks import find_peaks
-from results.claims.comparison import INCONCLUSIVE, Contest, Side, compare
+from results.claims.comparison import Contest, Side, compare
 from results.figures.comparison import draw_comparison
 from results.figures.drawing import save
 from results.store.files import write_text
@@ -31,6 +27,10 @@ class Comparison:
     names: tuple[str, str]
     contests: tuple[Contest, ...]
     folder: Place
+
+    def to_json(self) -> dict[str, Sequence[object]]:
+        """A dict for ``json.dumps``."""
+        return {"sweeps": self.names, "contests": [c.to_json() for c in self.contests]}
 
 
 def compare_sweeps(first: Place, second: Place, accuracy: float | None, out: Place | None) -> Comparison:
@@ -53,25 +53,8 @@ def compare_sweeps(first: Place, second: Place, accuracy: float | None, out: Pla
     folder = out if out is not None else Path.cwd() / "-".join(["comparison", *(n.replace("/", "-") for n in names)])
     save(draw_comparison(a, b), folder)
     comparison = Comparison(names=names, contests=contests, folder=folder)
-    write_text(folder / "comparison.json", json.dumps(_content(comparison), indent=2, allow_nan=False) + "\n")
+    write_text(folder / "comparison.json", json.dumps(comparison.to_json(), indent=2, allow_nan=False) + "\n")
     return comparison
-
-
-def show_comparison(comparison: Comparison, console: Console, *, as_json: bool) -> None:
-    """Print who wins in what, why, and where the figure lies."""
-    if as_json:
-        console.print_json(json.dumps(_content(comparison), allow_nan=False))
-        return
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("", *comparison.names, "difference or ratio", "better"):
-        table.add_column(escape(name))
-    for c in comparison.contests:
-        winner = f"[yellow]? {c.winner}[/]" if c.winner == INCONCLUSIVE else f"[green]✓ {escape(c.winner)}[/]"
-        table.add_row(c.claim, _number(c.a), _number(c.b), _number(c.value) + escape(_interval(c)), winner)
-    console.print(table)
-    for c in comparison.contests:
-        console.print(f"[bold]{c.claim}[/]: {escape(c.why)}", soft_wrap=True, highlight=False)
-    console.print(f"\n[bold]figure[/]   {escape(str(comparison.folder / 'comparison.svg'))}", soft_wrap=True)
 
 
 def read_side(path: Place, name: str) -> Side:
@@ -100,15 +83,3 @@ def _names(first: Place, second: Place) -> tuple[str, str]:
     one, two = _address(first).split("/"), _address(second).split("/")
     depth = next(n for n in range(1, max(len(one), len(two)) + 1) if one[-n:] != two[-n:])
     return "/".join(one[-depth:]), "/".join(two[-depth:])
-
-
-def _content(comparison: Comparison) -> dict[str, Sequence[object]]:
-    return {"sweeps": comparison.names, "contests": [c.to_json() for c in comparison.contests]}
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _interval(contest: Contest) -> str:
-    return "" if contest.interval is None else f" [{contest.interval[0]:.3g}, {contest.interval[1]:.3g}]"

@@ -1,7 +1,5 @@
 """How far a sweep is, from its files alone: what ``sweeper status`` prints once and ``sweeper watch`` follows."""
 
-import json
-import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -10,10 +8,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.filesize import decimal
-from rich.live import Live
-from rich.markup import escape
 
 from results.store.commits import Commit, PointEnd, read_commit
 from results.store.files import open_parquet
@@ -24,7 +18,6 @@ from results.store.place import Place
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir, each, files_of
 from search_spaces.errors import InputError, reason
-from sweeper.console import counted, duration, short_path, untrusted
 from sweeper.lock import holder
 
 
@@ -88,82 +81,6 @@ def status_of(root: Place) -> Status:
     )
 
 
-def show_status(root: Place, console: Console, *, as_json: bool = False) -> None:
-    """How far a sweep is, and what it takes on the disk."""
-    status, sizes = status_of(root), _bytes(SweepDir(root))
-    if as_json:
-        console.print_json(json.dumps(status.to_json() | {"bytes": sizes}))
-        return
-    console.print(f"[bold]{escape(status.sweep)}[/], first run {status.created}", highlight=False)
-    for outcome, count in sorted(status.outcomes.items()):
-        console.print(f"  {count:>7,} {outcome}")
-    rows = sum(status.under_way.values())
-    console.print(
-        f"  {status.missing:>7,} missing"
-        + (f", {counted(len(status.under_way), 'pack')} under way with {rows:,} rows" if status.under_way else "")
-        + (f", about {duration(status.eta_seconds)} of training" if status.eta_seconds is not None else "")
-    )
-    disk = ", ".join(f"{name} {decimal(size)}" for name, size in sizes.items())
-    console.print(f"[bold]disk[/]     {disk}", highlight=False)
-    console.print(f"[bold]running[/]  {escape(status.running or 'no')}", highlight=False, soft_wrap=True)
-    _show_trouble(status, root, console)
-
-
-def watch(root: Place, console: Console, seconds: float) -> None:
-    """Follow a sweep that runs elsewhere until all is done, the report too: one line, renewed on a terminal.
-
-    Elsewhere it is printed again whenever it has changed.
-
-    Args:
-        root: folder of the sweep.
-        console: to print on.
-        seconds: between two looks.
-    """
-    status, before = status_of(root), ""
-    with Live(line(status), console=console, auto_refresh=False, transient=True) as live:
-        while status.missing or status.running:
-            if console.is_terminal:
-                live.update(line(status), refresh=True)
-            elif (now := line(status)) != before:
-                console.print(now, soft_wrap=True, highlight=False)
-                before = now
-            time.sleep(seconds)
-            status = status_of(root)
-    console.print(line(status), soft_wrap=True, highlight=False)
-    _show_trouble(status, root, console)
-    if (report := SweepDir(root).report).is_file():
-        console.print(f"[bold]report[/]   {escape(short_path(report))}", soft_wrap=True, highlight=False)
-
-
-def line(status: Status) -> str:
-    """How far a sweep is, in one line of Rich's markup."""
-    done = status.points - status.missing
-    parts_ = [f"[bold]{escape(status.sweep)}[/] {done:,}/{status.points:,} points"]
-    parts_ += [f"{count:,} {outcome}" for outcome, count in sorted(status.outcomes.items()) if outcome != "completed"]
-    if not status.missing and status.running:
-        parts_ += ["the analysis is under way"]
-    if status.missing:
-        under_way = "under way" if status.running else "begun"
-        parts_ += [f"{counted(len(status.under_way), 'pack')} {under_way}"] if status.under_way else []
-        parts_ += [f"about {duration(status.eta_seconds)} of training left"] if status.eta_seconds is not None else []
-        parts_ += [
-            f"run by {escape(status.running)}"
-            if status.running
-            else "[yellow]nobody runs it, the same command goes on[/]"
-        ]
-    parts_ += [f"[red]{counted(len(status.given_up), 'pack')} given up[/]"] if status.given_up else []
-    return " · ".join(parts_)
-
-
-def _show_trouble(status: Status, root: Place, console: Console) -> None:
-    for pack, why in status.given_up.items():
-        console.print(f"[red]given up:[/] pack {escape(pack)}: {untrusted(why)}", highlight=False, soft_wrap=True)
-    for part, why in status.damaged.items():
-        console.print(f"[red]damaged:[/] {escape(part)}: {untrusted(why)}", highlight=False, soft_wrap=True)
-    if status.damaged:
-        console.print(f"'sweeper verify {escape(short_path(root))}' says more", highlight=False, soft_wrap=True)
-
-
 def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, str]]:
     """The ledger without what cannot be read, and of that each file with what is wrong, by names and footers."""
     names = all_parts(directory)
@@ -221,7 +138,7 @@ def _largest(metadata: pq.FileMetaData, column: str) -> float:
     return max((float(s.max) for s in statistics if s is not None and s.has_min_max), default=0.0)
 
 
-def _bytes(directory: SweepDir) -> dict[str, int]:
+def disk_usage(directory: SweepDir) -> dict[str, int]:
     """Sizes of the parts, the checkpoints and the whole folder."""
     sizes = {"rows": 0, "checkpoints": 0, "in all": 0}
     for path, size in files_of(directory).items():

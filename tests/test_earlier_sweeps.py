@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
-from sweeper.cli import app
+from sweeper.cli.app import app
 from sweeper.verify import verify
 
 MADE = Path(__file__).parent / "made_before"

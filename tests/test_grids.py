@@ -8,8 +8,8 @@ from results.gallery.beyond import BEYOND
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from search_spaces.trainable import Digits, Trainable
+from sweeper.cli.plan_view import ASSUMED_SPEED
 from sweeper.run import plan_for, profiles_of
-from sweeper.show import ASSUMED_SPEED
 
 FOLDER = Path(__file__).parent.parent / "grids"
 GRIDS = sorted(FOLDER.glob("**/*.yaml"))

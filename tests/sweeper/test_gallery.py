@@ -16,7 +16,7 @@ from results.gallery.records import read_records
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.cli import main
+from sweeper.cli.app import main
 from sweeper.gallery import make_gallery
 from sweeper.run import run_sweep
 from sweeper.worker import device_name

@@ -17,7 +17,7 @@ import sweeper
 from results.forecast.measured_kappas import expected
 from search_spaces.errors import InputError
 from sweeper import AutoL2, Task, predict_lambda
-from sweeper.cli import main as cli
+from sweeper.cli.app import main as cli
 from sweeper.predict import Forecast
 
 ROOT = Path(__file__).parent.parent.parent

@@ -24,9 +24,9 @@ from results.store.place import ObjectPath, place
 from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
+from sweeper.cli.status_view import show_status, watch
 from sweeper.compare import compare_sweeps
 from sweeper.run import run_sweep
-from sweeper.status import show_status, watch
 from sweeper.tracking.mirror import mirror
 from sweeper.verify import verify
 from sweeper.weights import load_model, weight_files

@@ -9,7 +9,7 @@ from results.forecast.measured_kappas import expected
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
-from sweeper.cli import app
+from sweeper.cli.app import app
 from sweeper.predict import guess
 from sweeper.tracking.summary import artifacts
 

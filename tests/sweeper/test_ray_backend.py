@@ -7,7 +7,7 @@ import pytest
 from faults_support import descendants, listeners
 
 from search_spaces.errors import InputError
-from sweeper.show import show_plan
+from sweeper.cli.plan_view import show_plan
 
 pytestmark = pytest.mark.ray
 

@@ -14,7 +14,7 @@ from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper import run
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.show import show_plan
+from sweeper.cli.plan_view import show_plan
 from sweeper.verify import inspect
 from sweeper.weights import load_model
 from sweeper.worker import device_name

@@ -27,7 +27,7 @@ from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.checkpoints import load_checkpoint
-from sweeper.cli import app
+from sweeper.cli.app import app
 from sweeper.run import run_sweep
 
 IN_PROCESS = ("--backend", "inprocess", "--tracking-uri", "none", "--set", "resources.pack=2")

@@ -27,7 +27,7 @@ from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.inspection import show_inspection
+from sweeper.cli.views import show_inspection
 from sweeper.lock import locked
 from sweeper.pack_writer import PackWriter
 from sweeper.recovery import orphans, tidy
@@ -447,7 +447,7 @@ class _Refused(InProcessBackend):
 
 
 def test_status_tells_sizes_who_runs_it_what_was_given_up_and_what_is_damaged(sweep, small_grid):
-    from sweeper.status import show_status
+    from sweeper.cli.status_view import show_status
 
     def status(directory, **options):
         console = Console(file=io.StringIO(), width=200)

@@ -13,8 +13,9 @@ from tests_support import commit_rows, rows_table
 from results.store.attempts import claim
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
+from sweeper.cli.status_view import line, watch
 from sweeper.run import plan_for, prepare, profiles_of
-from sweeper.status import line, status_of, watch
+from sweeper.status import status_of
 
 GRID = """
 name: followed

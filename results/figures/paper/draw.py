@@ -3,9 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from results.figures.drawing import save
 from results.figures.paper.catalog import FIGURES, draw_figure, find_figure
 from results.figures.paper.sources import NO_SWEEPS, read_tables
@@ -49,13 +46,3 @@ def paper_figure(
     folder = beside if out is None else out
     save(drawing, folder, PRINT_DPI)
     return drawing.caption, [folder / f"{drawing.name}.{ending}" for ending in ("svg", "png", "csv")]
-
-
-def show_figures(console: Console) -> None:
-    """Print every figure: its name, what it shows, what it needs."""
-    table = Table(
-        "figure", "what it shows", "what the sweeps must have", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-    )
-    for name, figure in FIGURES.items():
-        table.add_row(name, figure.caption, figure.needs)
-    console.print(table, highlight=False)

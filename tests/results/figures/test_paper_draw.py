@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 from tests_support import SMALL
 
-from results.figures.paper.draw import paper_figure, show_figures
+from results.figures.paper.draw import paper_figure
 from results.store.sweep_dir import SweepDir
-from sweeper.cli import main
+from sweeper.cli.app import main
+from sweeper.cli.views import show_figures
 
 ROOT = Path(__file__).parents[3]
 

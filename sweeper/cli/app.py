@@ -17,8 +17,7 @@ from rich.console import Console
 from results.store.place import place
 from search_spaces.errors import InputError
 from search_spaces.section import MAX_EPOCHS
-from sweeper.console import escaped, stderr
-from sweeper.options import (
+from sweeper.cli.options import (
     STATUS_BAD_INPUT,
     STATUS_DONE,
     STATUS_FAILED,
@@ -33,12 +32,10 @@ from sweeper.options import (
     Tracking,
     load,
     pair,
-    ray_backend,
-    runner,
-    stopped_in_order,
     sweep_folder,
-    tracking_of,
 )
+from sweeper.cli.wiring import ray_backend, runner, stopped_in_order, tracking_of
+from sweeper.console import escaped, stderr
 
 app = typer.Typer(
     add_completion=False,
@@ -84,7 +81,7 @@ def plan(grid: GridFile, address: Address = None, settings: Settings = None) -> 
 
     Example: [cyan]sweeper plan grids/digits.yaml --set budget.max=500[/]
     """
-    from sweeper.show import show_plan
+    from sweeper.cli.plan_view import show_plan
 
     chosen = load(grid, settings)
     if address is None:
@@ -107,7 +104,7 @@ def run(
 
     Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
     """
-    from sweeper.show import show_account
+    from sweeper.cli.views import show_account
 
     chosen, sweeps = load(grid, settings, name), place(out)
     root = sweep_folder(str(sweeps / chosen.name))
@@ -223,7 +220,7 @@ def status(sweep_dir: SweepFolder, json_: Json = False) -> None:
 
     Example: [cyan]sweeper status runs/digits[/]
     """
-    from sweeper.status import show_status
+    from sweeper.cli.status_view import show_status
 
     show_status(sweep_folder(sweep_dir), Console(), as_json=json_)
 
@@ -237,7 +234,7 @@ def watch(
 
     Example: [cyan]sweeper watch runs/digits[/]
     """
-    from sweeper.status import watch as watch_
+    from sweeper.cli.status_view import watch as watch_
 
     try:
         watch_(sweep_folder(sweep_dir), Console(), every)
@@ -256,7 +253,7 @@ def verify(
     Example: [cyan]sweeper verify runs/digits --repair[/]
     """
     from results.store.sweep_dir import SweepDir
-    from sweeper.inspection import show_inspection
+    from sweeper.cli.views import show_inspection
     from sweeper.verify import verify as verify_sweep
 
     found, repaired = verify_sweep(SweepDir(sweep_folder(sweep_dir)), repair=repair)
@@ -271,8 +268,8 @@ def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
     Example: [cyan]sweeper analyze runs/digits --json[/]
     """
     from results.store.sweep_dir import SweepDir
+    from sweeper.cli.views import show_account
     from sweeper.conclude import conclude
-    from sweeper.show import show_account
 
     root = sweep_folder(sweep_dir)
     show_account(conclude(SweepDir(root)), root, Console(), as_json=json_)
@@ -299,7 +296,8 @@ def figure(
 
     Example: [cyan]sweeper figure 2 runs/digits[/]   (5ab is theory alone and takes no sweep)
     """
-    from results.figures.paper.draw import paper_figure, show_figures
+    from results.figures.paper.draw import paper_figure
+    from sweeper.cli.views import show_figures
 
     if list_:
         return show_figures(Console())
@@ -351,7 +349,8 @@ def compare(
 
     Example: [cyan]sweeper compare runs/constant runs/autol2[/]
     """
-    from sweeper.compare import compare_sweeps, show_comparison
+    from sweeper.cli.views import show_comparison
+    from sweeper.compare import compare_sweeps
 
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")

@@ -1,22 +1,18 @@
-"""What the commands share: their options, the grid or sweep that is meant, how they are interrupted."""
-
-from __future__ import annotations
+"""From options to a run: backend, tracking, signals."""
 
 import errno
-import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
-import typer
-
-from results.store.place import Place, place
+from results.store.place import Place
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
+from sweeper.cli.options import STATUS_FAILED, STATUS_INTERRUPTED
 from sweeper.console import escaped, stderr
 
 if TYPE_CHECKING:
@@ -24,31 +20,9 @@ if TYPE_CHECKING:
     from sweeper.backends.ray_backend import RayBackend
     from sweeper.conclude import Account
 
-# Of folders the options are text, since they may be addresses in an object store.
-GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid, a YAML file.", show_default=False)]
-SweepFolder = Annotated[
-    str, typer.Argument(metavar="SWEEP_DIR", help="Folder of a sweep, or its address (s3://…).", show_default=False)
-]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the grid, e.g. budget.max=500. Repeatable."),
-]
-Out = Annotated[str, typer.Option("--out", help="Folder of sweeps, or an address in an object store (s3://…).")]
-Tracking = Annotated[
-    str | None,
-    typer.Option(
-        "--tracking-uri",
-        envvar="MLFLOW_TRACKING_URI",
-        help="MLflow: a URI, or 'none'.  [default: sqlite under --out; none for an object store]",
-    ),
-]
-BackendName = Annotated[Literal["ray", "inprocess"], typer.Option("--backend", help="Where packs run.")]
-Address = Annotated[str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 # Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.
 _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
-STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
 @contextmanager
@@ -76,37 +50,6 @@ def runner(out: Place, backend: str, address: str | None, tracking_uri: str | No
     uri = tracking_of(tracking_uri, out)
     open_backend = opener(backend, address)
     return lambda grid: run_sweep(grid, out, lambda: open_backend(grid), uri, stderr())
-
-
-def load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
-    """The grid of a file, with ``--set`` and ``--name`` applied."""
-    from search_spaces.load import load_grid
-
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except IsADirectoryError:
-        raise InputError(f"{path}: this is a folder; give a YAML file such as grids/digits.yaml.") from None
-    except FileNotFoundError:
-        known = sorted(str(p) for p in Path("grids").glob("*.yaml"))
-        hint = f" There are: {', '.join(known)}." if known else ""
-        raise InputError(f"{path}: no such file.{hint}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file (UTF-8); a grid is YAML.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    named = [f"name={json.dumps(name)}"] if name is not None else []
-    try:
-        return load_grid(text, str(path), [*(settings or ()), *named])
-    except InputError as error:
-        raise InputError(str(error).replace("--set name:", "--name:") if named else str(error)) from None
-
-
-def pair(text: str) -> tuple[str, str]:
-    """KEY=VALUE of ``--only``."""
-    key, equals, value = text.partition("=")
-    if not (key and equals and value):
-        raise InputError(f"--only {text}: write KEY=VALUE, e.g. mu=0.9.")
-    return key, value
 
 
 def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
@@ -156,16 +99,3 @@ def tracking_of(uri: str | None, out: Place) -> str | None:
     if uri is not None or not isinstance(out, Path):
         return None if uri == "none" else uri
     return default_uri(out)
-
-
-def sweep_folder(text: str) -> Place:
-    """The folder of a sweep, which others may have made: there must be no way out of it."""
-    from results.store.files import names_in
-    from results.store.sweep_dir import SweepDir, refuse_links
-
-    root = place(text)
-    if isinstance(root, Path):
-        refuse_links(SweepDir(root))
-    else:
-        names_in(root, SweepDir(root).plan.name)  # whether there is such a bucket
-    return root

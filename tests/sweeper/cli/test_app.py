@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from tests_support import SMALL
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What commands print."""
 
-import json
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -9,21 +7,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from results.store.commits import PointEnd
-from results.store.place import Place
-from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.optimizer import Adam
-from search_spaces.outcome import Outcome
 from search_spaces.plan import Pack, Plan, Profile
 from search_spaces.points import count_points, make_points
 from search_spaces.recipe import Variant
 from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop, judged_by
 from sweeper.capacity import Capacity, capacity_here
-from sweeper.conclude import Account
-from sweeper.console import duration, number_range, short_path
+from sweeper.console import duration, number_range
 
 if TYPE_CHECKING:
     from sweeper.backends.ray_backend import RayBackend
@@ -32,18 +25,16 @@ if TYPE_CHECKING:
 # Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
 # 1024, a current GPU 2e13 and more in float32.
 ASSUMED_SPEED = {"cpu": 5e10, "gpu": 2e13}
-_MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 _PACKS_SHOWN = 12
 COUPLED = "Adam divides λθ by the size of each weight's gradients: κ and λ_pred mean little here; adamw is decoupled"
-WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 
 def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None) -> None:
     """Points, packs and cost of a grid on this machine, or on a cluster, where a pack is tried out; nothing runs."""
-    from sweeper.fitting import sized  # noqa: PLC0415
-    from sweeper.pace import measure_pace, seconds_of  # noqa: PLC0415 - they need torch, the other commands do not
-    from sweeper.run import plan_for, profiles_of  # noqa: PLC0415
-    from trainables.data.torchvision_sets import DataNotFoundError  # noqa: PLC0415
+    from sweeper.fitting import sized
+    from sweeper.pace import measure_pace, seconds_of
+    from sweeper.run import plan_for, profiles_of
+    from trainables.data.torchvision_sets import DataNotFoundError
 
     points, lacking = make_points(grid), ""
     try:
@@ -193,57 +184,3 @@ def _pack_table(plan: Plan) -> Table:
     if len(plan.packs) > _PACKS_SHOWN:
         table.caption = f"… and {len(plan.packs) - _PACKS_SHOWN:,} more packs"
     return table
-
-
-def show_account(
-    account: Account, root: Place, console: Console, *, as_json: bool = False, tracked: bool = False
-) -> None:
-    """Verdicts, failures by cause, and where everything lies; ``tracked`` if MLflow has it too."""
-    if as_json:
-        verdicts = [v.to_json() for v in account.analysis.verdicts]
-        content = {"sweep": root.name, "outcomes": account.outcomes, "missing": account.missing, "verdicts": verdicts}
-        console.print_json(json.dumps(content, allow_nan=False))
-        return
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    wide = console.width >= WIDE
-    for name in ("claim", "verdict", "value", "interval", *(["threshold"] if wide else [])):
-        table.add_column(name, no_wrap=True)
-    told = [v for v in account.analysis.verdicts if v.value is not None]
-    for v in told:
-        interval = "" if v.interval is None else f"\\[{v.interval[0]:.3g}, {v.interval[1]:.3g}]"
-        cells = [v.claim, _MARKS[v.verdict], f"{v.value:.3g}", interval]
-        table.add_row(*cells, *([v.threshold] if wide else []))
-    if told:
-        console.print(table)
-    for v in told:
-        if v.verdict != "pass":
-            console.print(f"[bold]{v.claim}[/]: {escape(v.why)}", soft_wrap=True, highlight=False)
-    if untold := [v.claim for v in account.analysis.verdicts if v.value is None]:
-        line = f"[bold]not to be judged by these points[/] (the report says why): {', '.join(untold)}"
-        console.print(line, soft_wrap=True, highlight=False)
-    _show_failures(account, SweepDir(root), console)
-    counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(account.outcomes.items()))
-    console.print(
-        f"\n[bold]points[/]   {counts or 'none ended'}" + (f", {account.missing:,} missing" if account.missing else "")
-    )
-    for label, path in {"report": root / "report.html", "table ": root / "rows"}.items():
-        console.print(f"[bold]{label}[/]   {escape(short_path(path))}", soft_wrap=True, highlight=False)
-    if tracked:
-        console.print(
-            f"[bold]MLflow[/]   sweeper ui --out {escape(short_path(root.parent))}", soft_wrap=True, highlight=False
-        )
-
-
-def _show_failures(account: Account, directory: SweepDir, console: Console) -> None:
-    """Failures and divergences, grouped by cause; each cause once, with a log to read."""
-    by_cause: defaultdict[tuple[Outcome, str], list[PointEnd]] = defaultdict(list)
-    for end in account.ends.values():
-        if end.outcome in {Outcome.FAILED, Outcome.DIVERGED}:
-            by_cause[end.outcome, end.why].append(end)
-    for (outcome, why), ends in sorted(by_cause.items(), key=lambda item: -len(item[1])):
-        color = "red" if outcome is Outcome.FAILED else "yellow"
-        count = f"{len(ends)} point{'s' if len(ends) > 1 else ''}"
-        console.print(f"\n[{color}]{count} {outcome}:[/] {escape(why)}", soft_wrap=True)
-        log = directory.logs / f"{ends[0].point}.txt"
-        if outcome is Outcome.FAILED and log.is_file():
-            console.print(f"  traceback: {escape(short_path(log))}", soft_wrap=True, highlight=False)

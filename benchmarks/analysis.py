@@ -169,10 +169,10 @@ def rows_of(directory, pack, points, kappa, steps, rng):
 
 
 PHASES = (  # what is timed, where its name is looked up, and how it is called in the table
-    ("sweeper.conclude", "read_plan", "plan"),
-    ("sweeper.conclude", "read_ledger", "ledger"),
-    ("sweeper.conclude", "write_points", "ledger"),
-    ("sweeper.conclude", "make_points", "plan"),
+    ("results.conclude", "read_plan", "plan"),
+    ("results.conclude", "read_ledger", "ledger"),
+    ("results.conclude", "write_points", "ledger"),
+    ("results.conclude", "make_points", "plan"),
     ("results.analyze", "row_columns", "ledger"),
     ("results.analyze", "_reduce", "read and reduce rows"),
     ("results.analysis.findings", "join", "tables of points"),
@@ -191,8 +191,8 @@ def analyze_here(root):
     started = time.perf_counter()
     from importlib import import_module
 
+    from results.conclude import conclude
     from results.store.sweep_dir import SweepDir
-    from sweeper.conclude import conclude
 
     spent = {}
 

@@ -247,7 +247,7 @@ def driver_costs(driver, span, directory):
 
 def analysis(directory):
     """What follows the last pack."""
-    from sweeper.conclude import ANALYSIS, conclude
+    from results.conclude import ANALYSIS, conclude
 
     timed(f"of that, import {ANALYSIS}", lambda: __import__(ANALYSIS))
     timed("of that, conclude", lambda: conclude(directory))

@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
+from results.conclude import Account
 from results.forecast.forecast import Forecast
 from results.store.place import Place, place
 from search_spaces.errors import InputError
@@ -23,7 +24,6 @@ from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.conclude import Account
 from sweeper.predict import guess, predict
 from sweeper.run import run_sweep
 from trainables.given import given

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from results.conclude import Account
 from results.figures.drawing import save
 from results.figures.forecast import draw_forecast
 from results.forecast.coefficient import STEADY, Coefficient, coefficient, interval_of_one, kappa_bound
@@ -21,7 +22,6 @@ from search_spaces.grid import Grid
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper.conclude import Account
 from sweeper.setting import Setting, setting_of
 from trainables.peaked import SURE
 

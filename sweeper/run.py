@@ -8,6 +8,7 @@ from threading import Timer
 from rich.console import Console
 
 from results.analysis.regime import setup_of
+from results.conclude import ANALYSIS, Account, conclude
 from results.store.attempts import claim_all, packs_begun
 from results.store.files import make_folder, write_text
 from results.store.ledger import given_up, read_ends
@@ -24,7 +25,6 @@ from search_spaces.points import Point, ids_in, make_points
 from search_spaces.recipe import Variant, recipe_of
 from sweeper.backends import Backend
 from sweeper.capacity import Capacity
-from sweeper.conclude import ANALYSIS, Account, conclude
 from sweeper.fitting import limited, sized
 from sweeper.lock import locked
 from sweeper.progress import Display

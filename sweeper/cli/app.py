@@ -267,9 +267,9 @@ def analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
 
     Example: [cyan]sweeper analyze runs/digits --json[/]
     """
+    from results.conclude import conclude
     from results.store.sweep_dir import SweepDir
     from sweeper.cli.views import show_account
-    from sweeper.conclude import conclude
 
     root = sweep_folder(sweep_dir)
     show_account(conclude(SweepDir(root)), root, Console(), as_json=json_)
@@ -327,7 +327,7 @@ def gallery(
 
     Example: [cyan]sweeper gallery runs --out docs[/]
     """
-    from sweeper.gallery import make_gallery
+    from results.gallery.make import make_gallery
 
     roots = [place(path) for path in sweeps or ()]
     for page in make_gallery(roots, out.absolute(), grids, stderr()):
@@ -349,8 +349,8 @@ def compare(
 
     Example: [cyan]sweeper compare runs/constant runs/autol2[/]
     """
+    from results.compare import compare_sweeps
     from sweeper.cli.views import show_comparison
-    from sweeper.compare import compare_sweeps
 
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")

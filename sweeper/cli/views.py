@@ -11,13 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from results.claims.comparison import INCONCLUSIVE, Contest
+from results.compare import Comparison
+from results.conclude import Account
 from results.figures.paper.catalog import FIGURES
 from results.store.commits import PointEnd
 from results.store.place import Place
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
-from sweeper.compare import Comparison
-from sweeper.conclude import Account
 from sweeper.console import short_path, untrusted
 from sweeper.inspection import Fault, Inspection
 

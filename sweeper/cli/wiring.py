@@ -1,5 +1,7 @@
 """From options to a run: backend, tracking, signals."""
 
+from __future__ import annotations
+
 import errno
 import os
 import re
@@ -16,9 +18,9 @@ from sweeper.cli.options import STATUS_FAILED, STATUS_INTERRUPTED
 from sweeper.console import escaped, stderr
 
 if TYPE_CHECKING:
+    from results.conclude import Account
     from sweeper.backends import Backend
     from sweeper.backends.ray_backend import RayBackend
-    from sweeper.conclude import Account
 
 
 # Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.

@@ -17,6 +17,7 @@ from rich.console import Console
 from store_support import s3_store
 from tests_support import SMALL
 
+from results.compare import compare_sweeps
 from results.figures.paper.draw import paper_figure
 from results.store.files import names_in
 from results.store.parts import parts
@@ -25,7 +26,6 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.status_view import show_status, watch
-from sweeper.compare import compare_sweeps
 from sweeper.run import run_sweep
 from sweeper.tracking.mirror import mirror
 from sweeper.verify import verify

@@ -172,8 +172,8 @@ def test_a_smaller_grid_is_complete_when_its_own_points_are(sweep, small_grid):
 
 
 def test_a_sweep_without_an_end_can_be_analyzed(small_grid, tmp_path):
+    from results.conclude import conclude
     from search_spaces.points import make_points
-    from sweeper.conclude import conclude
     from sweeper.run import plan_for, prepare, profiles_of
 
     grid, directory = small_grid(), SweepDir(tmp_path / "small")

@@ -19,6 +19,7 @@ from servers_support import free_port
 from tests_support import SMALL
 from tracking_support import CREATED, GRID, START, add, begin, by_point, dump, end_of, make_rows, write_findings
 
+from results.conclude import conclude
 from results.store.commits import Commit
 from results.store.files import write_table, write_text
 from results.store.ledger import give_up
@@ -28,7 +29,6 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper.conclude import conclude
 from sweeper.console import mask_secrets
 from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.tracking import runs as tracked_run

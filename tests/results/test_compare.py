@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from tests_support import SMALL
 
+from results.compare import compare_sweeps
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_comparison
-from sweeper.compare import compare_sweeps
 from sweeper.run import run_sweep
 
 SEEDED = SMALL.replace("eta: [0.1, 0.3], lam: [0, 0.01, 0.1]", "eta: [0.3], lam: [0.01], seed: [0, 1, 2]")

@@ -12,12 +12,12 @@ from rich.console import Console
 from tests_support import SMALL
 
 from results.figures.paper.catalog import FIGURES
+from results.gallery.make import make_gallery
 from results.gallery.records import read_records
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.app import main
-from sweeper.gallery import make_gallery
 from sweeper.run import run_sweep
 from sweeper.worker import device_name
 

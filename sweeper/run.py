@@ -26,7 +26,7 @@ from search_spaces.recipe import Variant, recipe_of
 from sweeper.backends import Backend
 from sweeper.capacity import Capacity
 from sweeper.fitting import limited, sized
-from sweeper.lock import locked
+from sweeper.lock.lock import locked
 from sweeper.progress import Display
 from sweeper.recovery import drop_doubles, put_in_order, tidy
 from sweeper.stopping import stop_on_signals

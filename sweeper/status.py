@@ -18,7 +18,7 @@ from results.store.place import Place
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir, each, files_of
 from search_spaces.errors import InputError, reason
-from sweeper.lock import holder
+from sweeper.lock.lock import holder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

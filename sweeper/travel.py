@@ -12,7 +12,6 @@ from search_spaces.errors import InputError
 from search_spaces.grid import Grid
 from search_spaces.trainable import OwnLoop, OwnTrainable
 
-JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already
 MOST_BYTES = 50_000_000  # of Python source; Ray keeps what travels in the memory of the cluster's head
 _NOT_CODE = {"node_modules", "site-packages", "__pycache__"}
 _INSTALLED = ("sweeper", "trainables", "results", "search_spaces")  # on every machine, with files that are no code

@@ -25,7 +25,7 @@ from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
 from sweeper.checkpoints import checkpoint_files
 from sweeper.inspection import Checked, Fault, Inspection
-from sweeper.lock import holder, locked
+from sweeper.lock.lock import holder, locked
 from sweeper.part_checks import PartChecks
 from sweeper.recovery import drop, orphans, roll_back
 from sweeper.weights import are_whole, weight_files

@@ -16,7 +16,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from search_spaces.errors import InputError
 from sweeper.console import mask_secrets
-from sweeper.holder import DASHBOARD
+from sweeper.lock.holder import DASHBOARD
 
 START_SECONDS = 300.0  # for the cluster to give the driver a place, and for that to find its grid and data right
 STOP_SECONDS = 30  # that a job which is stopped has for its workers to commit and leave; Ray's own are 3

@@ -71,7 +71,8 @@ def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
 
 def ray_backend(grid: Grid, address: str | None) -> RayBackend:
     """A Ray of this machine, or a cluster, to which the code goes that the grid names."""
-    from sweeper.travel import JOB, luggage
+    from sweeper.lock.holder import JOB
+    from sweeper.travel import luggage
 
     try:
         from sweeper.backends.ray_backend import RayBackend

@@ -364,7 +364,7 @@ def test_only_clocks_that_never_step_backwards_decide():
         for path in (root / folder).rglob("*.py")
         if wall_clock.search(path.read_text(encoding="utf-8"))
     }
-    assert found <= {"sweeper/holder.py", "results/store/plan_file.py", "results/gallery/make.py"}
+    assert found <= {"sweeper/lock/holder.py", "results/store/plan_file.py", "results/gallery/make.py"}
 
 
 @pytest.mark.parametrize(

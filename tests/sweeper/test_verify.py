@@ -28,7 +28,7 @@ from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_inspection
-from sweeper.lock import locked
+from sweeper.lock.lock import locked
 from sweeper.pack_writer import PackWriter
 from sweeper.recovery import orphans, tidy
 from sweeper.run import run_sweep

@@ -13,14 +13,14 @@ import pytest
 
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from sweeper.lock import locked
+from sweeper.lock.lock import locked
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HOLDER = """
 import sys, time
 from pathlib import Path
 from results.store.sweep_dir import SweepDir
-from sweeper.lock import locked
+from sweeper.lock.lock import locked
 with locked(SweepDir(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(600)

@@ -14,15 +14,15 @@ from results.store.files import sizes_in
 from results.store.place import ObjectPath, place
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from sweeper import lease
-from sweeper.lock import holder, locked
+from sweeper.lock import lease
+from sweeper.lock.lock import holder, locked
 
 HOLDER = """
 import sys, time
 from results.store.place import place
 from results.store.sweep_dir import SweepDir
-from sweeper import lease
-from sweeper.lock import locked
+from sweeper.lock import lease
+from sweeper.lock.lock import locked
 lease.BEAT_SECONDS = float(sys.argv[2])
 with locked(SweepDir(place(sys.argv[1]))):
     print("held", flush=True)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from results.store.place import Place
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
-from sweeper.travel import JOB
 
 DASHBOARD = "dashboard"  # in the metadata of a job
 
@@ -67,3 +66,6 @@ def taken(root: Place, holder: Holder | None) -> InputError:
         f"{root}: this sweep is being run already, by {who}. Wait for it, stop it ({stop}), or give this run a name of "
         f"its own (--name {root.name}-2). 'sweeper status {root}' shows how far it is."
     )
+
+
+JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from results.store.sweep_dir import SweepDir, refuse_links
 from search_spaces.errors import InputError
-from sweeper.holder import Holder, taken, this_process
-from sweeper.lease import lease_holder, leased
+from sweeper.lock.holder import Holder, taken, this_process
+from sweeper.lock.lease import lease_holder, leased
 
 _HOLDER = TypeAdapter(Holder)
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}

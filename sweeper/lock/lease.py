@@ -22,7 +22,7 @@ from results.store.files import create, names_in, write_bytes
 from results.store.place import Place
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from sweeper.holder import Holder, taken, this_process
+from sweeper.lock.holder import Holder, taken, this_process
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0  # without a sign of life, after which a run is believed dead: six beats

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.holder import Holder, taken, this_process
+from sweeper.lock.holder import Holder, taken, this_process
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 

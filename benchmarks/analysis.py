@@ -93,7 +93,7 @@ def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
 
 
 def write_pack(directory, part_rows, measurements, number, points):
-    """The parts of one pack: rows by step, its points side by side, as ``sweeper.pack_writer`` writes them."""
+    """The parts of one pack: rows by step, its points side by side, as ``sweeper.worker.pack_writer`` writes them."""
     from results.store.commits import Commit, PointEnd
     from results.store.part_names import PartName
     from results.store.parts import write_part

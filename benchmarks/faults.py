@@ -40,7 +40,7 @@ from faults_support import (  # noqa: E402
 from results.store.attempts import packs_begun  # noqa: E402
 from results.store.commits import read_commit  # noqa: E402
 from results.store.parts import all_parts, is_whole, parts, remove  # noqa: E402
-from sweeper.checkpoints import restart_of  # noqa: E402
+from sweeper.worker.checkpoints import restart_of  # noqa: E402
 
 TRAINED = ("recovery.commit_seconds=0.2",)
 ROUNDS = {

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sweeper.in_code import predict_lambda
+    from sweeper.weights import load_model
     from trainables.auto_l2 import AutoL2
     from trainables.data import Dataset
     from trainables.task import Task
 
-__all__ = ["AutoL2", "Dataset", "Task", "predict_lambda"]
+__all__ = ["AutoL2", "Dataset", "Task", "load_model", "predict_lambda"]
 
 _PLACES = {
     "AutoL2": "trainables.auto_l2",
     "Dataset": "trainables.data",
     "Task": "trainables.task",
+    "load_model": "sweeper.weights",
     "predict_lambda": "sweeper.in_code",
 }
 

@@ -19,7 +19,7 @@ from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
 from sweeper.console import counted, duration
-from sweeper.events import Progress
+from sweeper.worker.messages import Progress
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle

@@ -22,8 +22,8 @@ from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point, values_elsewhere
-from sweeper.checkpoints import AFRESH, Restart, checkpoint_files, restart_behind, save_checkpoint
-from sweeper.row_buffer import table_schema
+from sweeper.worker.checkpoints import AFRESH, Restart, checkpoint_files, restart_behind, save_checkpoint
+from sweeper.worker.row_buffer import table_schema
 
 
 def damaged_parts(directory: SweepDir, names: Sequence[PartName]) -> dict[PartName, str]:

@@ -25,12 +25,12 @@ from search_spaces.points import Point, ids_in, make_points
 from search_spaces.recipe import Variant, recipe_of
 from sweeper.backends import Backend
 from sweeper.capacity import Capacity
-from sweeper.fitting import limited, sized
 from sweeper.lock.lock import locked
 from sweeper.progress import Display
 from sweeper.recovery import drop_doubles, put_in_order, tidy
 from sweeper.stopping import stop_on_signals
 from sweeper.tracking.live import LiveMirror
+from sweeper.worker.memory_limits import limited, sized
 from trainables.profile import profile
 
 ONE_PROCESS = (

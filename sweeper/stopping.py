@@ -11,7 +11,7 @@ from rich.console import Console
 
 from results.store.files import create
 from results.store.sweep_dir import SweepDir
-from sweeper.events import stop_requested
+from sweeper.worker.messages import stop_requested
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ANSWER_SECONDS, JOIN_SECONDS = 1.0, 10.0  # for a store that does not answer

@@ -23,12 +23,12 @@ from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
-from sweeper.checkpoints import checkpoint_files
 from sweeper.inspection import Checked, Fault, Inspection
 from sweeper.lock.lock import holder, locked
 from sweeper.part_checks import PartChecks
 from sweeper.recovery import drop, orphans, roll_back
-from sweeper.weights import are_whole, weight_files
+from sweeper.worker.checkpoints import checkpoint_files
+from sweeper.worker.weights import are_whole, weight_files
 
 MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000
 _TABLES = ("peaks", "within_budget", "prediction")

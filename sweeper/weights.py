@@ -1,42 +1,19 @@
-"""Weights of points at their ends, which a grid with ``keep_weights`` keeps."""
+"""The trained model of a point, for a script or notebook of one's own."""
 
 import io
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from results.store.files import names_in, write_bytes
-from results.store.part_names import digest_of
-from results.store.place import Place, place
+from results.store.place import place
 from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.trainable import KernelTrainable, OwnLoop
+from sweeper.worker.weights import are_whole, weight_files
 from trainables.task import task_of
-
-
-def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor]) -> None:
-    """Write the weights of a point whole or not at all; ``torch.load`` of the file gives a state_dict."""
-    buffer = io.BytesIO()
-    torch.save(dict(weights), buffer)
-    path = directory.weights / f"{point}-{digest_of(buffer.getvalue())}.pt"
-    write_bytes(path, buffer.getvalue())
-    for other in set(weight_files(directory, point)) - {path}:  # of an earlier attempt, on another machine say
-        other.unlink(missing_ok=True)
-
-
-def weight_files(directory: SweepDir, point: str | None = None) -> list[Place]:
-    """The files of one point, which is one if there is any, or of all."""
-    names = names_in(directory.weights, "" if point is None else f"{point}-")
-    return [directory.weights / name for name in names if name.endswith(".pt")]
-
-
-def are_whole(path: Place) -> bool:
-    """Whether the content of a file of weights is what its name says."""
-    return path.stem.rpartition("-")[2] == digest_of(path.read_bytes())
 
 
 def load_model(sweep: str | Path, point: str) -> nn.Module:

@@ -7,7 +7,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
 from sweeper.capacity import Capacity
-from sweeper.events import Notify
+from sweeper.worker.messages import Notify
 
 
 class Backend(Protocol):

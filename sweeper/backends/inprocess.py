@@ -8,9 +8,9 @@ from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
 from sweeper.capacity import Capacity, gpus_here, pack_bytes
-from sweeper.events import Notify, stop_requested
-from sweeper.pack_writer import StorageRefusedError
-from sweeper.worker import run_pack
+from sweeper.worker.messages import Notify, stop_requested
+from sweeper.worker.run_pack import run_pack
+from sweeper.worker.storage_retry import StorageRefusedError
 
 
 class InProcessBackend:

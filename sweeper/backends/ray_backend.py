@@ -26,7 +26,7 @@ from sweeper.backends.ray_look import try_out
 from sweeper.backends.ray_loss import PATIENCE_SECONDS, Loss, RayLostError, cluster_loss, guarded, own_loss
 from sweeper.backends.ray_nodes import ask
 from sweeper.capacity import Capacity, available_cpus
-from sweeper.events import Notify, Progress, stop_requested
+from sweeper.worker.messages import Notify, Progress, stop_requested
 
 if TYPE_CHECKING:
     from sweeper.pace import Pace

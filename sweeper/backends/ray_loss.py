@@ -16,7 +16,7 @@ import ray
 from ray._private import worker as ray_worker
 
 from results.store.sweep_dir import SweepDir
-from sweeper.events import stop_requested
+from sweeper.worker.messages import stop_requested
 
 LOOK_SECONDS = 1.0  # between looks at what may have died
 PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s

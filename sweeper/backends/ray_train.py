@@ -26,9 +26,9 @@ from ray.util.queue import Empty, Queue
 from results.store.place import place
 from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Resources
-from sweeper.events import Notify, Progress, stop_requested
-from sweeper.pack_writer import StorageRefusedError
-from sweeper.worker import assist_pack, run_pack
+from sweeper.worker.messages import Notify, Progress, stop_requested
+from sweeper.worker.run_pack import assist_pack, run_pack
+from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.group import GroupLostError, TorchGroup, join
 
 Report = Callable[[dict[str, Any]], None]

@@ -23,8 +23,8 @@ from sweeper.backends.ray_loss import LOOK_SECONDS, Loss, RayLostError
 from sweeper.backends.ray_patches import InOrder, Silent, patched
 from sweeper.backends.ray_turn import train_turn
 from sweeper.backends.ray_watch import StorageGoneError, Watch
-from sweeper.events import Notify
-from sweeper.worker import pulse_of
+from sweeper.worker.messages import Notify
+from sweeper.worker.run_pack import pulse_of
 
 COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
 

@@ -15,9 +15,9 @@ from results.store.ledger import ends_of_turn
 from results.store.place import place
 from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Recovery, Resources
-from sweeper.events import Progress, stop_requested, wait_for_it
-from sweeper.pack_writer import StorageRefusedError, patiently
-from sweeper.worker import run_pack
+from sweeper.worker.messages import Progress, stop_requested, wait_for_it
+from sweeper.worker.run_pack import run_pack
+from sweeper.worker.storage_retry import StorageRefusedError, patiently
 
 
 def train_turn(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:

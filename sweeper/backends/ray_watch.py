@@ -23,7 +23,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Recovery
 from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
-from sweeper.events import Notify, stop_requested
+from sweeper.worker.messages import Notify, stop_requested
 
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
 SILENT_PULSES = 3.0  # without one a worker may hang; it reports once a pulse

@@ -31,9 +31,9 @@ COUPLED = "Adam divides λθ by the size of each weight's gradients: κ and λ_p
 
 def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None) -> None:
     """Points, packs and cost of a grid on this machine, or on a cluster, where a pack is tried out; nothing runs."""
-    from sweeper.fitting import sized
     from sweeper.pace import measure_pace, seconds_of
     from sweeper.run import plan_for, profiles_of
+    from sweeper.worker.memory_limits import sized
     from trainables.data.torchvision_sets import DataNotFoundError
 
     points, lacking = make_points(grid), ""

@@ -12,10 +12,10 @@ from rich.console import Console
 from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
-from sweeper import pack_writer
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.recovery import put_in_order
 from sweeper.run import continued_plan, missing_points, prepare, profiles_of
+from sweeper.worker import pack_writer
 
 
 class Killed(BaseException):

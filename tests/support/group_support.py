@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from sweeper.worker import assist_pack
+from sweeper.worker.run_pack import assist_pack
 from trainables.data import Dataset
 from trainables.group import join
 from trainables.task import Task

@@ -29,7 +29,7 @@ from results.store.ledger import read_ends
 from results.store.parts import parts
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.worker import run_pack
+from sweeper.worker.run_pack import run_pack
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -49,7 +49,7 @@ class _Disturbed(InProcessBackend):
         self._disturb, self._after = disturb, after
 
     def run(self, directory, plan, grid, notify):
-        from sweeper.pack_writer import PackWriter
+        from sweeper.worker.pack_writer import PackWriter
 
         add = PackWriter.add
 
@@ -230,7 +230,8 @@ def test_a_stale_worker_that_wakes_up_writes_nothing(tmp_path, reference):
     sweep = Sweep(tmp_path)
     interrupted(sweep, after=1)
     pack = sweep.packs()[0]
-    code = "import sys; from sweeper.worker import run_pack; sys.exit(run_pack(*sys.argv[1:], lambda progress: None))"
+    code = "import sys; from sweeper.worker.run_pack import run_pack; "
+    code += "sys.exit(run_pack(*sys.argv[1:], lambda progress: None))"
     stale = subprocess.Popen([sys.executable, "-c", code, sweep.directory.root, pack])
     try:
         wait_for(lambda: parts(sweep.directory, pack)[-1].attempt == 1, stale)

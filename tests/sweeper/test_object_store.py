@@ -29,7 +29,8 @@ from sweeper.cli.status_view import show_status, watch
 from sweeper.run import run_sweep
 from sweeper.tracking.mirror import mirror
 from sweeper.verify import verify
-from sweeper.weights import load_model, weight_files
+from sweeper.weights import load_model
+from sweeper.worker.weights import weight_files
 
 COMMITS = "recovery.commit_seconds=0"
 pytestmark = pytest.mark.timeout(300)  # a server in Python, and processes that import torch

@@ -8,9 +8,9 @@ from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.console import duration
-from sweeper.events import Progress
 from sweeper.progress import Display, Tally
 from sweeper.run import plan_for, profiles_of
+from sweeper.worker.messages import Progress
 
 
 def _end(point, outcome=Outcome.COMPLETED, acc=0.9, kappa=0.5):

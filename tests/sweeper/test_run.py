@@ -17,7 +17,7 @@ from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.plan_view import show_plan
 from sweeper.verify import inspect
 from sweeper.weights import load_model
-from sweeper.worker import device_name
+from sweeper.worker.run_pack import device_name
 from trainables.task import task_of
 
 
@@ -91,7 +91,7 @@ def test_failed_points_are_tried_again(train, small_grid, monkeypatch):
         raise RuntimeError("no such layer")
 
     with monkeypatch.context() as patch:
-        patch.setattr("sweeper.worker.start_training", broken)
+        patch.setattr("sweeper.worker.run_pack.start_training", broken)
         directory, _, _ = train(grid)
     assert {e.outcome for e in read_ends(directory).values()} == {Outcome.FAILED}
     assert {e.why.partition(" (")[0] for e in read_ends(directory).values()} == {"RuntimeError: no such layer"}

@@ -29,10 +29,10 @@ from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_inspection
 from sweeper.lock.lock import locked
-from sweeper.pack_writer import PackWriter
 from sweeper.recovery import orphans, tidy
 from sweeper.run import run_sweep
 from sweeper.verify import inspect, verify
+from sweeper.worker.pack_writer import PackWriter
 
 PACKS = "resources.pack=2"
 

@@ -19,7 +19,7 @@ from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.app import main
 from sweeper.run import run_sweep
-from sweeper.worker import device_name
+from sweeper.worker.run_pack import device_name
 
 GRIDS = {
     "small/fig2abc": SMALL.replace("name: small", "name: small-fig2abc", 1),

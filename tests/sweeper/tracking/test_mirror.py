@@ -34,7 +34,7 @@ from sweeper.run import plan_for, prepare, profiles_of
 from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
-from sweeper.worker import run_pack
+from sweeper.worker.run_pack import run_pack
 
 
 @pytest.fixture

@@ -16,10 +16,11 @@ from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper import pack_writer
-from sweeper.checkpoints import checkpoint_files, load_checkpoint, restart_of
-from sweeper.pack_writer import PackWriter, StorageRefusedError
-from sweeper.row_buffer import RowBuffer, table_schema
+from sweeper.worker import pack_writer, storage_retry
+from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_of
+from sweeper.worker.pack_writer import PackWriter
+from sweeper.worker.row_buffer import RowBuffer, table_schema
+from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.measured import Ended, Measurement
 
 COLUMNS = ("train_acc", "train_loss", "test_loss", "weight_norm", "eta_eff", "epoch", "eta_t", "lam_t")
@@ -183,7 +184,7 @@ def test_without_room_for_a_checkpoint_rows_are_committed_all_the_same(make_writ
 @pytest.fixture
 def refusing(monkeypatch):
     """Makes a function of the writer raise an OSError so many times, before or after it has done its work."""
-    monkeypatch.setattr(pack_writer, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(storage_retry, "FIRST_WAIT", 0.001)
 
     def refuse(name, times, after=False):
         real, left = getattr(pack_writer, name), [times]

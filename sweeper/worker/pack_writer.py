@@ -7,16 +7,17 @@ from typing import Any, TypeVar
 
 from results.store.attempts import claim_next, refuse_if_overtaken
 from results.store.commits import Commit, PointEnd
-from results.store.files import size_of, write_text
+from results.store.files import write_text
 from results.store.parts import all_parts, compact, remove, write_part
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Grid, Recovery
+from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
-from sweeper.checkpoints import Checkpoint, Restart, checkpoint_files, save_checkpoint
-from sweeper.events import Notify, Progress, stop_requested, wait_for_it
-from sweeper.row_buffer import RowBuffer
-from sweeper.weights import save_weights
+from sweeper.worker.checkpoints import Checkpoint, Restart, checkpoint_files, save_checkpoint
+from sweeper.worker.messages import Notify, Progress
+from sweeper.worker.row_buffer import RowBuffer
+from sweeper.worker.storage_retry import patiently
+from sweeper.worker.weights import save_weights
 from trainables.measured import Measurement
 from trainables.memory import out_of_memory
 from trainables.peaked import note, peak_of
@@ -26,34 +27,8 @@ from trainables.train import Training
 COMMIT_SHARE = 0.02  # of the time that a pack has taken: a month of commits is then some thousand files
 MOST_COMMIT_SECONDS = 600.0  # what a crash may cost at most
 COST_SHARE = 0.02  # of the time goes into writing
-MANY_PARTS = 16  # more are put into one when the pack is done: reading a file costs as much as 10,000 rows
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts to write while storage refuses
 _Result = TypeVar("_Result")
-
-
-class StorageRefusedError(Exception):
-    """Storage has refused longer than the grid's patience, or the run is to stop while it refuses."""
-
-
-def patiently(
-    action: Callable[[], _Result], directory: SweepDir, pack: str, recovery: Recovery, notify: Notify
-) -> _Result:
-    """Do what reads or writes the sweep, and do it again while storage refuses: full, read-only or away for a while.
-
-    Raises:
-        StorageRefusedError: it still does when patience is over, or the run is to stop.
-    """
-    began, wait = time.monotonic(), FIRST_WAIT
-    while True:
-        try:
-            size_of(directory.plan)  # where storage is away, an empty folder must not be taken for the sweep's
-            return action()
-        except OSError as error:
-            waited = time.monotonic() - began
-            if waited + wait > recovery.storage_seconds or stop_requested(directory):
-                raise StorageRefusedError(f"storage refused for {waited:.0f} s: {error}") from error
-            wait_for_it(wait, directory, Progress(pack=pack, waiting=f"storage refuses: {error}"), notify)
-            wait = min(2 * wait, LONGEST_WAIT)
+MANY_PARTS = 16  # more are put into one when the pack is done: reading a file costs as much as 10,000 rows
 
 
 class PackWriter:

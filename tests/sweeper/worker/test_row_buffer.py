@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from search_spaces.points import make_points
-from sweeper.row_buffer import RowBuffer, table_schema
+from sweeper.worker.row_buffer import RowBuffer, table_schema
 from trainables.measured import Measurement
 
 COLUMNS = (

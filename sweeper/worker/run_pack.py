@@ -21,11 +21,12 @@ from search_spaces.grid import Recovery
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
 from search_spaces.section import AxisValue
-from sweeper.checkpoints import AFRESH, Restart, restart_of
-from sweeper.events import Notify, stop_requested
-from sweeper.fitting import most_that_fit, note_too_many
-from sweeper.pack_writer import PackWriter, StorageRefusedError, patiently
-from sweeper.row_buffer import RowBuffer, table_schema
+from sweeper.worker.checkpoints import AFRESH, Restart, restart_of
+from sweeper.worker.memory_limits import most_that_fit, note_too_many
+from sweeper.worker.messages import Notify, stop_requested
+from sweeper.worker.pack_writer import PackWriter
+from sweeper.worker.row_buffer import RowBuffer, table_schema
+from sweeper.worker.storage_retry import StorageRefusedError, patiently
 from trainables.assist import assist
 from trainables.group import ALONE, Group, TorchGroup
 from trainables.memory import keep_freed_memory, out_of_memory

@@ -12,7 +12,7 @@ from tests_support import commit_rows, point_end, rows_table
 from results.store.part_names import digest_of
 from results.store.parts import parts
 from results.store.sweep_dir import SweepDir
-from sweeper.checkpoints import (
+from sweeper.worker.checkpoints import (
     AFRESH,
     Checkpoint,
     Restart,

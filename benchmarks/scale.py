@@ -94,7 +94,7 @@ def timed(what, action):
 
 def before_training(directory, grid, workers):
     """What a run does before its first pack starts, step by step."""
-    from sweeper.capacity import Capacity
+    from sweeper.backends.capacity import Capacity
     from sweeper.recovery import put_in_order
     from sweeper.run import continued_plan, missing_points, prepare, profiles_of, refuse_conflicts
 
@@ -123,7 +123,7 @@ def planning(count, workers):
 def worker_imports():
     """CPU and memory of what every worker imports."""
     code = (
-        "import resource, sweeper.backends.ray_tune\n"
+        "import resource, sweeper.backends.ray.tune\n"
         "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
         "print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)"
     )
@@ -136,7 +136,7 @@ def worker_imports():
 @contextlib.contextmanager
 def cluster(nodes, cpus):
     """A Ray cluster of a head without CPUs and so many nodes on this machine, on loopback; its address."""
-    from sweeper.backends import ray_tune  # noqa: F401, I001 - first: for the environment that keeps Ray on loopback
+    import sweeper.backends.ray  # noqa: F401, I001 - first: for the environment that keeps Ray on loopback
     from ray.cluster_utils import Cluster
 
     os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parent)])  # for the workers, which need this file

@@ -24,7 +24,7 @@ from search_spaces.plan import Pack, Plan, Profile, make_plan, variants
 from search_spaces.points import Point, ids_in, make_points
 from search_spaces.recipe import Variant, recipe_of
 from sweeper.backends import Backend
-from sweeper.capacity import Capacity
+from sweeper.backends.capacity import Capacity
 from sweeper.lock.lock import locked
 from sweeper.progress import Display
 from sweeper.recovery import drop_doubles, put_in_order, tidy

@@ -57,7 +57,7 @@ def train(tmp_path, quiet):
 @pytest.fixture(scope="session")
 def ray_backend():
     """One Ray on loopback for all tests of a session."""
-    ray_backend = pytest.importorskip("sweeper.backends.ray_backend")
+    ray_backend = pytest.importorskip("sweeper.backends.ray.backend")
     backend = ray_backend.RayBackend()
     yield backend
     backend.close()

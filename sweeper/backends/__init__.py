@@ -6,7 +6,7 @@ from typing import Protocol
 from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
-from sweeper.capacity import Capacity
+from sweeper.backends.capacity import Capacity
 from sweeper.worker.messages import Notify
 
 

@@ -7,7 +7,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
-from sweeper.capacity import Capacity, gpus_here, pack_bytes
+from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes
 from sweeper.worker.messages import Notify, stop_requested
 from sweeper.worker.run_pack import run_pack
 from sweeper.worker.storage_retry import StorageRefusedError

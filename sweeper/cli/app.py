@@ -135,7 +135,7 @@ def submit(
 
     Example: [cyan]sweeper submit grids/digits.yaml --out s3://sweeps/runs --address http://127.0.0.1:8265[/]
     """
-    from sweeper.submit import JobFailedError, submit_grid
+    from sweeper.backends.ray.submit import JobFailedError, submit_grid
 
     chosen = load(grid, settings, name)
 

@@ -15,12 +15,12 @@ from search_spaces.points import count_points, make_points
 from search_spaces.recipe import Variant
 from search_spaces.section import Section
 from search_spaces.trainable import KernelTrainable, OwnLoop, judged_by
-from sweeper.capacity import Capacity, capacity_here
+from sweeper.backends.capacity import Capacity, capacity_here
 from sweeper.console import duration, number_range
 
 if TYPE_CHECKING:
-    from sweeper.backends.ray_backend import RayBackend
-    from sweeper.pace import Pace
+    from sweeper.backends.pace import Pace
+    from sweeper.backends.ray.backend import RayBackend
 
 # Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
 # 1024, a current GPU 2e13 and more in float32.
@@ -31,7 +31,7 @@ COUPLED = "Adam divides λθ by the size of each weight's gradients: κ and λ_p
 
 def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None) -> None:
     """Points, packs and cost of a grid on this machine, or on a cluster, where a pack is tried out; nothing runs."""
-    from sweeper.pace import measure_pace, seconds_of
+    from sweeper.backends.pace import measure_pace, seconds_of
     from sweeper.run import plan_for, profiles_of
     from sweeper.worker.memory_limits import sized
     from trainables.data.torchvision_sets import DataNotFoundError

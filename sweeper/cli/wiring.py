@@ -20,7 +20,7 @@ from sweeper.console import escaped, stderr
 if TYPE_CHECKING:
     from results.conclude import Account
     from sweeper.backends import Backend
-    from sweeper.backends.ray_backend import RayBackend
+    from sweeper.backends.ray.backend import RayBackend
 
 
 # Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.
@@ -71,11 +71,11 @@ def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
 
 def ray_backend(grid: Grid, address: str | None) -> RayBackend:
     """A Ray of this machine, or a cluster, to which the code goes that the grid names."""
+    from sweeper.backends.ray.code_bundle import luggage
     from sweeper.lock.holder import JOB
-    from sweeper.travel import luggage
 
     try:
-        from sweeper.backends.ray_backend import RayBackend
+        from sweeper.backends.ray.backend import RayBackend
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed here, which Ray needs; 'sweeper run --backend inprocess' does without."

@@ -180,7 +180,7 @@ def test_a_sweep_is_submitted_from_outside_and_goes_on_without_its_terminal(stac
 
 def test_a_sweep_is_submitted_to_the_object_store_and_followed_from_outside(stack):
     """As docs/cluster.md has it, with the token and the keys of this terminal in place of the ports on loopback."""
-    pytest.importorskip("sweeper.submit")
+    pytest.importorskip("sweeper.backends.ray.submit")
     token = {"RAY_AUTH_TOKEN": (stack.hosts.folder / "secrets" / "ray_token").read_text()}
     sweeper = [sys.executable, "-m", "sweeper"]
     grid = str(stack.hosts.folder / "sweeps" / "small.yaml")

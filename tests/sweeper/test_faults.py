@@ -176,7 +176,7 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
     tmp_path, monkeypatch, ray_backend, fault, times, why
 ):
     sweep = own_loop(tmp_path, fault, times)
-    from sweeper.backends import ray_tune
+    from sweeper.backends.ray import tune as ray_tune
 
     monkeypatch.syspath_prepend(tmp_path / "own")
     monkeypatch.setattr(ray_tune, "train_turn", _with_path(str(tmp_path / "own"), ray_tune.train_turn))
@@ -200,7 +200,7 @@ def test_packs_of_a_turn_share_neither_their_fate_nor_their_retries(
     """The worker of a turn of six packs dies at its third and at its fifth."""
     etas = "axes.eta=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]"
     sweep = own_loop(tmp_path, "dies", times, etas, f"recovery.retries={retries}", "resources.cpus_per_pack=2")
-    from sweeper.backends import ray_tune
+    from sweeper.backends.ray import tune as ray_tune
 
     monkeypatch.syspath_prepend(tmp_path / "own")
     monkeypatch.setattr(ray_tune, "train_turn", _with_path(str(tmp_path / "own"), ray_tune.train_turn))

@@ -211,7 +211,7 @@ def cluster(tmp_path, cpus=(1, 1)):
     """
     code = """
 import sys, time
-from sweeper.backends import ray_tune  # for the environment that keeps Ray on loopback
+from sweeper.backends.ray import tune as ray_tune  # for the environment that keeps Ray on loopback
 from ray.cluster_utils import Cluster
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
 

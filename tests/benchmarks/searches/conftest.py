@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import sweeper.backends.ray_environment  # noqa: F401 - Ray reads it once a process, and tests of others come after these
+import sweeper.backends.ray  # noqa: F401 - Ray reads its environment once a process, and tests of Ray come after these
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 

@@ -5,17 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
-
-# isort: split
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_spaces.errors import InputError
 from search_spaces.grid import Resources
-from sweeper.backends.ray_look import look
-from sweeper.capacity import Capacity, gpus_here, pack_bytes, processes_on
+from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes, processes_on
+from sweeper.backends.ray.remote import look
 
 ANSWER_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
 
@@ -78,7 +75,7 @@ def _gpus_of(answers: Sequence[tuple[Any, Mapping[str, Any]]]) -> list[int]:
     Raises:
         InputError: a node cannot answer, since sweeper or torch is not installed there.
     """
-    import_module("sweeper.backends.ray_tune")  # it is needed soon, and takes a second that they may take too
+    import_module("sweeper.backends.ray.tune")  # it is needed soon, and takes a second that they may take too
     found: list[int] = []
     until = time.monotonic() + ANSWER_SECONDS
     for answer, node in answers:

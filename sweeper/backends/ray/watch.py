@@ -10,9 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
-
-# isort: split
 import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -22,7 +19,7 @@ from results.store.ledger import ends_of_turn, give_up
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Recovery
-from sweeper.backends.ray_loss import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
+from sweeper.backends.ray.liveness import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
 from sweeper.worker.messages import Notify, stop_requested
 
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on

@@ -2,17 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
-
-# isort: split
 import ray
 
 from search_spaces.grid import Grid
 from search_spaces.plan import Pack
-from sweeper.capacity import gpus_here
+from sweeper.backends.capacity import gpus_here
 
 if TYPE_CHECKING:
-    from sweeper.pace import Pace
+    from sweeper.backends.pace import Pace
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
@@ -27,6 +24,6 @@ def look(gpus: bool) -> list[int]:
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
 def try_out(grid: Grid, pack: Pack) -> "Pace | None":
     """See ``measure_pace``."""
-    from sweeper.pace import measure_pace  # noqa: PLC0415 - whoever only looks needs no torch
+    from sweeper.backends.pace import measure_pace  # noqa: PLC0415 - whoever only looks needs no torch
 
     return measure_pace(grid, pack)

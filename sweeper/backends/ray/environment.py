@@ -1,4 +1,4 @@
-"""What Ray reads when it is imported or started; imported before anything of Ray. What the user has set stays."""
+"""Environment variables that Ray reads when it is imported or started."""
 
 import os
 
@@ -13,5 +13,9 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # CSV, JSON and TensorBoard copies of each result: half the cost of one
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-for _name, _value in _ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
+
+
+def set_environment() -> None:
+    """Set the variables that the user has not set."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)

@@ -10,9 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
-
-# isort: split
 import ray
 from ray._private import worker as ray_worker
 
@@ -22,14 +19,14 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Pack, Plan
-from sweeper.backends.ray_look import try_out
-from sweeper.backends.ray_loss import PATIENCE_SECONDS, Loss, RayLostError, cluster_loss, guarded, own_loss
-from sweeper.backends.ray_nodes import ask
-from sweeper.capacity import Capacity, available_cpus
+from sweeper.backends.capacity import Capacity, available_cpus
+from sweeper.backends.ray.liveness import PATIENCE_SECONDS, Loss, RayLostError, cluster_loss, guarded, own_loss
+from sweeper.backends.ray.nodes import ask
+from sweeper.backends.ray.remote import try_out
 from sweeper.worker.messages import Notify, Progress, stop_requested
 
 if TYPE_CHECKING:
-    from sweeper.pace import Pace
+    from sweeper.backends.pace import Pace
 
 MOST_RESTARTS = 3  # of a Ray of our own that dies before anything was committed
 FREE_SECONDS = 60.0  # for a worker to be free and to train for a second
@@ -170,7 +167,7 @@ class RayBackend:
             self._run_on(directory, plan, grid, notify, tick)
 
     def _run_on(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify, tick: Callable[[], None]) -> None:
-        from sweeper.backends.ray_tune import run_turns  # noqa: PLC0415 - as ray_nodes says
+        from sweeper.backends.ray.tune import run_turns  # noqa: PLC0415 - as ray_nodes says
 
         restarts, committed = 0, set(all_parts(directory))
         while True:

@@ -8,9 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
-
-# isort: split
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 

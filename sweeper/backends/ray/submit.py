@@ -8,8 +8,8 @@ from results.store.place import place
 from search_spaces.dump import to_yaml
 from search_spaces.errors import InputError
 from search_spaces.grid import Grid
+from sweeper.backends.ray.code_bundle import luggage
 from sweeper.console import mask_secrets
-from sweeper.travel import luggage
 
 __all__ = ["JobFailedError", "submit_grid"]
 
@@ -47,7 +47,7 @@ def submit_grid(
             "Set MLFLOW_TRACKING_URI where the cluster's head runs, and leave this option out."
         )
     try:
-        from sweeper.backends import ray_jobs  # noqa: PLC0415 - where Ray is not installed, all else works
+        from sweeper.backends.ray import jobs as ray_jobs  # noqa: PLC0415 - where Ray is not installed, all else works
     except ModuleNotFoundError as error:
         raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
     command = ["python", "-m", "sweeper", "run", _GRID, "--address", "auto", "--out", out]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module")
 def ray_nodes():
-    return pytest.importorskip("sweeper.backends.ray_nodes")
+    return pytest.importorskip("sweeper.backends.ray.nodes")
 
 
 def node(cpus=8.0, gpus=0.0, alive=True, address="10.0.0.1", **labels):

@@ -14,11 +14,11 @@ from results.store.ledger import read_ends
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
-from sweeper import travel
-from sweeper.submit import submit_grid
-from sweeper.travel import luggage
+from sweeper.backends.ray import code_bundle as travel
+from sweeper.backends.ray.code_bundle import luggage
+from sweeper.backends.ray.submit import submit_grid
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 OWN = """
 name: own
 trainable: {function: own:task, batch: full}
@@ -73,10 +73,10 @@ def test_from_a_clone_sweeper_itself_does_not_travel(folder, monkeypatch):
     (folder / "results").mkdir()
     (folder / "results" / "mine.py").write_text("")  # a package of that name which is not ours does
     for name in ("sweeper", "trainables"):
-        (folder / name).symlink_to(Path(travel.__file__).parents[1] / name)
+        (folder / name).symlink_to(Path(travel.__file__).parents[3] / name)
     with luggage(load_grid(OWN, "own.yaml"), folder) as packed:
         assert {path.name for path in packed.iterdir()} == {"own.py", "package", "results"}
-    own = Path(travel.__file__).parents[1]
+    own = Path(travel.__file__).parents[3]
     assert not [path for path in travel._sources(own) if path.is_relative_to(own / "sweeper")]
 
 

@@ -5,8 +5,8 @@ from typer.testing import CliRunner
 
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
+from sweeper.backends.pace import Pace, measure_pace, seconds_of
 from sweeper.cli.app import app
-from sweeper.pace import Pace, measure_pace, seconds_of
 from sweeper.run import plan_for, profiles_of
 
 

@@ -12,17 +12,14 @@ from collections.abc import Callable, Sequence
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
-
-# isort: split
 from ray import tune
 
 from results.store.sweep_dir import SweepDir
 from search_spaces.grid import Grid, Resources
-from sweeper.backends.ray_loss import LOOK_SECONDS, Loss, RayLostError
-from sweeper.backends.ray_patches import InOrder, Silent, patched
-from sweeper.backends.ray_turn import train_turn
-from sweeper.backends.ray_watch import StorageGoneError, Watch
+from sweeper.backends.ray.liveness import LOOK_SECONDS, Loss, RayLostError
+from sweeper.backends.ray.patches import InOrder, Silent, patched
+from sweeper.backends.ray.turn import train_turn
+from sweeper.backends.ray.watch import StorageGoneError, Watch
 from sweeper.worker.messages import Notify
 from sweeper.worker.run_pack import pulse_of
 

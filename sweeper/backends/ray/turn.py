@@ -5,9 +5,6 @@ import os
 import time
 from typing import Any
 
-import sweeper.backends.ray_environment  # noqa: F401 - before anything of Ray
-
-# isort: split
 import ray
 from ray import tune
 
@@ -58,7 +55,7 @@ def _left(directory: SweepDir, packs: list[str], reports: "_Reports") -> list[st
 def _train(root: str, pack: str, resources: Resources, reports: "_Reports", crowded: bool) -> bool:
     """Whether the turn goes on; it does not where another worker is at its pack, and so will be at the next."""
     if resources.processes_per_pack > 1:
-        from sweeper.backends.ray_train import train_together  # noqa: PLC0415 - Ray Train takes a second to import
+        from sweeper.backends.ray.processes import train_together  # noqa: PLC0415 - Ray Train takes a second to import
 
         train_together(root, pack, resources, reports.add, reports.pass_on)
         return True

@@ -62,7 +62,7 @@ def test_a_worker_that_is_lost_is_replaced_while_others_are_done_with_packs_all_
     (tmp_path / "mortal.py").write_text(MORTAL)
     (tmp_path / "naps.yaml").write_text(NAPS.format(marker=tmp_path / "marker"))
     command = [sys.executable, "-m", "sweeper", "run", "naps.yaml", "--out", "runs", "--tracking-uri", "none"]
-    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[4])])
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, check=True, timeout=300)
     directory = SweepDir(tmp_path / "runs" / "naps")
     claims = sorted((file.stat().st_mtime, file.name) for file in directory.attempts.iterdir())

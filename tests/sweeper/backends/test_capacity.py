@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.grid import Resources
-from sweeper.capacity import available_cpus, capacity_here, gpus_here, pack_bytes, processes_on
+from sweeper.backends.capacity import available_cpus, capacity_here, gpus_here, pack_bytes, processes_on
 
 
 @pytest.mark.parametrize(

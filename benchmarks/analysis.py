@@ -73,7 +73,7 @@ def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
     from results.store.sweep_dir import SweepDir
     from search_spaces.plan import Plan
     from search_spaces.points import make_points
-    from sweeper.run import prepare
+    from sweeper.driver.planning import prepare
 
     grid = grid_of(side)
     points = sorted(make_points(grid), key=lambda p: (-p.budget, p.id))

@@ -95,8 +95,10 @@ def timed(what, action):
 def before_training(directory, grid, workers):
     """What a run does before its first pack starts, step by step."""
     from sweeper.backends.capacity import Capacity
+    from sweeper.driver.conflicts import refuse_conflicts
+    from sweeper.driver.planning import continued_plan, missing_points, prepare
     from sweeper.recovery import put_in_order
-    from sweeper.run import continued_plan, missing_points, prepare, profiles_of, refuse_conflicts
+    from trainables.profile import profiles_of
 
     points = timed("make_points", lambda: make_points(grid))
     timed("refuse_conflicts", lambda: refuse_conflicts(directory, grid, points))

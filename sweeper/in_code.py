@@ -24,8 +24,8 @@ from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
+from sweeper.driver.run import run_sweep
 from sweeper.predict import guess, predict
-from sweeper.run import run_sweep
 from trainables.given import given
 from trainables.task import Task, scale_invariant_weights, task_of
 

@@ -10,8 +10,10 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
+from sweeper.driver.planning import continued_plan, missing_points, prepare
+from sweeper.driver.run import run_sweep
 from sweeper.recovery import put_in_order
-from sweeper.run import continued_plan, missing_points, prepare, profiles_of, run_sweep
+from trainables.profile import profiles_of
 
 
 @pytest.fixture

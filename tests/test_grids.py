@@ -9,7 +9,8 @@ from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from search_spaces.trainable import Digits, Trainable
 from sweeper.cli.plan_view import ASSUMED_SPEED
-from sweeper.run import plan_for, profiles_of
+from sweeper.driver.planning import plan_for
+from trainables.profile import profiles_of
 
 FOLDER = Path(__file__).parent.parent / "grids"
 GRIDS = sorted(FOLDER.glob("**/*.yaml"))

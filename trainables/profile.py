@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
-from search_spaces.plan import Profile
-from search_spaces.recipe import Recipe
+from search_spaces.grid import Grid
+from search_spaces.plan import Profile, variants
+from search_spaces.points import Point
+from search_spaces.recipe import Recipe, Variant, recipe_of
 from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, TorchvisionImages, Trainable
 from trainables.data.torchvision_sets import DataNotFoundError, published
 from trainables.kernel.cost import kernel_profile
@@ -216,3 +218,9 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         raise ValueError(f"the model returned {type(final).__name__}, not a tensor (B, C)")
     outputs.append(final.numel() // SAMPLES)
     return float(sum(flops)), sum(outputs), max(outputs), final
+
+
+def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:
+    """Cost of each variant of the grid's trainable; if ``only_plan``, of data sets that may not be there yet."""
+    processes = grid.resources.processes_per_pack
+    return {v: profile(recipe_of(grid, v), processes, only_plan=only_plan) for v in variants(points)}

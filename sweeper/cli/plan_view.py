@@ -32,9 +32,10 @@ COUPLED = "Adam divides λθ by the size of each weight's gradients: κ and λ_p
 def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None) -> None:
     """Points, packs and cost of a grid on this machine, or on a cluster, where a pack is tried out; nothing runs."""
     from sweeper.backends.pace import measure_pace, seconds_of
-    from sweeper.run import plan_for, profiles_of
+    from sweeper.driver.planning import plan_for
     from sweeper.worker.memory_limits import sized
     from trainables.data.torchvision_sets import DataNotFoundError
+    from trainables.profile import profiles_of
 
     points, lacking = make_points(grid), ""
     try:

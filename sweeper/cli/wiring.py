@@ -47,7 +47,7 @@ def stopped_in_order(folder: Place) -> Iterator[None]:
 
 def runner(out: Place, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:
     """Runs a grid, or what is missing of it, in a folder of sweeps."""
-    from sweeper.run import run_sweep
+    from sweeper.driver.run import run_sweep
 
     uri = tracking_of(tracking_uri, out)
     open_backend = opener(backend, address)

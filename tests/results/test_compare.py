@@ -14,7 +14,7 @@ from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_comparison
-from sweeper.run import run_sweep
+from sweeper.driver.run import run_sweep
 
 SEEDED = SMALL.replace("eta: [0.1, 0.3], lam: [0, 0.01, 0.1]", "eta: [0.3], lam: [0.01], seed: [0, 1, 2]")
 

@@ -19,7 +19,7 @@ from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.run import run_sweep
+from sweeper.driver.run import run_sweep
 
 GRID = """
 name: faults

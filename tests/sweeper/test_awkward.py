@@ -22,14 +22,17 @@ from results.store.tables import read_points, read_rows
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper import recovery, run
+from sweeper import recovery
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.run import plan_for, prepare, profiles_of, run_sweep
+from sweeper.driver import run
+from sweeper.driver.planning import plan_for, prepare
+from sweeper.driver.run import run_sweep
 from sweeper.verify import verify
 from sweeper.worker import pack_writer
 from sweeper.worker import run_pack as worker
 from sweeper.worker.messages import stop_requested
 from sweeper.worker.run_pack import run_pack
+from trainables.profile import profiles_of
 from trainables.train import PackTraining
 
 STEPS = [4, 8, 12]

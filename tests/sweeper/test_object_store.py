@@ -26,7 +26,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.status_view import show_status, watch
-from sweeper.run import run_sweep
+from sweeper.driver.run import run_sweep
 from sweeper.tracking.mirror import mirror
 from sweeper.verify import verify
 from sweeper.weights import load_model

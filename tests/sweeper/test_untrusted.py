@@ -27,7 +27,7 @@ from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.app import app
-from sweeper.run import run_sweep
+from sweeper.driver.run import run_sweep
 from sweeper.worker.checkpoints import load_checkpoint
 
 IN_PROCESS = ("--backend", "inprocess", "--tracking-uri", "none", "--set", "resources.pack=2")

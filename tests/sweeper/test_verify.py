@@ -28,9 +28,9 @@ from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_inspection
+from sweeper.driver.run import run_sweep
 from sweeper.lock.lock import locked
 from sweeper.recovery import orphans, tidy
-from sweeper.run import run_sweep
 from sweeper.verify import inspect, verify
 from sweeper.worker.pack_writer import PackWriter
 
@@ -152,7 +152,8 @@ def test_a_sweep_that_was_killed_is_sound_and_says_what_is_outdated(interrupted)
 def test_a_sweep_without_an_end_is_sound(small_grid, tmp_path):
     from results.store.sweep_dir import SweepDir
     from search_spaces.points import make_points
-    from sweeper.run import plan_for, prepare, profiles_of
+    from sweeper.driver.planning import plan_for, prepare
+    from trainables.profile import profiles_of
 
     grid, directory = small_grid(), SweepDir(tmp_path / "small")
     points = make_points(grid)

@@ -14,8 +14,9 @@ from results.store.attempts import claim
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from sweeper.cli.status_view import line, watch
-from sweeper.run import plan_for, prepare, profiles_of
+from sweeper.driver.planning import plan_for, prepare
 from sweeper.status import status_of
+from trainables.profile import profiles_of
 
 GRID = """
 name: followed

@@ -18,7 +18,7 @@ from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.app import main
-from sweeper.run import run_sweep
+from sweeper.driver.run import run_sweep
 from sweeper.worker.run_pack import device_name
 
 GRIDS = {

@@ -6,7 +6,8 @@ from results.store.attempts import claim
 from results.store.plan_file import cached_plan, read_grid, read_plan
 from search_spaces.errors import InputError
 from search_spaces.points import make_points
-from sweeper.run import plan_for, prepare, profiles_of
+from sweeper.driver.planning import plan_for, prepare
+from trainables.profile import profiles_of
 
 
 @pytest.fixture

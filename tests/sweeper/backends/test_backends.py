@@ -10,7 +10,7 @@ from results.store.tables import read_rows
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper.run import missing_points
+from sweeper.driver.planning import missing_points
 
 MEASURED = ["train_acc", "test_acc", "train_loss", "test_loss", "weight_norm", "decay_time", "epoch", "step"]
 

@@ -7,7 +7,8 @@ from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from sweeper.backends.pace import Pace, measure_pace, seconds_of
 from sweeper.cli.app import app
-from sweeper.run import plan_for, profiles_of
+from sweeper.driver.planning import plan_for
+from trainables.profile import profiles_of
 
 
 def planned(grid, workers=1):

@@ -30,11 +30,12 @@ from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.console import mask_secrets
-from sweeper.run import plan_for, prepare, profiles_of
+from sweeper.driver.planning import plan_for, prepare
 from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
 from sweeper.worker.run_pack import run_pack
+from trainables.profile import profiles_of
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests_support import SMALL
 from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.run import run_sweep
+from sweeper.driver.run import run_sweep
 from sweeper.tracking.address import page_of
 from sweeper.tracking.mirror import mirror
 from sweeper.tracking.page import verdict_note

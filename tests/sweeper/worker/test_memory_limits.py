@@ -18,10 +18,10 @@ from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.load import load_grid
 from search_spaces.points import make_points
-from sweeper.run import profiles_of
 from sweeper.worker.memory_limits import GPU_MOST_POINTS, limited, most_that_fit, note_too_many, sized
 from sweeper.worker.run_pack import run_pack
 from trainables.memory import out_of_memory
+from trainables.profile import profiles_of
 from trainables.train import PackTraining
 
 ROOT = Path(__file__).parents[3]

@@ -17,10 +17,11 @@ from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper.run import plan_for, prepare, profiles_of
+from sweeper.driver.planning import plan_for, prepare
 from sweeper.worker import run_pack as worker
 from sweeper.worker.pack_writer import MANY_PARTS
 from sweeper.worker.run_pack import run_pack
+from trainables.profile import profiles_of
 from trainables.train import PackTraining
 
 DIGITS = """

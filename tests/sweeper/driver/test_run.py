@@ -12,9 +12,9 @@ from search_spaces.dump import to_yaml
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
-from sweeper import run
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.plan_view import show_plan
+from sweeper.driver import run
 from sweeper.verify import inspect
 from sweeper.weights import load_model
 from sweeper.worker.run_pack import device_name
@@ -174,7 +174,8 @@ def test_a_smaller_grid_is_complete_when_its_own_points_are(sweep, small_grid):
 def test_a_sweep_without_an_end_can_be_analyzed(small_grid, tmp_path):
     from results.conclude import conclude
     from search_spaces.points import make_points
-    from sweeper.run import plan_for, prepare, profiles_of
+    from sweeper.driver.planning import plan_for, prepare
+    from trainables.profile import profiles_of
 
     grid, directory = small_grid(), SweepDir(tmp_path / "small")
     points = make_points(grid)

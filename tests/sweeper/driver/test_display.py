@@ -8,9 +8,11 @@ from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.console import duration
-from sweeper.progress import Display, Tally
-from sweeper.run import plan_for, profiles_of
+from sweeper.driver.display import Display
+from sweeper.driver.planning import plan_for
+from sweeper.driver.tally import Tally
 from sweeper.worker.messages import Progress
+from trainables.profile import profiles_of
 
 
 def _end(point, outcome=Outcome.COMPLETED, acc=0.9, kappa=0.5):

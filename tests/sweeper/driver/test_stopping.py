@@ -19,10 +19,10 @@ from results.store.parts import parts
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.load import load_grid
-from sweeper.stopping import stop_on_signals
+from sweeper.driver.stopping import stop_on_signals
 from sweeper.worker.messages import stop_requested
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODULE = """
 import os, time
 import torch

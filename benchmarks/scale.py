@@ -97,7 +97,7 @@ def before_training(directory, grid, workers):
     from sweeper.backends.capacity import Capacity
     from sweeper.driver.conflicts import refuse_conflicts
     from sweeper.driver.planning import continued_plan, missing_points, prepare
-    from sweeper.recovery import put_in_order
+    from sweeper.health.recovery import put_in_order
     from trainables.profile import profiles_of
 
     points = timed("make_points", lambda: make_points(grid))

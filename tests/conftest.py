@@ -12,7 +12,7 @@ from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.planning import continued_plan, missing_points, prepare
 from sweeper.driver.run import run_sweep
-from sweeper.recovery import put_in_order
+from sweeper.health.recovery import put_in_order
 from trainables.profile import profiles_of
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from sweeper.cli.app import app
-from sweeper.verify import verify
+from sweeper.health.verify import verify
 
 MADE = Path(__file__).parent / "made_before"
 # Another processor may round another way, and training carries that along: the last digits of float32 are not compared.

@@ -254,7 +254,7 @@ def verify(
     """
     from results.store.sweep_dir import SweepDir
     from sweeper.cli.views import show_inspection
-    from sweeper.verify import verify as verify_sweep
+    from sweeper.health.verify import verify as verify_sweep
 
     found, repaired = verify_sweep(SweepDir(sweep_folder(sweep_dir)), repair=repair)
     show_inspection(found, repaired, Console(), as_json=json_)

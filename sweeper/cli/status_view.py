@@ -11,7 +11,7 @@ from rich.markup import escape
 from results.store.place import Place
 from results.store.sweep_dir import SweepDir
 from sweeper.console import counted, duration, short_path, untrusted
-from sweeper.status import Status, disk_usage, status_of
+from sweeper.health.status import Status, disk_usage, status_of
 
 
 def show_status(root: Place, console: Console, *, as_json: bool = False) -> None:

@@ -19,7 +19,7 @@ from results.store.place import Place
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 from sweeper.console import short_path, untrusted
-from sweeper.inspection import Fault, Inspection
+from sweeper.health.inspection import Fault, Inspection
 
 
 def show_figures(console: Console) -> None:

@@ -24,8 +24,8 @@ from sweeper.driver.conflicts import refuse_conflicts
 from sweeper.driver.display import Display
 from sweeper.driver.planning import continued_plan, missing_points, prepare
 from sweeper.driver.stopping import stop_on_signals
+from sweeper.health.recovery import drop_doubles, put_in_order, tidy
 from sweeper.lock.lock import locked
-from sweeper.recovery import drop_doubles, put_in_order, tidy
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profiles_of
 

@@ -14,7 +14,7 @@ from search_spaces.load import load_grid
 from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.planning import continued_plan, missing_points, prepare
-from sweeper.recovery import put_in_order
+from sweeper.health.recovery import put_in_order
 from sweeper.worker import pack_writer
 from trainables.profile import profiles_of
 

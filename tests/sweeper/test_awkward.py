@@ -22,12 +22,12 @@ from results.store.tables import read_points, read_rows
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper import recovery
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver import run
 from sweeper.driver.planning import plan_for, prepare
 from sweeper.driver.run import run_sweep
-from sweeper.verify import verify
+from sweeper.health import recovery
+from sweeper.health.verify import verify
 from sweeper.worker import pack_writer
 from sweeper.worker import run_pack as worker
 from sweeper.worker.messages import stop_requested

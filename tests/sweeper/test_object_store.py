@@ -27,8 +27,8 @@ from search_spaces.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.status_view import show_status, watch
 from sweeper.driver.run import run_sweep
+from sweeper.health.verify import verify
 from sweeper.tracking.mirror import mirror
-from sweeper.verify import verify
 from sweeper.weights import load_model
 from sweeper.worker.weights import weight_files
 

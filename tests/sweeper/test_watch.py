@@ -15,7 +15,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from sweeper.cli.status_view import line, watch
 from sweeper.driver.planning import plan_for, prepare
-from sweeper.status import status_of
+from sweeper.health.status import status_of
 from trainables.profile import profiles_of
 
 GRID = """

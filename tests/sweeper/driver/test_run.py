@@ -15,7 +15,7 @@ from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.plan_view import show_plan
 from sweeper.driver import run
-from sweeper.verify import inspect
+from sweeper.health.verify import inspect
 from sweeper.weights import load_model
 from sweeper.worker.run_pack import device_name
 from trainables.task import task_of

@@ -23,10 +23,10 @@ from search_spaces.errors import InputError, reason
 from search_spaces.grid import Grid
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
-from sweeper.inspection import Checked, Fault, Inspection
+from sweeper.health.inspection import Checked, Fault, Inspection
+from sweeper.health.part_checks import PartChecks
+from sweeper.health.recovery import drop, orphans, roll_back
 from sweeper.lock.lock import holder, locked
-from sweeper.part_checks import PartChecks
-from sweeper.recovery import drop, orphans, roll_back
 from sweeper.worker.checkpoints import checkpoint_files
 from sweeper.worker.weights import are_whole, weight_files
 

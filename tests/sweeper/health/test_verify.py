@@ -29,9 +29,9 @@ from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_inspection
 from sweeper.driver.run import run_sweep
+from sweeper.health.recovery import orphans, tidy
+from sweeper.health.verify import inspect, verify
 from sweeper.lock.lock import locked
-from sweeper.recovery import orphans, tidy
-from sweeper.verify import inspect, verify
 from sweeper.worker.pack_writer import PackWriter
 
 PACKS = "resources.pack=2"

@@ -17,7 +17,7 @@ from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Cost, Pack, Plan
 from search_spaces.points import Point, make_points
-from sweeper.recovery import drop_doubles, put_in_order
+from sweeper.health.recovery import drop_doubles, put_in_order
 from sweeper.worker import run_pack as worker
 from sweeper.worker.checkpoints import checkpoint_files, restart_of
 from trainables.train import start_training

@@ -17,8 +17,8 @@ from results.store.plan_file import PlanFile
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
-from sweeper.inspection import Fault
-from sweeper.recovery import damaged_parts
+from sweeper.health.inspection import Fault
+from sweeper.health.recovery import damaged_parts
 from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_behind
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sweeper.in_code import predict_lambda
+    from sweeper.predict.in_code import predict_lambda
     from sweeper.weights import load_model
     from trainables.auto_l2 import AutoL2
     from trainables.data import Dataset
@@ -21,7 +21,7 @@ _PLACES = {
     "Dataset": "trainables.data",
     "Task": "trainables.task",
     "load_model": "sweeper.weights",
-    "predict_lambda": "sweeper.in_code",
+    "predict_lambda": "sweeper.predict.in_code",
 }
 
 

@@ -190,8 +190,10 @@ def predict(
     """
     from results.forecast_text import show_forecast
     from results.store.sweep_dir import SweepDir
-    from sweeper.predict import PointsFailedError, guess, verify_forecast
-    from sweeper.predict import predict as predict_
+    from sweeper.predict.check import verify_forecast
+    from sweeper.predict.predict import guess
+    from sweeper.predict.predict import predict as predict_
+    from sweeper.predict.probe import PointsFailedError
     from sweeper.tracking.live import LiveMirror
 
     chosen, sweeps = load(grid, settings, name), place(out)

@@ -25,7 +25,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
-from sweeper.predict import guess, predict
+from sweeper.predict.predict import guess, predict
 from trainables.given import given
 from trainables.task import Task, scale_invariant_weights, task_of
 

@@ -18,9 +18,9 @@ from results.forecast.measured_kappas import expected
 from search_spaces.errors import InputError
 from sweeper import AutoL2, Task, predict_lambda
 from sweeper.cli.app import main as cli
-from sweeper.predict import Forecast
+from sweeper.predict.predict import Forecast
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parent.parent.parent.parent
 
 MODULE = """
 import torch

@@ -10,7 +10,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.load import load_grid
 from sweeper.cli.app import app
-from sweeper.predict import guess
+from sweeper.predict.predict import guess
 from sweeper.tracking.summary import artifacts
 
 KAPPA = expected("sgd", batch_norm=False).kappa

@@ -17,12 +17,12 @@ from search_spaces.recipe import Recipe, Variant, recipe_of
 from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, TorchvisionImages, Trainable
 from trainables.data.torchvision_sets import DataNotFoundError, published
 from trainables.kernel.cost import kernel_profile
-from trainables.l2 import describe_l2, weight_decay_of
-from trainables.losses import OwnLoss
-from trainables.measured import EVALUATION_BATCH
+from trainables.measurement import EVALUATION_BATCH
 from trainables.models.ntk_linear import NtkLinear
-from trainables.packed import pack_model
 from trainables.peaked import EXPECTED
+from trainables.step.l2 import describe_l2, weight_decay_of
+from trainables.step.losses import OwnLoss
+from trainables.step.packed import pack_model
 from trainables.task import Task, cause_of, own_function, task_of
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save

@@ -16,7 +16,6 @@ from search_spaces.errors import InputError
 from search_spaces.section import AxisValue
 from search_spaces.trainable import MeanSquaredError, OwnTrainable, Softmax, Trainable
 from trainables.data import Dataset, load_data
-from trainables.losses import BuiltInLoss, OwnLoss, make_loss
 from trainables.models import (
     build_model,
     initial_buffers,
@@ -25,6 +24,7 @@ from trainables.models import (
     own_parameters,
     scale_invariant,
 )
+from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
 
 OwnFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]

@@ -20,17 +20,17 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
 from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
-from trainables.batches import Batches, Inputs
-from trainables.group import ALONE, Group
 from trainables.kernel.run import run_kernel
-from trainables.l2 import decayed_parameters, weight_decay_of
-from trainables.measured import EVALUATION_BATCH, Ended, Measurement
-from trainables.optimizers import make_optimizer
+from trainables.measurement import EVALUATION_BATCH, Ended, Measurement
 from trainables.own_loop import run_own_loop
-from trainables.packed import PackedModel, pack_model
+from trainables.pack.group import ALONE, Group
 from trainables.peaked import Record, is_past, note
 from trainables.profile import measured_train, profile, whole_batch
-from trainables.rates import Rates
+from trainables.step.batches import Batches, Inputs
+from trainables.step.l2 import decayed_parameters, weight_decay_of
+from trainables.step.optimizers import make_optimizer
+from trainables.step.packed import PackedModel, pack_model
+from trainables.step.rates import Rates
 from trainables.task import initial_weights, scale_invariant_weights, task_of
 
 COMPILED_FORMS = 128  # torch's limit is 8; a network takes some four: in training and not, for one point and several

@@ -26,7 +26,7 @@ from search_spaces.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.predict.predict import guess, predict
-from trainables.given import given
+from trainables.registered import given
 from trainables.task import Task, scale_invariant_weights, task_of
 
 _HERE = "predict_lambda"

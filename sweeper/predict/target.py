@@ -15,8 +15,8 @@ from search_spaces.points import make_points
 from search_spaces.recipe import recipe_of
 from search_spaces.schedule import learning_rate_factor
 from search_spaces.trainable import KernelTrainable, OwnLoop
-from trainables.l2 import weight_decay_of
 from trainables.profile import profiles_of
+from trainables.step.l2 import weight_decay_of
 from trainables.task import scale_invariant_weights, task_of
 
 __all__ = ["Setting", "setting_of"]

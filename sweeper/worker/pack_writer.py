@@ -18,7 +18,7 @@ from sweeper.worker.messages import Notify, Progress
 from sweeper.worker.row_buffer import RowBuffer
 from sweeper.worker.storage_retry import patiently
 from sweeper.worker.weights import save_weights
-from trainables.measured import Measurement
+from trainables.measurement import Measurement
 from trainables.memory import out_of_memory
 from trainables.peaked import note, peak_of
 from trainables.task import cause_of

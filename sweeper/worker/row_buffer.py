@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from results.store.schema import row_schema
 from search_spaces.points import Point, axis_text, further_axes
 from search_spaces.section import AxisValue
-from trainables.measured import Measurement
+from trainables.measurement import Measurement
 
 
 def table_schema(points: Iterable[Point]) -> pa.Schema:

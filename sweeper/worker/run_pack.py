@@ -27,9 +27,9 @@ from sweeper.worker.messages import Notify, stop_requested
 from sweeper.worker.pack_writer import PackWriter
 from sweeper.worker.row_buffer import RowBuffer, table_schema
 from sweeper.worker.storage_retry import StorageRefusedError, patiently
-from trainables.assist import assist
-from trainables.group import ALONE, Group, TorchGroup
 from trainables.memory import keep_freed_memory, out_of_memory
+from trainables.pack.follow import assist
+from trainables.pack.group import ALONE, Group, TorchGroup
 from trainables.train import Training, start_training
 
 _Result = TypeVar("_Result")

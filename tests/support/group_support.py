@@ -10,7 +10,7 @@ from torch import nn
 
 from sweeper.worker.run_pack import assist_pack
 from trainables.data import Dataset
-from trainables.group import join
+from trainables.pack.group import join
 from trainables.task import Task
 
 

@@ -13,7 +13,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from trainables.auto_l2 import AutoL2
 from trainables.data import load_data
-from trainables.measured import Measurement
+from trainables.measurement import Measurement
 from trainables.models import initial_parameters
 from trainables.train import PackTraining, train_pack
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from trainables.transfer import on_device
+from trainables.data.transfer import on_device
 
 # torchvision's RandomResizedCrop: share of the area, width over height, and tries before it gives up.
 AREA = (0.08, 1.0)

@@ -5,9 +5,9 @@ from search_spaces.recipe import Recipe
 from search_spaces.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
 from trainables.data import load_data
 from trainables.kernel.start import homogeneity_of, loss_of, network_of
-from trainables.l2 import weight_decay_of
-from trainables.losses import CrossEntropy
-from trainables.packed import is_matrix_stack
+from trainables.step.l2 import weight_decay_of
+from trainables.step.losses import CrossEntropy
+from trainables.step.packed import is_matrix_stack
 
 MOST_POINTS = 64  # of a pack
 KERNEL_BYTES = 2**31  # of the kernels of a pack: its points may have as many seeds

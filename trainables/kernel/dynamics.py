@@ -22,7 +22,7 @@ from torch import Tensor
 
 from trainables.kernel.chebyshev import Chebyshev
 from trainables.kernel.modes import propagator, response, unforced
-from trainables.losses import CrossEntropy, Loss, SignSquaredError, SquaredError
+from trainables.step.losses import CrossEntropy, Loss, SignSquaredError, SquaredError
 
 TOLERANCE = 1e-7  # of an output in a step of the integrator, relative to 1 + |f|; all steps together err by up to 1e-4
 

@@ -18,7 +18,7 @@ from torch.func import functional_call, jacrev, vmap
 from torch.nn.modules.batchnorm import _NormBase
 
 from trainables.models.ntk_linear import NtkLinear
-from trainables.packed import is_matrix_stack
+from trainables.step.packed import is_matrix_stack
 
 BLOCK_BYTES = 2**28  # of derivatives in memory at a time; two blocks are held
 State = Mapping[str, Tensor]

@@ -16,8 +16,8 @@ from trainables.data import load_data
 from trainables.kernel.cost import kernel_profile
 from trainables.kernel.dynamics import Flow, KernelLoss, make_flow, modes_of
 from trainables.kernel.start import homogeneity_of, loss_of, make_start
-from trainables.l2 import weight_decay_of
-from trainables.measured import Ended, Measurement
+from trainables.measurement import Ended, Measurement
+from trainables.step.l2 import weight_decay_of
 
 _MEASURED = ("train_acc", "train_loss", "test_acc", "test_loss")
 

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from search_spaces.errors import InputError
 from search_spaces.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
-from trainables.batches import Inputs
 from trainables.data import InMemory, load_data
 from trainables.kernel.analytic import relu_kernel
 from trainables.kernel.dynamics import KernelLoss, Start
 from trainables.kernel.homogeneity import measure_homogeneity
 from trainables.kernel.ntk import empirical_kernel, outputs_of
-from trainables.losses import make_loss
 from trainables.models import build_model, initial_buffers, initial_parameters
+from trainables.step.batches import Inputs
+from trainables.step.losses import make_loss
 
 
 def loss_of(trainable: KernelTrainable) -> KernelLoss:

@@ -29,7 +29,7 @@ from search_spaces.grid import Resources
 from sweeper.worker.messages import Notify, Progress, stop_requested
 from sweeper.worker.run_pack import assist_pack, run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
-from trainables.group import GroupLostError, TorchGroup, join
+from trainables.pack.group import GroupLostError, TorchGroup, join
 
 Report = Callable[[dict[str, Any]], None]
 

@@ -21,7 +21,7 @@ from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restar
 from sweeper.worker.pack_writer import PackWriter
 from sweeper.worker.row_buffer import RowBuffer, table_schema
 from sweeper.worker.storage_retry import StorageRefusedError
-from trainables.measured import Ended, Measurement
+from trainables.measurement import Ended, Measurement
 
 COLUMNS = ("train_acc", "train_loss", "test_loss", "weight_norm", "eta_eff", "epoch", "eta_t", "lam_t")
 

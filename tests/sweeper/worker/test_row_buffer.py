@@ -5,7 +5,7 @@ import pytest
 
 from search_spaces.points import make_points
 from sweeper.worker.row_buffer import RowBuffer, table_schema
-from trainables.measured import Measurement
+from trainables.measurement import Measurement
 
 COLUMNS = (
     "train_acc", "test_acc", "train_loss", "test_loss", "weight_norm", "eta_eff", "epoch", "decay_time", "eta_t",

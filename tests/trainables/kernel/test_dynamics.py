@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from trainables.kernel.dynamics import Modes, Start, _gradient, make_flow, modes_of
-from trainables.losses import CrossEntropy, SignSquaredError, SquaredError
+from trainables.step.losses import CrossEntropy, SignSquaredError, SquaredError
 
 N, T = 12, 5
 LOSSES = {

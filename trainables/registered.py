@@ -1,4 +1,4 @@
-"""Functions given in this process, a lambda say, under names that a grid can hold: ``trainables.given:task_3``."""
+"""Functions given in this process, a lambda say, under names that a grid can hold: ``trainables.registered:task_3``."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

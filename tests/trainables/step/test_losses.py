@@ -8,7 +8,7 @@ from torch import nn
 
 from search_spaces.errors import InputError
 from search_spaces.trainable import MeanSquaredError, Softmax
-from trainables.losses import OwnLoss, make_loss
+from trainables.step.losses import OwnLoss, make_loss
 
 P, B, K = 3, 17, 5
 SOFTMAX = {"mean": 1 / B, "paper": 1 / (2 * K * B), "code": 1 / (K * B)}

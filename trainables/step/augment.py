@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from search_spaces.errors import InputError
 from search_spaces.trainable import Augment
 from trainables.data.crops import TRIES
-from trainables.transfer import on_device
+from trainables.data.transfer import on_device
 
 # One stream a transformation, so that adding one leaves the draws of the others. numpy takes [seed, tag, 0] for
 # [seed, tag]; the order of the batches is drawn from [seed, epoch], and no epoch is as large as these.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from group_support import STEP_OF_ERROR, led_group
 
-from trainables.group import GroupLostError, PartnerError
+from trainables.pack.group import GroupLostError, PartnerError
 from trainables.train import PackTraining
 
 AUGMENTED = {"flip": True, "crop": 1, "mixup": 1.0, "resized_crop": True}

@@ -9,7 +9,7 @@ import torch
 
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from trainables.group import PartnerError, TorchGroup
+from trainables.pack.group import PartnerError, TorchGroup
 from trainables.train import PackTraining
 
 

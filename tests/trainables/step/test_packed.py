@@ -9,7 +9,7 @@ from torch.nn import functional
 from search_spaces.errors import InputError
 from search_spaces.trainable import Cnn, FullyConnected, ResNet50, WideResNet
 from trainables.models import build_model, initial_buffers, initial_parameters
-from trainables.packed import _AnyModule, pack_model
+from trainables.step.packed import _AnyModule, pack_model
 
 SHAPE = (1, 8, 8)
 

@@ -10,8 +10,8 @@ from torchvision.transforms.v2 import functional as vision
 from search_spaces.errors import InputError
 from search_spaces.section import MAX_EPOCHS
 from search_spaces.trainable import Augment
-from trainables import augment as module
-from trainables.augment import Draws, augment, resized_crop_draws
+from trainables.step import augment as module
+from trainables.step.augment import Draws, augment, resized_crop_draws
 
 SIDE, PAD = 8, 2
 ENOUGH = 1e-3  # the seeds are fixed: a p-value below this is a defect, not bad luck

@@ -17,7 +17,7 @@ from search_spaces.points import Point
 from search_spaces.recipe import Recipe
 from search_spaces.schedule import learning_rate_factor
 from trainables.auto_l2 import AutoL2State, observe
-from trainables.transfer import on_device
+from trainables.data.transfer import on_device
 
 
 class Rates:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.trainable import Augment
-from trainables.augment import Draws, augment, resized_crop_draws
 from trainables.data import Dataset, InMemory, Samples
-from trainables.transfer import on_device
+from trainables.data.transfer import on_device
+from trainables.step.augment import Draws, augment, resized_crop_draws
 
 READY_BYTES = 2**26  # a set of up to 64 MiB as float32 is normalized once, not batch by batch
 

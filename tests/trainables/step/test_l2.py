@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torchvision.models import resnet18
 
-import trainables.l2
+import trainables.step.l2
 from search_spaces.optimizer import L2
-from trainables.l2 import decayed_parameters, describe_l2, weight_decay_of
+from trainables.step.l2 import decayed_parameters, describe_l2, weight_decay_of
 
 
 class Zoo(nn.Module):
@@ -86,4 +86,4 @@ def test_matrices_alone_are_all_that_there_is():
 
 
 def test_the_examples_in_docstrings_are_true():
-    assert doctest.testmod(trainables.l2).failed == 0
+    assert doctest.testmod(trainables.step.l2).failed == 0

@@ -1,7 +1,7 @@
 """Optimizer steps of a pack, each point with its own present learning rate η and weight decay λ.
 
-Axis letters: P pack; ``...`` the shape of a parameter. λ here is torch's ``weight_decay``; ``trainables.l2`` says which
-λ of a grid that is, and which parameters it acts on.
+Axis letters: P pack; ``...`` the shape of a parameter. λ here is torch's ``weight_decay``; ``trainables.step.l2`` says
+which λ of a grid that is, and which parameters it acts on.
 """
 
 import math

@@ -38,7 +38,7 @@ image-check:  ## build the container images without an engine and run the digits
 	docker/image-check.sh
 
 docs: $(VENV)/.installed  ## docs/grid.md, the reference of the grid file, from its schema
-	$(BIN)/python -c "from pathlib import Path; from search_spaces.grid_page import grid_page; \
+	$(BIN)/python -c "from pathlib import Path; from search_spaces.reference.grid_page import grid_page; \
 	  Path('docs/grid.md').write_text(grid_page(), encoding='utf-8')"
 
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -47,7 +47,7 @@ MIB = 2**20
 
 def grid_of(side):
     """A grid of side × side points, T ∝ 1/(ηλ); the longest are cut short, so that some t* are only bounds."""
-    from search_spaces.load import load_grid
+    from search_spaces.reading.load import load_grid
 
     return load_grid(
         f"""

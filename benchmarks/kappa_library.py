@@ -19,10 +19,10 @@ from results.analysis.selection import in_law
 from results.claims.time import overparameterized
 from results.store.plan_file import read_grid
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Grid
-from search_spaces.load import load_grid
 from search_spaces.points import make_points
-from search_spaces.trainable import FullyConnected, Trainable
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.trainable import FullyConnected, Trainable
 from trainables.task import scale_invariant_weights
 
 ROOT = Path(__file__).parents[1]

@@ -89,8 +89,8 @@ def main():
     import ray
     from ray import tune
 
-    from search_spaces.load import load_grid
     from search_spaces.points import make_points
+    from search_spaces.reading.load import load_grid
 
     grid = load_grid(arguments.grid.read_text(), str(arguments.grid), arguments.set)
     out = tempfile.mkdtemp(prefix="peer-")

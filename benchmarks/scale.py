@@ -34,8 +34,8 @@ from rich.console import Console  # noqa: E402
 
 from results.store.ledger import read_ends  # noqa: E402
 from results.store.sweep_dir import SweepDir  # noqa: E402
-from search_spaces.load import load_grid  # noqa: E402
 from search_spaces.points import make_points  # noqa: E402
+from search_spaces.reading.load import load_grid  # noqa: E402
 from trainables.own_loop import Measured  # noqa: E402
 
 GRID = """

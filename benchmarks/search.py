@@ -43,8 +43,8 @@ from searches.replay import Found, incumbents
 from searches.table import Table, by_test, by_validation, rows_of
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.load import load_grid
-from search_spaces.trainable import Digits
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.trainable import Digits
 
 FOLDER = Path(__file__).parent / "searches"
 SETUPS = {

@@ -13,9 +13,9 @@ import atheris
 
 with atheris.instrument_imports(include=["search_spaces", "yaml"]):
     from search_spaces.errors import InputError
-    from search_spaces.json_schema import grid_schema
-    from search_spaces.load import load_grid
     from search_spaces.points import count_points, make_points
+    from search_spaces.reading.load import load_grid
+    from search_spaces.reference.json_schema import grid_schema
 
 GRIDS = Path(__file__).parent.parent / "grids"
 WORK = Path(".fuzz")

@@ -26,9 +26,9 @@ from results.store.row_batches import RowBatch, row_batches
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, row_columns
-from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
-from search_spaces.trainable import judged_by
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.trainable import judged_by
 
 # Batches reduced side by side: numpy and pyarrow leave Python's lock for three quarters of the time, and each batch
 # takes some 150 MB, whatever the size of the sweep.

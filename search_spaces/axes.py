@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from search_spaces.section import AxisValue
+from search_spaces.sections.section import AxisValue
 from search_spaces.yaml_text import KeyPath, Value, printable, show
 
 MAX_VALUES = 10_000

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from search_spaces.axes import NAMED_AXES
-from search_spaces.grid import Grid
 from search_spaces.points import Point, make_points
 from search_spaces.recipe import SECTIONS, value_at, without_place
-from search_spaces.section import AxisValue
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.section import AxisValue
 from search_spaces.yaml_text import dotted, show
 
 _SHOWN = 5

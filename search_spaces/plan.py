@@ -9,10 +9,10 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 
 from search_spaces.errors import InputError
-from search_spaces.grid import MAX_MEASUREMENTS, Measure
-from search_spaces.measurement import count_measurements
+from search_spaces.laws.measurement import count_measurements
 from search_spaces.points import Point
 from search_spaces.recipe import Variant
+from search_spaces.sections.grid import MAX_MEASUREMENTS, Measure
 
 # What may differ between the points of a pack. An axis that is not named here splits packs until someone thinks.
 PACKABLE = ("eta", "lam", "seed", "sigma_w", "budget")

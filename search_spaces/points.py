@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from search_spaces.axes import NAMED_AXES
-from search_spaces.budget import budget_epochs, kept_cells
-from search_spaces.grid import Grid
+from search_spaces.laws.budget import budget_epochs, kept_cells
 from search_spaces.recipe import Variant, recipe_of, value_at
-from search_spaces.section import AxisValue
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.section import AxisValue
 
 MAX_POINTS = 1_000_000
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid, Measure
-from search_spaces.optimizer import L2, Constant, Optimizer, Schedule, Sgd
-from search_spaces.section import AxisValue, Section
-from search_spaces.trainable import (
+from search_spaces.sections.grid import Grid, Measure
+from search_spaces.sections.optimizer import L2, Constant, Optimizer, Schedule, Sgd
+from search_spaces.sections.section import AxisValue, Section
+from search_spaces.sections.trainable import (
     AnyTrainable,
     EmpiricalKernel,
     KernelTrainable,

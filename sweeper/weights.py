@@ -11,7 +11,7 @@ from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
-from search_spaces.trainable import KernelTrainable, OwnLoop
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop
 from sweeper.worker.weights import are_whole, weight_files
 from trainables.task import task_of
 

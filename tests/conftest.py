@@ -7,8 +7,8 @@ from rich.console import Console
 from tests_support import SMALL
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.load import load_grid
 from search_spaces.points import make_points
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.planning import continued_plan, missing_points, prepare
 from sweeper.driver.run import run_sweep

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from results.gallery.beyond import BEYOND
-from search_spaces.load import load_grid
 from search_spaces.points import make_points
-from search_spaces.trainable import Digits, Trainable
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.trainable import Digits, Trainable
 from sweeper.cli.plan_view import ASSUMED_SPEED
 from sweeper.driver.planning import plan_for
 from trainables.profile import profiles_of

@@ -8,7 +8,7 @@ import numpy as np
 
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
-from search_spaces.trainable import OwnLoop
+from search_spaces.sections.trainable import OwnLoop
 from trainables.measurement import Ended, Measurement
 from trainables.task import own_function
 

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.measurement import measured_steps
+from search_spaces.laws.measurement import measured_steps
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
 from trainables.kernel.run import run_kernel
 from trainables.measurement import EVALUATION_BATCH, Ended, Measurement
 from trainables.own_loop import run_own_loop

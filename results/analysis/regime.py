@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.segments import Bools, Floats
-from search_spaces.grid import Grid
-from search_spaces.optimizer import Constant, Piecewise, Schedule
-from search_spaces.trainable import MeanSquaredError
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.optimizer import Constant, Piecewise, Schedule
+from search_spaces.sections.trainable import MeanSquaredError
 
 __all__ = ["Setup", "setup_of"]
 

@@ -19,9 +19,9 @@ from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points
 from search_spaces.errors import InputError, first_problem
-from search_spaces.grid import Grid
-from search_spaces.load import load_grid
 from search_spaces.points import make_points
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Grid
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from results.store.attempts import packs_begun
 from results.store.files import read_limited, version_of, write_text
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid, Resources
-from search_spaces.load import load_grid
 from search_spaces.plan import Cost, Pack, Plan
 from search_spaces.points import Point, point_from_json, point_to_json
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Grid, Resources
 from search_spaces.yaml_text import MAX_CHARACTERS, printable
 
 MOST_BYTES = 2 * 10**9  # of plan.json; a million points of five axes and packs of one are 0.6 GB

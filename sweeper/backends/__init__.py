@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
+from search_spaces.sections.grid import Grid, Resources
 from sweeper.backends.capacity import Capacity
 from sweeper.worker.messages import Notify
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search_spaces.grid import Resources
+from search_spaces.sections.grid import Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

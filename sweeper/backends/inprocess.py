@@ -5,8 +5,8 @@ from collections.abc import Callable
 from results.store.ledger import give_up
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Plan
+from search_spaces.sections.grid import Grid, Resources
 from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes
 from sweeper.worker.messages import Notify, stop_requested
 from sweeper.worker.run_pack import run_pack

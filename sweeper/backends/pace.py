@@ -6,9 +6,9 @@ from statistics import median
 
 import torch
 
-from search_spaces.grid import Grid
 from search_spaces.plan import Pack, Plan
 from search_spaces.recipe import recipe_of
+from search_spaces.sections.grid import Grid
 from trainables.train import PackTraining, start_training
 
 SECONDS = 1.0

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from results.store.place import place
 from search_spaces.errors import InputError
-from search_spaces.section import MAX_EPOCHS
+from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.cli.options import (
     STATUS_BAD_INPUT,
     STATUS_DONE,
@@ -414,6 +414,6 @@ def schema() -> None:
 
     Example: [cyan]sweeper schema > grid.schema.json[/]
     """
-    from search_spaces.json_schema import grid_schema
+    from search_spaces.reference.json_schema import grid_schema
 
     typer.echo(json.dumps(grid_schema(), indent=2))

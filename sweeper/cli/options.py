@@ -11,7 +11,7 @@ import typer
 
 from results.store.place import Place, place
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
+from search_spaces.sections.grid import Grid
 
 if TYPE_CHECKING:
     pass
@@ -43,7 +43,7 @@ STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 def load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
     """The grid of a file, with ``--set`` and ``--name`` applied."""
-    from search_spaces.load import load_grid
+    from search_spaces.reading.load import load_grid
 
     try:
         text = path.read_bytes().decode("utf-8")

@@ -8,13 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
-from search_spaces.optimizer import Adam
 from search_spaces.plan import Pack, Plan, Profile
 from search_spaces.points import count_points, make_points
 from search_spaces.recipe import Variant
-from search_spaces.section import Section
-from search_spaces.trainable import KernelTrainable, OwnLoop, judged_by
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.optimizer import Adam
+from search_spaces.sections.section import Section
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop, judged_by
 from sweeper.backends.capacity import Capacity, capacity_here
 from sweeper.console import duration, number_range
 

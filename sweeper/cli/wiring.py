@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from results.store.place import Place
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
+from search_spaces.sections.grid import Grid
 from sweeper.cli.options import STATUS_FAILED, STATUS_INTERRUPTED
 from sweeper.console import escaped, stderr
 

@@ -6,8 +6,8 @@ from results.store.plan_file import PlanFile, earlier_plan, read_grid
 from results.store.sweep_dir import SweepDir
 from search_spaces.changes import conflicts
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
 from search_spaces.points import Point, ids_in
+from search_spaces.sections.grid import Grid
 
 RESERVED = ("mlartifacts", "mlflow.db")  # beside the sweeps
 

@@ -14,10 +14,10 @@ from results.store.parts import parts_by_pack
 from results.store.place import Place
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
 from search_spaces.plan import Plan, Profile
 from search_spaces.points import Point, make_points
 from search_spaces.recipe import Variant
+from search_spaces.sections.grid import Grid
 from sweeper.backends import Backend
 from sweeper.backends.capacity import Capacity
 from sweeper.driver.conflicts import refuse_conflicts

@@ -19,9 +19,9 @@ from results.store.place import Place
 from results.store.plan_file import earlier_plan
 from results.store.sweep_dir import SweepDir, each, leftovers
 from search_spaces.errors import InputError, reason
-from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point, values_elsewhere
+from search_spaces.sections.grid import Grid
 from sweeper.worker.checkpoints import AFRESH, Restart, checkpoint_files, restart_behind, save_checkpoint
 from sweeper.worker.row_buffer import table_schema
 

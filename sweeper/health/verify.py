@@ -20,9 +20,9 @@ from results.store.plan_file import PlanFile, read_grid, read_plan
 from results.store.sweep_dir import SweepDir, files_of, leftovers
 from results.store.tables import read_points
 from search_spaces.errors import InputError, reason
-from search_spaces.grid import Grid
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
+from search_spaces.sections.grid import Grid
 from sweeper.health.inspection import Checked, Fault, Inspection
 from sweeper.health.part_checks import PartChecks
 from sweeper.health.recovery import drop, orphans, roll_back

@@ -6,8 +6,8 @@ from results.forecast.forecast import Check, Forecast
 from results.store.place import Place
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
-from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
+from search_spaces.sections.grid import Grid
 from sweeper.predict.predict import write_forecast
 from sweeper.predict.probe import Run, changed_grid, trained_peaks
 

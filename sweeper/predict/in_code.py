@@ -19,10 +19,10 @@ from results.conclude import Account
 from results.forecast.forecast import Forecast
 from results.store.place import Place, place
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
-from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
-from search_spaces.section import MAX_EPOCHS
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.predict.predict import guess, predict

@@ -12,7 +12,7 @@ from results.pages.forecast import render_forecast
 from results.store.files import read_parquet, write_text
 from results.store.place import Place, place
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Grid
+from search_spaces.sections.grid import Grid
 from sweeper.predict.cautions import (
     cautions_of_probe,
     divergence_cautions,

@@ -8,11 +8,11 @@ import pandas as pd
 from results.conclude import Account
 from results.forecast.coefficient import Coefficient, coefficient, kappa_bound
 from results.store.place import Place
-from search_spaces.dump import to_yaml
-from search_spaces.grid import Grid
-from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
+from search_spaces.reading.dump import to_yaml
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Grid
 from sweeper.predict.target import Setting
 from trainables.peaked import SURE
 

@@ -9,12 +9,12 @@ from results.forecast.coefficient import horizon_share
 from results.forecast.forecast import Predicted
 from results.forecast.measured_kappas import Expected, expected
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
+from search_spaces.laws.schedule import learning_rate_factor
 from search_spaces.plan import Profile
 from search_spaces.points import make_points
 from search_spaces.recipe import recipe_of
-from search_spaces.schedule import learning_rate_factor
-from search_spaces.trainable import KernelTrainable, OwnLoop
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop
 from trainables.profile import profiles_of
 from trainables.step.l2 import weight_decay_of
 from trainables.task import scale_invariant_weights, task_of

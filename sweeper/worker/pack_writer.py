@@ -10,9 +10,9 @@ from results.store.commits import Commit, PointEnd
 from results.store.files import write_text
 from results.store.parts import all_parts, compact, remove, write_part
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
+from search_spaces.sections.grid import Grid
 from sweeper.worker.checkpoints import Checkpoint, Restart, checkpoint_files, save_checkpoint
 from sweeper.worker.messages import Notify, Progress
 from sweeper.worker.row_buffer import RowBuffer

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from results.store.schema import row_schema
 from search_spaces.points import Point, axis_text, further_axes
-from search_spaces.section import AxisValue
+from search_spaces.sections.section import AxisValue
 from trainables.measurement import Measurement
 
 

@@ -17,10 +17,10 @@ from results.store.files import version_of
 from results.store.place import place
 from results.store.plan_file import cached_plan
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Recovery
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
-from search_spaces.section import AxisValue
+from search_spaces.sections.grid import Recovery
+from search_spaces.sections.section import AxisValue
 from sweeper.worker.checkpoints import AFRESH, Restart, restart_of
 from sweeper.worker.memory_limits import most_that_fit, note_too_many
 from sweeper.worker.messages import Notify, stop_requested

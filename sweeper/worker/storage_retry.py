@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from results.store.files import size_of
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Recovery
+from search_spaces.sections.grid import Recovery
 from sweeper.worker.messages import Notify, Progress, stop_requested, wait_for_it
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts to write while storage refuses

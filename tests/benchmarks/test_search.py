@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from search_spaces.load import load_grid
-from search_spaces.trainable import judged_by
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.trainable import judged_by
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 GRIDS = sorted((FOLDER / "searches").glob("*.yaml"))

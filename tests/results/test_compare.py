@@ -11,7 +11,7 @@ from tests_support import SMALL
 
 from results.compare import compare_sweeps
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_comparison
 from sweeper.driver.run import run_sweep

@@ -7,7 +7,7 @@ Each entry names the lines of ``LINES`` that it replaces ("" removes one) and th
 import pytest
 
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 
 LINES = {
     "name": "name: demo",

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Grid
 from search_spaces.yaml_text import MAX_CHARACTERS, read_yaml
 
 GRIDS = sorted((Path(__file__).parents[2] / "grids").rglob("*.yaml"))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from search_spaces import plan as plan_module
 from search_spaces.errors import InputError
-from search_spaces.grid import Measure, Steps
 from search_spaces.plan import PACK_OVERHEAD, PACKABLE, STEP_OVERHEAD, Profile, make_plan, point_cost, total, variants
 from search_spaces.points import Point, make_points
+from search_spaces.sections.grid import Measure, Steps
 
 LOG = Measure(log=10)
 PROFILE = Profile(

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
 from search_spaces.points import axis_text, count_points, further_axes, make_points, point_from_json, point_to_json
+from search_spaces.sections.grid import Grid
 
 # Ids name what was trained; a change here orphans every stored sweep.
 GOLDEN = {"first": "786d06c15a848f0f", "last": "a8738a95e621a9b7"}

@@ -4,9 +4,9 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from search_spaces.grid import Grid
 from search_spaces.points import make_points
 from search_spaces.recipe import SECTIONS, Recipe, recipe_of, section_path, value_at, without_place
+from search_spaces.sections.grid import Grid
 
 FUNCTION = "trainable={function: 'a:b'}"
 LOOP = ["trainable={loop: 'a:b', arguments: {x: 1}}", "measure={every: epoch}"]

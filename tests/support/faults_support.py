@@ -17,7 +17,7 @@ from results.store.ledger import read_ends
 from results.store.parts import parts
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 

@@ -23,7 +23,7 @@ from results.store.files import names_in
 from results.store.parts import parts
 from results.store.place import ObjectPath, place
 from results.store.sweep_dir import SweepDir
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.status_view import show_status, watch
 from sweeper.driver.run import run_sweep

@@ -24,7 +24,7 @@ from results.store.part_names import digest_of
 from results.store.parts import parts, read_part, write_part
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.app import app
 from sweeper.driver.run import run_sweep

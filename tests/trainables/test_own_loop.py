@@ -5,7 +5,7 @@ import math
 import pytest
 
 from search_spaces.outcome import Outcome
-from search_spaces.trainable import OwnLoop
+from search_spaces.sections.trainable import OwnLoop
 from trainables import own_loop
 from trainables.own_loop import Measured, run_own_loop
 

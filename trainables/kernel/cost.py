@@ -2,7 +2,7 @@
 
 from search_spaces.plan import Profile
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
+from search_spaces.sections.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
 from trainables.data import load_data
 from trainables.kernel.start import homogeneity_of, loss_of, network_of
 from trainables.step.l2 import weight_decay_of

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from search_spaces.measurement import measured_steps
+from search_spaces.laws.measurement import measured_steps
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from search_spaces.trainable import KernelTrainable, ReluKernel
+from search_spaces.sections.trainable import KernelTrainable, ReluKernel
 from trainables.data import load_data
 from trainables.kernel.cost import kernel_profile
 from trainables.kernel.dynamics import Flow, KernelLoss, make_flow, modes_of

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
-from search_spaces.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
+from search_spaces.sections.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
 from trainables.data import InMemory, load_data
 from trainables.kernel.analytic import relu_kernel
 from trainables.kernel.dynamics import KernelLoss, Start

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
-from search_spaces.trainable import Augment
+from search_spaces.sections.trainable import Augment
 from trainables.data.crops import TRIES
 from trainables.data.transfer import on_device
 

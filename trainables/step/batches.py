@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.trainable import Augment
+from search_spaces.sections.trainable import Augment
 from trainables.data import Dataset, InMemory, Samples
 from trainables.data.transfer import on_device
 from trainables.step.augment import Draws, augment, resized_crop_draws

@@ -5,7 +5,7 @@ The gradient of ½w‖θ‖² is wθ, which is what torch calls ``weight_decay=w
 
 from torch import nn
 
-from search_spaces.optimizer import L2
+from search_spaces.sections.optimizer import L2
 
 _NORMS = (
     nn.modules.batchnorm._NormBase,  # BatchNorm*, SyncBatchNorm, InstanceNorm*

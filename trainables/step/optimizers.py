@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from search_spaces.optimizer import Adam, AdamW, Sgd
+from search_spaces.sections.optimizer import Adam, AdamW, Sgd
 
 
 class PackedOptimizer(Protocol):

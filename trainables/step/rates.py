@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.optimizer import Constant
+from search_spaces.laws.schedule import learning_rate_factor
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from search_spaces.schedule import learning_rate_factor
+from search_spaces.sections.optimizer import Constant
 from trainables.auto_l2 import AutoL2State, observe
 from trainables.data.transfer import on_device
 

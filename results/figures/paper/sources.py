@@ -14,8 +14,8 @@ from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows, row_columns
 from search_spaces.errors import InputError, suggest
-from search_spaces.grid import Grid
-from search_spaces.trainable import KernelTrainable
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.trainable import KernelTrainable
 
 _ROWS = (
     *("point", "seed", "eta", "lam", "mu", "budget", "step", "epoch", "decay_time", "lam_t"),

@@ -17,8 +17,8 @@ from results.store.ledger import given_up, read_ends
 from results.store.parts import all_parts
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid, Resources
 from search_spaces.plan import Pack, Plan
+from search_spaces.sections.grid import Grid, Resources
 from sweeper.backends.capacity import Capacity, available_cpus
 from sweeper.backends.ray.liveness import PATIENCE_SECONDS, Loss, RayLostError, cluster_loss, guarded, own_loss
 from sweeper.backends.ray.nodes import ask

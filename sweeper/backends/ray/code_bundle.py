@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
-from search_spaces.trainable import OwnLoop, OwnTrainable
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.trainable import OwnLoop, OwnTrainable
 
 MOST_BYTES = 50_000_000  # of Python source; Ray keeps what travels in the memory of the cluster's head
 _NOT_CODE = {"node_modules", "site-packages", "__pycache__"}

@@ -10,7 +10,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Resources
+from search_spaces.sections.grid import Resources
 from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes, processes_on
 from sweeper.backends.ray.remote import look
 

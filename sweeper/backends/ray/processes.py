@@ -25,7 +25,7 @@ from ray.util.queue import Empty, Queue
 
 from results.store.place import place
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Resources
+from search_spaces.sections.grid import Resources
 from sweeper.worker.messages import Notify, Progress, stop_requested
 from sweeper.worker.run_pack import assist_pack, run_pack
 from sweeper.worker.storage_retry import StorageRefusedError

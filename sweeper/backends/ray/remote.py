@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import ray
 
-from search_spaces.grid import Grid
 from search_spaces.plan import Pack
+from search_spaces.sections.grid import Grid
 from sweeper.backends.capacity import gpus_here
 
 if TYPE_CHECKING:

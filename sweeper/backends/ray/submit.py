@@ -5,9 +5,9 @@ from pathlib import Path
 
 from results.store.files import write_text
 from results.store.place import place
-from search_spaces.dump import to_yaml
 from search_spaces.errors import InputError
-from search_spaces.grid import Grid
+from search_spaces.reading.dump import to_yaml
+from search_spaces.sections.grid import Grid
 from sweeper.backends.ray.code_bundle import luggage
 from sweeper.console import mask_secrets
 

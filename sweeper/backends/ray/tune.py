@@ -15,7 +15,7 @@ from typing import Any
 from ray import tune
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Grid, Resources
+from search_spaces.sections.grid import Grid, Resources
 from sweeper.backends.ray.liveness import LOOK_SECONDS, Loss, RayLostError
 from sweeper.backends.ray.patches import InOrder, Silent, patched
 from sweeper.backends.ray.turn import train_turn

@@ -11,7 +11,7 @@ from ray import tune
 from results.store.ledger import ends_of_turn
 from results.store.place import place
 from results.store.sweep_dir import SweepDir
-from search_spaces.grid import Recovery, Resources
+from search_spaces.sections.grid import Recovery, Resources
 from sweeper.worker.messages import Progress, stop_requested, wait_for_it
 from sweeper.worker.run_pack import run_pack
 from sweeper.worker.storage_retry import StorageRefusedError, patiently

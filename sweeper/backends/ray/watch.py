@@ -18,7 +18,7 @@ from results.store.files import write_text
 from results.store.ledger import ends_of_turn, give_up
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.grid import Recovery
+from search_spaces.sections.grid import Recovery
 from sweeper.backends.ray.liveness import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
 from sweeper.worker.messages import Notify, stop_requested
 

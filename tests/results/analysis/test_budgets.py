@@ -6,7 +6,7 @@ from results.analysis.budgets import steady_rows, tuned_and_predicted, within_bu
 from results.analysis.curves import collapse
 from results.analysis.peaks import find_peaks
 from results.analysis.regime import Setup
-from search_spaces.optimizer import Cosine, Piecewise
+from search_spaces.sections.optimizer import Cosine, Piecewise
 
 CURVE = [0.1, 0.5, 0.9, 0.8, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3]
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from tests_support import SMALL
 
 from results.analysis.regime import Setup, setup_of
-from search_spaces.load import load_grid
-from search_spaces.optimizer import Constant, Cosine, Piecewise
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.optimizer import Constant, Cosine, Piecewise
 
 PAPER = Piecewise(name="piecewise")
 

@@ -10,7 +10,7 @@ from results.analysis.findings import find
 from results.analysis.regime import Setup
 from results.claims.judge import CLAIMS, SOMETIMES, judge
 from results.claims.verdict import Verdict, by_interval, by_range
-from search_spaces.optimizer import Cosine
+from search_spaces.sections.optimizer import Cosine
 
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 13))
 BUDGETS = (30, 100)

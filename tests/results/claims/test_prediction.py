@@ -5,7 +5,7 @@ import pytest
 from results.analysis.findings import find
 from results.analysis.regime import Setup
 from results.claims.judge import CLAIMS, judge
-from search_spaces.optimizer import Cosine, Piecewise
+from search_spaces.sections.optimizer import Cosine, Piecewise
 
 PAPER = Setup(schedule=Piecewise(name="piecewise"))
 LAMS = tuple(np.geomspace(1e-3, 1e-1, 13))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from results.analysis.regime import Setup
 from results.claims.time import init_scale, lambda_opt, overparameterized, schedule_collapse, small_lambda_ratio
-from search_spaces.optimizer import Cosine
+from search_spaces.sections.optimizer import Cosine
 
 ETAS = (0.1, 0.3, 1.0)
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 9))

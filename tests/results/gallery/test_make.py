@@ -15,7 +15,7 @@ from results.figures.paper.catalog import FIGURES
 from results.gallery.make import make_gallery
 from results.gallery.records import read_records
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.app import main
 from sweeper.driver.run import run_sweep

@@ -20,7 +20,7 @@ from results.store.parts import parts, write_part
 from results.store.row_batches import row_batches
 from results.store.schema import COLUMNS, row_schema
 from results.store.sweep_dir import SweepDir
-from search_spaces.optimizer import Piecewise
+from search_spaces.sections.optimizer import Piecewise
 
 BUDGETS = (100, 300)
 PAPER = Setup(schedule=Piecewise(name="piecewise", at=[0.4], factor=0.2))

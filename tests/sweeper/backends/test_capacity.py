@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.grid import Resources
+from search_spaces.sections.grid import Resources
 from sweeper.backends.capacity import available_cpus, capacity_here, gpus_here, pack_bytes, processes_on
 
 

@@ -3,8 +3,8 @@
 import pytest
 from typer.testing import CliRunner
 
-from search_spaces.load import load_grid
 from search_spaces.points import make_points
+from search_spaces.reading.load import load_grid
 from sweeper.backends.pace import Pace, measure_pace, seconds_of
 from sweeper.cli.app import app
 from sweeper.driver.planning import plan_for

@@ -8,10 +8,10 @@ from results.store.ledger import read_ends
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows
-from search_spaces.dump import to_yaml
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
+from search_spaces.reading.dump import to_yaml
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.plan_view import show_plan
 from sweeper.driver import run

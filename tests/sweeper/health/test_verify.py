@@ -24,8 +24,8 @@ from results.store.schema import SCHEMA_VERSION, VERSION_KEY
 from results.store.sweep_dir import SweepDir, leftovers
 from results.store.tables import read_rows
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_inspection
 from sweeper.driver.run import run_sweep

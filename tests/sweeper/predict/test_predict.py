@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from results.forecast.measured_kappas import expected
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.cli.app import app
 from sweeper.predict.predict import guess
 from sweeper.tracking.summary import artifacts

@@ -9,9 +9,9 @@ import pytest
 from results.forecast.coefficient import DRIFT
 from results.forecast.measured_kappas import expected
 from results.store.sweep_dir import SweepDir
-from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
+from search_spaces.reading.load import load_grid
 from sweeper.predict.check import verify_forecast
 from sweeper.predict.predict import predict
 from sweeper.predict.probe import PointsFailedError

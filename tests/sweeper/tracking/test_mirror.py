@@ -26,9 +26,9 @@ from results.store.ledger import give_up
 from results.store.parts import write_part
 from results.store.schema import row_schema
 from results.store.sweep_dir import SweepDir
-from search_spaces.load import load_grid
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
+from search_spaces.reading.load import load_grid
 from sweeper.console import mask_secrets
 from sweeper.driver.planning import plan_for, prepare
 from sweeper.tracking import runs as tracked_run

@@ -16,7 +16,7 @@ from rich.console import Console
 from tests_support import SMALL
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.tracking.address import page_of

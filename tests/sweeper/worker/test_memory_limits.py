@@ -16,8 +16,8 @@ from results.store.files import sizes_in
 from results.store.parts import parts
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir
-from search_spaces.load import load_grid
 from search_spaces.points import make_points
+from search_spaces.reading.load import load_grid
 from sweeper.worker.memory_limits import GPU_MOST_POINTS, limited, most_that_fit, note_too_many, sized
 from sweeper.worker.run_pack import run_pack
 from trainables.memory import out_of_memory
@@ -41,7 +41,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from crash_support import train
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 700_000_000,) * 2)
 grid = load_grid(Path(sys.argv[1]).read_text(), sys.argv[1])

@@ -8,8 +8,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as vision
 
 from search_spaces.errors import InputError
-from search_spaces.section import MAX_EPOCHS
-from search_spaces.trainable import Augment
+from search_spaces.sections.section import MAX_EPOCHS
+from search_spaces.sections.trainable import Augment
 from trainables.step import augment as module
 from trainables.step.augment import Draws, augment, resized_crop_draws
 

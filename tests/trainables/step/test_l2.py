@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 import trainables.step.l2
-from search_spaces.optimizer import L2
+from search_spaces.sections.optimizer import L2
 from trainables.step.l2 import decayed_parameters, describe_l2, weight_decay_of
 
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from search_spaces.optimizer import Adam, AdamW, Sgd
+from search_spaces.sections.optimizer import Adam, AdamW, Sgd
 from trainables.step.optimizers import make_optimizer
 
 SHAPES = {"0.weight": (5, 3), "0.bias": (5,), "gain": (), "2.kernel": (7, 5, 3, 3)}

@@ -11,7 +11,7 @@ from faults_support import kill_all
 from tests_support import SMALL
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Resources
+from search_spaces.sections.grid import Resources
 
 pytestmark = pytest.mark.ray
 

@@ -13,7 +13,7 @@ import pytest
 from results.store.ledger import read_ends
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
 from sweeper.backends.ray import code_bundle as travel
 from sweeper.backends.ray.code_bundle import luggage
 from sweeper.backends.ray.submit import submit_grid

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from search_spaces.grid import Budget, Measure
-from search_spaces.load import load_grid
-from search_spaces.optimizer import AdamW, AutoL2, Sgd
 from search_spaces.plan import Profile, make_plan, variants
 from search_spaces.points import MAX_POINTS, count_points, make_points
+from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Budget, Measure
+from search_spaces.sections.optimizer import AdamW, AutoL2, Sgd
 
-GRIDS = sorted((Path(__file__).parents[2] / "grids").glob("*.yaml"))
+GRIDS = sorted((Path(__file__).parents[3] / "grids").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)

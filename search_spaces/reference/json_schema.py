@@ -3,7 +3,7 @@
 from typing import Any
 
 from search_spaces.axes import NAMED_AXES
-from search_spaces.grid import Grid
+from search_spaces.sections.grid import Grid
 
 _RANGE = {
     "type": "object",

@@ -1,6 +1,6 @@
 import pytest
 
-from search_spaces.key_schemas import axis_keys, default_name, keys_of, mark, reach, schemas_at
+from search_spaces.reading.key_schemas import axis_keys, default_name, keys_of, mark, reach, schemas_at
 
 BUILT_IN = {"trainable": {"model": {"name": "fc"}, "data": {"name": "digits"}}}
 

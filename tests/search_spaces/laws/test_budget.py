@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.budget import budget_epochs, left_out
-from search_spaces.grid import Budget, BudgetException
+from search_spaces.laws.budget import budget_epochs, left_out
+from search_spaces.sections.grid import Budget, BudgetException
 
 rates = st.floats(min_value=1e-8, max_value=1e3)
 constants = st.floats(min_value=1e-3, max_value=1e3)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from search_spaces.section import Fraction, Positive, Section
+from search_spaces.sections.section import Fraction, Positive, Section
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from search_spaces.optimizer import L2, Constant, Optimizer, Schedule, Sgd
-from search_spaces.section import AxisValue, Count, Epochs, Name, NonNegative, Positive, Section
-from search_spaces.trainable import AnyTrainable
+from search_spaces.sections.optimizer import L2, Constant, Optimizer, Schedule, Sgd
+from search_spaces.sections.section import AxisValue, Count, Epochs, Name, NonNegative, Positive, Section
+from search_spaces.sections.trainable import AnyTrainable
 
 # Measurements of one point: a gigabyte of rows in memory is near ten times as many.
 MAX_MEASUREMENTS = 1_000_000

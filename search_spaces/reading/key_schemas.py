@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
-from search_spaces.grid import Grid
 from search_spaces.recipe import SECTIONS_OF_AXES
+from search_spaces.sections.grid import Grid
 from search_spaces.yaml_text import KeyPath, Value
 
 Schema: TypeAlias = dict[str, Any]

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.grid import Measure, Steps
-from search_spaces.measurement import count_measurements, measured_steps
+from search_spaces.laws.measurement import count_measurements, measured_steps
+from search_spaces.sections.grid import Measure, Steps
 
 measures = (
     st.builds(Measure, log=st.integers(1, 200))

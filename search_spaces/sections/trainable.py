@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from search_spaces.section import AxisValue, Count, Fraction, FunctionName, NonNegative, Positive, Section, Width
+from search_spaces.sections.section import (
+    AxisValue,
+    Count,
+    Fraction,
+    FunctionName,
+    NonNegative,
+    Positive,
+    Section,
+    Width,
+)
 
 BatchNorm = Literal["batch", "running"]
 """``batch``: normalize every batch, in tests too, by its own statistics (paper, SM A). ``running``: torch's usual

@@ -2,7 +2,7 @@
 
 import math
 
-from search_spaces.grid import Budget, BudgetException, Grid, OverEta
+from search_spaces.sections.grid import Budget, BudgetException, Grid, OverEta
 
 ROUNDING = 1e-9  # relative: 0.1/(0.1 · 2.5e-4) is 4000.0000000000005
 

@@ -1,9 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
-from search_spaces.grid import Grid
-from search_spaces.key_schemas import forms, names_of
-from search_spaces.messages import allowed, problems_of, refusal
+from search_spaces.reading.key_schemas import forms, names_of
+from search_spaces.reading.messages import allowed, problems_of, refusal
+from search_spaces.sections.grid import Grid
 
 
 @pytest.mark.parametrize(

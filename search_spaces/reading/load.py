@@ -7,16 +7,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from search_spaces.axes import NAMED_AXES, Problem, expand_axis
-from search_spaces.budget import budget_epochs, kept_cells
 from search_spaces.errors import InputError
-from search_spaces.grid import MAX_MEASUREMENTS, Grid
-from search_spaces.key_schemas import axis_keys, default_name
-from search_spaces.messages import MAX_PROBLEMS, no_axis, problems_of, refused_axis_value
-from search_spaces.optimizer import L2, Sgd
+from search_spaces.laws.budget import budget_epochs, kept_cells
 from search_spaces.points import MAX_POINTS, count_points
+from search_spaces.reading.key_schemas import axis_keys, default_name
+from search_spaces.reading.messages import MAX_PROBLEMS, no_axis, problems_of, refused_axis_value
 from search_spaces.recipe import SECTIONS, Recipe, recipe_of
-from search_spaces.section import MAX_EPOCHS
-from search_spaces.trainable import KernelTrainable, OwnLoop
+from search_spaces.sections.grid import MAX_MEASUREMENTS, Grid
+from search_spaces.sections.optimizer import L2, Sgd
+from search_spaces.sections.section import MAX_EPOCHS
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop
 from search_spaces.yaml_text import Document, KeyPath, Value, printable, read_yaml, show
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.optimizer import Constant, Cosine, Piecewise
-from search_spaces.schedule import learning_rate_factor
+from search_spaces.laws.schedule import learning_rate_factor
+from search_spaces.sections.optimizer import Constant, Cosine, Piecewise
 
 WARMUPS = st.one_of(st.just(0.0), st.floats(1e-6, 0.99))
 

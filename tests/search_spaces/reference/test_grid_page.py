@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.grid import Grid
-from search_spaces.grid_page import EXAMPLE, SETTINGS, grid_page
-from search_spaces.key_schemas import names_of
-from search_spaces.load import load_grid
 from search_spaces.points import count_points, make_points
+from search_spaces.reading.key_schemas import names_of
+from search_spaces.reading.load import load_grid
+from search_spaces.reference.grid_page import EXAMPLE, SETTINGS, grid_page
+from search_spaces.sections.grid import Grid
 
-PAGE = Path(__file__).parents[2] / "docs" / "grid.md"
+PAGE = Path(__file__).parents[3] / "docs" / "grid.md"
 SCHEMA = Grid.model_json_schema()
 SECTIONS = {"Grid": SCHEMA, **SCHEMA["$defs"]}
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.grid import Measure, Steps
+from search_spaces.sections.grid import Measure, Steps
 
 _DECADES = 18  # below the largest 64-bit integer
 

@@ -2,7 +2,7 @@
 
 import yaml
 
-from search_spaces.grid import Grid
+from search_spaces.sections.grid import Grid
 from search_spaces.yaml_text import scalar
 
 

@@ -5,7 +5,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.optimizer import Constant, Cosine, Piecewise, Schedule
+from search_spaces.sections.optimizer import Constant, Cosine, Piecewise, Schedule
 
 _Steps = int | NDArray[np.int64]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from search_spaces.errors import InputError
-from search_spaces.json_schema import grid_schema
-from search_spaces.load import load_grid
+from search_spaces.reading.load import load_grid
+from search_spaces.reference.json_schema import grid_schema
 from search_spaces.yaml_text import read_yaml
 
 jsonschema = pytest.importorskip("jsonschema")
 
-GRIDS = sorted((Path(__file__).parents[2] / "grids").glob("*.yaml"))
+GRIDS = sorted((Path(__file__).parents[3] / "grids").glob("*.yaml"))
 GOOD = """\
 name: demo
 trainable: TRAINABLE

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from search_spaces.axes import NAMED_AXES
-from search_spaces.json_schema import grid_schema
-from search_spaces.key_schemas import COORDINATES, Schema, axis_keys, chosen, forms, names_of, reach, words_of
-from search_spaces.load import load_grid
-from search_spaces.messages import allowed
 from search_spaces.points import count_points
+from search_spaces.reading.key_schemas import COORDINATES, Schema, axis_keys, chosen, forms, names_of, reach, words_of
+from search_spaces.reading.load import load_grid
+from search_spaces.reading.messages import allowed
+from search_spaces.reference.json_schema import grid_schema
 from search_spaces.yaml_text import KeyPath, read_yaml
 
 EXAMPLE = """\

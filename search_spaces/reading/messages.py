@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from search_spaces.axes import Problem, number_hint
 from search_spaces.errors import suggest
-from search_spaces.key_schemas import (
+from search_spaces.reading.key_schemas import (
     COORDINATES,
     Schema,
     chosen,

@@ -78,7 +78,7 @@ def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
     grid = grid_of(side)
     points = sorted(make_points(grid), key=lambda p: (-p.budget, p.id))
     directory = SweepDir(folder / grid.name)
-    prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
+    prepare(directory, grid, points, Plan(packs=(), chunks=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
     packs, last = [], None
     for point in points:  # one pack holds points of one budget: they are measured at the same steps
         steps = round(point.budget * STEPS_PER_EPOCH)
@@ -240,12 +240,14 @@ def decode_here(root):
     from concurrent.futures import ThreadPoolExecutor
 
     from results.analysis.reduction import ROW_COLUMNS
-    from results.store.parts import parts, read_part
+    from results.store.parts import read_part, valid_parts_in
     from results.store.sweep_dir import SweepDir
 
     directory = SweepDir(Path(root))
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(lambda name: read_part(directory, name, list(ROW_COLUMNS)).num_rows, parts(directory)):
+        for _ in pool.map(
+            lambda name: read_part(directory, name, list(ROW_COLUMNS)).num_rows, valid_parts_in(directory)
+        ):
             pass
     print("{}")
 

@@ -39,7 +39,7 @@ from faults_support import (  # noqa: E402
 
 from results.store.attempts import packs_begun  # noqa: E402
 from results.store.commits import read_commit  # noqa: E402
-from results.store.parts import all_parts, is_whole, parts, remove  # noqa: E402
+from results.store.parts import all_parts_in, is_intact, remove_parts, valid_parts_in  # noqa: E402
 from sweeper.worker.checkpoints import restart_of  # noqa: E402
 
 TRAINED = ("recovery.commit_seconds=0.2",)
@@ -94,7 +94,7 @@ def ended(pid):
 
 
 def names(sweep):
-    return {name.file for name in all_parts(sweep.directory)} if sweep.directory.rows.is_dir() else set()
+    return {name.file for name in all_parts_in(sweep.directory)} if sweep.directory.rows.is_dir() else set()
 
 
 def compare(sweep, reference, tally):
@@ -115,12 +115,12 @@ def kept_work(sweep):
     with tempfile.TemporaryDirectory() as folder:
         copy = type(sweep.directory)(Path(folder) / "copy")
         shutil.copytree(sweep.directory.root, copy.root)
-        remove(copy, [name for name in all_parts(copy) if not is_whole(copy, name)])
+        remove_parts(copy, [name for name in all_parts_in(copy) if not is_intact(copy, name)])
         return {pack: _seconds(copy, pack) for pack in packs_begun(copy)}
 
 
 def _seconds(directory, pack):
-    commits = [read_commit(directory, name) for name in parts(directory, pack)]
+    commits = [read_commit(directory, name) for name in valid_parts_in(directory, pack)]
     if commits and commits[-1].finished:
         return max(end.seconds for commit in commits for end in commit.ends)
     return restart_of(directory, pack).checkpoint.seconds
@@ -137,7 +137,7 @@ def damage(sweep, fault, chance):
     """Damage what the fault names, if there is such a file."""
     hurt = truncate if "torn" in fault else flip_a_byte
     if fault.startswith(("part", "byte of a part")):
-        files = [sweep.directory.rows / name.file for name in parts(sweep.directory)]
+        files = [sweep.directory.rows / name.file for name in valid_parts_in(sweep.directory)]
     else:
         files = sorted(sweep.directory.checkpoints.glob("*.pt"))
     if files:
@@ -251,7 +251,7 @@ def on_ray(sweep, fault, chance, tally, most):
 def unfinished(sweep):
     """Packs that have begun and are not done."""
     begun = packs_begun(sweep.directory)
-    latest = {name.pack: name for name in parts(sweep.directory) if is_whole(sweep.directory, name)}
+    latest = {name.pack: name for name in valid_parts_in(sweep.directory) if is_intact(sweep.directory, name)}
     return [p for p in begun if p not in latest or not read_commit(sweep.directory, latest[p]).finished]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from results.analysis.fits import fit_exponents, fit_kappa
-from results.analysis.regime import setup_of
+from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
 from results.claims.time import overparameterized
 from results.store.plan_file import read_grid
@@ -57,7 +57,7 @@ def _row(path: Path, shipped: dict[frozenset[str], str]) -> Row | None:
         return None
     grid = read_grid(directory)
     source = shipped.get(frozenset(p.id for p in make_points(grid)))
-    if source is None or grid.budget.rule == "fixed" or setup_of(grid).constant_share({}) < 1:
+    if source is None or grid.budget.rule == "fixed" or regime_of(grid).constant_share({}) < 1:
         return None
     peaks = pd.read_parquet(directory.analysis / "peaks.parquet")
     law = peaks[in_law(peaks) & ~peaks["censored"]]

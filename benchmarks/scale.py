@@ -97,13 +97,13 @@ def before_training(directory, grid, workers):
     from sweeper.backends.capacity import Capacity
     from sweeper.driver.conflicts import refuse_conflicts
     from sweeper.driver.planning import continued_plan, missing_points, prepare
-    from sweeper.health.recovery import put_in_order
+    from sweeper.health.recovery import prepare_for_run
     from trainables.profile import profiles_of
 
     points = timed("make_points", lambda: make_points(grid))
     timed("refuse_conflicts", lambda: refuse_conflicts(directory, grid, points))
     profiles = timed("profiles_of", lambda: profiles_of(grid, points))
-    timed("put_in_order", lambda: put_in_order(directory, grid, points, Console(file=io.StringIO())))
+    timed("put_in_order", lambda: prepare_for_run(directory, grid, points, Console(file=io.StringIO())))
     missing = timed("missing_points", lambda: missing_points(directory, points))
     plan = timed(
         "continued_plan", lambda: continued_plan(directory, grid, missing, profiles, Capacity(workers=workers))

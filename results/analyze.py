@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from results.analysis.costs import devices, training_seconds
-from results.analysis.findings import Findings, ask, find_in
+from results.analysis.findings import Findings, find_from, question_for
 from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
-from results.analysis.regime import setup_of
+from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
 from results.claims.judge import Verdict, judge
 from results.figures.drawing import save
@@ -21,7 +21,7 @@ from results.figures.sweep import draw_all, law_line
 from results.pages.report import render_report
 from results.store.files import write_table, write_text
 from results.store.part_names import PartName
-from results.store.parts import snapshot
+from results.store.parts import read_consistent
 from results.store.row_batches import RowBatch, row_batches
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
@@ -53,8 +53,8 @@ def analyze(directory: SweepDir, grid: Grid) -> Analysis:
     """
     points = read_points(directory)
     further = {*row_columns(directory)} - {c.name for c in COLUMNS}
-    asked = ask(points, further, grid.analysis.tolerance, grid.analysis.budgets, setup_of(grid))
-    findings = find_in(_reduce(directory, asked), asked)
+    asked = question_for(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
+    findings = find_from(_reduce(directory, asked), asked)
     verdicts = judge(findings)
     _write_tables(directory, findings, verdicts)
     _write_report(directory, grid, points, findings, verdicts)
@@ -71,7 +71,7 @@ def _reduce(directory: SweepDir, asked: Question) -> Iterable[Reduction]:
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(reduce, row_batches(directory, names)))
 
-    return snapshot(directory, reduce_all) or [reduce_rows(pd.DataFrame(), asked)]
+    return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), asked)]
 
 
 def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:

@@ -10,7 +10,7 @@ from results.claims.comparison import Contest, Side, compare
 from results.figures.comparison import draw_comparison
 from results.figures.drawing import save
 from results.store.files import write_text
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.plan_file import read_grid, read_plan
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
@@ -26,14 +26,14 @@ class Comparison:
 
     names: tuple[str, str]
     contests: tuple[Contest, ...]
-    folder: Place
+    folder: AnyPath
 
     def to_json(self) -> dict[str, Sequence[object]]:
         """A dict for ``json.dumps``."""
         return {"sweeps": self.names, "contests": [c.to_json() for c in self.contests]}
 
 
-def compare_sweeps(first: Place, second: Place, accuracy: float | None, out: Place | None) -> Comparison:
+def compare_sweeps(first: AnyPath, second: AnyPath, accuracy: float | None, out: AnyPath | None) -> Comparison:
     """Compare two sweeps; write ``comparison.svg``, ``.png``, ``.csv`` (the numbers shown) and ``.json`` (verdicts).
 
     Args:
@@ -57,7 +57,7 @@ def compare_sweeps(first: Place, second: Place, accuracy: float | None, out: Pla
     return comparison
 
 
-def read_side(path: Place, name: str) -> Side:
+def read_side(path: AnyPath, name: str) -> Side:
     """One side of a comparison from the folder of a sweep.
 
     Raises:
@@ -74,11 +74,11 @@ def read_side(path: Place, name: str) -> Side:
     return Side(name=name, rows=rows, peaks=peaks, tolerance=grid.analysis.tolerance)
 
 
-def _address(path: Place) -> str:
+def _address(path: AnyPath) -> str:
     return str(path.resolve() if isinstance(path, Path) else path)
 
 
-def _names(first: Place, second: Place) -> tuple[str, str]:
+def _names(first: AnyPath, second: AnyPath) -> tuple[str, str]:
     """Names of the folders, with as many of the folders above as tell them apart."""
     one, two = _address(first).split("/"), _address(second).split("/")
     depth = next(n for n in range(1, max(len(one), len(two)) + 1) if one[-n:] != two[-n:])

@@ -22,7 +22,7 @@ ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class SweepResult:
     """How a sweep stands after a run.
 
     Attributes:
@@ -40,8 +40,8 @@ class Account:
         return Counter(end.outcome for end in self.ends.values())
 
 
-def conclude(directory: SweepDir) -> Account:
-    """Account for every planned point, then analyze what there is."""
+def conclude(directory: SweepDir) -> SweepResult:
+    """SweepResult for every planned point, then analyze what there is."""
     file = read_plan(directory)
     ends = read_ledger(directory, file.pack_points)
     text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
@@ -58,7 +58,7 @@ def conclude(directory: SweepDir) -> Account:
         ends = {id_: end for id_, end in ends.items() if id_ in axes}
     write_points(directory, axes, ends)
     missing = sum(p.id not in ends for p in make_points(grid))
-    return Account(ends=ends, missing=missing, analysis=import_module(ANALYSIS).analyze(directory, grid))
+    return SweepResult(ends=ends, missing=missing, analysis=import_module(ANALYSIS).analyze(directory, grid))
 
 
 def _axes_of_rows(directory: SweepDir, points: Collection[str]) -> dict[str, Mapping[str, object]]:

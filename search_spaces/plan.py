@@ -22,8 +22,8 @@ _SPLITTING = tuple(f.name for f in fields(Point) if f.name not in {*PACKABLE, "i
 # a step alone, 0.59 ms a point in a pack of 4); 0.5 ms at 20 TFLOP/s on a GPU. It decides how much a pack saves.
 STEP_OVERHEAD = {"cpu": 2e7, "gpu": 1e10}
 # What a worker takes at a time is one pack, or several up to this share of the bound: the last one holds nobody up for
-# longer. A pack that is fetched alone costs 0.14 s beside its training, in a turn 0.03 s.
-TURN_SHARE = 0.01
+# longer. A pack that is fetched alone costs 0.14 s beside its training, in a chunk 0.03 s.
+CHUNK_SHARE = 0.01
 # Fixed cost of a pack, in FLOP: 50 ms to be scheduled, to build its model and to write its part files.
 PACK_OVERHEAD = {"cpu": 3e9, "gpu": 1e12}
 
@@ -135,7 +135,7 @@ class Plan:
     """Packs in launch order, the most expensive first.
 
     Attributes:
-        turns: ids of packs that a worker takes at a time, one after the other, as one Ray trial; all of ``packs``, in
+        chunks: ids of packs that a worker takes at a time, one after the other, as one Ray trial; all of ``packs``, in
             order.
         work: expected time of all packs one after the other, in FLOP of one worker.
         makespan: expected time until the last worker is done, in the same unit.
@@ -143,7 +143,7 @@ class Plan:
     """
 
     packs: tuple[Pack, ...]
-    turns: tuple[tuple[str, ...], ...]
+    chunks: tuple[tuple[str, ...], ...]
     workers: int
     work: float
     makespan: float
@@ -227,26 +227,26 @@ def make_plan(
     most = min(pack, max(limits, default=1)) if pack else max(limits, default=1)
     sizes = [most] if pack else _candidates(most)
 
-    def chunks_of(size: int) -> list[tuple[float, _Group, slice]]:
+    def packs_of(size: int) -> list[tuple[float, _Group, slice]]:
         return [
             (group.duration(part), group, part)
             for group, limit in zip(groups, limits, strict=True)
             for part in _slices(len(group.points), min(size, limit))
         ]
 
-    best = min(sizes, key=lambda size: (_makespan([d for d, _, _ in chunks_of(size)], workers), size))
-    chunks = [(duration, group.points[part]) for duration, group, part in chunks_of(best)]
+    best = min(sizes, key=lambda size: (_makespan([d for d, _, _ in packs_of(size)], workers), size))
+    timed = [(duration, group.points[part]) for duration, group, part in packs_of(best)]
     for pack_ in continued:
         left = tuple(planned[p.id] for p in pack_.points if p.id in planned)
         group = _Group(left, costs, device, profiles)
-        chunks.append((group.duration(slice(None)), pack_.points))
-    chunks.sort(key=lambda chunk: (-chunk[0], chunk[1][0].id))
-    durations = [duration for duration, _ in chunks]
-    packs = [Pack(id=pack_id(c), points=c, cost=total(costs[p.id] for p in c if p.id in costs)) for _, c in chunks]
+        timed.append((group.duration(slice(None)), pack_.points))
+    timed.sort(key=lambda pack: (-pack[0], pack[1][0].id))
+    durations = [duration for duration, _ in timed]
+    packs = [Pack(id=pack_id(c), points=c, cost=total(costs[p.id] for p in c if p.id in costs)) for _, c in timed]
     bound = _bound((_time([costs[p.id]], device, profiles[p.variant]) for p in points), durations, workers)
-    turns = _turns([p.id for p in packs], durations, TURN_SHARE * bound)
+    chunks = _chunks([p.id for p in packs], durations, CHUNK_SHARE * bound)
     makespan = _makespan(durations, workers)
-    return Plan(packs=tuple(packs), turns=turns, workers=workers, work=sum(durations), makespan=makespan, bound=bound)
+    return Plan(packs=tuple(packs), chunks=chunks, workers=workers, work=sum(durations), makespan=makespan, bound=bound)
 
 
 class _Group:
@@ -284,17 +284,17 @@ def _slices(length: int, size: int) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(ends)]
 
 
-def _turns(ids: Sequence[str], durations: Sequence[float], most: float) -> tuple[tuple[str, ...], ...]:
+def _chunks(ids: Sequence[str], durations: Sequence[float], most: float) -> tuple[tuple[str, ...], ...]:
     """Neighbours together as long as they take no more than ``most``."""
-    turns: list[list[str]] = []
+    chunks: list[list[str]] = []
     taken = math.inf
     for id_, duration in zip(ids, durations, strict=True):
         if taken + duration > most:
-            turns.append([])
+            chunks.append([])
             taken = 0.0
-        turns[-1].append(id_)
+        chunks[-1].append(id_)
         taken += duration
-    return tuple(map(tuple, turns))
+    return tuple(map(tuple, chunks))
 
 
 def _candidates(limit: int) -> list[int]:

@@ -6,7 +6,7 @@ import re
 from rich.console import Console
 from rich.markup import escape
 
-from results.store.place import ObjectPath, Place
+from results.store.paths import AnyPath, ObjectPath
 
 
 class _LastingConsole(Console):
@@ -31,7 +31,7 @@ def untrusted(text: str) -> str:
     return escape(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
 
 
-def short_path(path: Place) -> str:
+def short_path(path: AnyPath) -> str:
     """A path relative to the working directory where that is shorter."""
     if isinstance(path, ObjectPath):
         return str(path)

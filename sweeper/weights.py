@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from results.store.place import place
+from results.store.paths import any_path
 from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop
-from sweeper.worker.weights import are_whole, weight_files
+from sweeper.worker.weights import is_intact, weight_files
 from trainables.task import task_of
 
 
@@ -26,7 +26,7 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
     Raises:
         InputError: the sweep has no such point, or did not keep its weights.
     """
-    directory = SweepDir(place(sweep))
+    directory = SweepDir(any_path(sweep))
     grid, known = read_grid(directory), read_plan(directory).points
     if point not in known:
         raise InputError(f"{directory.root}: no point {point}; 'points.parquet' has the ids.")
@@ -37,7 +37,7 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
             f"{directory.weights}: none of point {point}. Weights are kept of points that are trained to their "
             "ends while the grid says keep_weights: true; a training loop of one's own, and theory, have none."
         )
-    if not are_whole(files[0]):
+    if not is_intact(files[0]):
         raise InputError(f"{files[0]}: damaged, its content is not what its name says. Train the point anew.")
     model = task_of(trainable).model()
     state = torch.load(io.BytesIO(files[0].read_bytes()), map_location="cpu", weights_only=True)

@@ -12,7 +12,7 @@ from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.planning import continued_plan, missing_points, prepare
 from sweeper.driver.run import run_sweep
-from sweeper.health.recovery import put_in_order
+from sweeper.health.recovery import prepare_for_run
 from trainables.profile import profiles_of
 
 
@@ -46,9 +46,11 @@ def train(tmp_path, quiet):
     def run(grid, open_backend=InProcessBackend):
         directory, backend, heard = SweepDir(tmp_path / grid.name), open_backend(), []
         points = make_points(grid)
-        put_in_order(directory, grid, points, quiet)
+        prepare_for_run(directory, grid, points, quiet)
         missing = missing_points(directory, points)
-        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.ask(grid.resources)())
+        plan = continued_plan(
+            directory, grid, missing, profiles_of(grid, points), backend.request_capacity(grid.resources)()
+        )
         prepare(directory, grid, points, plan)
         backend.run(directory, plan, grid, heard.append)
         return directory, plan, heard

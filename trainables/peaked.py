@@ -17,7 +17,7 @@ LEAST = 1.0
 EXPECTED = 1.25  # decay time at which a point is stopped when κ = 0.5
 
 
-def note(record: Record, accuracy: float, decay_time: float) -> None:
+def record_if_best(record: Record, accuracy: float, decay_time: float) -> None:
     """Put a measurement into a record, if it belongs there."""
     if (not record and isfinite(accuracy)) or (record and accuracy > record[-1][0]):
         record.append((accuracy, decay_time))

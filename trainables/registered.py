@@ -17,7 +17,7 @@ def __getattr__(name: str) -> Callable[[], Task]:
 
 
 @contextmanager
-def given(function: Callable[[], Task]) -> Iterator[str]:
+def registered(function: Callable[[], Task]) -> Iterator[str]:
     """A name for ``function`` while the block runs, never used again; afterwards nothing keeps its model and data."""
     name = f"task_{next(_NUMBERS)}"
     _FUNCTIONS[name] = function

@@ -23,8 +23,8 @@ from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTraina
 from trainables.kernel.run import run_kernel
 from trainables.measurement import EVALUATION_BATCH, Ended, Measurement
 from trainables.own_loop import run_own_loop
-from trainables.pack.group import ALONE, Group
-from trainables.peaked import Record, is_past, note
+from trainables.pack.group import SINGLE_PROCESS, Group
+from trainables.peaked import Record, is_past, record_if_best
 from trainables.profile import measured_train, profile, whole_batch
 from trainables.step.batches import Batches, Inputs
 from trainables.step.l2 import decayed_parameters, weight_decay_of
@@ -63,7 +63,9 @@ class Training(Protocol):
         ...
 
 
-def start_training(points: Sequence[Point], recipe: Recipe, device: str = "cpu", group: Group = ALONE) -> Training:
+def start_training(
+    points: Sequence[Point], recipe: Recipe, device: str = "cpu", group: Group = SINGLE_PROCESS
+) -> Training:
     """``points`` at their start, each with its own η, λ, seed, initialization scale and budget.
 
     Args:
@@ -109,7 +111,9 @@ class Unresumable:
 class PackTraining:
     """A pack in training: parameters, optimizer and step of the points that are still in it."""
 
-    def __init__(self, points: Sequence[Point], recipe: Recipe, device: str = "cpu", group: Group = ALONE) -> None:
+    def __init__(
+        self, points: Sequence[Point], recipe: Recipe, device: str = "cpu", group: Group = SINGLE_PROCESS
+    ) -> None:
         """At the points' initial weights."""
         trainable = recipe.trainable
         assert not isinstance(trainable, OwnLoop | KernelTrainable)
@@ -317,7 +321,7 @@ class PackTraining:
             due, finite.tolist(), values["test_acc"].tolist(), values["decay_time"].tolist(), strict=True
         ):
             if m in self._records:
-                note(self._records[m], acc, s)
+                record_if_best(self._records[m], acc, s)
             if not sound:
                 ends.append(Ended(member=m, outcome=Outcome.DIVERGED, why="loss or weights are not finite"))
             elif self._step == self._due[m][-1]:

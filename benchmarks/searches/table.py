@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
-from trainables.peaked import Record, is_past, note
+from trainables.peaked import Record, is_past, record_if_best
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Table:
         record: Record = []
         for step, accuracy in zip(self.steps.tolist(), self.objective[index, seed].tolist(), strict=True):
             decay_time = self.rate * float(self.lams[index]) * step
-            note(record, accuracy, decay_time)
+            record_if_best(record, accuracy, decay_time)
             if is_past(record, decay_time):
                 return float(step / self.steps[-1])
         return 1.0

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.peaks import find_star
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Bools, Floats, Segments, extra_axes, floats, require, sort_measurements
 from results.analysis.selection import PAST_PEAK, in_law
 
@@ -19,7 +19,7 @@ MEASURED = (
 )
 
 
-def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, setup: Setup) -> pd.DataFrame:
+def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, setup: TrainingRegime) -> pd.DataFrame:
     """The measurements before the first change of η or λ, which the law is about (paper, section 3).
 
     Args:
@@ -35,7 +35,7 @@ def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, setup: Setup) -> pd.Da
     return steady
 
 
-def steady_until(points: pd.DataFrame, setup: Setup) -> Floats:
+def steady_until(points: pd.DataFrame, setup: TrainingRegime) -> Floats:
     """The last epoch of each point (n,) at its first η and λ: infinite where they never change, -1 where always."""
     shares = setup.constant_shares(points)
     if (shares == 1).all():
@@ -46,7 +46,7 @@ def steady_until(points: pd.DataFrame, setup: Setup) -> Floats:
 
 
 def within_budget(
-    rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005, setup: Setup | None = None
+    rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005, setup: TrainingRegime | None = None
 ) -> pd.DataFrame:
     """Best test accuracy of each point over its measurements up to each budget (the paper's figures 2c, 2f, 3c, 3f).
 
@@ -70,11 +70,11 @@ def within_budget(
     """
     segments = sort_measurements(rows)
     fell = find_star(segments, tolerance).why == ""
-    return maxima_within(segments, _axes_of(rows, segments), fell, budgets, setup or Setup())
+    return maxima_within(segments, _axes_of(rows, segments), fell, budgets, setup or TrainingRegime())
 
 
 def maxima_within(
-    segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], setup: Setup
+    segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], setup: TrainingRegime
 ) -> pd.DataFrame:
     """The table of `within_budget`, from measurements.
 
@@ -110,7 +110,7 @@ def tuned_and_predicted(
     peaks: pd.DataFrame,
     budgets: Sequence[float],
     tolerance: float = 0.005,
-    setup: Setup | None = None,
+    setup: TrainingRegime | None = None,
 ) -> pd.DataFrame:
     """The tuned lam of every budget beside lam_pred = c/T from what a ten times shorter probe would know (figure 4).
 
@@ -141,7 +141,7 @@ def tuned_and_predicted(
         ValueError: a column is missing.
     """
     require(peaks, ("point", "seed", "eta", "lam", "mu", "t_star", "censored"), "peaks")
-    setup = setup or Setup()
+    setup = setup or TrainingRegime()
     within = within_budget(rows, budgets, tolerance, setup)
     steady = sort_measurements(steady_rows(rows, peaks, setup), peaks["point"])
     probes = find_probes(steady, peaks[["point"]], budgets, tolerance)
@@ -171,7 +171,7 @@ def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float]
 
 
 def tuned_from(
-    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], setup: Setup
+    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], setup: TrainingRegime
 ) -> pd.DataFrame:
     """The table of `tuned_and_predicted`, from those of `within_budget` and `find_probes`."""
     axes = ["seed", "eta", "mu", *extra_axes(peaks)]

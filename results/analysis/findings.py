@@ -9,7 +9,7 @@ from results.analysis.budgets import tuned_from
 from results.analysis.fits import ExponentFit, KappaFit, fit_exponents, fit_kappa
 from results.analysis.peaks import peaks_from
 from results.analysis.reduction import Question, Reduction, join, reduce_rows
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.analysis.segments import POINT_COLUMNS, extra_axes
 
 
@@ -37,7 +37,7 @@ class Findings:
     kappa: KappaFit
     curves: pd.DataFrame
     tolerance: float
-    setup: Setup
+    setup: TrainingRegime
 
 
 def find(
@@ -45,7 +45,7 @@ def find(
     points: pd.DataFrame,
     tolerance: float,
     budgets: Sequence[float],
-    setup: Setup | None = None,
+    setup: TrainingRegime | None = None,
 ) -> Findings:
     """Compute the findings of a sweep.
 
@@ -60,19 +60,19 @@ def find(
         ValueError: a column is missing or a point occurs twice.
     """
     axes = extra_axes(points) if rows.empty else [name for name in extra_axes(points) if name in rows]
-    asked = ask(points, axes, tolerance, budgets, setup or Setup())
-    return find_in([reduce_rows(rows, asked)], asked)
+    asked = question_for(points, axes, tolerance, budgets, setup or TrainingRegime())
+    return find_from([reduce_rows(rows, asked)], asked)
 
 
-def ask(
-    points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], setup: Setup
+def question_for(
+    points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], setup: TrainingRegime
 ) -> Question:
     """What is asked of every point; arguments as for ``find``, ``further`` are the axes that rows have as columns."""
     kept = [name for name in points if name in POINT_COLUMNS or name in further]
     return Question(points=points[kept], tolerance=tolerance, budgets=budgets, setup=setup)
 
 
-def find_in(parts: Iterable[Reduction], asked: Question) -> Findings:
+def find_from(parts: Iterable[Reduction], asked: Question) -> Findings:
     """Compute the findings of a sweep from its rows, reduced in parts that hold whole points."""
     reduced = join(parts, asked.points)
     peaks = peaks_from(reduced.peaks, asked.points)

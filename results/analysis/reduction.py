@@ -14,7 +14,7 @@ import pandas as pd
 from results.analysis.budgets import find_probes, maxima_within, steady_until
 from results.analysis.curves import curves_from
 from results.analysis.peaks import summarise
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Floats, extra_axes, floats, sort_measurements
 
 __all__ = ["ROW_COLUMNS", "Question", "Reduction", "join", "reduce_rows"]
@@ -39,7 +39,7 @@ class Question:
     points: pd.DataFrame
     tolerance: float
     budgets: Sequence[float]
-    setup: Setup
+    setup: TrainingRegime
 
     @cached_property
     def axes(self) -> pd.DataFrame:

@@ -11,13 +11,13 @@ from search_spaces.sections.grid import Grid
 from search_spaces.sections.optimizer import Constant, Piecewise, Schedule
 from search_spaces.sections.trainable import MeanSquaredError
 
-__all__ = ["Setup", "setup_of"]
+__all__ = ["TrainingRegime", "regime_of"]
 
 _CONSTANT = Constant(name="constant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class TrainingRegime:
     """How the points of a sweep trained.
 
     The law is about constant η and λ: t*, c and κ are measured while both are constant, and a run whose schedule is
@@ -71,10 +71,10 @@ class Setup:
         return "eta changes from the first step on (warm-up or cosine): t* is of constant eta, and c/T is not defined"
 
 
-def setup_of(grid: Grid) -> Setup:
+def regime_of(grid: Grid) -> TrainingRegime:
     """The set-up that a grid describes."""
     loss = getattr(grid.trainable, "loss", None)  # a trainable of one's own does not say
-    return Setup(
+    return TrainingRegime(
         schedule=grid.schedule,
         auto_l2=grid.l2.auto is not None,
         squared_error=isinstance(loss, MeanSquaredError) and "loss.name" not in grid.axes,

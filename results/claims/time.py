@@ -8,7 +8,7 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
 from results.analysis.budgets import SPREAD
 from results.analysis.fits import ExponentFit, KappaFit, exponential, fit_exponents, fit_kappa
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.analysis.saturation import saturation
 from results.analysis.segments import ROUNDING, Floats, extra_axes, floats, group_ids
 from results.analysis.selection import in_law
@@ -83,7 +83,7 @@ def collapse_of_kappa(fit: KappaFit) -> Verdict:
     return judged(claim, spread, threshold, ruling, why, used)
 
 
-def schedule_collapse(peaks: pd.DataFrame, setup: Setup) -> Verdict | None:
+def schedule_collapse(peaks: pd.DataFrame, setup: TrainingRegime) -> Verdict | None:
     """Claim 2 with Σηλ/(1-μ) for the decay time: it serves schedules of η too, so where η changes κ is one number.
 
     The test of `collapse_of_kappa`, on the points whose η changes along the run. It passes only where the decay time of

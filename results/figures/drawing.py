@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from results.figures.style import PRINT_DPI, styled
 from results.store.files import write_bytes, write_text
-from results.store.place import Place
+from results.store.paths import AnyPath
 
 PNG_DPI = 120  # two pixels per point of a phone; higher costs time and shows nothing more
 
@@ -59,7 +59,7 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
     )
 
 
-def save(drawing: Drawing, folder: Place, dpi: int = PNG_DPI) -> Rendered:
+def save(drawing: Drawing, folder: AnyPath, dpi: int = PNG_DPI) -> Rendered:
     """Write NAME.svg, NAME.png and NAME.csv into a folder, made if absent, each whole or not at all.
 
     Returns:

@@ -10,6 +10,15 @@ from results.forecast.coefficient import Coefficient
 GRID_RUNS = 8  # λ of the grid that people search otherwise, over two decades
 
 
+def _epochs(value: float) -> str:
+    """Two digits, without an exponent.
+
+    >>> _epochs(2834.2), _epochs(0.0312)
+    ('2,800', '0.031')
+    """
+    return f"{float(f'{value:.2g}'):,.10g}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted:
     """λ for one budget.
@@ -34,6 +43,16 @@ class Predicted:
     t_star_low: float
     t_star_high: float
     timescale: float
+
+    def cells(self) -> tuple[str, ...]:
+        """Budget, λ_pred, its interval, the interval of t*, and the timescale as text."""
+        return (
+            f"{self.budget:,g}",
+            f"{self.lam:.3g}",
+            f"{self.low:.2g} … {self.high:.2g}",
+            f"{_epochs(self.t_star_low)} … {_epochs(self.t_star_high)}",
+            _epochs(self.timescale),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +79,15 @@ class Check:
 
     @property
     def held(self) -> bool:
-        """Whether no neighbour is better by more than the paper's 0.4 %."""
+        """Whether no neighbor is better by more than the paper's 0.4 %."""
         return self.gap <= PRED_GAP + ROUNDING
+
+    def __str__(self) -> str:
+        low, mid, high = self.accuracies
+        said = f"T = {self.budget:g}: accuracy {mid:.4f} at λ_pred, {low:.4f} at a third and {high:.4f} at three times"
+        low, mid, high = self.finals
+        said += f" (after T: {mid:.4f}, {low:.4f}, {high:.4f})"
+        return said if self.held else f"{said}: {self.gap:.4f} better"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +142,47 @@ class Forecast:
         """A dict for ``json.dumps``."""
         return asdict(self) | {"checks": [asdict(c) | {"gap": c.gap, "held": c.held} for c in self.checks]}
 
-    def __str__(self) -> str:
-        from results.forecast_text import forecast_text  # noqa: PLC0415 - which imports this module
+    def rows(self) -> list[tuple[str, ...]]:
+        """The table of budgets as text: headings first, then one row a budget."""
+        headings = ("T (epochs)", "λ_pred", "95 %" if self.probe else "range", "t* expected", "1/(ηλ)")
+        return [headings, *(predicted.cells() for predicted in self.budgets)]
 
-        return forecast_text(self)
+    @property
+    def rule(self) -> str:
+        """The formula of λ_pred where it is not c/T; else empty."""
+        horizons = {predicted.horizon for predicted in self.budgets}
+        times = "" if self.factor == 1 else f"{self.factor:g} "
+        if horizons == {1.0}:
+            return f"λ_pred = {times}c/T" if times else ""
+        share = ", ".join(f"{h:.3g}" for h in sorted(horizons))
+        return f"λ_pred = {times}c/({share} T): η changes along the run, and so much of it counts"
+
+    def facts(self) -> list[tuple[str, str]]:
+        """κ and the cost of the probe, each as a label and a sentence; none for a guess."""
+        facts = []
+        if probe := self.probe:
+            lams = ", ".join(f"{lam:g}" for lam in probe.lams)
+            facts.append(("κ", f"{probe.kappa:.2f} [{probe.low:.2f}, {probe.high:.2f}] in the probe, at λ = {lams}"))
+            pooled = f"{self.kappa:.2f} [{self.low:.2f}, {self.high:.2f}]"
+            facts.append(("", f"{pooled} with what {self.sweeps} measured sweeps like it show; λ_pred counts with it"))
+        if self.cost:
+            longest = max(predicted.budget for predicted in self.budgets)
+            seeds = f" for each of {self.seeds} seeds" if self.seeds > 1 else ""
+            one_run = f"{self.cost:.1%} of one run at T = {longest:g}{seeds}: {1 + self.cost:.2f} runs with the run "
+            facts.append(("cost", f"{one_run}itself, where a grid of {GRID_RUNS} λ takes {GRID_RUNS}"))
+        return facts
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        table = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        labelled = [
+            *(("held" if check.held else "not held", str(check)) for check in self.checks),
+            *(("careful:", warning) for warning in self.warnings),
+            *([("report", f"{self.sweep}/prediction.html")] if self.sweep else []),
+        ]
+        lines = [f"{label:8} {text}" for label, text in (*self.facts(), *labelled)]
+        return "\n".join([*table, *([self.rule] if self.rule else []), *lines])
 
     def _repr_pretty_(self, printer: "_Printer", _cycle: bool) -> None:
         """What IPython and notebooks show."""

@@ -33,7 +33,7 @@ from results.gallery.records import (
     write_record,
 )
 from results.store.files import write_text
-from results.store.place import Place
+from results.store.paths import AnyPath
 from search_spaces.errors import InputError
 
 PICTURE_DPI = 144  # 1.5 pixels a point of a printed panel: sharp on a page, and half the bytes of 200
@@ -45,7 +45,7 @@ _IN_WORDS = {
 _OPPOSITE: Mapping[str, Mark] = {"pass": "fail", "fail": "pass"}
 
 
-def make_gallery(roots: Sequence[Place], out: Path, grids: Path, console: Console) -> tuple[Path, Path]:
+def make_gallery(roots: Sequence[AnyPath], out: Path, grids: Path, console: Console) -> tuple[Path, Path]:
     """Draw the figures that the sweeps are about, keep the records of all others, write both pages.
 
     Args:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from results.analysis.costs import devices, training_seconds
 from results.claims.verdict import Ruling
 from results.gallery.records import SCALES, Scale, SweepUsed
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points
@@ -86,7 +86,7 @@ class _Verdicts:
 _VERDICTS = TypeAdapter(_Verdicts)
 
 
-def recognized_sweeps(roots: Sequence[Place], grids: Path, console: Console) -> list[RecognizedSweep]:
+def recognized_sweeps(roots: Sequence[AnyPath], grids: Path, console: Console) -> list[RecognizedSweep]:
     """Sweeps of the paper's grids, one of each name; what is none is told and left out."""
     shipped = _shipped(grids)
     sweeps: dict[str, RecognizedSweep] = {}
@@ -113,7 +113,7 @@ def recognized_sweeps(roots: Sequence[Place], grids: Path, console: Console) -> 
     return [sweeps[name] for name in sorted(sweeps)]
 
 
-def _sweeps_in(roots: Sequence[Place]) -> list[SweepDir]:
+def _sweeps_in(roots: Sequence[AnyPath]) -> list[SweepDir]:
     """Sweeps among folders and in them."""
     found = []
     for root in roots:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from results.store.files import create, make_folder, names_in
-from results.store.parts import all_parts
-from results.store.sweep_dir import SweepDir, each
+from results.store.parts import all_parts_in
+from results.store.sweep_dir import SweepDir, map_reads
 
 _ATTEMPT = re.compile(r"([0-9a-z]+)-(\d{3,})")
 
@@ -25,7 +25,7 @@ def claim(directory: SweepDir, pack: str, *, new: bool = False) -> int:
     """
     if new and _take(directory, pack, 0):
         return 0
-    taken = [name.attempt for name in all_parts(directory, pack)]
+    taken = [name.attempt for name in all_parts_in(directory, pack)]
     taken += [attempt for _, attempt in _attempts(directory, f"{pack}-")]
     attempt = max(taken, default=-1) + 1
     while not _take(directory, pack, attempt):
@@ -36,7 +36,7 @@ def claim(directory: SweepDir, pack: str, *, new: bool = False) -> int:
 def claim_all(directory: SweepDir, packs: Collection[str]) -> None:
     """Take the next number of each of ``packs``, so that whoever has them sees that they are taken over."""
     latest: dict[str, int] = {}
-    for pack, attempt in (*((n.pack, n.attempt) for n in all_parts(directory)), *_attempts(directory)):
+    for pack, attempt in (*((n.pack, n.attempt) for n in all_parts_in(directory)), *_attempts(directory)):
         latest[pack] = max(attempt, latest.get(pack, attempt))
 
     def take(pack: str) -> None:
@@ -44,7 +44,7 @@ def claim_all(directory: SweepDir, packs: Collection[str]) -> None:
         while not _take(directory, pack, attempt):
             attempt += 1
 
-    each(directory, take, packs)
+    map_reads(directory, take, packs)
 
 
 def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:
@@ -84,7 +84,7 @@ def _overtaken(pack: str, attempt: int) -> OvertakenError:
 
 def packs_begun(directory: SweepDir) -> set[str]:
     """Ids of the packs that some attempt was made at."""
-    return {pack for pack, _ in _attempts(directory)} | {name.pack for name in all_parts(directory)}
+    return {pack for pack, _ in _attempts(directory)} | {name.pack for name in all_parts_in(directory)}
 
 
 def _attempts(directory: SweepDir, prefix: str = "") -> Iterator[tuple[str, int]]:

@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 
 from results.store.files import read_schema, version_of
 from results.store.part_names import PartName
-from results.store.place import ObjectPath, Place, StoreError
+from results.store.paths import AnyPath, ObjectPath, StoreError
 from results.store.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY
-from results.store.sweep_dir import SweepDir, each
+from results.store.sweep_dir import SweepDir, map_reads
 from search_spaces.errors import InputError, first_problem
 from search_spaces.outcome import Outcome
 
@@ -61,7 +61,7 @@ class Commit:
     finished: bool = False
 
 
-def part_version(path: Place) -> Hashable:
+def part_version(path: AnyPath) -> Hashable:
     """Of a part, which is written once: what a disk may do to it, no store does, and asking one is a request."""
     return None if isinstance(path, ObjectPath) else version_of(path)
 
@@ -102,10 +102,10 @@ def read_footers(directory: SweepDir, names: Iterable[PartName]) -> list[Footer]
         FileNotFoundError: it has been replaced since it was listed.
     """
     rows = directory.rows
-    return each(directory, lambda name: _whole_footer(rows / name.file), names)
+    return map_reads(directory, lambda name: _whole_footer(rows / name.file), names)
 
 
-def _whole_footer(path: Place) -> Footer:
+def _whole_footer(path: AnyPath) -> Footer:
     footer = _checked_footer(path)
     if isinstance(footer.commit, str):
         raise InputError(f"{path}: what it says of ended points is damaged ({footer.commit}); {REMEDY}")
@@ -128,7 +128,7 @@ _COMMIT = TypeAdapter(Commit)
 REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: what the file held is trained anew."
 
 
-def checked_schema(path: Place) -> pa.Schema:
+def checked_schema(path: AnyPath) -> pa.Schema:
     """Schema, without metadata, of a part that is whole, ours, and of this version.
 
     Raises:
@@ -138,7 +138,7 @@ def checked_schema(path: Place) -> pa.Schema:
     return _checked_footer(path).columns
 
 
-def _checked_footer(path: Place) -> _Footer:
+def _checked_footer(path: AnyPath) -> _Footer:
     footer = _footer(path)
     if footer.version != SCHEMA_VERSION:
         raise InputError(
@@ -151,18 +151,18 @@ def _checked_footer(path: Place) -> _Footer:
     return footer
 
 
-def is_ours(directory: SweepDir, name: PartName) -> bool:
+def is_this_version(directory: SweepDir, name: PartName) -> bool:
     """Whether a part is of this version of the program. Errors as of ``checked_schema``."""
     version = _footer(directory.rows / name.file).version
     return version is None or version == SCHEMA_VERSION
 
 
-def _footer(path: Place) -> _Footer:
+def _footer(path: AnyPath) -> _Footer:
     return _footer_at(path, part_version(path))
 
 
 @lru_cache(maxsize=1_000_000)  # a part is written once, and reading one takes 0.1 ms: of 10,000 every few seconds, 1 s
-def _footer_at(path: Place, _stamp: Hashable) -> _Footer:
+def _footer_at(path: AnyPath, _stamp: Hashable) -> _Footer:
     try:
         schema = read_schema(path)
     except (FileNotFoundError, StoreError):

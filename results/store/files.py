@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
-from results.store.place import ObjectPath, Place
+from results.store.paths import AnyPath, ObjectPath
 from search_spaces.errors import InputError
 
 # No value comes twice, so that a dictionary is in vain: 26 bytes a row with one, 17.5 with bytes split into streams,
@@ -26,7 +26,7 @@ _DISTINCT = {"decay_time", "train_loss", "test_loss", "weight_norm", "eta_eff"}
 _LOCAL = LocalFileSystem()
 
 
-def names_in(folder: Place, prefix: str = "") -> list[str]:
+def names_in(folder: AnyPath, prefix: str = "") -> list[str]:
     """Names of the files in a folder that begin with ``prefix``, in order; hidden ones apart.
 
     Of an object store only those names are asked for.
@@ -38,7 +38,7 @@ def names_in(folder: Place, prefix: str = "") -> list[str]:
     return sorted(name for name in found if not name.startswith("."))
 
 
-def sizes_in(folder: Place, prefix: str = "") -> dict[str, int]:
+def sizes_in(folder: AnyPath, prefix: str = "") -> dict[str, int]:
     """The same with their bytes, each of which is a call to the system."""
     if isinstance(folder, ObjectPath):
         return {name: size for name, size in folder.sizes(prefix).items() if not name.startswith(".")}
@@ -58,12 +58,12 @@ def entries_in(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
-def size_of(path: Place) -> int:
+def size_of(path: AnyPath) -> int:
     """Bytes of a file."""
     return path.size() if isinstance(path, ObjectPath) else path.stat().st_size
 
 
-def version_of(path: Place) -> Hashable:
+def version_of(path: AnyPath) -> Hashable:
     """Another value whenever a file has been written anew."""
     if isinstance(path, ObjectPath):
         return path.version()
@@ -71,7 +71,7 @@ def version_of(path: Place) -> Hashable:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def read_limited(path: Place, most: int) -> bytes:
+def read_limited(path: AnyPath, most: int) -> bytes:
     """Content of a file that is not to fill the memory.
 
     Raises:
@@ -83,13 +83,13 @@ def read_limited(path: Place, most: int) -> bytes:
     return path.read_bytes()
 
 
-def read_parquet(path: Place) -> pa.Table:
+def read_parquet(path: AnyPath) -> pa.Table:
     """A Parquet file, whole."""
     with open_parquet(path) as file:
         return file.read()
 
 
-def read_schema(path: Place) -> pa.Schema:
+def read_schema(path: AnyPath) -> pa.Schema:
     """Schema of a Parquet file with its metadata, in half of the time that opening the file takes."""
     if isinstance(path, ObjectPath):
         return _parquet().inspect(io.BytesIO(path.read_bytes()))
@@ -103,7 +103,7 @@ def _parquet() -> Any:
     return ParquetFileFormat()
 
 
-def open_parquet(path: Place, **options: object) -> pq.ParquetFile:
+def open_parquet(path: AnyPath, **options: object) -> pq.ParquetFile:
     """A Parquet file, to read some of it; ``options`` as of ``pyarrow.parquet.ParquetFile``.
 
     ``pyarrow.parquet.read_table`` would take a folder named a=b for a column.
@@ -112,7 +112,7 @@ def open_parquet(path: Place, **options: object) -> pq.ParquetFile:
 
 
 @contextmanager
-def local_copy(path: Place) -> Iterator[Path]:
+def local_copy(path: AnyPath) -> Iterator[Path]:
     """A file as one of this machine, while the block runs."""
     if isinstance(path, Path):
         yield path
@@ -123,13 +123,13 @@ def local_copy(path: Place) -> Iterator[Path]:
         yield copy
 
 
-def make_folder(folder: Place) -> None:
+def make_folder(folder: AnyPath) -> None:
     """Make a folder if it is absent; an object store has none."""
     if isinstance(folder, Path):
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def clear(folder: Place) -> None:
+def clear(folder: AnyPath) -> None:
     """Remove a folder with all that is in it."""
     if isinstance(folder, Path):
         shutil.rmtree(folder, ignore_errors=True)
@@ -138,7 +138,7 @@ def clear(folder: Place) -> None:
             (folder / name).unlink(missing_ok=True)
 
 
-def create(path: Place) -> None:
+def create(path: AnyPath) -> None:
     """Make a file that says nothing but that its name is taken.
 
     Raises:
@@ -182,12 +182,12 @@ def _flush_names(folder: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Place, text: str) -> None:
+def write_text(path: AnyPath, text: str) -> None:
     """Write a text file whole or not at all."""
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: Place, content: bytes) -> None:
+def write_bytes(path: AnyPath, content: bytes) -> None:
     """Write a file whole or not at all."""
     if isinstance(path, ObjectPath):
         path.write(content)
@@ -196,7 +196,7 @@ def write_bytes(path: Place, content: bytes) -> None:
         file.write(content)
 
 
-def write_table(path: Place, table: pa.Table) -> None:
+def write_table(path: AnyPath, table: pa.Table) -> None:
     """Write a Parquet file whole or not at all; readers never see the hidden temporary file."""
     write_bytes(path, table_bytes(table))
 

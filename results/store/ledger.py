@@ -8,8 +8,8 @@ from functools import partial
 from results.store.commits import Commit, PointEnd, read_commits
 from results.store.files import names_in, read_limited, write_text
 from results.store.part_names import PartName
-from results.store.parts import snapshot
-from results.store.place import Place
+from results.store.parts import read_consistent
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
@@ -21,11 +21,11 @@ def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEn
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    commits = snapshot(directory, partial(read_commits, directory), pack)
+    commits = read_consistent(directory, partial(read_commits, directory), pack)
     return {end.point: end for commit in commits for end in commit.ends}
 
 
-def settled_ends(directory: SweepDir) -> dict[str, PointEnd]:
+def durable_ends(directory: SweepDir) -> dict[str, PointEnd]:
     """The ends that no crash takes back: what is behind the last checkpoint of a pack may be trained again."""
     ends: dict[str, PointEnd] = {}
     waiting: defaultdict[str, list[PointEnd]] = defaultdict(list)
@@ -33,7 +33,7 @@ def settled_ends(directory: SweepDir) -> dict[str, PointEnd]:
     def commits(names: list[PartName]) -> list[tuple[str, Commit]]:
         return [(name.pack, commit) for name, commit in zip(names, read_commits(directory, names), strict=True)]
 
-    for pack, commit in snapshot(directory, commits):
+    for pack, commit in read_consistent(directory, commits):
         waiting[pack] += commit.ends
         if commit.checkpoint is not None or commit.finished:
             ends |= {end.point: end for end in waiting.pop(pack)}
@@ -65,13 +65,13 @@ def read_ledger(directory: SweepDir, packs: Mapping[str, Collection[str]]) -> di
     return ends
 
 
-def ends_of_turn(directory: SweepDir, packs: Sequence[str]) -> dict[str, tuple[PointEnd, ...] | None]:
+def ends_of_chunk(directory: SweepDir, packs: Sequence[str]) -> dict[str, tuple[PointEnd, ...] | None]:
     """Of each of ``packs`` that was not given up: the ends of its points if it is finished, None if some is left."""
     lost = given_up(directory)
     found: dict[str, tuple[PointEnd, ...] | None] = {}
     for pack in packs:
         if pack not in lost:
-            commits = snapshot(directory, partial(read_commits, directory), pack)
+            commits = read_consistent(directory, partial(read_commits, directory), pack)
             done = bool(commits) and commits[-1].finished
             found[pack] = tuple(end for commit in commits for end in commit.ends) if done else None
     return found
@@ -83,15 +83,15 @@ def given_up(directory: SweepDir) -> dict[str, str]:
     Raises:
         InputError: a file among them is damaged.
     """
-    return {path.stem: read_cause(path) for path in causes(directory)}
+    return {path.stem: read_cause(path) for path in cause_files(directory)}
 
 
-def causes(directory: SweepDir) -> list[Place]:
+def cause_files(directory: SweepDir) -> list[AnyPath]:
     """The files of packs that were given up."""
     return [directory.given_up / name for name in names_in(directory.given_up) if name.endswith(".json")]
 
 
-def read_cause(path: Place) -> str:
+def read_cause(path: AnyPath) -> str:
     """Why a pack was given up.
 
     Raises:

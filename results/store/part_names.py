@@ -2,9 +2,9 @@
 
 A part is written once, under a name that says whose it is and what is in it:
 
-    PACK-ATTEMPT-SEQUENCE-BEFORE-DIGEST.parquet
+    PACK-ATTEMPT-SEQUENCE-PARENT-DIGEST.parquet
 
-An attempt that takes a pack up again names the part that it builds on. So it is plain which parts count (``standing``),
+Each part names its parent, the part that it was built on. So the names alone tell which parts count (``valid_parts``),
 whoever else still writes, and nothing must be deleted in time.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 DIGEST_LENGTH = 12  # hexadecimal digits of SHA-256: 48 bits find every flip of a bit, they need not withstand forgery
-NOTHING = "0" * DIGEST_LENGTH  # what the first part of a pack was built on
+NO_PARENT = "0" * DIGEST_LENGTH  # what the first part of a pack was built on
 _HEX = rf"([0-9a-f]{{{DIGEST_LENGTH}}})"
 _NAME = re.compile(rf"([0-9a-z]+)-(\d{{3,}})-(\d{{5,}})-{_HEX}-{_HEX}\.parquet")
 
@@ -28,20 +28,20 @@ class PartName:
     Attributes:
         attempt: at the pack, from 0; no two attempts share a number.
         sequence: place among the parts of the pack, from 0.
-        before: digest of the part that it was built on.
+        parent_digest: digest of the part that it was built on.
         digest: of the content of the file.
     """
 
     pack: str
     attempt: int
     sequence: int
-    before: str
+    parent_digest: str
     digest: str
 
     @property
     def file(self) -> str:
         """As a file name."""
-        return f"{self.pack}-{self.attempt:03d}-{self.sequence:05d}-{self.before}-{self.digest}.parquet"
+        return f"{self.pack}-{self.attempt:03d}-{self.sequence:05d}-{self.parent_digest}-{self.digest}.parquet"
 
 
 @lru_cache(maxsize=100_000)  # a run asks ten times for all names before it starts
@@ -49,8 +49,8 @@ def parse_name(file: str) -> PartName | None:
     """The parts of a file name; None if it is none of ours."""
     if not (match := _NAME.fullmatch(file)):
         return None
-    pack, attempt, sequence, before, digest = match.groups()
-    name = PartName(pack=pack, attempt=int(attempt), sequence=int(sequence), before=before, digest=digest)
+    pack, attempt, sequence, parent, digest = match.groups()
+    name = PartName(pack=pack, attempt=int(attempt), sequence=int(sequence), parent_digest=parent, digest=digest)
     return name if name.file == file else None  # 0000 and ٠٠٠ are numbers too, but not as we write them
 
 
@@ -59,21 +59,21 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
 
 
-def standing(names: Iterable[PartName]) -> list[PartName]:
+def valid_parts(names: Iterable[PartName]) -> list[PartName]:
     """The parts that count, in the order of pack and sequence.
 
     Each part names the one that it was built on. Of all lines that reach back to the pack's start, that of the latest
     attempt counts: parts of two histories never stand together, whoever writes late and whatever is missing.
     """
-    return [name for _, line, _ in _lines(names) for name in line]
+    return [name for _, chain, _ in _chains(names) for name in chain]
 
 
-def holes(names: Iterable[PartName]) -> list[tuple[str, int]]:
+def missing_parts(names: Iterable[PartName]) -> list[tuple[str, int]]:
     """Pack and number of the parts that are missing before others, which for that do not count."""
-    return [(pack, missing) for pack, _, missing in _lines(names) if missing is not None]
+    return [(pack, missing) for pack, _, missing in _chains(names) if missing is not None]
 
 
-def _lines(names: Iterable[PartName]) -> Iterator[tuple[str, list[PartName], int | None]]:
+def _chains(names: Iterable[PartName]) -> Iterator[tuple[str, list[PartName], int | None]]:
     """Of each pack the parts that count, and the number of what is missing behind them, if something is."""
     by_pack: defaultdict[str, list[PartName]] = defaultdict(list)
     for name in names:
@@ -85,18 +85,18 @@ def _lines(names: Iterable[PartName]) -> Iterator[tuple[str, list[PartName], int
         known = {(name.sequence, name.digest): name for name in sorted(own)}
         missing = None
         for last in sorted(own, reverse=True):
-            line = _line(last, known)
-            if line[0].sequence == 0:
-                yield pack, line, missing
+            chain = _chain(last, known)
+            if chain[0].sequence == 0:
+                yield pack, chain, missing
                 break
-            missing = line[0].sequence - 1 if missing is None else missing
+            missing = chain[0].sequence - 1 if missing is None else missing
         else:
             yield pack, [], missing
 
 
-def _line(last: PartName, known: Mapping[tuple[int, str], PartName]) -> list[PartName]:
+def _chain(last: PartName, known: Mapping[tuple[int, str], PartName]) -> list[PartName]:
     """``last`` and what it was built on, as far back as it is ``known``."""
-    line = [last]
-    while before := known.get((line[-1].sequence - 1, line[-1].before)):
-        line.append(before)
-    return line[::-1]
+    chain = [last]
+    while parent := known.get((chain[-1].sequence - 1, chain[-1].parent_digest)):
+        chain.append(parent)
+    return chain[::-1]

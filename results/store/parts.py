@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from results.store.commits import COMMIT_KEY, REMEDY, Commit, part_version, read_commit
 from results.store.files import names_in, table_bytes, write_bytes
-from results.store.part_names import NOTHING, PartName, digest_of, parse_name, standing
-from results.store.place import ObjectPath, Place, StoreError
+from results.store.part_names import NO_PARENT, PartName, digest_of, parse_name, valid_parts
+from results.store.paths import AnyPath, ObjectPath, StoreError
 from results.store.schema import SCHEMA_VERSION, VERSION_KEY
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
@@ -26,7 +26,7 @@ from search_spaces.errors import InputError
 _Result = TypeVar("_Result")
 
 
-def all_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
+def all_parts_in(directory: SweepDir, pack: str | None = None) -> list[PartName]:
     """Every part on the disk, of one pack or of all, whether it counts or not.
 
     Raises:
@@ -43,26 +43,26 @@ def all_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
     return names
 
 
-def parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
+def valid_parts_in(directory: SweepDir, pack: str | None = None) -> list[PartName]:
     """The parts that count, of one pack or of all."""
-    return standing(all_parts(directory, pack))
+    return valid_parts(all_parts_in(directory, pack))
 
 
-def parts_by_pack(directory: SweepDir) -> dict[str, list[PartName]]:
+def valid_parts_by_pack(directory: SweepDir) -> dict[str, list[PartName]]:
     """The parts that count, of each pack that has some."""
     by_pack: defaultdict[str, list[PartName]] = defaultdict(list)
-    for name in parts(directory):
+    for name in valid_parts_in(directory):
         by_pack[name.pack].append(name)
     return dict(by_pack)
 
 
-def parts_behind(directory: SweepDir, pack: str | None = None) -> list[PartName]:
+def superseded_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
     """The parts that do not count: of attempts that others have taken over from, or behind one that is missing."""
-    every = all_parts(directory, pack)
-    return sorted(set(every) - set(standing(every)))
+    every = all_parts_in(directory, pack)
+    return sorted(set(every) - set(valid_parts(every)))
 
 
-def remove(directory: SweepDir, names: Iterable[PartName]) -> None:
+def remove_parts(directory: SweepDir, names: Iterable[PartName]) -> None:
     """Delete parts; it is no error if one is gone already."""
     for name in names:
         (directory.rows / name.file).unlink(missing_ok=True)
@@ -87,13 +87,13 @@ def write_part(
         COMMIT_KEY: json.dumps(asdict(commit)),
     }
     content = table_bytes(rows.replace_schema_metadata(metadata))
-    before = names[-1].digest if names else NOTHING
-    name = PartName(pack=pack, attempt=attempt, sequence=len(names), before=before, digest=digest_of(content))
+    parent = names[-1].digest if names else NO_PARENT
+    name = PartName(pack=pack, attempt=attempt, sequence=len(names), parent_digest=parent, digest=digest_of(content))
     write_bytes(directory.rows / name.file, content)
     return name
 
 
-def is_whole(directory: SweepDir, name: PartName) -> bool:
+def is_intact(directory: SweepDir, name: PartName) -> bool:
     """Whether a part's content is what its name says."""
     return digest_of((directory.rows / name.file).read_bytes()) == name.digest
 
@@ -110,23 +110,23 @@ def refuse_damaged(directory: SweepDir, name: PartName) -> None:
         raise _damaged(path)
 
 
-def _damaged(path: Place) -> InputError:
+def _damaged(path: AnyPath) -> InputError:
     return InputError(f"{path}: damaged, its content is not what its name says; {REMEDY}")
 
 
 @lru_cache(maxsize=100_000)
-def _digest_at(path: Place, _version: Hashable) -> str:
+def _digest_at(path: AnyPath, _version: Hashable) -> str:
     return digest_of(path.read_bytes())
 
 
-def snapshot(directory: SweepDir, read: Callable[[list[PartName]], _Result], pack: str | None = None) -> _Result:
+def read_consistent(directory: SweepDir, read: Callable[[list[PartName]], _Result], pack: str | None = None) -> _Result:
     """``read`` of the parts that count, again if some are replaced meanwhile, as happens while a sweep runs."""
     for _ in range(100):
         try:
-            return read(parts(directory, pack))
+            return read(valid_parts_in(directory, pack))
         except FileNotFoundError:
             continue
-    return read(parts(directory, pack))
+    return read(valid_parts_in(directory, pack))
 
 
 def compact(
@@ -143,7 +143,7 @@ def compact(
 
     Args:
         directory: the sweep.
-        names: the parts to keep, from the first on. The caller deletes them (``parts_behind``).
+        names: the parts to keep, from the first on. The caller deletes them (``superseded_parts``).
         attempt: the caller's own number, from ``claim``.
         schema: of the table to come; a grid may have gained an axis.
         keep: ids of the points whose rows and ends stay.

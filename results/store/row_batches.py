@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from results.store.part_names import PartName
 from results.store.parts import read_part
-from results.store.sweep_dir import SweepDir, each
+from results.store.sweep_dir import SweepDir, map_reads
 
 __all__ = ["BATCH_ROWS", "RowBatch", "row_batches"]
 
@@ -28,7 +28,7 @@ class RowBatch:
 
     def read(self, directory: SweepDir, columns: Collection[str]) -> pd.DataFrame:
         """All rows of these points, in the order of the parts; ``point``, which must be asked for, as categories."""
-        tables = each(directory, lambda name: self._chosen(read_part(directory, name, list(columns))), self.names)
+        tables = map_reads(directory, lambda name: self._chosen(read_part(directory, name, list(columns))), self.names)
         rows: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas(split_blocks=True)
         return rows
 
@@ -52,7 +52,7 @@ def row_batches(directory: SweepDir, names: Sequence[PartName]) -> list[RowBatch
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    counts = each(directory, partial(_count_points, directory), names)
+    counts = map_reads(directory, partial(_count_points, directory), names)
     if not sum(map(len, counts)):
         return []
     part = np.repeat(np.arange(len(names)), [len(count) for count in counts])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from results.store.files import entries_in
-from results.store.place import ObjectPath, Place
+from results.store.paths import AnyPath, ObjectPath
 from search_spaces.errors import InputError
 
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")  # of ``_whole``
@@ -24,7 +24,7 @@ _Result = TypeVar("_Result")
 class SweepDir:
     """Paths of one sweep."""
 
-    root: Place
+    root: AnyPath
 
     @property
     def name(self) -> str:
@@ -37,17 +37,17 @@ class SweepDir:
         return 5.0 if isinstance(self.root, ObjectPath) else 1.0
 
     @property
-    def grid(self) -> Place:
+    def grid(self) -> AnyPath:
         """The grid as resolved."""
         return self.root / "grid.yaml"
 
     @property
-    def plan(self) -> Place:
+    def plan(self) -> AnyPath:
         """Points and packs of the latest run."""
         return self.root / "plan.json"
 
     @property
-    def rows(self) -> Place:
+    def rows(self) -> AnyPath:
         """Folder of the part files.
 
         While no run is under way ``pandas.read_parquet`` of it is the whole table; else there may be parts that do not
@@ -56,76 +56,76 @@ class SweepDir:
         return self.root / "rows"
 
     @property
-    def checkpoints(self) -> Place:
+    def checkpoints(self) -> AnyPath:
         """States of the packs that are in training."""
         return self.root / "checkpoints"
 
     @property
-    def weights(self) -> Place:
+    def weights(self) -> AnyPath:
         """Weights of points at their ends, if the grid asks for them."""
         return self.root / "weights"
 
     @property
-    def attempts(self) -> Place:
+    def attempts(self) -> AnyPath:
         """An empty file for every attempt at a pack: its number is taken."""
         return self.root / "attempts"
 
     @property
-    def memory(self) -> Place:
+    def memory(self) -> AnyPath:
         """An empty file for every number of points that some worker had no memory for."""
         return self.root / "memory"
 
     @property
-    def given_up(self) -> Place:
+    def given_up(self) -> AnyPath:
         """For every pack whose worker died too often in the latest run, a file that says why."""
         return self.root / "given-up"
 
     @property
-    def lock(self) -> Place:
+    def lock(self) -> AnyPath:
         """Held by the process that runs the sweep, and says which it is."""
         return self.root / "lock"
 
     @property
-    def stop(self) -> Place:
+    def stop(self) -> AnyPath:
         """There while workers are asked to commit and leave."""
         return self.root / "stop"
 
     @property
-    def points(self) -> Place:
+    def points(self) -> AnyPath:
         """One row a point, with its outcome."""
         return self.root / "points.parquet"
 
     @property
-    def analysis(self) -> Place:
+    def analysis(self) -> AnyPath:
         """``peaks.parquet``, ``verdicts.json`` and ``figures/``."""
         return self.root / "analysis"
 
     @property
-    def report(self) -> Place:
+    def report(self) -> AnyPath:
         """The report, one self-contained page."""
         return self.root / "report.html"
 
     @property
-    def prediction(self) -> Place:
+    def prediction(self) -> AnyPath:
         """Page of ``sweeper predict``; of a probe only."""
         return self.root / "prediction.html"
 
     @property
-    def forecast(self) -> Place:
+    def forecast(self) -> AnyPath:
         """The same as JSON."""
         return self.analysis / "forecast.json"
 
     @property
-    def logs(self) -> Place:
+    def logs(self) -> AnyPath:
         """Logs of packs and failed points."""
         return self.root / "logs"
 
-    def inside(self, path: Place) -> str:
+    def inside(self, path: AnyPath) -> str:
         """Name of a file of the sweep as seen from its folder."""
         return str(path).removeprefix(f"{self.root}/")
 
 
-def files_of(directory: SweepDir) -> dict[Place, int]:
+def files_of(directory: SweepDir) -> dict[AnyPath, int]:
     """Every file of a sweep, with its bytes.
 
     Raises:
@@ -135,7 +135,7 @@ def files_of(directory: SweepDir) -> dict[Place, int]:
     root = directory.root
     if isinstance(root, ObjectPath):
         return {root / name: size for name, size in root.sizes().items()}
-    found: dict[Place, int] = {}
+    found: dict[AnyPath, int] = {}
     for entry in _walk(root):
         with suppress(FileNotFoundError):  # removed since it was listed
             found[Path(entry.path)] = entry.stat(follow_symlinks=False).st_size
@@ -148,7 +148,7 @@ def refuse_links(directory: SweepDir) -> None:
         deque(_walk(directory.root), maxlen=0)
 
 
-def leftovers(directory: SweepDir) -> list[Place]:
+def leftovers(directory: SweepDir) -> list[AnyPath]:
     """Files of writers that were killed before their rename. Errors as of ``files_of``."""
     root = directory.root
     if isinstance(root, ObjectPath):  # it makes none, but a folder may have been copied there
@@ -173,7 +173,7 @@ def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
                 )
 
 
-def each(directory: SweepDir, read: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+def map_reads(directory: SweepDir, read: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
     """``read`` of each, side by side where each is a request to an object store."""
     if not isinstance(directory.root, ObjectPath):
         return [read(item) for item in items]

@@ -11,10 +11,10 @@ import pyarrow.dataset as ds
 from results.store.commits import PointEnd, checked_schema
 from results.store.files import read_parquet, write_table
 from results.store.part_names import PartName
-from results.store.parts import refuse_damaged, snapshot
-from results.store.place import ObjectPath, StoreError
+from results.store.parts import read_consistent, refuse_damaged
+from results.store.paths import ObjectPath, StoreError
 from results.store.schema import row_schema
-from results.store.sweep_dir import SweepDir, each
+from results.store.sweep_dir import SweepDir, map_reads
 from search_spaces.errors import InputError
 
 _TEXT_COLUMNS = ["sweep", "point", "pack"]
@@ -30,7 +30,7 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    table = snapshot(directory, lambda names: _read(directory, names, columns))
+    table = read_consistent(directory, lambda names: _read(directory, names, columns))
     rows: pd.DataFrame = table.to_pandas()
     for name in set(_TEXT_COLUMNS) & set(rows):
         rows[name] = rows[name].cat.reorder_categories(sorted(rows[name].cat.categories))  # else in order of arrival
@@ -39,7 +39,7 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
 
 
 def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] | None) -> pa.Table:
-    each(directory, partial(refuse_damaged, directory), names)
+    map_reads(directory, partial(refuse_damaged, directory), names)
     options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
     paths = [directory.rows / name.file for name in names]
     sources = [path.arrow() if isinstance(path, ObjectPath) else (str(path), None) for path in paths]
@@ -54,12 +54,12 @@ def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] |
 
 def row_columns(directory: SweepDir) -> list[str]:
     """Columns of the table of rows: those of ``results.store.schema``, then the further axes."""
-    return snapshot(directory, lambda names: [str(name) for name in _schema_of(directory, names).names])
+    return read_consistent(directory, lambda names: [str(name) for name in _schema_of(directory, names).names])
 
 
 def _schema_of(directory: SweepDir, names: list[PartName]) -> pa.Schema:
     """Columns of all these parts together."""
-    schemas = each(directory, checked_schema, [directory.rows / name.file for name in names])
+    schemas = map_reads(directory, checked_schema, [directory.rows / name.file for name in names])
     distinct = {id(schema): schema for schema in schemas}  # of 10,000 parts mostly one
     return pa.unify_schemas([row_schema(), *distinct.values()])
 

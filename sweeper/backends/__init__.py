@@ -20,7 +20,7 @@ class Backend(Protocol):
 
     name: str
 
-    def ask(self, resources: Resources) -> Callable[[], Capacity]:
+    def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
         """Ask what there is for packs of ``resources``; calling what is returned waits for the answer.
 
         Raises:

@@ -18,7 +18,7 @@ class InProcessBackend:
 
     name = "inprocess"
 
-    def ask(self, resources: Resources) -> Callable[[], Capacity]:
+    def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
         """One worker: this process.
 
         Raises:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from results.store.place import place
+from results.store.paths import any_path
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.cli.options import (
@@ -34,6 +34,7 @@ from sweeper.cli.options import (
     pair,
     sweep_folder,
 )
+from sweeper.cli.output import show
 from sweeper.cli.wiring import ray_backend, runner, stopped_in_order, tracking_of
 from sweeper.console import escaped, stderr
 
@@ -106,7 +107,7 @@ def run(
     """
     from sweeper.cli.views import show_account
 
-    chosen, sweeps = load(grid, settings, name), place(out)
+    chosen, sweeps = load(grid, settings, name), any_path(out)
     root = sweep_folder(str(sweeps / chosen.name))
     run_ = runner(sweeps, backend, address, tracking_uri)
     with stopped_in_order(root):
@@ -188,19 +189,19 @@ def predict(
 
     Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
     """
-    from results.forecast_text import show_forecast
     from results.store.sweep_dir import SweepDir
+    from sweeper.cli.forecast_view import ForecastView
     from sweeper.predict.check import verify_forecast
     from sweeper.predict.predict import guess
     from sweeper.predict.predict import predict as predict_
     from sweeper.predict.probe import PointsFailedError
     from sweeper.tracking.live import LiveMirror
 
-    chosen, sweeps = load(grid, settings, name), place(out)
+    chosen, sweeps = load(grid, settings, name), any_path(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry or share == 0:
-        show_forecast(guess(chosen, budget, factor), Console(), as_json=json_)
+        show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
         return
     run_ = runner(sweeps, backend, address, tracking_uri)
     with stopped_in_order(sweeps):
@@ -211,9 +212,9 @@ def predict(
         except PointsFailedError as error:
             stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
             sys.exit(STATUS_FAILED)
-        with LiveMirror(SweepDir(place(forecast.sweep)), tracking_of(tracking_uri, sweeps), stderr()) as mirror:
+        with LiveMirror(SweepDir(any_path(forecast.sweep)), tracking_of(tracking_uri, sweeps), stderr()) as mirror:
             mirror.finish(complete=True)  # the page of the forecast beside the probe's report
-    show_forecast(forecast, Console(), as_json=json_)
+    show(ForecastView(forecast), as_json=json_)
 
 
 @app.command()
@@ -307,7 +308,7 @@ def figure(
         raise InputError("sweeper figure: give a NAME and a SWEEP_DIR; 'sweeper figure --list' shows the names.")
     pairs = dict(pair(text) for text in only or ())
     roots = [sweep_folder(path) for path in sweep_dirs or ()]
-    caption, paths = paper_figure(name, roots, None if out is None else place(out), pairs, eta)
+    caption, paths = paper_figure(name, roots, None if out is None else any_path(out), pairs, eta)
     stderr().print(escaped(caption), highlight=False, soft_wrap=True)
     for path in paths:
         typer.echo(path)
@@ -331,7 +332,7 @@ def gallery(
     """
     from results.gallery.make import make_gallery
 
-    roots = [place(path) for path in sweeps or ()]
+    roots = [any_path(path) for path in sweeps or ()]
     for page in make_gallery(roots, out.absolute(), grids, stderr()):
         typer.echo(page)
 
@@ -357,7 +358,7 @@ def compare(
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
     roots = sweep_folder(first), sweep_folder(second)
-    comparison = compare_sweeps(*roots, accuracy, None if out is None else place(out))
+    comparison = compare_sweeps(*roots, accuracy, None if out is None else any_path(out))
     show_comparison(comparison, Console(), as_json=json_)
 
 
@@ -396,7 +397,7 @@ def ui(
     """
     from sweeper.tracking.address import serve_ui
 
-    sweeps = place(out)
+    sweeps = any_path(out)
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
         raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
     with socket.socket() as probe:

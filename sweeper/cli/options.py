@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from results.store.place import Place, place
+from results.store.paths import AnyPath, any_path
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
 
@@ -72,12 +72,12 @@ def pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def sweep_folder(text: str) -> Place:
+def sweep_folder(text: str) -> AnyPath:
     """The folder of a sweep, which others may have made: there must be no way out of it."""
     from results.store.files import names_in
     from results.store.sweep_dir import SweepDir, refuse_links
 
-    root = place(text)
+    root = any_path(text)
     if isinstance(root, Path):
         refuse_links(SweepDir(root))
     else:

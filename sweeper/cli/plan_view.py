@@ -42,7 +42,7 @@ def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None)
         profiles = profiles_of(grid, points)
     except DataNotFoundError as error:
         profiles, lacking = profiles_of(grid, points, only_plan=True), str(error)
-    capacity = cluster.ask(grid.resources)() if cluster else capacity_here(grid.resources)
+    capacity = cluster.request_capacity(grid.resources)() if cluster else capacity_here(grid.resources)
     plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
     if cluster:

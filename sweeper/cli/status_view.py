@@ -8,13 +8,13 @@ from rich.filesize import decimal
 from rich.live import Live
 from rich.markup import escape
 
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from sweeper.console import counted, duration, short_path, untrusted
 from sweeper.health.status import Status, disk_usage, status_of
 
 
-def show_status(root: Place, console: Console, *, as_json: bool = False) -> None:
+def show_status(root: AnyPath, console: Console, *, as_json: bool = False) -> None:
     """How far a sweep is, and what it takes on the disk."""
     status, sizes = status_of(root), disk_usage(SweepDir(root))
     if as_json:
@@ -35,7 +35,7 @@ def show_status(root: Place, console: Console, *, as_json: bool = False) -> None
     _show_trouble(status, root, console)
 
 
-def watch(root: Place, console: Console, seconds: float) -> None:
+def watch(root: AnyPath, console: Console, seconds: float) -> None:
     """Follow a sweep that runs elsewhere until all is done, the report too: one line, renewed on a terminal.
 
     Elsewhere it is printed again whenever it has changed.
@@ -81,7 +81,7 @@ def line(status: Status) -> str:
     return " · ".join(parts_)
 
 
-def _show_trouble(status: Status, root: Place, console: Console) -> None:
+def _show_trouble(status: Status, root: AnyPath, console: Console) -> None:
     for pack, why in status.given_up.items():
         console.print(f"[red]given up:[/] pack {escape(pack)}: {untrusted(why)}", highlight=False, soft_wrap=True)
     for part, why in status.damaged.items():

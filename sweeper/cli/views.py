@@ -12,10 +12,10 @@ from rich.table import Table
 
 from results.claims.comparison import INCONCLUSIVE, Contest
 from results.compare import Comparison
-from results.conclude import Account
+from results.conclude import SweepResult
 from results.figures.paper.catalog import FIGURES
 from results.store.commits import PointEnd
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 from sweeper.console import short_path, untrusted
@@ -98,7 +98,7 @@ WIDE = 110  # columns from which the thresholds of the verdicts fit beside them
 
 
 def show_account(
-    account: Account, root: Place, console: Console, *, as_json: bool = False, tracked: bool = False
+    account: SweepResult, root: AnyPath, console: Console, *, as_json: bool = False, tracked: bool = False
 ) -> None:
     """Verdicts, failures by cause, and where everything lies; ``tracked`` if MLflow has it too."""
     if as_json:
@@ -136,7 +136,7 @@ def show_account(
         )
 
 
-def _show_failures(account: Account, directory: SweepDir, console: Console) -> None:
+def _show_failures(account: SweepResult, directory: SweepDir, console: Console) -> None:
     """Failures and divergences, grouped by cause; each cause once, with a log to read."""
     by_cause: defaultdict[tuple[Outcome, str], list[PointEnd]] = defaultdict(list)
     for end in account.ends.values():

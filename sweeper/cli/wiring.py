@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.store.place import Place
+from results.store.paths import AnyPath
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
 from sweeper.cli.options import STATUS_FAILED, STATUS_INTERRUPTED
 from sweeper.console import escaped, stderr
 
 if TYPE_CHECKING:
-    from results.conclude import Account
+    from results.conclude import SweepResult
     from sweeper.backends import Backend
     from sweeper.backends.ray.backend import RayBackend
 
@@ -28,7 +28,7 @@ _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
 
 
 @contextmanager
-def stopped_in_order(folder: Place) -> Iterator[None]:
+def stopped_in_order(folder: AnyPath) -> Iterator[None]:
     """Say how to go on where training is interrupted, or the storage of ``folder`` refuses; and exit."""
     try:
         yield
@@ -45,7 +45,7 @@ def stopped_in_order(folder: Place) -> Iterator[None]:
         sys.exit(STATUS_FAILED)
 
 
-def runner(out: Place, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], Account]:
+def runner(out: AnyPath, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], SweepResult]:
     """Runs a grid, or what is missing of it, in a folder of sweeps."""
     from sweeper.driver.run import run_sweep
 
@@ -71,7 +71,7 @@ def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
 
 def ray_backend(grid: Grid, address: str | None) -> RayBackend:
     """A Ray of this machine, or a cluster, to which the code goes that the grid names."""
-    from sweeper.backends.ray.code_bundle import luggage
+    from sweeper.backends.ray.code_bundle import code_bundle
     from sweeper.lock.holder import JOB
 
     try:
@@ -86,11 +86,11 @@ def ray_backend(grid: Grid, address: str | None) -> RayBackend:
         # Ray makes the folder of a job anew where another node shares it: who is in the old one is nowhere.
         os.chdir(os.sep)
         return RayBackend(address)
-    with luggage(grid, Path.cwd()) as folder:
+    with code_bundle(grid, Path.cwd()) as folder:
         return RayBackend(address, folder if any(folder.iterdir()) else None)
 
 
-def tracking_of(uri: str | None, out: Place) -> str | None:
+def tracking_of(uri: str | None, out: AnyPath) -> str | None:
     """Where MLflow is; None for no tracking."""
     from sweeper.console import mask_secrets
     from sweeper.tracking.address import default_uri

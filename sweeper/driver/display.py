@@ -17,7 +17,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
 from sweeper.console import counted, duration
 from sweeper.driver.tally import Tally
-from sweeper.worker.messages import Progress
+from sweeper.worker.messages import PackReport
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
@@ -89,7 +89,7 @@ class Display:
         if error is None and (makespan := self._makespan()):
             self._console.print(makespan, soft_wrap=True, highlight=False)
 
-    def notify(self, progress: Progress) -> None:
+    def notify(self, progress: PackReport) -> None:
         """Take in a summary; may be called from any thread."""
         now = time.monotonic()
         with self._lock:

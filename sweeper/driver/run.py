@@ -7,11 +7,11 @@ from threading import Timer
 
 from rich.console import Console
 
-from results.analysis.regime import setup_of
-from results.conclude import ANALYSIS, Account, conclude
+from results.analysis.regime import regime_of
+from results.conclude import ANALYSIS, SweepResult, conclude
 from results.store.ledger import given_up
-from results.store.parts import parts_by_pack
-from results.store.place import Place
+from results.store.parts import valid_parts_by_pack
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, Profile
@@ -24,7 +24,7 @@ from sweeper.driver.conflicts import refuse_conflicts
 from sweeper.driver.display import Display
 from sweeper.driver.planning import continued_plan, missing_points, prepare
 from sweeper.driver.stopping import stop_on_signals
-from sweeper.health.recovery import drop_doubles, put_in_order, tidy
+from sweeper.health.recovery import drop_stale_packs, prepare_for_run, remove_leftovers
 from sweeper.lock.lock import locked
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profiles_of
@@ -37,8 +37,8 @@ IMPORT_SECONDS = 10.0  # after which the workers of this machine have started, a
 
 
 def run_sweep(
-    grid: Grid, out: Place, open_backend: Callable[[], Backend], tracking_uri: str | None, console: Console
-) -> Account:
+    grid: Grid, out: AnyPath, open_backend: Callable[[], Backend], tracking_uri: str | None, console: Console
+) -> SweepResult:
     """Run a grid, or what is missing of it.
 
     Args:
@@ -59,7 +59,7 @@ def run_sweep(
     with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
         if not _train_missing(directory, grid, points, profiles, open_backend, console):
             console.print(f"[bold]{grid.name}[/]: nothing to train, all {len(points):,} points have ended")
-            prepare(directory, grid, points, Plan(packs=(), turns=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
+            prepare(directory, grid, points, Plan(packs=(), chunks=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
         account = conclude(directory)
         mirror.finish(complete=account.missing == 0 and not given_up(directory))
     return account
@@ -79,7 +79,7 @@ def _train_missing(
     """
     with ExitStack() as stack:
         early = stack.enter_context(_opened(open_backend, grid)) if _surely_missing(directory, points) else None
-        put_in_order(directory, grid, points, console)
+        prepare_for_run(directory, grid, points, console)
         missing = missing_points(directory, points)
         if not missing:
             return False
@@ -89,16 +89,16 @@ def _train_missing(
         plan = continued_plan(directory, grid, missing, profiles, answer())
         prepare(directory, grid, points, plan)
         _import_later(ANALYSIS)
-        under_way = len(parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
-        law = setup_of(grid).constant_share({}) == 1
+        under_way = len(valid_parts_by_pack(directory).keys() & {pack.id for pack in plan.packs})
+        law = regime_of(grid).constant_share({}) == 1
         done = len(points) - len(missing)
         with (
             stop_on_signals(directory, console),  # first: who sees the display may interrupt at once
             Display(console, grid.name, plan, len(missing), done, under_way=under_way, law=law) as display,
         ):
             backend.run(directory, plan, grid, display.notify)
-    tidy(directory)
-    drop_doubles(directory)
+    remove_leftovers(directory)
+    drop_stale_packs(directory)
     return True
 
 
@@ -114,7 +114,7 @@ def _surely_missing(directory: SweepDir, points: Sequence[Point]) -> bool:
 def _opened(open_backend: Callable[[], Backend], grid: Grid) -> Iterator[tuple[Backend, Callable[[], Capacity]]]:
     """A backend, and the answer to what it has for packs of ``grid``."""
     with closing(open_backend()) as backend:
-        yield backend, backend.ask(grid.resources)
+        yield backend, backend.request_capacity(grid.resources)
 
 
 def _import_later(module: str) -> None:

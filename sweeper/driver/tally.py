@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
-from sweeper.worker.messages import Progress
+from sweeper.worker.messages import PackReport
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Tally:
     _log_kappa: float = 0.0
     _kappas: int = 0
 
-    def add(self, progress: Progress, now: float) -> None:
+    def add(self, progress: PackReport, now: float) -> None:
         """Take in a summary that arrived at time ``now``, in seconds."""
         if self.first_report is None:
             self.first_report = now

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results.store.commits import Commit, is_ours, read_commit
+from results.store.commits import Commit, is_this_version, read_commit
 from results.store.files import names_in
-from results.store.part_names import PartName, holes, parse_name, standing
+from results.store.part_names import PartName, missing_parts, parse_name, valid_parts
 from results.store.parts import read_part
 from results.store.plan_file import PlanFile
 from results.store.sweep_dir import SweepDir
@@ -19,7 +19,7 @@ from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
 from sweeper.health.inspection import Fault
 from sweeper.health.recovery import damaged_parts
-from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_behind
+from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_after
 
 
 class PartChecks:
@@ -41,7 +41,7 @@ class PartChecks:
         self._wrong = damaged_parts(directory, self.names)
         self._foreign = [name for name in self.names if name not in self._wrong and self._is_foreign(name)]
         self._commits: dict[PartName, Commit] = {}
-        for name in standing(self.names):
+        for name in valid_parts(self.names):
             if name not in self._wrong and name not in self._foreign:
                 with suppress(FileNotFoundError):  # replaced since it was listed
                     self._commits[name] = read_commit(directory, name)
@@ -59,18 +59,18 @@ class PartChecks:
             yield Fault(file=f"rows/{name.file}", why=why, repairable=False)
         for name, why in sorted(self._wrong.items()):
             yield Fault(file=f"rows/{name.file}", why=why, again=self._again(name.pack))
-        for pack, number in holes(self.names):
+        for pack, number in missing_parts(self.names):
             why = "is missing; what was built on it does not count"
             yield Fault(file=f"rows/{pack}-…-{number:05d}-….parquet", why=why, again=self._again(pack))
         yield from self._checkpoint_faults()
 
     def waste(self) -> list[PartName]:
         """Sound parts that do not count."""
-        return sorted(set(self.names) - set(standing(self.names)) - self._wrong.keys())
+        return sorted(set(self.names) - set(valid_parts(self.names)) - self._wrong.keys())
 
     def _checkpoint_faults(self) -> Iterator[Fault]:
         """Checkpoints that a pack under way, whose parts are sound, goes on from and that are missing or not whole."""
-        ill = {name.pack for name in self._wrong} | {pack for pack, _ in holes(self.names)}
+        ill = {name.pack for name in self._wrong} | {pack for pack, _ in missing_parts(self.names)}
         last = {name.pack: commit for name, commit in self._commits.items()}
         files = {path.name for path in checkpoint_files(self._directory)}
         for pack, commit in sorted(last.items()):
@@ -90,9 +90,9 @@ class PartChecks:
         planned = set(self._packs.get(pack, ()))
         if not planned:
             return "its points that have not ended"
-        names = standing(name for name in self.names if name.pack == pack and name not in self._wrong)
+        names = valid_parts(name for name in self.names if name.pack == pack and name not in self._wrong)
         try:
-            restart = restart_behind(self._directory, names)
+            restart = restart_after(self._directory, names)
             ended = {end.point for name in names for end in read_commit(self._directory, name).ends}
         except (InputError, FileNotFoundError):
             return f"pack {pack}"
@@ -104,7 +104,7 @@ class PartChecks:
 
     def _is_foreign(self, name: PartName) -> bool:
         try:
-            return not is_ours(self._directory, name)
+            return not is_this_version(self._directory, name)
         except (InputError, FileNotFoundError):  # replaced since it was listed
             return False
 

@@ -11,18 +11,27 @@ from rich.console import Console
 from rich.markup import escape
 
 from results.store.attempts import claim
-from results.store.commits import Commit, Footer, is_ours, read_commit, read_commits, read_footers
+from results.store.commits import Commit, Footer, is_this_version, read_commit, read_commits, read_footers
 from results.store.files import clear
 from results.store.part_names import PartName
-from results.store.parts import all_parts, compact, is_whole, parts, parts_behind, parts_by_pack, read_part, remove
-from results.store.place import Place
+from results.store.parts import (
+    all_parts_in,
+    compact,
+    is_intact,
+    read_part,
+    remove_parts,
+    superseded_parts,
+    valid_parts_by_pack,
+    valid_parts_in,
+)
+from results.store.paths import AnyPath
 from results.store.plan_file import earlier_plan
-from results.store.sweep_dir import SweepDir, each, leftovers
+from results.store.sweep_dir import SweepDir, leftovers, map_reads
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.sections.grid import Grid
-from sweeper.worker.checkpoints import AFRESH, Restart, checkpoint_files, restart_behind, save_checkpoint
+from sweeper.worker.checkpoints import NO_CHECKPOINT, Restart, checkpoint_files, restart_after, save_checkpoint
 from sweeper.worker.row_buffer import table_schema
 
 
@@ -31,15 +40,15 @@ def damaged_parts(directory: SweepDir, names: Sequence[PartName]) -> dict[PartNa
 
     Every byte is read. Parts of another version of this program are not damaged.
     """
-    damages = each(directory, partial(_damage, directory), names)
+    damages = map_reads(directory, partial(_damage, directory), names)
     return {name: why for name, why in zip(names, damages, strict=True) if why}
 
 
 def _damage(directory: SweepDir, name: PartName) -> str:
     try:
-        if not is_whole(directory, name):
+        if not is_intact(directory, name):
             return "its content is not what its name says"
-        if is_ours(directory, name):
+        if is_this_version(directory, name):
             read_commit(directory, name)
     except FileNotFoundError:  # replaced since it was listed
         return ""
@@ -48,35 +57,37 @@ def _damage(directory: SweepDir, name: PartName) -> str:
     return ""
 
 
-def drop(directory: SweepDir, names: Iterable[PartName]) -> None:
+def drop_damaged_parts(directory: SweepDir, names: Iterable[PartName]) -> None:
     """Remove damaged parts, and those that no longer count without them: the next run trains again what they held."""
-    remove(directory, parts_behind(directory))  # first, or what an overtaken worker wrote could take their places
-    remove(directory, names)
-    remove(directory, parts_behind(directory))
+    remove_parts(
+        directory, superseded_parts(directory)
+    )  # first, or what an overtaken worker wrote could take their places
+    remove_parts(directory, names)
+    remove_parts(directory, superseded_parts(directory))
 
 
-def roll_back(directory: SweepDir) -> None:
+def remove_parts_behind_checkpoints(directory: SweepDir) -> None:
     """Remove the parts of packs under way that lie behind the last checkpoint that is whole, where that is not theirs.
 
     A worker trains again what they hold. Parts of packs that no plan knows stay: the next run sorts them.
     """
     plan = earlier_plan(directory)
     planned = plan.pack_points if plan else {}
-    for pack, names in parts_by_pack(directory).items():
+    for pack, names in valid_parts_by_pack(directory).items():
         points = planned.get(pack, ())
         commits = read_commits(directory, names)
         ended = {end.point for commit in commits for end in commit.ends}
         if points and commits[-1].checkpoint is not None and not commits[-1].finished and not ended >= set(points):
-            remove(directory, set(names) - set(restart_behind(directory, names).names))
+            remove_parts(directory, set(names) - set(restart_after(directory, names).names))
 
 
-def orphans(directory: SweepDir) -> list[Place]:
+def unused_checkpoints(directory: SweepDir) -> list[AnyPath]:
     """Checkpoints that no part which counts goes on from: those of finished packs, and of writers that died."""
     files = checkpoint_files(directory)
     if not files:
         return []
     last: dict[str, Commit] = {}
-    named, names = set(), parts(directory)
+    named, names = set(), valid_parts_in(directory)
     for name, commit in zip(names, read_commits(directory, names), strict=True):
         last[name.pack] = commit
         named.add((name.pack, commit.checkpoint))
@@ -84,32 +95,32 @@ def orphans(directory: SweepDir) -> list[Place]:
     return [path for path in files if path.name not in needed]
 
 
-def tidy(directory: SweepDir) -> None:
+def remove_leftovers(directory: SweepDir) -> None:
     """Remove what is of no use any more. Called under the lock of the sweep, while nothing of it trains.
 
     Attempts stay, also those of finished packs: a worker that was believed dead sees by them that others took over.
     """
-    remove(directory, parts_behind(directory))
-    for path in (*leftovers(directory), *orphans(directory)):
+    remove_parts(directory, superseded_parts(directory))
+    for path in (*leftovers(directory), *unused_checkpoints(directory)):
         path.unlink(missing_ok=True)
     if isinstance(directory.checkpoints, Path):
         with suppress(OSError):  # not empty, or not there
             directory.checkpoints.rmdir()
 
 
-def drop_doubles(directory: SweepDir) -> None:
+def drop_stale_packs(directory: SweepDir) -> None:
     """After training: drop what workers that an earlier run left behind have trained of points of other packs since."""
-    plan, by_pack = earlier_plan(directory), parts_by_pack(directory)
+    plan, by_pack = earlier_plan(directory), valid_parts_by_pack(directory)
     planned = plan.pack_points if plan else {}
     if strangers := by_pack.keys() - planned.keys():
         held = _held(directory, by_pack)
         owner = _owners(held, planned)
         for pack in strangers:
             schema = next(iter(held[pack].values())).columns
-            _renew(directory, held[pack], schema, None, owner, {})
+            rewrite_pack(directory, held[pack], schema, None, owner, {})
 
 
-def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], console: Console) -> None:
+def prepare_for_run(directory: SweepDir, grid: Grid, points: Sequence[Point], console: Console) -> None:
     """Make the table ready to be continued. Called under the lock of the sweep, before training.
 
     Damaged parts go, and with them what was built on them. Points that failed are taken out, to be trained again, since
@@ -124,24 +135,24 @@ def put_in_order(directory: SweepDir, grid: Grid, points: Sequence[Point], conso
     """
     clear(directory.given_up)
     directory.stop.unlink(missing_ok=True)
-    damaged = damaged_parts(directory, sorted(all_parts(directory)))
+    damaged = damaged_parts(directory, sorted(all_parts_in(directory)))
     for name, why in damaged.items():
         line = f"[yellow]damaged:[/] {name.file} is dropped ({escape(why)}); what it held is trained again"
         console.print(line, soft_wrap=True)
-    drop(directory, damaged)
-    tidy(directory)
+    drop_damaged_parts(directory, damaged)
+    remove_leftovers(directory)
     earlier = earlier_plan(directory)
     known = [*points, *(earlier.points.values() if earlier else ())]
     packs = earlier.pack_points if earlier else {}
     schema, defaults = table_schema(known), values_elsewhere(grid, known)
-    held = _held(directory, parts_by_pack(directory))
+    held = _held(directory, valid_parts_by_pack(directory))
     schema = _with_columns_of(directory, held, schema)
     owner = _owners(held, packs)
     for pack, footers in held.items():
         planned = packs.get(pack)
         if planned is not None and any(owner.get(id_, pack) != pack for id_ in planned):
             planned = None  # by an older plan that was put back, say: its points have ended in another pack
-        _renew(directory, footers, schema, planned, owner, defaults)
+        rewrite_pack(directory, footers, schema, planned, owner, defaults)
 
 
 _Footers = Mapping[PartName, Footer]
@@ -183,7 +194,7 @@ def _with_columns_of(directory: SweepDir, held: Mapping[str, _Footers], schema: 
     return schema
 
 
-def _renew(
+def rewrite_pack(
     directory: SweepDir,
     footers: _Footers,
     schema: pa.Schema,
@@ -212,13 +223,13 @@ def _renew(
     as_it_is = same and (planned is not None or _points(directory, names) <= keep)
     if as_it_is and not failed and finished == footers[names[-1]].commit.finished:
         return
-    restart = Restart(names=names) if finished else restart_behind(directory, names)
+    restart = Restart(names=names) if finished else restart_after(directory, names)
     state = restart.checkpoint
     if failed.intersection(state.points):  # from its middle a point that failed could not be trained anew
-        state, keep = AFRESH, keep & ends.keys()
+        state, keep = NO_CHECKPOINT, keep & ends.keys()
     if not restart.names or not keep:
         latest = max(name.attempt for name in names)  # later ones are of a run that took over while this one slept
-        remove(directory, {name for name in all_parts(directory, pack) if name.attempt <= latest})
+        remove_parts(directory, {name for name in all_parts_in(directory, pack) if name.attempt <= latest})
         return
     checkpoint = read_commit(directory, restart.names[-1]).checkpoint
     if failed:
@@ -233,7 +244,7 @@ def _renew(
         commit=Commit(checkpoint=checkpoint, finished=finished and not failed),
         defaults=defaults,
     )
-    remove(directory, parts_behind(directory, pack))
+    remove_parts(directory, superseded_parts(directory, pack))
 
 
 def _points(directory: SweepDir, names: Iterable[PartName]) -> set[str]:

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 from results.store.commits import Commit, PointEnd, read_commit
 from results.store.files import open_parquet
 from results.store.ledger import given_up
-from results.store.part_names import PartName, holes, standing
-from results.store.parts import all_parts, parts
-from results.store.place import Place
+from results.store.part_names import PartName, missing_parts, valid_parts
+from results.store.parts import all_parts_in, valid_parts_in
+from results.store.paths import AnyPath
 from results.store.plan_file import read_plan
-from results.store.sweep_dir import SweepDir, each, files_of
+from results.store.sweep_dir import SweepDir, files_of, map_reads
 from search_spaces.errors import InputError, reason
 from sweeper.lock.lock import holder
 
@@ -55,7 +55,7 @@ class Status:
         return asdict(self) | {"under_way": under_way}
 
 
-def status_of(root: Place) -> Status:
+def status_of(root: AnyPath) -> Status:
     """Of the sweep in a folder, from its plan, names and footers."""
     directory = SweepDir(root)
     file = read_plan(directory)
@@ -83,9 +83,9 @@ def status_of(root: Place) -> Status:
 
 def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, str]]:
     """The ledger without what cannot be read, and of that each file with what is wrong, by names and footers."""
-    names = all_parts(directory)
+    names = all_parts_in(directory)
     ends: dict[str, PointEnd] = {}
-    damaged = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in holes(names)}
+    damaged = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in missing_parts(names)}
 
     def read(name: PartName) -> Commit | InputError:
         try:
@@ -93,9 +93,9 @@ def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, 
         except InputError as error:
             return error
 
-    counted = standing(names)
+    counted = valid_parts(names)
     try:
-        commits = each(directory, read, counted)
+        commits = map_reads(directory, read, counted)
     except FileNotFoundError:
         return _readable_ends(directory)  # replaced since it was listed
     for name, commit in zip(counted, commits, strict=True):
@@ -117,7 +117,7 @@ class _SoFar(NamedTuple):
 def _begun(directory: SweepDir, unfinished: Collection[str]) -> dict[str, _SoFar]:
     """Unfinished packs that have committed something."""
     begun: dict[str, _SoFar] = {}
-    for name in parts(directory):
+    for name in valid_parts_in(directory):
         if name.pack in unfinished:
             path = directory.rows / name.file
             # Replaced meanwhile, or damaged: said above.

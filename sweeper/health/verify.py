@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from results.store.commits import PointEnd
 from results.store.files import read_limited, read_parquet, size_of, write_bytes
-from results.store.ledger import causes, read_cause, read_ledger
-from results.store.place import Place, StoreError
+from results.store.ledger import cause_files, read_cause, read_ledger
+from results.store.paths import AnyPath, StoreError
 from results.store.plan_file import PlanFile, read_grid, read_plan
 from results.store.sweep_dir import SweepDir, files_of, leftovers
 from results.store.tables import read_points
@@ -25,10 +25,10 @@ from search_spaces.points import ids_in
 from search_spaces.sections.grid import Grid
 from sweeper.health.inspection import Checked, Fault, Inspection
 from sweeper.health.part_checks import PartChecks
-from sweeper.health.recovery import drop, orphans, roll_back
+from sweeper.health.recovery import drop_damaged_parts, remove_parts_behind_checkpoints, unused_checkpoints
 from sweeper.lock.lock import holder, locked
 from sweeper.worker.checkpoints import checkpoint_files
-from sweeper.worker.weights import are_whole, weight_files
+from sweeper.worker.weights import is_intact, weight_files
 
 MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000
 _TABLES = ("peaks", "within_budget", "prediction")
@@ -79,8 +79,8 @@ def _repair(directory: SweepDir, damage: Sequence[Fault]) -> None:
                 write_bytes(path.with_name(f"{path.name}.damaged"), path.read_bytes())
             path.unlink()
     with suppress(InputError):  # a file among the parts that is none of ours is in the way
-        drop(directory, ())
-        roll_back(directory)
+        drop_damaged_parts(directory, ())
+        remove_parts_behind_checkpoints(directory)
 
 
 def inspect(directory: SweepDir) -> Inspection:
@@ -112,11 +112,11 @@ def inspect(directory: SweepDir) -> Inspection:
     )
 
 
-def _lies_in(path: Place, folder: Place) -> bool:
+def _lies_in(path: AnyPath, folder: AnyPath) -> bool:
     return str(path).startswith(f"{folder}/")
 
 
-def _checked(what: str, files: Iterable[Place], sizes: Mapping[Place, int], holds: str) -> Checked:
+def _checked(what: str, files: Iterable[AnyPath], sizes: Mapping[AnyPath, int], holds: str) -> Checked:
     present = [sizes[path] for path in files if path in sizes]
     return Checked(what=what, files=len(present), bytes=sum(present), holds=holds)
 
@@ -165,7 +165,7 @@ def _more(wrong: Sequence[object]) -> str:
 
 def _given_up(directory: SweepDir) -> list[Fault]:
     faults = []
-    for path in causes(directory):
+    for path in cause_files(directory):
         try:
             read_cause(path)
         except InputError:
@@ -177,7 +177,7 @@ def _weights(directory: SweepDir) -> list[Fault]:
     return [
         Fault(file=f"weights/{path.name}", why="its content is not what its name says")
         for path in weight_files(directory)
-        if not are_whole(path)
+        if not is_intact(path)
     ]
 
 
@@ -202,7 +202,7 @@ def _points_table(directory: SweepDir, plan: PlanFile) -> tuple[list[Fault], lis
     return [], []
 
 
-def _for_analysis(path: Place, directory: SweepDir, why: str) -> Fault:
+def _for_analysis(path: AnyPath, directory: SweepDir, why: str) -> Fault:
     return Fault(file=directory.inside(path), why=why, again=f"'sweeper analyze {directory.root}' writes it anew")
 
 
@@ -221,7 +221,7 @@ def _same(stored: object, value: object) -> bool:
     return stored == value or str(stored) == (str(value).lower() if isinstance(value, bool) else str(value))
 
 
-def _analysis(directory: SweepDir, files: Iterable[Place]) -> tuple[list[Fault], list[Fault]]:
+def _analysis(directory: SweepDir, files: Iterable[AnyPath]) -> tuple[list[Fault], list[Fault]]:
     """What is missing of the analysis, and what cannot be read."""
     missing, broken = [], []
     tables = [directory.analysis / f"{name}.parquet" for name in _TABLES]
@@ -235,7 +235,7 @@ def _analysis(directory: SweepDir, files: Iterable[Place]) -> tuple[list[Fault],
     return missing, broken
 
 
-def _unreadable(path: Place) -> str:
+def _unreadable(path: AnyPath) -> str:
     """Why a file of the analysis is none; empty if it is one."""
     try:
         if path.suffix == ".parquet":
@@ -255,7 +255,7 @@ def _waste(directory: SweepDir, parts: PartChecks) -> Iterator[Fault]:
     for name in parts.waste():
         yield Fault(file=f"rows/{name.file}", why="a later attempt has taken over from it")
     with suppress(InputError, FileNotFoundError):  # parts that cannot be read do not say what they need
-        for path in orphans(directory):
+        for path in unused_checkpoints(directory):
             yield Fault(file=f"checkpoints/{path.name}", why="no pack goes on from it")
     for path in leftovers(directory):
         yield Fault(file=directory.inside(path), why="left by a process that was killed")

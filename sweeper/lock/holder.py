@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from results.store.place import Place
+from results.store.paths import AnyPath
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
 
@@ -59,7 +59,7 @@ def _job() -> Mapping[str, object]:
     return {}
 
 
-def taken(root: Place, holder: Holder | None) -> InputError:
+def taken(root: AnyPath, holder: Holder | None) -> InputError:
     """The refusal of a second run; None for a holder that has not said yet who it is."""
     who, stop = (str(holder), holder.stop) if holder else ("another process", "kill -INT PID")
     return InputError(

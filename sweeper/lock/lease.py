@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from results.store.files import create, names_in, write_bytes
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from sweeper.lock.holder import Holder, taken, this_process
@@ -157,7 +157,7 @@ def _latest(directory: SweepDir) -> int:
     return max((int(name) for name in names_in(directory.lock) if name.isdecimal()), default=0)
 
 
-def _object(directory: SweepDir, number: int) -> Place:
+def _object(directory: SweepDir, number: int) -> AnyPath:
     return directory.lock / f"{number:06d}"
 
 

@@ -3,7 +3,7 @@
 from results.forecast.coefficient import STEADY, Coefficient
 from results.forecast.measured_kappas import Expected
 from sweeper.predict.probe import Probed
-from sweeper.predict.target import Setting
+from sweeper.predict.target import Target
 
 NEARBY = 10.0  # factor from λ_pred, below which a λ should fit the training set as λ_pred would
 SLOPE_OFF = 0.35  # from -1, of t* ∝ λ^slope in a probe: κ changes by 1.5 or more over the three λ of the first round
@@ -30,7 +30,7 @@ def cautions_of_probe(found: Coefficient, known: Expected, lam: float) -> list[s
     return text
 
 
-def optimizer_cautions(setting: Setting) -> list[str]:
+def optimizer_cautions(setting: Target) -> list[str]:
     """What the law is not about."""
     if setting.grid.optimizer.name == "sgd":
         return []
@@ -41,7 +41,7 @@ def optimizer_cautions(setting: Setting) -> list[str]:
     ]
 
 
-def norm_cautions(setting: Setting) -> list[str]:
+def norm_cautions(setting: Target) -> list[str]:
     """What a norm changes: λ acts on the effective learning rate of the weights before it."""
     if not setting.normalized:
         return []

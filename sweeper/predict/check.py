@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from results.forecast.forecast import Check, Forecast
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
@@ -14,7 +14,7 @@ from sweeper.predict.probe import Run, changed_grid, trained_peaks
 NEAR = 3.0  # factor to the neighbours of λ_pred that --verify trains too
 
 
-def verify_forecast(grid: Grid, forecast: Forecast, out: Place, run: Run) -> Forecast:
+def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: Run) -> Forecast:
     """Train at each λ_pred and its neighbours for the whole budget, a sweep NAME-verify-T: the forecast with checks.
 
     Raises:

@@ -15,9 +15,9 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from results.conclude import Account
+from results.conclude import SweepResult
 from results.forecast.forecast import Forecast
-from results.store.place import Place, place
+from results.store.paths import AnyPath, any_path
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.reading.load import load_grid
@@ -26,7 +26,7 @@ from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.predict.predict import guess, predict
-from trainables.registered import given
+from trainables.registered import registered
 from trainables.task import Task, scale_invariant_weights, task_of
 
 _HERE = "predict_lambda"
@@ -97,8 +97,8 @@ def predict_lambda(
     """
     budgets = _budgets(budget)
     _check(task, share, seeds, device)
-    folder = TemporaryDirectory(prefix="predict-lambda-") if out is None else nullcontext(str(place(out)))
-    named = given(_function(task)) if out is None else nullcontext(_importable(task))
+    folder = TemporaryDirectory(prefix="predict-lambda-") if out is None else nullcontext(str(any_path(out)))
+    named = registered(_function(task)) if out is None else nullcontext(_importable(task))
     with folder as kept, named as name, _in_these_words(task, name), _process_as_before():
         grid = _grid(
             name=re.sub(r"[^A-Za-z0-9]+", "-", _title(task)).strip("-") or "task" if out is not None else "task",
@@ -111,7 +111,7 @@ def predict_lambda(
         )
         if share == 0:
             return guess(grid, budgets)
-        forecast = predict(grid, budgets, share, place(kept), _runner(place(kept), progress=progress))
+        forecast = predict(grid, budgets, share, any_path(kept), _runner(any_path(kept), progress=progress))
         forecast = replace(forecast, setup=forecast.setup.replace(name, _title(task)))
     return forecast if out is not None else replace(forecast, sweep="")
 
@@ -195,11 +195,11 @@ def _grid(**sections: object) -> Grid:
     return load_grid(text, _HERE)
 
 
-def _runner(folder: Place, *, progress: bool) -> Callable[[Grid], Account]:
+def _runner(folder: AnyPath, *, progress: bool) -> Callable[[Grid], SweepResult]:
     silent = Console(quiet=True, force_terminal=False, force_jupyter=False)
     console = Console(stderr=True) if progress else silent
 
-    def run(grid: Grid) -> Account:
+    def run(grid: Grid) -> SweepResult:
         account = run_sweep(grid, folder, InProcessBackend, None, console)
         for end in account.ends.values():
             if end.outcome is Outcome.FAILED:

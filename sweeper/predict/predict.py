@@ -10,7 +10,7 @@ from results.forecast.coefficient import interval_of_one
 from results.forecast.forecast import Forecast
 from results.pages.forecast import render_forecast
 from results.store.files import read_parquet, write_text
-from results.store.place import Place, place
+from results.store.paths import AnyPath, any_path
 from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Grid
 from sweeper.predict.cautions import (
@@ -21,7 +21,7 @@ from sweeper.predict.cautions import (
     optimizer_cautions,
 )
 from sweeper.predict.probe import Run, run_probe
-from sweeper.predict.target import Setting, setting_of
+from sweeper.predict.target import Target, target_of
 
 
 def guess(grid: Grid, budgets: Sequence[float], factor: float = 1.0) -> Forecast:
@@ -30,10 +30,10 @@ def guess(grid: Grid, budgets: Sequence[float], factor: float = 1.0) -> Forecast
     Raises:
         InputError: the grid has several η, or no λ that torch would know.
     """
-    return _guess(setting_of(grid), budgets, factor)
+    return _guess(target_of(grid), budgets, factor)
 
 
-def _guess(setting: Setting, budgets: Sequence[float], factor: float, bound: float = 0.0) -> Forecast:
+def _guess(setting: Target, budgets: Sequence[float], factor: float, bound: float = 0.0) -> Forecast:
     """λ_pred with κ of the measured sweeps.
 
     A lower bound from the probe above it counts as an estimate, as of one λ: on a plateau with noise t* may come late.
@@ -60,7 +60,7 @@ def _guess(setting: Setting, budgets: Sequence[float], factor: float, bound: flo
 
 
 def predict(
-    grid: Grid, budgets: Sequence[float], share: float, out: Place, run: Run, *, factor: float = 1.0
+    grid: Grid, budgets: Sequence[float], share: float, out: AnyPath, run: Run, *, factor: float = 1.0
 ) -> Forecast:
     """Train large λ until their peaks have been seen, and predict λ for each budget.
 
@@ -79,7 +79,7 @@ def predict(
         InputError: the grid has several η or variants, or a λ that is not torch's.
         PointsFailedError: points of the probe could not be trained.
     """
-    setting = setting_of(grid)
+    setting = target_of(grid)
     probed = run_probe(setting, max(budgets), share, out, run)
     found = probed.found
     if found is None or probed.bound > found.high:
@@ -118,7 +118,7 @@ def predict(
 
 def write_forecast(forecast: Forecast) -> None:
     """Write ``analysis/forecast.json`` and ``prediction.html`` into the sweep of the probe."""
-    directory = SweepDir(place(forecast.sweep))
+    directory = SweepDir(any_path(forecast.sweep))
     write_text(directory.forecast, json.dumps(forecast.to_json(), indent=2) + "\n")
     peaks = read_parquet(directory.analysis / "peaks.parquet").to_pandas()
     drawing = save(draw_forecast(peaks, forecast), directory.analysis / "figures")

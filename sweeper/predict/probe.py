@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from results.conclude import Account
+from results.conclude import SweepResult
 from results.forecast.coefficient import Coefficient, coefficient, kappa_bound
-from results.store.place import Place
+from results.store.paths import AnyPath
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from search_spaces.reading.dump import to_yaml
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid
-from sweeper.predict.target import Setting
+from sweeper.predict.target import Target
 from trainables.peaked import SURE
 
 # λ of a probe begin at so many times the λ expected for the longest budget: a point ends at decay time 1.25 where κ is
@@ -22,7 +22,7 @@ FIRST = (1024.0, 256.0)
 STAGE = 0.1  # of a run, that may be spent by the end of the second round; twice that of the third, up to the share
 AIM = 0.85  # of that; what a point costs is known only when its maximum has been seen
 CLOSEST = 1.5  # factor between neighbouring λ, at least
-Run = Callable[[Grid], Account]
+Run = Callable[[Grid], SweepResult]
 
 
 class PointsFailedError(Exception):
@@ -44,7 +44,7 @@ class Probed:
         seeds: how many it trained.
     """
 
-    sweep: Place
+    sweep: AnyPath
     found: Coefficient | None
     bound: float
     ended: float
@@ -54,7 +54,7 @@ class Probed:
     seeds: int
 
 
-def run_probe(setting: Setting, longest: float, share: float, out: Place, run: Run) -> Probed:
+def run_probe(setting: Target, longest: float, share: float, out: AnyPath, run: Run) -> Probed:
     """Ever smaller λ until κ has settled or ``share`` is spent, each as small as what may be spent by then allows."""
     factors = list(FIRST)
     probed = _round(setting, factors, longest, share, out, run)
@@ -80,7 +80,7 @@ def _stages(share: float) -> Iterator[float]:
     yield share
 
 
-def _round(setting: Setting, factors: Sequence[float], longest: float, share: float, out: Place, run: Run) -> Probed:
+def _round(setting: Target, factors: Sequence[float], longest: float, share: float, out: AnyPath, run: Run) -> Probed:
     """Train λ at so many times the λ expected, or what is missing of them, and read κ off."""
     first = setting.lam(setting.known.kappa / setting.profile.last_step(longest))
     lams = tuple(float(f"{first * factor:.3g}") for factor in factors)
@@ -99,7 +99,7 @@ def _round(setting: Setting, factors: Sequence[float], longest: float, share: fl
     )
 
 
-def trained_peaks(grid: Grid, out: Place, run: Run) -> pd.DataFrame:
+def trained_peaks(grid: Grid, out: AnyPath, run: Run) -> pd.DataFrame:
     """The peaks of a grid's points, which could all be trained; the sweep may hold those of another η, say."""
     account, sweep = run(grid), out / grid.name
     failed = [end.why for end in account.ends.values() if end.outcome is Outcome.FAILED]
@@ -114,7 +114,7 @@ def trained_peaks(grid: Grid, out: Place, run: Run) -> pd.DataFrame:
     return own
 
 
-def _probe_grid(setting: Setting, lams: Sequence[float], longest: float, share: float) -> Grid:
+def _probe_grid(setting: Target, lams: Sequence[float], longest: float, share: float) -> Grid:
     """Large λ at constant η until they have peaked, none longer than ``share`` of a run."""
     most = max(share * longest, 1 / setting.profile.steps_per_epoch)
     return changed_grid(

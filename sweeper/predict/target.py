@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from results.analysis.regime import setup_of
+from results.analysis.regime import regime_of
 from results.forecast.coefficient import horizon_share
 from results.forecast.forecast import Predicted
 from results.forecast.measured_kappas import Expected, expected
@@ -19,13 +19,13 @@ from trainables.profile import profiles_of
 from trainables.step.l2 import weight_decay_of
 from trainables.task import scale_invariant_weights, task_of
 
-__all__ = ["Setting", "setting_of"]
+__all__ = ["Target", "target_of"]
 
 MOST_FACTORS = 10_000  # of η_t/η, whose mean they give as well as those of all steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Target:
     """One set-up of a grid.
 
     Attributes:
@@ -88,10 +88,10 @@ class Setting:
     def _horizon(self, budget: float) -> float:
         last = min(self.profile.last_step(budget), MOST_FACTORS)
         factors = learning_rate_factor(self.grid.schedule, np.arange(last), last)
-        return horizon_share(factors, setup_of(self.grid).constant_share({}) or None)
+        return horizon_share(factors, regime_of(self.grid).constant_share({}) or None)
 
 
-def setting_of(grid: Grid) -> Setting:
+def target_of(grid: Grid) -> Target:
     """The one set-up of a grid, whatever its λ and seeds are.
 
     Raises:
@@ -117,7 +117,7 @@ def setting_of(grid: Grid) -> Setting:
     trainable = recipe.trainable
     assert not isinstance(trainable, OwnLoop | KernelTrainable)  # an axis does not change the kind
     normalized = len(scale_invariant_weights(trainable))
-    return Setting(
+    return Target(
         grid=grid,
         eta=points[0].eta,
         mu=points[0].mu,

@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from results.store.place import Place
+from results.store.paths import AnyPath
 from sweeper.console import mask_secrets
 
 RUNS = "workflowType=machine_learning"  # MLflow shows the pages for language models to who has not chosen
@@ -51,6 +51,6 @@ def without_secrets(text: str, uri: str) -> str:
     return mask_secrets(text.replace(uri, mask_secrets(uri)))
 
 
-def artifacts_uri(out: Place) -> str:
+def artifacts_uri(out: AnyPath) -> str:
     """Where reports and figures of the sweeps in ``out`` lie."""
     return (out.resolve() / "mlartifacts").as_uri() if isinstance(out, Path) else f"{out}/mlartifacts"

@@ -15,9 +15,9 @@ from typing import Any
 
 from results.store.commits import PointEnd
 from results.store.files import local_copy, make_folder
-from results.store.ledger import read_ledger, settled_ends
-from results.store.parts import parts
-from results.store.place import Place
+from results.store.ledger import durable_ends, read_ledger
+from results.store.parts import valid_parts_in
+from results.store.paths import AnyPath
 from results.store.plan_file import earlier_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
@@ -113,7 +113,7 @@ class Mirror:
             listing = self._listing()
             if self._held is not None and listing == self._parts:
                 return 0
-            sweep, ends = sweep_record(self._directory), settled_ends(self._directory)
+            sweep, ends = sweep_record(self._directory), durable_ends(self._directory)
             held = self._connected(sweep)
             sent = self._send_points(held, sweep, ends)
             if sent and held.parent.status != "RUNNING":
@@ -133,7 +133,7 @@ class Mirror:
         """
         with self._errors():
             listing = self._listing()
-            sweep, ends = sweep_record(self._directory), settled_ends(self._directory)
+            sweep, ends = sweep_record(self._directory), durable_ends(self._directory)
             held = self._connected(sweep)
             self._ends = {}  # a point may have got its params from the analysis
             sent = self._send_points(held, sweep, ends)
@@ -161,7 +161,7 @@ class Mirror:
             )
 
     def _listing(self) -> list[str]:
-        return [name.file for name in parts(self._directory)]
+        return [name.file for name in valid_parts_in(self._directory)]
 
     def _connected(self, sweep: SweepRecord) -> _Held:
         if self._held is None:
@@ -230,7 +230,7 @@ def _library() -> Any:
     return mlflow
 
 
-def _connect(uri: str, sweep: SweepRecord, out: Place) -> _Held:
+def _connect(uri: str, sweep: SweepRecord, out: AnyPath) -> _Held:
     """The runs of a sweep; experiment and parent are made if absent. One search, whatever the number of points."""
     library = _library()
     if uri.startswith(_SQLITE):

@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from results.store.commits import PointEnd
 from results.store.files import read_parquet
-from results.store.parts import read_part, snapshot
-from results.store.place import Place
+from results.store.parts import read_consistent, read_part
+from results.store.paths import AnyPath
 from results.store.schema import COLUMNS, SCHEMA_VERSION
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
@@ -140,7 +140,7 @@ def point_records(
             packs[end.pack].append(end)
     axes = _stored_axes(directory)
     for pack, wanted in packs.items():
-        tables = snapshot(directory, lambda names: [read_part(directory, name) for name in names], pack)
+        tables = read_consistent(directory, lambda names: [read_part(directory, name) for name in names], pack)
         rows = pa.concat_tables(tables, promote_options="default").to_pandas() if tables else pd.DataFrame()
         of_point = dict(iter(rows.sort_values("step", kind="stable").groupby("point"))) if len(rows) else {}
         for end in wanted:
@@ -237,7 +237,7 @@ def _brief(text: str) -> str:
         return text
 
 
-def _plan(path: Place) -> tuple[datetime | None, int]:
+def _plan(path: AnyPath) -> tuple[datetime | None, int]:
     """When a sweep was planned, and its points; nothing of it if that cannot be read."""
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))

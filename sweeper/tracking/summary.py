@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from results.store.commits import PointEnd
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir, files_of
 from search_spaces.outcome import Outcome
 from sweeper.tracking.page import verdict_note
@@ -44,7 +44,7 @@ def verdict_summary(
     return metrics, tags
 
 
-def artifacts(directory: SweepDir) -> dict[Place, str]:
+def artifacts(directory: SweepDir) -> dict[AnyPath, str]:
     """Files to show beside the numbers, each with its folder in the tracker."""
     single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
     single += [directory.prediction, directory.forecast]
@@ -54,7 +54,7 @@ def artifacts(directory: SweepDir) -> dict[Place, str]:
     return {path: "" for path in single if path in there} | figures
 
 
-def digest_of(files: Mapping[Place, str]) -> str:
+def digest_of(files: Mapping[AnyPath, str]) -> str:
     """Hash of names and contents."""
     total = hashlib.sha256()
     for path, folder in files.items():

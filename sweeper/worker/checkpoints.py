@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from results.store.commits import read_commits
 from results.store.files import sizes_in, write_bytes
 from results.store.part_names import DIGEST_LENGTH, PartName, digest_of
-from results.store.parts import snapshot
-from results.store.place import Place
+from results.store.parts import read_consistent
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 
 
@@ -89,7 +89,7 @@ def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
         return None
 
 
-def checkpoint_files(directory: SweepDir, pack: str | None = None) -> list[Place]:
+def checkpoint_files(directory: SweepDir, pack: str | None = None) -> list[AnyPath]:
     """The checkpoints of one pack or of all, by name."""
     return [directory.checkpoints / name for name in _sizes(directory, "" if pack is None else f"{pack}-")]
 
@@ -103,7 +103,7 @@ def _sizes(directory: SweepDir, prefix: str = "") -> dict[str, int]:
     return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if _NAME.fullmatch(name)}
 
 
-AFRESH = Checkpoint()
+NO_CHECKPOINT = Checkpoint()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +120,15 @@ class Restart:
     names: tuple[PartName, ...] = ()
     ended: frozenset[str] = frozenset()
     steps: int = 0
-    checkpoint: Checkpoint = AFRESH
+    checkpoint: Checkpoint = NO_CHECKPOINT
 
 
 def restart_of(directory: SweepDir, pack: str) -> Restart:
     """The last commit of a pack that has finished it or whose checkpoint is whole, or its start."""
-    return snapshot(directory, lambda names: restart_behind(directory, names), pack)
+    return read_consistent(directory, lambda names: restart_after(directory, names), pack)
 
 
-def restart_behind(directory: SweepDir, names: Sequence[PartName]) -> Restart:
+def restart_after(directory: SweepDir, names: Sequence[PartName]) -> Restart:
     """The same of some parts of a pack, from the first on."""
     commits = read_commits(directory, names)
     for last in range(len(names), 0, -1):
@@ -140,6 +140,6 @@ def restart_behind(directory: SweepDir, names: Sequence[PartName]) -> Restart:
                 names=tuple(names[:last]),
                 ended=frozenset(end.point for end in ends),
                 steps=sum(end.steps for end in ends),
-                checkpoint=checkpoint or AFRESH,
+                checkpoint=checkpoint or NO_CHECKPOINT,
             )
     return Restart()

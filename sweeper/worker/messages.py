@@ -9,7 +9,7 @@ from results.store.sweep_dir import SweepDir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class PackReport:
     """What the driver hears of a pack: a summary, never rows.
 
     Attributes:
@@ -29,10 +29,10 @@ class Progress:
     seconds: float | None = None
 
 
-Notify = Callable[[Progress], None]
+Notify = Callable[[PackReport], None]
 
 
-def wait_for_it(seconds: float, directory: SweepDir, why: Progress, notify: Notify) -> None:
+def wait_with_heartbeat(seconds: float, directory: SweepDir, why: PackReport, notify: Notify) -> None:
     """Wait, unless the run is to stop; every second the driver hears ``why``, a sign of life."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0 and not stop_requested(directory):

@@ -8,19 +8,19 @@ from typing import Any, TypeVar
 from results.store.attempts import claim_next, refuse_if_overtaken
 from results.store.commits import Commit, PointEnd
 from results.store.files import write_text
-from results.store.parts import all_parts, compact, remove, write_part
+from results.store.parts import all_parts_in, compact, remove_parts, write_part
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.sections.grid import Grid
 from sweeper.worker.checkpoints import Checkpoint, Restart, checkpoint_files, save_checkpoint
-from sweeper.worker.messages import Notify, Progress
+from sweeper.worker.messages import Notify, PackReport
 from sweeper.worker.row_buffer import RowBuffer
-from sweeper.worker.storage_retry import patiently
+from sweeper.worker.storage_retry import retry_storage
 from sweeper.worker.weights import save_weights
 from trainables.measurement import Measurement
 from trainables.memory import out_of_memory
-from trainables.peaked import note, peak_of
+from trainables.peaked import peak_of, record_if_best
 from trainables.task import cause_of
 from trainables.train import Training
 
@@ -166,12 +166,12 @@ class PackWriter:
         """
         keep = () if self._finished else self._checkpoints
         checkpoints = checkpoint_files(self._directory, self._pack) if keep or self._finished else []
-        others = set(all_parts(self._directory, self._pack)) - set(self._names) if self._useless else set()
+        others = set(all_parts_in(self._directory, self._pack)) - set(self._names) if self._useless else set()
         self._refuse_if_overtaken()
         for path in checkpoints:
             if path.name not in keep:
                 path.unlink(missing_ok=True)
-        remove(self._directory, others)
+        remove_parts(self._directory, others)
         self._useless = False
 
     def _save_state(self) -> str | None:
@@ -228,7 +228,7 @@ class PackWriter:
             self._write(lambda: save_weights(self._directory, self._points[member].id, weights))
 
     def _write(self, action: Callable[[], _Result]) -> _Result:
-        return patiently(action, self._directory, self._pack, self._recovery, self._notify)
+        return retry_storage(action, self._directory, self._pack, self._recovery, self._notify)
 
     def _interval(self) -> float:
         """Seconds between commits."""
@@ -242,7 +242,7 @@ class PackWriter:
         self._rows.add(self._seconds(), measurement)
         values = measurement.values
         for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
-            note(self._records[self._points[m].id], float(acc), float(s))
+            record_if_best(self._records[self._points[m].id], float(acc), float(s))
 
     def _end(self, point: Point, outcome: Outcome, why: str) -> None:
         record = self._records.get(point.id)
@@ -268,5 +268,5 @@ class PackWriter:
         self._reported = time.monotonic()
         steps = self._ended_steps + self._step * sum(p.id not in self.ended for p in self._points)
         seconds = self._reported - self._started
-        self._notify(Progress(pack=self._pack, steps=steps, ends=tuple(self._unreported), left=left, seconds=seconds))
+        self._notify(PackReport(pack=self._pack, steps=steps, ends=tuple(self._unreported), left=left, seconds=seconds))
         self._unreported = []

@@ -14,22 +14,22 @@ import torch
 
 from results.store.attempts import OvertakenError, claim
 from results.store.files import version_of
-from results.store.place import place
+from results.store.paths import any_path
 from results.store.plan_file import cached_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.grid import Recovery
 from search_spaces.sections.section import AxisValue
-from sweeper.worker.checkpoints import AFRESH, Restart, restart_of
+from sweeper.worker.checkpoints import NO_CHECKPOINT, Restart, restart_of
 from sweeper.worker.memory_limits import most_that_fit, note_too_many
 from sweeper.worker.messages import Notify, stop_requested
 from sweeper.worker.pack_writer import PackWriter
 from sweeper.worker.row_buffer import RowBuffer, table_schema
-from sweeper.worker.storage_retry import StorageRefusedError, patiently
+from sweeper.worker.storage_retry import StorageRefusedError, retry_storage
 from trainables.memory import keep_freed_memory, out_of_memory
-from trainables.pack.follow import assist
-from trainables.pack.group import ALONE, Group, TorchGroup
+from trainables.pack.follow import follow
+from trainables.pack.group import SINGLE_PROCESS, Group, TorchGroup
 from trainables.train import Training, start_training
 
 _Result = TypeVar("_Result")
@@ -44,7 +44,7 @@ def pulse_of(workers: int) -> float:
 
 
 def run_pack(
-    root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = ALONE, *, crowded: bool = False
+    root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = SINGLE_PROCESS, *, crowded: bool = False
 ) -> bool:
     """Train the points of a pack that have not ended yet and store their rows.
 
@@ -62,7 +62,7 @@ def run_pack(
     Raises:
         StorageRefusedError: it has waited for storage as long as the grid says.
     """
-    directory = SweepDir(place(root))
+    directory = SweepDir(any_path(root))
     try:
         with _settings(threads):
             _PackRun(directory, pack_id, notify, group).run(crowded)
@@ -77,7 +77,7 @@ def run_pack(
 def assist_pack(group: TorchGroup, threads: int = 1) -> None:
     """Help the leader of ``group``, which runs the pack, until it is done."""
     with _settings(threads):
-        assist(group)
+        follow(group)
 
 
 @contextmanager
@@ -118,14 +118,16 @@ class _PackRun:
             return claim(directory, pack_id, new=pack_id not in plan.begun)
 
         # The number first: a run that plans anew takes one for every pack that it drops, so this one will know.
-        attempt = patiently(claimed, directory, pack_id, Recovery(), notify)
-        version = patiently(lambda: version_of(directory.plan), directory, pack_id, Recovery(), notify)
-        grid, plan, packs = patiently(lambda: cached_plan(directory, version), directory, pack_id, Recovery(), notify)
+        attempt = retry_storage(claimed, directory, pack_id, Recovery(), notify)
+        version = retry_storage(lambda: version_of(directory.plan), directory, pack_id, Recovery(), notify)
+        grid, plan, packs = retry_storage(
+            lambda: cached_plan(directory, version), directory, pack_id, Recovery(), notify
+        )
         if pack_id not in packs:
             raise OvertakenError(f"pack {pack_id}: no longer planned")
         restart = Restart()  # of attempt 0, which nothing was before
         if attempt > 0:
-            restart = patiently(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
+            restart = retry_storage(lambda: restart_of(directory, pack_id), directory, pack_id, grid.recovery, notify)
         schema, elsewhere = _columns(directory, version)
         rows = RowBuffer(schema, elsewhere, {"sweep": directory.name, "pack": pack_id, "attempt": attempt})
         self._directory, self._grid, self._device, self._group = directory, grid, plan.device, group
@@ -150,7 +152,7 @@ class _PackRun:
             if most is not None and most < len(self._pack.points):
                 self._writer.together = most
         if crowded and (were := len(self._next())) > 1:
-            self._checkpoint = AFRESH
+            self._checkpoint = NO_CHECKPOINT
             self._halve(were)
         while points := self._next():
             if not self._train(points):
@@ -162,7 +164,7 @@ class _PackRun:
         return most_that_fit(self._directory, self._pack.points[0].variant)
 
     def _patiently(self, action: Callable[[], _Result]) -> _Result:
-        return patiently(action, self._directory, self._pack.id, self._grid.recovery, self._notify)
+        return retry_storage(action, self._directory, self._pack.id, self._grid.recovery, self._notify)
 
     def _next(self) -> Sequence[Point]:
         """The points to train together next: those of the checkpoint, or as many that have not ended as may be."""
@@ -203,14 +205,14 @@ class _PackRun:
 
     def _resume(self, training: Training, points: Sequence[Point]) -> int:
         """Load the checkpoint if it is of these points, once; the number of steps they have taken."""
-        checkpoint, self._checkpoint = self._checkpoint, AFRESH
+        checkpoint, self._checkpoint = self._checkpoint, NO_CHECKPOINT
         if checkpoint.training is None or list(checkpoint.points) != [p.id for p in points]:
             return 0
         training.load_state_dict(checkpoint.training)
         return checkpoint.step
 
     def _failed(self, points: Sequence[Point], error: BaseException) -> None:
-        self._checkpoint = AFRESH
+        self._checkpoint = NO_CHECKPOINT
         if len(points) == 1:
             self._writer.fail(points[0], error)
         elif out_of_memory(error):

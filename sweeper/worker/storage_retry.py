@@ -7,7 +7,7 @@ from typing import TypeVar
 from results.store.files import size_of
 from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Recovery
-from sweeper.worker.messages import Notify, Progress, stop_requested, wait_for_it
+from sweeper.worker.messages import Notify, PackReport, stop_requested, wait_with_heartbeat
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts to write while storage refuses
 _Result = TypeVar("_Result")
@@ -17,7 +17,7 @@ class StorageRefusedError(Exception):
     """Storage has refused longer than the grid's patience, or the run is to stop while it refuses."""
 
 
-def patiently(
+def retry_storage(
     action: Callable[[], _Result], directory: SweepDir, pack: str, recovery: Recovery, notify: Notify
 ) -> _Result:
     """Do what reads or writes the sweep, and do it again while storage refuses: full, read-only or away for a while.
@@ -34,5 +34,5 @@ def patiently(
             waited = time.monotonic() - began
             if waited + wait > recovery.storage_seconds or stop_requested(directory):
                 raise StorageRefusedError(f"storage refused for {waited:.0f} s: {error}") from error
-            wait_for_it(wait, directory, Progress(pack=pack, waiting=f"storage refuses: {error}"), notify)
+            wait_with_heartbeat(wait, directory, PackReport(pack=pack, waiting=f"storage refuses: {error}"), notify)
             wait = min(2 * wait, LONGEST_WAIT)

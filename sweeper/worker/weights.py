@@ -8,7 +8,7 @@ from torch import Tensor
 
 from results.store.files import names_in, write_bytes
 from results.store.part_names import digest_of
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 
 
@@ -22,12 +22,12 @@ def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor])
         other.unlink(missing_ok=True)
 
 
-def weight_files(directory: SweepDir, point: str | None = None) -> list[Place]:
+def weight_files(directory: SweepDir, point: str | None = None) -> list[AnyPath]:
     """The files of one point, which is one if there is any, or of all."""
     names = names_in(directory.weights, "" if point is None else f"{point}-")
     return [directory.weights / name for name in names if name.endswith(".pt")]
 
 
-def are_whole(path: Place) -> bool:
+def is_intact(path: AnyPath) -> bool:
     """Whether the content of a file of weights is what its name says."""
     return path.stem.rpartition("-")[2] == digest_of(path.read_bytes())

@@ -117,18 +117,18 @@ def test_longest_first(points, how):
 @given(point_sets(), options, st.floats(0.001, 1.0))
 def test_turns_are_the_packs_in_order_several_where_they_are_short(points, how, share):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_module, "TURN_SHARE", share)
+        patch.setattr(plan_module, "CHUNK_SHARE", share)
         plan = make_plan(points, profiles_of(points), LOG, **how)
-    assert [pack for turn in plan.turns for pack in turn] == [pack.id for pack in plan.packs]
+    assert [pack for chunk in plan.chunks for pack in chunk] == [pack.id for pack in plan.packs]
     overhead, fixed = STEP_OVERHEAD[how["device"]], PACK_OVERHEAD[how["device"]]
     durations = {
         pack.id: fixed + pack.cost.flops + overhead * max(PROFILE.last_step(p.budget) for p in pack.points)
         for pack in plan.packs
     }
-    lengths = [sum(durations[pack] for pack in turn) for turn in plan.turns]
+    lengths = [sum(durations[pack] for pack in chunk) for chunk in plan.chunks]
     most = share * plan.bound * (1 + 1e-9)
-    assert all(len(turn) == 1 or length <= most for turn, length in zip(plan.turns, lengths, strict=True))
-    assert all(a + durations[turn[0]] > most / (1 + 1e-8) for a, turn in zip(lengths, plan.turns[1:], strict=False))
+    assert all(len(chunk) == 1 or length <= most for chunk, length in zip(plan.chunks, lengths, strict=True))
+    assert all(a + durations[chunk[0]] > most / (1 + 1e-8) for a, chunk in zip(lengths, plan.chunks[1:], strict=False))
 
 
 @given(point_sets(), options)

@@ -14,7 +14,7 @@ from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.planning import continued_plan, missing_points, prepare
-from sweeper.health.recovery import put_in_order
+from sweeper.health.recovery import prepare_for_run
 from sweeper.worker import pack_writer
 from trainables.profile import profiles_of
 
@@ -62,10 +62,12 @@ def train(grid, out: Path) -> SweepDir:
     """Train what a grid lacks under ``out``, as ``run_sweep`` does, without analysis."""
     directory, backend = SweepDir(out / grid.name), InProcessBackend()
     points = make_points(grid)
-    put_in_order(directory, grid, points, Console(file=io.StringIO()))
+    prepare_for_run(directory, grid, points, Console(file=io.StringIO()))
     missing = missing_points(directory, points)
     if missing:
-        plan = continued_plan(directory, grid, missing, profiles_of(grid, points), backend.ask(grid.resources)())
+        plan = continued_plan(
+            directory, grid, missing, profiles_of(grid, points), backend.request_capacity(grid.resources)()
+        )
         prepare(directory, grid, points, plan)
         backend.run(directory, plan, grid, lambda _progress: None)
     return directory

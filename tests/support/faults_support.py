@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 
 from results.store.ledger import read_ends
-from results.store.parts import parts
+from results.store.parts import valid_parts_in
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.reading.load import load_grid
@@ -96,7 +96,7 @@ class Sweep:
 
     def wait_for_parts(self, count, process=None, seconds=120):
         """Until so many parts are committed."""
-        wait_for(lambda: len(parts(self.directory)) >= count, process, seconds)
+        wait_for(lambda: len(valid_parts_in(self.directory)) >= count, process, seconds)
 
     def packs(self):
         """Ids of packs in the order of the plan."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from results.store import place as places
+from results.store import paths as places
 
 BUCKET = "sweeps"
 

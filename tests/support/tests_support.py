@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from results.store.commits import Commit, PointEnd
 from results.store.part_names import PartName
-from results.store.parts import parts, write_part
+from results.store.parts import valid_parts_in, write_part
 from results.store.schema import COLUMNS, row_schema
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
@@ -49,6 +49,6 @@ def commit_rows(
     directory: SweepDir, rows: pa.Table, *ends: PointEnd, pack="k1", attempt=0, sequence=0, **said
 ) -> PartName:
     """Commit rows and ends behind the first ``sequence`` parts that count; further keywords are those of ``Commit``."""
-    before = parts(directory, pack)[:sequence]
+    before = valid_parts_in(directory, pack)[:sequence]
     assert len(before) == sequence
     return write_part(directory, pack, attempt, before, rows, Commit(ends=ends, **said))

@@ -13,8 +13,8 @@ from tests_support import commit_rows, point_end, rows_table
 from results.store.attempts import claim
 from results.store.commits import Commit, read_commit
 from results.store.ledger import read_ends
-from results.store.parts import parts, parts_by_pack, write_part
-from results.store.place import place
+from results.store.parts import valid_parts_by_pack, valid_parts_in, write_part
+from results.store.paths import any_path
 from results.store.plan_file import read_plan
 from results.store.schema import row_schema
 from results.store.sweep_dir import SweepDir
@@ -77,7 +77,7 @@ def test_a_point_that_failed_in_its_middle_is_trained_from_its_start(tmp_path, m
         patch.setattr(pack_writer.PackWriter, "fail", last_words)
         with dying(directory), suppress(Killed):
             train(grid, tmp_path)
-    last = read_commit(directory, parts(directory)[-1])
+    last = read_commit(directory, valid_parts_in(directory)[-1])
     assert [end.outcome for end in last.ends] == [Outcome.FAILED]
     if lost == "damaged":
         flip_a_byte(directory.checkpoints / last.checkpoint)
@@ -115,9 +115,9 @@ def test_a_worker_that_begins_when_its_pack_is_planned_no_more_leaves(tmp_path):
     directory.plan.unlink()
     with dying(directory):
         train(packs_of(2), tmp_path)
-    before = {name.file for name in parts(directory)}
+    before = {name.file for name in valid_parts_in(directory)}
     worker.run_pack(str(directory.root), pack.id, lambda progress: None)
-    assert {name.file for name in parts(directory)} == before
+    assert {name.file for name in valid_parts_in(directory)} == before
     assert_sound(directory, 4)
 
 
@@ -154,7 +154,7 @@ def test_a_request_to_stop_that_comes_with_the_last_measurement_finishes_the_pac
     monkeypatch.setattr(worker, "PULSE_SECONDS", 0.0)
     with dying(directory):
         train(small(text=FOUR), tmp_path)
-    last = {name.pack: read_commit(directory, name) for name in parts(directory)}
+    last = {name.pack: read_commit(directory, name) for name in valid_parts_in(directory)}
     assert all(commit.finished for commit in last.values())
     assert not list(directory.checkpoints.glob("*"))
 
@@ -172,29 +172,29 @@ def test_a_worker_left_behind_that_trains_a_dropped_pack_while_the_next_run_plan
 
     monkeypatch.setattr(run, "prepare", planned_meanwhile)
     account = run_sweep(now, tmp_path, InProcessBackend, None, Console(file=io.StringIO()))
-    assert late.id not in {name.pack for name in parts(directory)}
+    assert late.id not in {name.pack for name in valid_parts_in(directory)}
     assert account.missing == 0
     assert_sound(directory, 4)
 
 
 def test_a_run_that_was_taken_over_while_it_was_frozen_deletes_nothing_of_the_other(monkeypatch):
     """It was about to drop a point that had failed, which the other has trained by now."""
-    directory = SweepDir(place(f"memory://sweeps/{secrets.token_hex(4)}/demo"))
+    directory = SweepDir(any_path(f"memory://sweeps/{secrets.token_hex(4)}/demo"))
     claim(directory, "k1")
     commit_rows(directory, rows_table(["p1"]), point_end("p1", Outcome.FAILED, why="ill"), finished=True)
-    held, listed = recovery._held(directory, parts_by_pack(directory)), recovery.all_parts
+    held, listed = recovery._held(directory, valid_parts_by_pack(directory)), recovery.all_parts_in
 
     def renew():
-        recovery._renew(directory, held["k1"], row_schema(), ["p1"], {"p1": "k1"}, {})
+        recovery.rewrite_pack(directory, held["k1"], row_schema(), ["p1"], {"p1": "k1"}, {})
 
     def frozen(*pack):
-        monkeypatch.setattr(recovery, "all_parts", listed)
+        monkeypatch.setattr(recovery, "all_parts_in", listed)
         renew()
         attempt = claim(directory, "k1")
         commit = Commit(ends=(point_end("p1", attempt=attempt),), finished=True)
         write_part(directory, "k1", attempt, (), rows_table(["p1"], attempt=attempt), commit)
         return listed(*pack)
 
-    monkeypatch.setattr(recovery, "all_parts", frozen)
+    monkeypatch.setattr(recovery, "all_parts_in", frozen)
     renew()
     assert read_ends(directory)["p1"].outcome is Outcome.COMPLETED

@@ -26,7 +26,7 @@ from faults_support import (
 )
 
 from results.store.ledger import read_ends
-from results.store.parts import parts
+from results.store.parts import valid_parts_in
 from search_spaces.outcome import Outcome
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.worker.run_pack import run_pack
@@ -55,7 +55,7 @@ class _Disturbed(InProcessBackend):
 
         def watched(writer, measurement):
             add(writer, measurement)
-            if self._disturb and len(parts(directory)) >= self._after:
+            if self._disturb and len(valid_parts_in(directory)) >= self._after:
                 disturb, self._disturb = self._disturb, None
                 disturb()
 
@@ -82,7 +82,7 @@ class _Shared:
     name = "ray"
 
     def __init__(self, backend, disturb=lambda _: None):
-        self.ask, self._run, self._disturb = backend.ask, backend.run, disturb
+        self.request_capacity, self._run, self._disturb = backend.request_capacity, backend.run, disturb
         self.heard = []
 
     def run(self, directory, plan, grid, notify):
@@ -99,7 +99,7 @@ class _Shared:
 
 def one_training_worker(directory, after=3):
     """Process id of a worker, once it has committed something."""
-    wait_for(lambda: len(parts(directory)) >= after and training_workers(os.getpid()))
+    wait_for(lambda: len(valid_parts_in(directory)) >= after and training_workers(os.getpid()))
     return training_workers(os.getpid())[0]
 
 
@@ -179,7 +179,7 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
     from sweeper.backends.ray import tune as ray_tune
 
     monkeypatch.syspath_prepend(tmp_path / "own")
-    monkeypatch.setattr(ray_tune, "train_turn", _with_path(str(tmp_path / "own"), ray_tune.train_turn))
+    monkeypatch.setattr(ray_tune, "train_chunk", _with_path(str(tmp_path / "own"), ray_tune.train_chunk))
     backend = _Shared(ray_backend)
     account = sweep.run(lambda: backend)
     assert "its worker was lost; tried again after 1 s" in {progress.waiting for progress in backend.heard}
@@ -197,14 +197,14 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
 def test_packs_of_a_turn_share_neither_their_fate_nor_their_retries(
     tmp_path, monkeypatch, ray_backend, times, retries, failed
 ):
-    """The worker of a turn of six packs dies at its third and at its fifth."""
+    """The worker of a chunk of six packs dies at its third and at its fifth."""
     etas = "axes.eta=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]"
     sweep = own_loop(tmp_path, "dies", times, etas, f"recovery.retries={retries}", "resources.cpus_per_pack=2")
     from sweeper.backends.ray import tune as ray_tune
 
     monkeypatch.syspath_prepend(tmp_path / "own")
-    monkeypatch.setattr(ray_tune, "train_turn", _with_path(str(tmp_path / "own"), ray_tune.train_turn))
-    monkeypatch.setattr("search_spaces.plan.TURN_SHARE", 1.01)  # of sums that are rounded
+    monkeypatch.setattr(ray_tune, "train_chunk", _with_path(str(tmp_path / "own"), ray_tune.train_chunk))
+    monkeypatch.setattr("search_spaces.plan.CHUNK_SHARE", 1.01)  # of sums that are rounded
     backend = _Shared(ray_backend)
     account = sweep.run(lambda: backend)
     assert +account.outcomes == +Counter({Outcome.COMPLETED: 6 - failed, Outcome.FAILED: failed})
@@ -215,12 +215,12 @@ def test_packs_of_a_turn_share_neither_their_fate_nor_their_retries(
     assert attempts == [0] * 4 + [1] * (2 - failed)
 
 
-def _with_path(folder, train_turn):
-    """The Ray trial of a turn in workers that have one more folder to import from."""
+def _with_path(folder, train_chunk):
+    """The Ray trial of a chunk in workers that have one more folder to import from."""
 
     def train(config, **parameters):
         sys.path.insert(0, folder)
-        train_turn(config, **parameters)
+        train_chunk(config, **parameters)
 
     return train
 
@@ -234,7 +234,7 @@ def test_a_stale_worker_that_wakes_up_writes_nothing(tmp_path, reference):
     code += "sys.exit(run_pack(*sys.argv[1:], lambda progress: None))"
     stale = subprocess.Popen([sys.executable, "-c", code, sweep.directory.root, pack])
     try:
-        wait_for(lambda: parts(sweep.directory, pack)[-1].attempt == 1, stale)
+        wait_for(lambda: valid_parts_in(sweep.directory, pack)[-1].attempt == 1, stale)
         os.kill(stale.pid, signal.SIGSTOP)
         run_pack(str(sweep.directory.root), pack, lambda progress: None)
         after = sorted(path.name for path in sweep.directory.rows.iterdir())
@@ -260,11 +260,11 @@ def test_a_killed_run_continues_to_the_same_table(tmp_path, reference):
 
 
 def _last_part(directory):
-    return directory.rows / parts(directory)[-1].file
+    return directory.rows / valid_parts_in(directory)[-1].file
 
 
 def _first_part(directory):
-    return directory.rows / parts(directory)[0].file
+    return directory.rows / valid_parts_in(directory)[0].file
 
 
 def _checkpoint(directory):
@@ -400,7 +400,7 @@ def test_a_point_trained_again_after_half_of_it_was_sent_is_in_mlflow_once(tmp_p
         patch.setattr(MlflowClient, operation, breaks_before_the_tags if operation == "log_batch" else breaks)
         with pytest.raises(TrackingError):
             Mirror(sweep.directory, uri).sync()
-    for name in parts(sweep.directory):
+    for name in valid_parts_in(sweep.directory):
         flip_a_byte(sweep.directory.rows / name.file)
     sweep.run()
     mirror(sweep.directory, uri)

@@ -29,7 +29,7 @@ from faults_support import (
 )
 
 from results.store.ledger import read_ends
-from results.store.parts import parts
+from results.store.parts import valid_parts_in
 
 pytestmark = [
     pytest.mark.slow,
@@ -84,7 +84,7 @@ def test_ray_that_dies_twice_is_started_twice(tmp_path, reference):
             sweep.wait_for_parts(before + 3, process)
             fault(process)
         # The signals of the first Ray must not have changed what those of the user do.
-        before = len(parts(sweep.directory))
+        before = len(valid_parts_in(sweep.directory))
         sweep.wait_for_parts(before + 2, process)
         process.terminate()
         assert process.wait(60) == 130
@@ -96,7 +96,7 @@ def test_a_killed_driver_leaves_a_sweep_that_the_same_command_completes(tmp_path
     sweep = Sweep(tmp_path, LONG)
     for _ in range(2):
         with sweep.running() as process:
-            before = len(parts(sweep.directory)) if sweep.directory.rows.exists() else 0
+            before = len(valid_parts_in(sweep.directory)) if sweep.directory.rows.exists() else 0
             sweep.wait_for_parts(before + 2, process)
             process.kill()
     assert sweep.finish() == 0
@@ -115,7 +115,7 @@ def test_a_signal_lets_workers_commit_and_leave(tmp_path, reference, number, sen
         time.sleep(3)
         send(process.pid, number)
         assert process.wait(60) == 130
-    assert parts(sweep.directory)  # nothing but the signal can have committed them
+    assert valid_parts_in(sweep.directory)  # nothing but the signal can have committed them
     assert sweep.finish() == 0
     assert_same(sweep.directory, reference)
 
@@ -265,7 +265,7 @@ def test_nodes_come_and_go(tmp_path):
         sweep.wait_for_parts(2, process)
         second = add(1)
         wait_for(lambda: training_workers(second), process)
-        before = len(parts(sweep.directory))
+        before = len(valid_parts_in(sweep.directory))
         for pid in reversed(descendants(first)):
             os.kill(pid, signal.SIGKILL)
         sweep.wait_for_parts(before + 1, process)
@@ -448,7 +448,7 @@ def test_whatever_comes_together_the_table_stays_right(tmp_path):
             status = process.wait(300)
         # SIGTERM ends what is not yet, or no more, training, as it ends any process.
         assert status in {0, 130, -signal.SIGKILL, -signal.SIGTERM}, sweep.stderr
-        if status and chance.random() < 0.3 and parts(sweep.directory):
+        if status and chance.random() < 0.3 and valid_parts_in(sweep.directory):
             chance.choice([flip_a_byte, truncate])(_part(sweep.directory, chance))
         if chance.random() < 0.2 and (saved := sorted(sweep.directory.checkpoints.glob("*.pt"))):
             chance.choice([flip_a_byte, truncate, Path.unlink])(chance.choice(saved))
@@ -457,7 +457,7 @@ def test_whatever_comes_together_the_table_stays_right(tmp_path):
 
 
 def _part(directory, chance):
-    return directory.rows / chance.choice(parts(directory)).file
+    return directory.rows / chance.choice(valid_parts_in(directory)).file
 
 
 def _parts_on_disk(sweep):

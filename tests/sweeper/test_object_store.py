@@ -20,8 +20,8 @@ from tests_support import SMALL
 from results.compare import compare_sweeps
 from results.figures.paper.draw import paper_figure
 from results.store.files import names_in
-from results.store.parts import parts
-from results.store.place import ObjectPath, place
+from results.store.parts import valid_parts_in
+from results.store.paths import ObjectPath, any_path
 from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
@@ -45,7 +45,7 @@ def server():
 @pytest.fixture
 def bucket(server):
     """A fresh prefix of the bucket."""
-    return place(f"s3://sweeps/{secrets.token_hex(4)}")
+    return any_path(f"s3://sweeps/{secrets.token_hex(4)}")
 
 
 @pytest.fixture(scope="module")
@@ -115,10 +115,14 @@ def test_weights_that_are_replaced_leave_no_second_file(bucket, quiet):
 def test_a_run_killed_again_and_again_loses_nothing(bucket, grid_file, reference, kills):
     draw, directory = random.Random(kills), SweepDir(bucket / "faults")
     for _ in range(kills):
-        before = len(parts(directory))
+        before = len(valid_parts_in(directory))
         with command(grid_file, bucket) as process:
             deadline, more = time.monotonic() + 60, draw.randint(1, 4)
-            while process.poll() is None and len(parts(directory)) < before + more and time.monotonic() < deadline:
+            while (
+                process.poll() is None
+                and len(valid_parts_in(directory)) < before + more
+                and time.monotonic() < deadline
+            ):
                 time.sleep(0.1)
             process.kill()
     with command(grid_file, bucket) as process:
@@ -131,11 +135,11 @@ def test_a_run_killed_again_and_again_loses_nothing(bucket, grid_file, reference
 def test_whoever_dies_at_any_change_of_the_store_damages_nothing():
     """Every object that is written, created or deleted, one after the other, is the last thing a process does."""
     grid = load_grid(SMALL, "small.yaml", [COMMITS, "axes.lam=[0.1]", "measure={log: 3}"])
-    whole = train(grid, place(f"memory://sweeps/{secrets.token_hex(4)}"))
-    changes = _train_dying(grid, place(f"memory://sweeps/{secrets.token_hex(4)}"), None)[1]
+    whole = train(grid, any_path(f"memory://sweeps/{secrets.token_hex(4)}"))
+    changes = _train_dying(grid, any_path(f"memory://sweeps/{secrets.token_hex(4)}"), None)[1]
     assert changes > 20
     for at in range(0, changes, 2):
-        directory, _ = _train_dying(grid, place(f"memory://sweeps/{secrets.token_hex(4)}"), at)
+        directory, _ = _train_dying(grid, any_path(f"memory://sweeps/{secrets.token_hex(4)}"), at)
         assert_same(directory, whole)
 
 
@@ -167,7 +171,7 @@ def _train_dying(grid, out, at):
 def test_a_store_that_is_away_for_a_while_is_waited_for(server, bucket, grid_file, reference):
     directory = SweepDir(bucket / "faults")
     with command(grid_file, bucket) as process:
-        while process.poll() is None and len(parts(directory)) < 3:
+        while process.poll() is None and len(valid_parts_in(directory)) < 3:
             time.sleep(0.1)
         server.send_signal(signal.SIGSTOP)
         try:
@@ -183,7 +187,7 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(server, bucket, grid_fil
 def test_an_interrupt_is_heard_through_the_store(bucket, grid_file, reference):
     directory = SweepDir(bucket / "faults")
     with command(grid_file, bucket) as process:
-        while process.poll() is None and len(parts(directory)) < 3:
+        while process.poll() is None and len(valid_parts_in(directory)) < 3:
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=100)

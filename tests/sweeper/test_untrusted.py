@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from results.store.commits import COMMIT_KEY, Commit, read_commit
 from results.store.part_names import digest_of
-from results.store.parts import parts, read_part, write_part
+from results.store.parts import read_part, valid_parts_in, write_part
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
@@ -167,7 +167,7 @@ def test_grids(copy, command, content):
 
 def _rewritten(directory, change, footer=None):
     """Put another part, with the right digest, in the place of the first."""
-    name = parts(directory)[0]
+    name = valid_parts_in(directory)[0]
     path = directory.rows / name.file
     rows = change(read_part(directory, name).cast(pq.read_schema(path)))
     if footer is not None:
@@ -327,7 +327,7 @@ def test_a_checkpoint_of_other_values_is_none(tmp_path, state):
 
 @pytest.mark.parametrize("training", [{}, {"weights": 3}, {"step": "x"}], ids=str)
 def test_a_run_goes_on_from_its_start_when_a_checkpoint_holds_nonsense(copy, training):
-    name = parts(copy)[0]
+    name = valid_parts_in(copy)[0]
     ids = [end.point for end in read_commit(copy, name).ends]
     buffer = io.BytesIO()
     torch.save({"points": ids, "step": 5, "training": training, "records": {id_: [] for id_ in ids}}, buffer)
@@ -338,7 +338,7 @@ def test_a_run_goes_on_from_its_start_when_a_checkpoint_holds_nonsense(copy, tra
     (copy.rows / name.file).unlink()
     write_part(copy, name.pack, 0, (), rows, Commit(checkpoint=file))
     assert answer("run", copy) is None
-    assert {end.outcome for part in parts(copy) for end in read_commit(copy, part).ends} == {"completed"}
+    assert {end.outcome for part in valid_parts_in(copy) for end in read_commit(copy, part).ends} == {"completed"}
 
 
 LINKS = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.peaked import LEAST, SURE, TOLERANCE, is_past, note, peak_of
+from trainables.peaked import LEAST, SURE, TOLERANCE, is_past, peak_of, record_if_best
 
 CURVES = Path(__file__).parent / "curves" / "small.parquet"  # of the small siblings of the paper's grids, λ > 0
 # Accuracy flickers: a CNN with batch norm at a large step, and mini-batches with momentum 0.9, of benchmarks/search.py.
@@ -19,7 +19,7 @@ def stopped_at(accuracy, decay_time):
     """Position of the last measurement that is made of a curve."""
     record = []
     for i, (acc, s) in enumerate(zip(accuracy, decay_time, strict=True)):
-        note(record, acc, s)
+        record_if_best(record, acc, s)
         if is_past(record, s):
             return i
     return len(accuracy) - 1
@@ -61,7 +61,7 @@ def test_the_saving_is_real(curves):
 def test_a_record_is_of_what_was_better_than_all_before(accuracies, step):
     record = []
     for i, acc in enumerate(accuracies):
-        note(record, acc, (i + 1) * step)
+        record_if_best(record, acc, (i + 1) * step)
     best, star = peak_of(record)
     assert best == max(accuracies)
     first = next(i for i, acc in enumerate(accuracies) if acc >= best - TOLERANCE)
@@ -72,6 +72,6 @@ def test_a_record_is_of_what_was_better_than_all_before(accuracies, step):
 
 def test_what_cannot_be_measured_is_no_maximum():
     record = []
-    note(record, float("nan"), 5.0)
+    record_if_best(record, float("nan"), 5.0)
     assert record == []
     assert not is_past(record, 100.0)

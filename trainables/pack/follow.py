@@ -13,7 +13,7 @@ from trainables.pack.group import PartnerError, TorchGroup
 from trainables.train import PackTraining
 
 
-def assist(group: TorchGroup) -> None:
+def follow(group: TorchGroup) -> None:
     """Take the steps and measurements that the leader takes, until it leaves.
 
     An error of the point's code is the leader's to judge, who hears of it; any other ends this process, and with it the

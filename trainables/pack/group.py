@@ -70,7 +70,7 @@ class _Alone:
         return list(share())
 
 
-ALONE = _Alone()
+SINGLE_PROCESS = _Alone()
 
 
 class TorchGroup:

@@ -7,15 +7,15 @@ from results.figures.drawing import save
 from results.figures.paper.catalog import FIGURES, draw_figure, find_figure
 from results.figures.paper.sources import NO_SWEEPS, read_tables
 from results.figures.style import PRINT_DPI
-from results.store.place import Place
+from results.store.paths import AnyPath
 from results.store.plan_file import read_grid
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 
 
 def paper_figure(
-    name: str, roots: Sequence[Place], out: Place | None, only: Mapping[str, str], eta: float | None
-) -> tuple[str, list[Place]]:
+    name: str, roots: Sequence[AnyPath], out: AnyPath | None, only: Mapping[str, str], eta: float | None
+) -> tuple[str, list[AnyPath]]:
     """Draw a figure of the paper and write it as SVG, PNG and the CSV of what it shows.
 
     Args:

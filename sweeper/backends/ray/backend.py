@@ -14,16 +14,23 @@ import ray
 from ray._private import worker as ray_worker
 
 from results.store.ledger import given_up, read_ends
-from results.store.parts import all_parts
+from results.store.parts import all_parts_in
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.plan import Pack, Plan
 from search_spaces.sections.grid import Grid, Resources
 from sweeper.backends.capacity import Capacity, available_cpus
-from sweeper.backends.ray.liveness import PATIENCE_SECONDS, Loss, RayLostError, cluster_loss, guarded, own_loss
-from sweeper.backends.ray.nodes import ask
-from sweeper.backends.ray.remote import try_out
-from sweeper.worker.messages import Notify, Progress, stop_requested
+from sweeper.backends.ray.liveness import (
+    PATIENCE_SECONDS,
+    LivenessCheck,
+    RayLostError,
+    cluster_check,
+    guarded,
+    own_ray_check,
+)
+from sweeper.backends.ray.nodes import request_capacity
+from sweeper.backends.ray.remote import measure_pace_remotely
+from sweeper.worker.messages import Notify, PackReport, stop_requested
 
 if TYPE_CHECKING:
     from sweeper.backends.pace import Pace
@@ -97,8 +104,8 @@ class RayBackend:
             signal.signal(signal.SIGTERM, handler)  # Ray's own would exit without letting workers commit
         self._lost = self._loss()
 
-    def _loss(self) -> Loss:
-        return own_loss() if self._address == "local" else cluster_loss()
+    def _loss(self) -> LivenessCheck:
+        return own_ray_check() if self._address == "local" else cluster_check()
 
     def _refuse_silence(self) -> None:
         """Ray itself would try an address where nothing listens for minutes, and a signal would not end it."""
@@ -134,9 +141,9 @@ class RayBackend:
             "without), or what listens there is no head of Ray 2.60; of several clusters name one by HOST:PORT."
         )
 
-    def ask(self, resources: Resources) -> Callable[[], Capacity]:
-        """See ``ray_nodes.ask``."""
-        return ask(ray.nodes(), resources, joined=self._address != "local")
+    def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
+        """See ``nodes.request_capacity``."""
+        return request_capacity(ray.nodes(), resources, joined=self._address != "local")
 
     def pace(self, grid: Grid, pack: Pack) -> "Pace | None":
         """What a pack takes on a worker.
@@ -145,7 +152,7 @@ class RayBackend:
             InputError: it cannot be tried out: no worker is free, or the worker lacks the data, or memory, say.
         """
         resources, share = grid.resources, 1 / grid.resources.processes_per_pack
-        task = try_out.options(
+        task = measure_pace_remotely.options(
             num_cpus=share * resources.cpus_per_pack,
             num_gpus=share * resources.gpus_per_pack,
             label_selector=resources.labels or None,
@@ -161,40 +168,40 @@ class RayBackend:
             raise InputError(str(error).strip().partition("\n")[0]) from None
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
-        """Train all packs of ``plan``, a turn a Ray trial, in order; a Ray of our own that dies is started again."""
+        """Train all packs of ``plan``, a chunk a Ray trial, in order; a Ray of our own that dies is started again."""
         self._lost = self._loss()  # patient from now on: opened long ago, it may not have been asked since
         with guarded(directory, self._failure, lambda: self._lost(PATIENCE_SECONDS)) as tick:
             self._run_on(directory, plan, grid, notify, tick)
 
     def _run_on(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify, tick: Callable[[], None]) -> None:
-        from sweeper.backends.ray.tune import run_turns  # noqa: PLC0415 - as ray_nodes says
+        from sweeper.backends.ray.tune import run_chunks  # noqa: PLC0415 - as ray_nodes says
 
-        restarts, committed = 0, set(all_parts(directory))
+        restarts, committed = 0, set(all_parts_in(directory))
         while True:
             ended, lost = read_ends(directory).keys(), given_up(directory).keys()
             left = {p.id for p in plan.packs if p.id not in lost and any(q.id not in ended for q in p.points)}
             if not left:  # Ray died when the last of them had just ended
                 return
-            turns = [" ".join(pack for pack in turn if pack in left) for turn in plan.turns]
+            chunks = [" ".join(pack for pack in chunk if pack in left) for chunk in plan.chunks]
             try:
-                turns = [turn for turn in turns if turn]
-                run_turns(directory, turns, plan.workers, grid, notify=notify, lost=self._lost, tick=tick)
+                chunks = [chunk for chunk in chunks if chunk]
+                run_chunks(directory, chunks, plan.workers, grid, notify=notify, lost=self._lost, tick=tick)
                 if stop_requested(directory) or read_ends(directory).keys() == ended:
                     return
-                # Else some may be left: a worker that finds another at its pack leaves the rest of its turn.
+                # Else some may be left: a worker that finds another at its pack leaves the rest of its chunk.
             except RayLostError as gone:
                 if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
                     raise KeyboardInterrupt from None
-                before, committed = committed, set(all_parts(directory))
+                before, committed = committed, set(all_parts_in(directory))
                 restarts = restarts + 1 if committed == before else 1
                 if self._address != "local" or restarts > MOST_RESTARTS:
                     raise InputError(self._failure(str(gone))) from None
-                notify(Progress(pack=None, waiting=f"Ray's {gone} died; starting Ray again"))
+                notify(PackReport(pack=None, waiting=f"Ray's {gone} died; starting Ray again"))
                 self._lost = lambda patience: ""  # the new one may take its time
                 ray.shutdown()
                 self._start()
                 tick()
-                notify(Progress(pack=None))
+                notify(PackReport(pack=None))
 
     def _failure(self, lost: str) -> str:
         """What the user is told if it cannot go on."""

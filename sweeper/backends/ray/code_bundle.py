@@ -23,7 +23,7 @@ def names_code(grid: Grid) -> bool:
 
 
 @contextmanager
-def luggage(grid: Grid, folder: Path) -> Iterator[Path]:
+def code_bundle(grid: Grid, folder: Path) -> Iterator[Path]:
     """A folder to send: if the grid names code of one's own, all Python files below ``folder``.
 
     What is hidden or a link, virtual environments, what is installed, and sweeper itself stay where they are.

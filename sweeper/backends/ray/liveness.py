@@ -25,7 +25,7 @@ class RayLostError(BaseException):
     """A vital part of Ray is gone. Not an Exception: Tune would wrap it."""
 
 
-class Loss(Protocol):
+class LivenessCheck(Protocol):
     """Says what vital part of Ray is gone, or has not answered for ``patience`` seconds; empty if nothing."""
 
     def __call__(self, patience: float) -> str:
@@ -33,14 +33,14 @@ class Loss(Protocol):
         ...
 
 
-def own_loss() -> Loss:
+def own_ray_check() -> LivenessCheck:
     """Of a Ray of our own, whose processes are ours."""
     every = ray_worker.global_worker.node.all_processes
     processes = [(name, info.process) for name in _VITAL for info in every.get(name, ())]
     return lambda patience: next((name for name, process in processes if process.poll() is not None), "")
 
 
-def cluster_loss() -> Loss:
+def cluster_check() -> LivenessCheck:
     """Of a joined cluster: its head, or the raylet of this machine."""
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
     raylet = ray_worker.global_worker.node.raylet_socket_name

@@ -12,12 +12,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Resources
 from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes, processes_on
-from sweeper.backends.ray.remote import look
+from sweeper.backends.ray.remote import gpu_memory
 
 ANSWER_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
 
 
-def ask(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joined: bool) -> Callable[[], Capacity]:
+def request_capacity(
+    nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joined: bool
+) -> Callable[[], Capacity]:
     """As many packs as the CPUs and GPUs of the cluster can hold: processes node by node, some for each pack.
 
     Nodes that others have set up are asked at once what they have, and may take a second to answer.
@@ -51,7 +53,7 @@ def ask(nodes: Sequence[Mapping[str, Any]], resources: Resources, *, joined: boo
         )
     on_gpus = resources.gpus_per_pack > 0
     asked = (able if on_gpus else able[:1]) if joined else []
-    answers = [(look.options(scheduling_strategy=_on(node)).remote(on_gpus), node) for node in asked]
+    answers = [(gpu_memory.options(scheduling_strategy=_on(node)).remote(on_gpus), node) for node in asked]
 
     def answer() -> Capacity:
         gpus = _gpus_of(answers) if joined else gpus_here() if on_gpus else []

@@ -23,10 +23,10 @@ from ray.train.collective import broadcast_from_rank_zero
 from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.queue import Empty, Queue
 
-from results.store.place import place
+from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Resources
-from sweeper.worker.messages import Notify, Progress, stop_requested
+from sweeper.worker.messages import Notify, PackReport, stop_requested
 from sweeper.worker.run_pack import assist_pack, run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.pack.group import GroupLostError, TorchGroup, join
@@ -70,7 +70,7 @@ def train_together(root: str, pack: str, resources: Resources, notify: Notify, r
             ),
         )
         running, errors = _started(trainer)
-        if not _begun(reports, running, SweepDir(place(root)), pack, notify):
+        if not _begun(reports, running, SweepDir(any_path(root)), pack, notify):
             return
         while running.is_alive() or not reports.empty():
             with suppress(Empty):
@@ -111,10 +111,10 @@ def _begun(reports: Any, running: threading.Thread, directory: SweepDir, pack: s
     began = time.monotonic()
     while reports.empty() and running.is_alive():
         if stop_requested(directory):
-            notify(Progress(pack=pack, left=True))
+            notify(PackReport(pack=pack, left=True))
             return False
         long = time.monotonic() - began > START_SECONDS
-        notify(Progress(pack=pack, waiting="its processes cannot start yet: CPUs or GPUs are taken" if long else ""))
+        notify(PackReport(pack=pack, waiting="its processes cannot start yet: CPUs or GPUs are taken" if long else ""))
         time.sleep(LISTEN_SECONDS)
     return True
 
@@ -133,10 +133,10 @@ def _process(settings: dict[str, Any]) -> None:
     """One of the processes; that of rank 0 leads."""
     reports, where = settings["reports"], (ray.get_runtime_context().get_node_id(), os.getpid())
 
-    def notify(progress: Progress) -> None:
+    def notify(progress: PackReport) -> None:
         reports.put({"progress": (progress,), "process": where})
 
-    notify(Progress(pack=settings["pack"]))  # so that a process that waits for the others for ever can be found
+    notify(PackReport(pack=settings["pack"]))  # so that a process that waits for the others for ever can be found
     group = _group(settings["on_gpus"])
     if group.rank > 0:
         assist_pack(group, settings["threads"])

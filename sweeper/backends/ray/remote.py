@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
-def look(gpus: bool) -> list[int]:
+def gpu_memory(gpus: bool) -> list[int]:
     """The memory of the node's GPUs, in bytes, if ``gpus`` are asked for; an answer shows that sweeper is there.
 
     A task that asks for no GPU sees them all.
@@ -22,7 +22,7 @@ def look(gpus: bool) -> list[int]:
 
 
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
-def try_out(grid: Grid, pack: Pack) -> "Pace | None":
+def measure_pace_remotely(grid: Grid, pack: Pack) -> "Pace | None":
     """See ``measure_pace``."""
     from sweeper.backends.pace import measure_pace  # noqa: PLC0415 - whoever only looks needs no torch
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from results.store.files import write_text
-from results.store.place import place
+from results.store.paths import any_path
 from search_spaces.errors import InputError
 from search_spaces.reading.dump import to_yaml
 from search_spaces.sections.grid import Grid
-from sweeper.backends.ray.code_bundle import luggage
+from sweeper.backends.ray.code_bundle import code_bundle
 from sweeper.console import mask_secrets
 
 __all__ = ["JobFailedError", "submit_grid"]
@@ -36,7 +36,7 @@ def submit_grid(
         InputError: nothing was submitted.
         JobFailedError: it ended with an error at once.
     """
-    if isinstance(place(out), Path) and not Path(out).is_absolute():
+    if isinstance(any_path(out), Path) and not Path(out).is_absolute():
         raise InputError(
             f"--out {out}: a folder of the cluster; give an absolute path that all its machines share, or an "
             "address in an object store, as s3://bucket/runs."
@@ -52,7 +52,7 @@ def submit_grid(
         raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
     command = ["python", "-m", "sweeper", "run", _GRID, "--address", "auto", "--out", out]
     command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
-    with luggage(grid, Path.cwd()) as folder:
+    with code_bundle(grid, Path.cwd()) as folder:
         write_text(folder / _GRID, to_yaml(grid))
         job, said = ray_jobs.submit(address, folder, grid.name, command, accepted)
     if said:

@@ -1,6 +1,6 @@
 """Packs as trials of Ray Tune.
 
-A Ray trial's config is a turn of the plan, ids of packs; its worker finds the rest in the sweep directory. Rows never
+A Ray trial's config is a chunk of the plan, ids of packs; its worker finds the rest in the sweep directory. Rows never
 pass through Ray: the driver gets a summary a second. Ray's own experiment state is thrown away: what is done stands in
 the store.
 """
@@ -16,31 +16,31 @@ from ray import tune
 
 from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Grid, Resources
-from sweeper.backends.ray.liveness import LOOK_SECONDS, Loss, RayLostError
+from sweeper.backends.ray.callback import PackCallback, StorageGoneError
+from sweeper.backends.ray.chunk import train_chunk
+from sweeper.backends.ray.liveness import LOOK_SECONDS, LivenessCheck, RayLostError
 from sweeper.backends.ray.patches import InOrder, Silent, patched
-from sweeper.backends.ray.turn import train_turn
-from sweeper.backends.ray.watch import StorageGoneError, Watch
 from sweeper.worker.messages import Notify
 from sweeper.worker.run_pack import pulse_of
 
 COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
 
 
-def run_turns(
+def run_chunks(
     directory: SweepDir,
-    turns: Sequence[str],
+    chunks: Sequence[str],
     workers: int,
     grid: Grid,
     *,
     notify: Notify,
-    lost: Loss,
+    lost: LivenessCheck,
     tick: Callable[[], None],
 ) -> None:
-    """Train the packs of ``turns``, those given up apart.
+    """Train the packs of ``chunks``, those given up apart.
 
     Args:
         directory: the sweep.
-        turns: in order, each the ids of its packs.
+        chunks: in order, each the ids of its packs.
         workers: that there are.
         grid: of the sweep.
         notify: is told what workers report.
@@ -56,17 +56,17 @@ def run_turns(
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
     resources, together = grid.resources, grid.resources.processes_per_pack > 1
     trainable = tune.with_resources(
-        tune.with_parameters(train_turn, root=str(directory.root), resources=resources, pulse=pulse_of(workers)),
+        tune.with_parameters(train_chunk, root=str(directory.root), resources=resources, pulse=pulse_of(workers)),
         _bundle_of(resources),
     )
-    watch = Watch(directory, grid.recovery, pulse_of(workers), notify, lost, tick)
+    watch = PackCallback(directory, grid.recovery, pulse_of(workers), notify, lost, tick)
     with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
-        order = iter(turns)  # a grid_search would be copied whole for every trial
+        order = iter(chunks)  # a grid_search would be copied whole for every trial
         tuner = tune.Tuner(
             trainable,
             param_space={"packs": tune.sample_from(lambda _: next(order))},
             tune_config=tune.TuneConfig(
-                num_samples=len(turns),
+                num_samples=len(chunks),
                 scheduler=InOrder(),
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -77,7 +77,7 @@ def run_turns(
                 name=secrets.token_hex(4),
                 verbose=0,
                 callbacks=[watch, Silent()],
-                failure_config=tune.FailureConfig(max_failures=-1),  # Watch counts, by packs
+                failure_config=tune.FailureConfig(max_failures=-1),  # PackCallback counts, by packs
             ),
         )
         try:

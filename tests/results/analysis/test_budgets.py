@@ -5,7 +5,7 @@ import pytest
 from results.analysis.budgets import steady_rows, tuned_and_predicted, within_budget
 from results.analysis.curves import collapse
 from results.analysis.peaks import find_peaks
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from search_spaces.sections.optimizer import Cosine, Piecewise
 
 CURVE = [0.1, 0.5, 0.9, 0.8, 0.7, 0.65, 0.6, 0.5, 0.4, 0.3]
@@ -40,7 +40,7 @@ def test_no_measurement_within_the_budget_and_nan(point_rows):
     assert within_budget(rows, []).empty
 
 
-SCHEDULED = Setup(schedule=Piecewise(name="piecewise"))
+SCHEDULED = TrainingRegime(schedule=Piecewise(name="piecewise"))
 
 
 def test_with_a_schedule_only_runs_of_the_very_budget_count(point_rows):
@@ -58,10 +58,10 @@ def test_with_a_schedule_only_runs_of_the_very_budget_count(point_rows):
 def test_steady_rows_end_with_the_first_decay_of_each_point(point_rows, points_of):
     rows = pd.concat([point_rows("ten", CURVE, budget=10), point_rows("twenty", CURVE, budget=20)])
     points = points_of(rows)
-    assert steady_rows(rows, points, Setup()) is rows
+    assert steady_rows(rows, points, TrainingRegime()) is rows
     steady = steady_rows(rows, points, SCHEDULED)
     assert steady.groupby("point").epoch.max().to_dict() == {"ten": 3, "twenty": 6}
-    assert steady_rows(rows, points, Setup(schedule=Cosine(name="cosine"))).empty
+    assert steady_rows(rows, points, TrainingRegime(schedule=Cosine(name="cosine"))).empty
     of_one = rows[rows.point == "ten"].assign(point=lambda r: r.point.astype("category"))
     assert steady_rows(of_one, points, SCHEDULED).epoch.max() == 3
 

@@ -7,7 +7,7 @@ import pytest
 
 from results.analysis.bootstrap import Estimate
 from results.analysis.findings import find
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.claims.judge import CLAIMS, SOMETIMES, judge
 from results.claims.verdict import Verdict, by_interval, by_range
 from search_spaces.sections.optimizer import Cosine
@@ -48,7 +48,7 @@ def test_a_sweep_that_obeys_the_law_passes(lawful):
 
 def test_where_eta_never_is_constant_only_the_schedule_is_asked_for_kappa(make_sweep, star_over_peak):
     rows, points = make_sweep(etas=(0.05, 0.1, 0.2), lams=LAMS, kappa=0.9, noise=0.05, steps=20_000)
-    found = find(rows, points, 0.005, BUDGETS, Setup(schedule=Cosine(name="cosine")))
+    found = find(rows, points, 0.005, BUDGETS, TrainingRegime(schedule=Cosine(name="cosine")))
     verdicts = {verdict.claim: verdict for verdict in judge(found)}
     assert list(verdicts) == [claim for claim in CLAIMS if claim in verdicts]
     assert verdicts["collapse"].verdict == "inconclusive"

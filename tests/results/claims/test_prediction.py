@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 
 from results.analysis.findings import find
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.claims.judge import CLAIMS, judge
 from search_spaces.sections.optimizer import Cosine, Piecewise
 
-PAPER = Setup(schedule=Piecewise(name="piecewise"))
+PAPER = TrainingRegime(schedule=Piecewise(name="piecewise"))
 LAMS = tuple(np.geomspace(1e-3, 1e-1, 13))
 STEPS = 3000  # 300 epochs
 
@@ -30,7 +30,7 @@ def verdicts_of(rows, points, setup, budgets=(300,), tolerance=0.005):
 
 def test_lam_pred_is_c_over_the_time_of_the_first_decay(make_sweep):
     rows, points = scheduled(make_sweep)
-    plain, decayed = (find(rows, points, 0.005, [300], setup).prediction for setup in (Setup(), PAPER))
+    plain, decayed = (find(rows, points, 0.005, [300], setup).prediction for setup in (TrainingRegime(), PAPER))
     assert decayed.peak_at.tolist() == pytest.approx([90] * 4)
     assert plain.peak_at.tolist() == pytest.approx([300] * 4)
     assert (decayed.lam_pred / plain.lam_pred).tolist() == pytest.approx([1 / 0.3] * 4, rel=0.1)
@@ -62,10 +62,10 @@ def test_runs_of_another_budget_do_not_count_with_a_schedule(make_sweep):
     at = findings.within.set_index("budget_at").acc
     assert at[100].isna().all()
     assert at[300].notna().all()
-    assert find(rows, points, 0.005, [100], Setup()).within.acc.notna().any()
+    assert find(rows, points, 0.005, [100], TrainingRegime()).within.acc.notna().any()
 
 
-@pytest.mark.parametrize("setup", [Setup(schedule=Cosine(name="cosine")), Setup(auto_l2=True)])
+@pytest.mark.parametrize("setup", [TrainingRegime(schedule=Cosine(name="cosine")), TrainingRegime(auto_l2=True)])
 def test_without_a_constant_stretch_nothing_is_claimed_about_t_star(make_sweep, setup):
     verdicts = verdicts_of(*scheduled(make_sweep), setup)
     for claim in ("scaling", "collapse", "small_lambda_ratio", "lambda_pred_order", "lambda_pred_accuracy"):
@@ -79,16 +79,16 @@ def test_without_a_constant_stretch_nothing_is_claimed_about_t_star(make_sweep, 
 def test_schedules_as_an_axis_are_told_apart(make_sweep):
     parts = [scheduled(make_sweep, **{"schedule.name": name}) for name in ("constant", "piecewise", "cosine")]
     rows, points = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
-    table = find(rows, points, 0.005, [300], Setup()).prediction
+    table = find(rows, points, 0.005, [300], TrainingRegime()).prediction
     peak_at = table.groupby("schedule.name").peak_at.first()
     assert peak_at["constant"] == 300
     assert peak_at["piecewise"] == 90
     assert np.isnan(peak_at["cosine"])
-    accuracy = verdicts_of(rows, points, Setup(), (100, 300))["lambda_pred_accuracy"]
+    accuracy = verdicts_of(rows, points, TrainingRegime(), (100, 300))["lambda_pred_accuracy"]
     assert accuracy.threshold == "gap <= 0.004 at every budget"  # points at constant η decide
 
 
 def test_squared_error_brings_its_claims(make_sweep):
     rows, points = make_sweep(etas=(0.05, 0.15))
-    assert "catapult" not in verdicts_of(rows, points, Setup(), ())
-    assert {"catapult", "train_loss_minimum"} <= set(verdicts_of(rows, points, Setup(squared_error=True), ()))
+    assert "catapult" not in verdicts_of(rows, points, TrainingRegime(), ())
+    assert {"catapult", "train_loss_minimum"} <= set(verdicts_of(rows, points, TrainingRegime(squared_error=True), ()))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.claims.time import init_scale, lambda_opt, overparameterized, schedule_collapse, small_lambda_ratio
 from search_spaces.sections.optimizer import Cosine
 
@@ -84,7 +84,7 @@ def test_the_initialization_scale_of_too_little(peak_table):
     assert init_scale(scales(peak_table, 0.0, sigma=1.5)).verdict == "inconclusive"
 
 
-COSINE = Setup(schedule=Cosine(name="cosine"))
+COSINE = TrainingRegime(schedule=Cosine(name="cosine"))
 
 
 def fixed_budget(peak_table, **options):
@@ -120,11 +120,11 @@ def test_kappa_that_goes_with_lam_is_no_collapse(peak_table):
 
 def test_only_points_whose_eta_changes_are_asked_for_the_schedule(peak_table):
     table = with_kappa(fixed_budget(peak_table), 0.6)
-    assert schedule_collapse(table, Setup()) is None
-    assert schedule_collapse(table, Setup(schedule=Cosine(name="cosine"), auto_l2=True)) is None
+    assert schedule_collapse(table, TrainingRegime()) is None
+    assert schedule_collapse(table, TrainingRegime(schedule=Cosine(name="cosine"), auto_l2=True)) is None
     constant = with_kappa(table, 5 * table.lam / 3e-3)
     both = pd.concat([constant.assign(**{"schedule.warmup": 0.0}), table.assign(**{"schedule.warmup": 0.1})])
-    verdict = schedule_collapse(both.reset_index(drop=True), Setup())
+    verdict = schedule_collapse(both.reset_index(drop=True), TrainingRegime())
     assert (verdict.verdict, verdict.points_used) == ("pass", len(table))
     assert schedule_collapse(table.assign(censored=True), COSINE).verdict == "inconclusive"
 

@@ -6,7 +6,7 @@ import pytest
 from tests_support import commit_rows, rows_table
 
 from results.store.attempts import OvertakenError, claim, claim_all, claim_next, packs_begun, refuse_if_overtaken
-from results.store.parts import all_parts
+from results.store.parts import all_parts_in
 from results.store.sweep_dir import SweepDir
 
 
@@ -66,7 +66,7 @@ def test_numbers_go_on_beyond_three_digits(sweep):
     (sweep.attempts / "k1-999").touch()
     assert claim(sweep, "k1") == 1000
     name = commit_rows(sweep, rows_table(), attempt=1000)
-    assert all_parts(sweep) == [name]
+    assert all_parts_in(sweep) == [name]
     assert claim(sweep, "k1") == 1001
 
 

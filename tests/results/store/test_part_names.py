@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.store.part_names import NOTHING, PartName, digest_of, holes, parse_name, standing
+from results.store.part_names import NO_PARENT, PartName, digest_of, missing_parts, parse_name, valid_parts
 
 
 def name_of(attempt, sequence, pack="k1", before="", digest=""):
@@ -17,7 +17,7 @@ def name_of(attempt, sequence, pack="k1", before="", digest=""):
         pack=pack,
         attempt=attempt,
         sequence=sequence,
-        before=before or (f"{attempt:06d}{sequence - 1:06d}" if sequence else NOTHING),
+        parent_digest=before or (f"{attempt:06d}{sequence - 1:06d}" if sequence else NO_PARENT),
         digest=digest or own,
     )
 
@@ -30,18 +30,18 @@ def names_of(*written):
 
 
 def counted(*written):
-    return [(n.attempt, n.sequence) for n in standing(names_of(*written))]
+    return [(n.attempt, n.sequence) for n in valid_parts(names_of(*written))]
 
 
 @given(
     pack=st.text("0123456789abcdefk", min_size=1),
     attempt=st.integers(0, 10**6),
     sequence=st.integers(0, 10**7),
-    before=st.binary(),
+    parent=st.binary(),
     content=st.binary(),
 )
-def test_names_come_back_from_their_files(pack, attempt, sequence, before, content):
-    digests = {"before": digest_of(before), "digest": digest_of(content)}
+def test_names_come_back_from_their_files(pack, attempt, sequence, parent, content):
+    digests = {"parent_digest": digest_of(parent), "digest": digest_of(content)}
     name = PartName(pack=pack, attempt=attempt, sequence=sequence, **digests)
     assert parse_name(name.file) == name
 
@@ -91,14 +91,14 @@ def test_which_parts_count_does_not_depend_on_the_order_of_the_folder():
     """Two of one number: a rename that took place, but whose success was not told, so that it was done again."""
     twice = [name_of(0, 1, digest="a" * 12), name_of(0, 1, digest="b" * 12)]
     names = [name_of(0, 0), *twice, name_of(0, 2, before="a" * 12)]
-    assert standing(names) == [names[0], twice[0], names[-1]]
-    assert len({tuple(standing(order)) for order in itertools.permutations(names)}) == 1
+    assert valid_parts(names) == [names[0], twice[0], names[-1]]
+    assert len({tuple(valid_parts(order)) for order in itertools.permutations(names)}) == 1
 
 
 def test_packs_do_not_touch_each_other():
     names = [name_of(0, 0), name_of(3, 0, "k2"), name_of(0, 1), name_of(3, 2, "k2")]
-    assert standing(names) == [name_of(0, 0), name_of(0, 1), name_of(3, 0, "k2")]
-    assert holes(names) == [("k2", 1)]
+    assert valid_parts(names) == [name_of(0, 0), name_of(0, 1), name_of(3, 0, "k2")]
+    assert missing_parts(names) == [("k2", 1)]
 
 
 @settings(max_examples=200, deadline=None)
@@ -107,7 +107,7 @@ def test_no_order_of_files_matters(seed):
     random_ = random.Random(seed)
     written = [(random_.randrange(4), random_.randrange(5), random_.randrange(4)) for _ in range(12)]
     names = [name_of(a, s) if s == 0 else name_of(a, s, before=name_of(b, s - 1).digest) for a, s, b in written]
-    once = standing(names)
+    once = valid_parts(names)
     random_.shuffle(names)
-    assert standing(names) == once
-    assert standing(once) == once
+    assert valid_parts(names) == once
+    assert valid_parts(once) == once

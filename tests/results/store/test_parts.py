@@ -15,9 +15,18 @@ from results.store import parts as module
 from results.store.attempts import claim
 from results.store.commits import COMMIT_KEY, Commit, read_commit
 from results.store.files import table_bytes, write_bytes
-from results.store.ledger import read_ends, settled_ends
-from results.store.part_names import NOTHING, PartName, digest_of
-from results.store.parts import all_parts, compact, is_whole, parts, parts_behind, read_part, remove, snapshot
+from results.store.ledger import durable_ends, read_ends
+from results.store.part_names import NO_PARENT, PartName, digest_of
+from results.store.parts import (
+    all_parts_in,
+    compact,
+    is_intact,
+    read_consistent,
+    read_part,
+    remove_parts,
+    superseded_parts,
+    valid_parts_in,
+)
 from results.store.schema import row_schema
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows, write_points
@@ -32,7 +41,7 @@ def sweep(tmp_path):
 
 def first_part(content):
     """Name of the first part of pack ``k1``."""
-    return PartName(pack="k1", attempt=0, sequence=0, before=NOTHING, digest=digest_of(content))
+    return PartName(pack="k1", attempt=0, sequence=0, parent_digest=NO_PARENT, digest=digest_of(content))
 
 
 # ------------------------------------------------------------------------------------------------------- rows and ends
@@ -78,14 +87,14 @@ def test_an_end_that_says_less_than_ours_still_reads(sweep):
 
 def test_what_a_crash_may_take_back_is_not_settled(sweep):
     commit_rows(sweep, rows_table(["p1"]), point_end("p1"))
-    assert settled_ends(sweep) == {}
+    assert durable_ends(sweep) == {}
     commit_rows(sweep, rows_table(["p2"]), point_end("p2"), sequence=1, checkpoint="k1-abc.pt")
     commit_rows(sweep, rows_table(["p3"]), point_end("p3"), sequence=2)
     commit_rows(sweep, rows_table(["q"], pack="k2"), point_end("q", pack="k2"), pack="k2", finished=True)
-    assert settled_ends(sweep).keys() == {"p1", "p2", "q"}
+    assert durable_ends(sweep).keys() == {"p1", "p2", "q"}
     commit_rows(sweep, rows_table([]), sequence=3, finished=True)
-    assert settled_ends(sweep) == read_ends(sweep)
-    assert settled_ends(sweep).keys() == {"p1", "p2", "p3", "q"}
+    assert durable_ends(sweep) == read_ends(sweep)
+    assert durable_ends(sweep).keys() == {"p1", "p2", "p3", "q"}
 
 
 def test_a_reader_that_loses_its_parts_reads_again(sweep):
@@ -98,7 +107,7 @@ def test_a_reader_that_loses_its_parts_reads_again(sweep):
             compacted(sweep, {"p1"})
         return [len(read_part(sweep, n)) for n in names]
 
-    assert snapshot(sweep, read) == [2]
+    assert read_consistent(sweep, read) == [2]
     assert seen[0] == [name]
     assert [n.sequence for n in seen[1]] == [0]
     assert seen[1] != seen[0]
@@ -119,13 +128,13 @@ def written(tmp_path_factory):
 @given(data=st.data())
 def test_any_byte_that_changes_is_found(written, data):
     directory, name, content = written
-    assert is_whole(directory, name)
+    assert is_intact(directory, name)
     at = data.draw(st.integers(0, len(content) - 1))
     changed = bytearray(content)
     changed[at] ^= data.draw(st.integers(1, 255))
     (directory.rows / name.file).write_bytes(changed)
     try:
-        assert not is_whole(directory, name)
+        assert not is_intact(directory, name)
     finally:
         (directory.rows / name.file).write_bytes(content)
 
@@ -136,7 +145,7 @@ def test_any_truncation_is_found(written, data):
     directory, name, content = written
     (directory.rows / name.file).write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     try:
-        assert not is_whole(directory, name)
+        assert not is_intact(directory, name)
     finally:
         (directory.rows / name.file).write_bytes(content)
 
@@ -145,7 +154,7 @@ def test_a_damaged_part_is_refused_in_one_paragraph_that_says_what_to_do(sweep):
     name = commit_rows(sweep, rows_table(), point_end("p1"))
     path = sweep.rows / name.file
     path.write_bytes(path.read_bytes()[:-20])
-    said = {read_ends: "not a whole Parquet file (", settled_ends: "not a whole Parquet file (", read_rows: "damaged, "}
+    said = {read_ends: "not a whole Parquet file (", durable_ends: "not a whole Parquet file (", read_rows: "damaged, "}
     for read, why in said.items():
         with pytest.raises(InputError) as caught:
             read(sweep)
@@ -199,10 +208,10 @@ def test_a_foreign_parquet_file_is_refused(sweep):
 
 
 def compacted(sweep, keep, schema=None, defaults=None, **said):
-    names, attempt, commit = parts(sweep, "k1"), claim(sweep, "k1"), Commit(**said)
+    names, attempt, commit = valid_parts_in(sweep, "k1"), claim(sweep, "k1"), Commit(**said)
     name = compact(sweep, names, attempt, schema or row_schema(), keep=keep, commit=commit, defaults=defaults)
-    assert parts(sweep, "k1") == [name]
-    remove(sweep, parts_behind(sweep, "k1"))
+    assert valid_parts_in(sweep, "k1") == [name]
+    remove_parts(sweep, superseded_parts(sweep, "k1"))
     return name
 
 
@@ -214,7 +223,7 @@ def test_compaction_drops_the_rows_and_ends_of_points_not_kept_and_no_other(swee
     assert sorted(set(read_rows(sweep)["point"])) == ["p1", "p4"]
     assert len(read_rows(sweep)) == 6
     assert read_ends(sweep).keys() == {"p1"}
-    assert all_parts(sweep) == [name]
+    assert all_parts_in(sweep) == [name]
     assert read_commit(sweep, name).checkpoint == "k1-abc.pt"
 
 
@@ -233,7 +242,7 @@ def test_compaction_twice_is_compaction_once(sweep):
     once = compacted(sweep, {"p1"})
     twice = compacted(sweep, {"p1"})
     assert once.digest == twice.digest
-    assert all_parts(sweep) == [twice]
+    assert all_parts_in(sweep) == [twice]
 
 
 def test_compaction_gives_old_parts_the_columns_of_new_axes(sweep):
@@ -270,7 +279,7 @@ def test_the_table_is_the_same_before_and_after_the_old_parts_are_deleted(sweep)
     for k in range(3):
         commit_rows(sweep, rows_table(steps=[k]), sequence=k)
     before = read_rows(sweep)
-    compact(sweep, parts(sweep), 1, row_schema(), keep={"p1"}, commit=Commit())
-    assert len(all_parts(sweep)) == 4
+    compact(sweep, valid_parts_in(sweep), 1, row_schema(), keep={"p1"}, commit=Commit())
+    assert len(all_parts_in(sweep)) == 4
     assert read_rows(sweep).equals(before)
-    assert len(parts_behind(sweep)) == 3
+    assert len(superseded_parts(sweep)) == 3

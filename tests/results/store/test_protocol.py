@@ -13,7 +13,16 @@ from tests_support import point_end, rows_table
 from results.store.attempts import OvertakenError, claim, claim_next, refuse_if_overtaken
 from results.store.commits import Commit, read_commit
 from results.store.part_names import PartName
-from results.store.parts import all_parts, compact, is_whole, parts, parts_behind, read_part, remove, write_part
+from results.store.parts import (
+    all_parts_in,
+    compact,
+    is_intact,
+    read_part,
+    remove_parts,
+    superseded_parts,
+    valid_parts_in,
+    write_part,
+)
 from results.store.schema import row_schema
 from results.store.sweep_dir import SweepDir
 
@@ -54,7 +63,7 @@ class Protocol(RuleBasedStateMachine):
         number = claim(self.directory, "k1")
         assert number == self.given
         self.given += 1
-        names = parts(self.directory, "k1")
+        names = valid_parts_in(self.directory, "k1")
         commits = [read_commit(self.directory, name) for name in names]
         steps = [self.states.get(commit.checkpoint) for commit in commits]
         last = max((i + 1 for i, step in enumerate(steps) if step is not None), default=0)
@@ -66,12 +75,12 @@ class Protocol(RuleBasedStateMachine):
     def commit(self, data, steps, checkpoint):
         """Any attempt commits, also one that was overtaken: it may have asked just before, and slept since."""
         attempt = data.draw(st.sampled_from(self.able()))
-        before = parts(self.directory)
+        before = valid_parts_in(self.directory)
         self._write(attempt, min(attempt.step + steps, LAST), checkpoint)
         if attempt is self.current:
-            assert parts(self.directory) == list(attempt.built_on)  # so a commit is what counts from then on
+            assert valid_parts_in(self.directory) == list(attempt.built_on)  # so a commit is what counts from then on
         elif self.current and self._has_committed(self.current):
-            assert parts(self.directory) == before  # nobody hears of a worker that is dead
+            assert valid_parts_in(self.directory) == before  # nobody hears of a worker that is dead
 
     def able(self):
         return [attempt for attempt in self.attempts if not attempt.done]
@@ -98,7 +107,7 @@ class Protocol(RuleBasedStateMachine):
     def list_what_is_of_no_use(self, data):
         """Then ask whether one still has the pack, as each does after its first commit."""
         attempt = data.draw(st.sampled_from(self.able()))
-        others = tuple(set(all_parts(self.directory, "k1")) - set(attempt.built_on))
+        others = tuple(set(all_parts_in(self.directory, "k1")) - set(attempt.built_on))
         try:
             refuse_if_overtaken(self.directory, "k1", attempt.number)
         except OvertakenError:
@@ -112,17 +121,17 @@ class Protocol(RuleBasedStateMachine):
     def delete(self, data):
         """At any time after that."""
         attempt = data.draw(st.sampled_from([attempt for attempt in self.attempts if attempt.to_delete]))
-        before = parts(self.directory)
-        remove(self.directory, attempt.to_delete)
+        before = valid_parts_in(self.directory)
+        remove_parts(self.directory, attempt.to_delete)
         attempt.to_delete = ()
-        assert parts(self.directory) == before
+        assert valid_parts_in(self.directory) == before
 
     @precondition(lambda self: self.able())
     @rule(data=st.data())
     def compact(self, data):
         """An attempt puts its parts into one, as it does when it is done or each point is to train alone."""
         attempt = data.draw(st.sampled_from(self.able()))
-        if not attempt.built_on or not set(attempt.built_on) <= set(all_parts(self.directory)):
+        if not attempt.built_on or not set(attempt.built_on) <= set(all_parts_in(self.directory)):
             return
         names, rows = attempt.built_on, read_rows_of(self.directory, attempt.built_on)
         try:
@@ -135,34 +144,34 @@ class Protocol(RuleBasedStateMachine):
         name = compact(self.directory, names, attempt.number, row_schema(), keep=set(POINTS), commit=commit)
         self.history[name] = ()
         attempt.built_on = (name,)
-        assert parts(self.directory) == [name]
+        assert valid_parts_in(self.directory) == [name]
         assert read_rows_of(self.directory, [name]) == rows
 
     @rule(data=st.data(), how=st.sampled_from(["nothing", "flip", "truncate", "delete"]))
     def run_again(self, data, how):
         """The driver died, perhaps the disk lied; the next run puts in order, while old workers may still live."""
-        remove(self.directory, parts_behind(self.directory))
+        remove_parts(self.directory, superseded_parts(self.directory))
         self.current = None
-        names = parts(self.directory)
+        names = valid_parts_in(self.directory)
         if how == "nothing" or not names:
             return
         name = data.draw(st.sampled_from(names))
         _damage(self.directory.rows / name.file, how, data)
-        damaged = [n for n in all_parts(self.directory) if not is_whole(self.directory, n)]
+        damaged = [n for n in all_parts_in(self.directory) if not is_intact(self.directory, n)]
         assert damaged == ([] if how == "delete" else [name])
-        remove(self.directory, damaged)
-        remove(self.directory, parts_behind(self.directory))
+        remove_parts(self.directory, damaged)
+        remove_parts(self.directory, superseded_parts(self.directory))
 
     @invariant()
     def one_history(self):
-        names = parts(self.directory)
+        names = valid_parts_in(self.directory)
         assert [n.sequence for n in names] == list(range(len(names)))
         for k, name in enumerate(names):
             assert self.history[name] == tuple(names[:k])
 
     @invariant()
     def each_step_of_each_point_once(self):
-        names = parts(self.directory)
+        names = valid_parts_in(self.directory)
         rows = read_rows_of(self.directory, names)
         for point, end in POINTS.items():
             steps = [step for p, step in rows if p == point]
@@ -174,9 +183,9 @@ class Protocol(RuleBasedStateMachine):
     @invariant()
     def what_the_current_attempt_builds_on_is_there(self):
         if self.current:
-            assert set(self.current.built_on) <= set(all_parts(self.directory))
+            assert set(self.current.built_on) <= set(all_parts_in(self.directory))
             if self._has_committed(self.current):
-                assert parts(self.directory) == list(self.current.built_on)
+                assert valid_parts_in(self.directory) == list(self.current.built_on)
 
 
 def _damage(path, how, data):

@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from results.analysis.budgets import within_budget
 from results.analysis.curves import collapse
-from results.analysis.findings import ask, find, find_in
+from results.analysis.findings import find, find_from, question_for
 from results.analysis.reduction import ROW_COLUMNS, reduce_rows
-from results.analysis.regime import Setup
+from results.analysis.regime import TrainingRegime
 from results.store import row_batches as batches
 from results.store.commits import Commit
-from results.store.parts import parts, write_part
+from results.store.parts import valid_parts_in, write_part
 from results.store.row_batches import row_batches
 from results.store.schema import COLUMNS, row_schema
 from results.store.sweep_dir import SweepDir
 from search_spaces.sections.optimizer import Piecewise
 
 BUDGETS = (100, 300)
-PAPER = Setup(schedule=Piecewise(name="piecewise", at=[0.4], factor=0.2))
+PAPER = TrainingRegime(schedule=Piecewise(name="piecewise", at=[0.4], factor=0.2))
 EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -48,19 +48,19 @@ def _assert_same(ours, whole):
 
 
 @EXAMPLES
-@given(data=st.data(), setup=st.sampled_from([Setup(), PAPER]))
+@given(data=st.data(), setup=st.sampled_from([TrainingRegime(), PAPER]))
 def test_any_split_of_the_points_gives_the_whole(sweep, data, setup):
     rows, points = sweep
     whole = find(rows, points, 0.005, BUDGETS, setup)
     batch = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(points), max_size=len(points))))
     order = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(len(rows))
     shuffled = rows.iloc[order]
-    asked = ask(points, [], 0.005, BUDGETS, setup)
+    asked = question_for(points, [], 0.005, BUDGETS, setup)
     parts = [
         reduce_rows(shuffled[shuffled["point"].isin(points["point"][batch == number])], asked)
         for number in np.unique(batch)
     ]
-    _assert_same(find_in(parts, asked), whole)
+    _assert_same(find_from(parts, asked), whole)
 
 
 @EXAMPLES
@@ -79,13 +79,13 @@ def test_any_distribution_over_parts_gives_the_whole(sweep, data, most, tmp_path
         own = rows.iloc[order][part[order] == number]
         write_part(directory, f"pack{number}", 0, (), _table(own), Commit())
     monkeypatch.setattr(batches, "BATCH_ROWS", most)
-    asked = ask(points, [], 0.005, BUDGETS, Setup())
-    read = [batch.read(directory, ROW_COLUMNS) for batch in row_batches(directory, parts(directory))]
+    asked = question_for(points, [], 0.005, BUDGETS, TrainingRegime())
+    read = [batch.read(directory, ROW_COLUMNS) for batch in row_batches(directory, valid_parts_in(directory))]
     assert sum(map(len, read)) == len(rows)
     assert sum(rows_["point"].nunique() for rows_ in read) == len(points)
     largest = rows.groupby("point").size().max()
     assert max(map(len, read)) <= max(most, largest) + largest
-    _assert_same(find_in([reduce_rows(table, asked) for table in read], asked), find(rows, points, 0.005, BUDGETS))
+    _assert_same(find_from([reduce_rows(table, asked) for table in read], asked), find(rows, points, 0.005, BUDGETS))
 
 
 def test_findings_are_those_of_the_tables_one_by_one(sweep):
@@ -98,15 +98,15 @@ def test_findings_are_those_of_the_tables_one_by_one(sweep):
 
 def test_no_part_is_no_batch(tmp_path):
     directory = SweepDir(tmp_path)
-    assert row_batches(directory, parts(directory)) == []
+    assert row_batches(directory, valid_parts_in(directory)) == []
     write_part(directory, "k", 0, (), row_schema().empty_table(), Commit())
-    assert row_batches(directory, parts(directory)) == []
+    assert row_batches(directory, valid_parts_in(directory)) == []
 
 
 def test_of_all_parts_only_those_given_are_read(sweep, tmp_path):
     rows, _ = sweep
     directory = SweepDir(tmp_path)
     names = [write_part(directory, "k", attempt, (), _table(rows), Commit()) for attempt in range(2)]
-    (batch,) = row_batches(directory, parts(directory))
+    (batch,) = row_batches(directory, valid_parts_in(directory))
     assert batch.names == (names[1],)
     assert len(batch.read(directory, ROW_COLUMNS)) == len(rows)

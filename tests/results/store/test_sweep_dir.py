@@ -14,7 +14,7 @@ from tests_support import commit_rows, point_end, rows_table
 from results.store.commits import read_commit
 from results.store.files import table_bytes, write_text
 from results.store.ledger import read_ends
-from results.store.parts import all_parts, is_whole, parts, read_part
+from results.store.parts import all_parts_in, is_intact, read_part, valid_parts_in
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 
@@ -30,7 +30,7 @@ def test_a_leftover_of_a_killed_writer_is_no_part(sweep):
     name = commit_rows(sweep, rows_table())
     (sweep.rows / ".k1-000-00001-000000000000.parquet.7.tmp").write_bytes(b"PAR1 half a file")
     (sweep.rows / ".hidden.parquet").write_bytes(b"")
-    assert all_parts(sweep) == [name]
+    assert all_parts_in(sweep) == [name]
     assert len(read_rows(sweep)) == 3
 
 
@@ -68,7 +68,7 @@ import sys
 from pathlib import Path
 import pyarrow as pa
 from results.store.commits import Commit, PointEnd
-from results.store.parts import remove, write_part
+from results.store.parts import remove_parts, write_part
 from results.store.schema import row_schema
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
@@ -79,7 +79,7 @@ for i in range(10**6):
     rows = pa.table([pa.array(values[f.name]).cast(f.type) for f in row_schema()], schema=row_schema())
     done = PointEnd(point=f"p{i}", pack="k", attempt=0, outcome=Outcome.COMPLETED, steps=1, seconds=0.0)
     names.append(write_part(sweep, "k", i, (), rows, Commit(ends=(done,))))
-    remove(sweep, names[:-3])
+    remove_parts(sweep, names[:-3])
 """
 
 
@@ -101,16 +101,16 @@ def test_a_writer_killed_at_any_instant_leaves_whole_parts(sweep, delay):
 
 def check_whole(sweep):
     """Each part is what its name says, and holds 20,000 rows of one point and the end of that same point."""
-    for name in all_parts(sweep):
+    for name in all_parts_in(sweep):
         try:
-            assert is_whole(sweep, name)
+            assert is_intact(sweep, name)
             rows, commit = read_part(sweep, name), read_commit(sweep, name)
         except FileNotFoundError:  # its writer has newer ones
             continue
         (point,) = set(rows["point"].to_pylist())
         assert len(rows) == 20_000
         assert [end.point for end in commit.ends] == [point]
-    assert len(parts(sweep)) <= 1
+    assert len(valid_parts_in(sweep)) <= 1
 
 
 def test_a_part_is_plain_parquet(sweep):

@@ -9,7 +9,7 @@ import pytest
 from tests_support import commit_rows, point_end, rows_table
 
 from results.store.ledger import read_ends
-from results.store.parts import remove
+from results.store.parts import remove_parts
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows, row_columns, write_points
@@ -53,7 +53,7 @@ def test_only_rows_of_parts_that_count_are_read(sweep):
     commit_rows(sweep, rows_table(steps=[4], attempt=1), attempt=1, sequence=1)
     lost = commit_rows(sweep, rows_table(steps=[8], attempt=1), attempt=1, sequence=2)
     commit_rows(sweep, rows_table(steps=[9], attempt=1), attempt=1, sequence=3)
-    remove(sweep, [lost])
+    remove_parts(sweep, [lost])
     rows = read_rows(sweep)
     assert list(zip(rows["step"], rows["attempt"], strict=True)) == [(1, 0), (2, 0), (4, 1)]
 

@@ -76,7 +76,7 @@ def test_packs_that_fit_no_node_are_refused(small_grid, open_backend):
     if backend.name == "inprocess":
         pytest.skip("this process takes any pack")
     with pytest.raises(InputError, match=r"resources: a pack asks for 999 CPUs and 0 GPUs, but no node has them"):
-        backend.ask(small_grid("resources.cpus_per_pack=999").resources)()
+        backend.request_capacity(small_grid("resources.cpus_per_pack=999").resources)()
 
 
 def test_missing_points_are_those_without_an_end(train, small_grid):

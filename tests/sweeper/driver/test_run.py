@@ -245,9 +245,9 @@ class _Asked(InProcessBackend):
     def __init__(self):
         self.noted = ["opened"]
 
-    def ask(self, resources):
+    def request_capacity(self, resources):
         self.noted.append("asked")
-        return super().ask(resources)
+        return super().request_capacity(resources)
 
     def run(self, directory, plan, grid, notify):
         self.noted.append("run")
@@ -258,8 +258,8 @@ class _Asked(InProcessBackend):
 
 
 def test_what_takes_time_to_answer_is_asked_before_the_sweep_is_put_in_order(sweep, small_grid, monkeypatch):
-    backend, put_in_order = _Asked(), run.put_in_order
-    monkeypatch.setattr(run, "put_in_order", lambda *how: (backend.noted.append("in order"), put_in_order(*how)))
+    backend, prepare_for_run = _Asked(), run.prepare_for_run
+    monkeypatch.setattr(run, "prepare_for_run", lambda *how: (backend.noted.append("in order"), prepare_for_run(*how)))
     sweep(small_grid(), lambda: backend)
     assert backend.noted == ["opened", "asked", "in order", "run", "closed"]
 
@@ -271,7 +271,7 @@ def test_a_backend_is_closed_whatever_keeps_the_sweep_from_being_put_in_order(sw
     def fails(*_how):
         raise error
 
-    monkeypatch.setattr(run, "put_in_order", fails)
+    monkeypatch.setattr(run, "prepare_for_run", fails)
     with pytest.raises(type(error)):
         sweep(small_grid(), lambda: backend)
     assert backend.noted == ["opened", "asked", "closed"]

@@ -15,7 +15,7 @@ from faults_support import assert_same
 
 from results.store.commits import read_commit
 from results.store.ledger import read_ends
-from results.store.parts import parts
+from results.store.parts import valid_parts_in
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.reading.load import load_grid
@@ -114,7 +114,7 @@ def test_a_signal_lets_the_worker_commit_and_the_same_command_goes_on(training, 
     assert "run the same command again to continue" in stderr
     assert "Traceback" not in stderr + stdout
     assert not directory.stop.exists()
-    assert read_commit(directory, parts(directory)[-1]).checkpoint is not None
+    assert read_commit(directory, valid_parts_in(directory)[-1]).checkpoint is not None
     before = read_rows(directory)
     if number == signal.SIGINT:
         with start(folder, directory.root.parent) as again:

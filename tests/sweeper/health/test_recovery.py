@@ -9,15 +9,15 @@ from tests_support import SMALL, commit_rows, point_end, rows_table
 from results.store.attempts import claim
 from results.store.commits import read_commit
 from results.store.ledger import give_up, read_ends, read_ledger
-from results.store.part_names import holes
-from results.store.parts import all_parts, parts, parts_behind, read_part, write_part
+from results.store.part_names import missing_parts
+from results.store.parts import all_parts_in, read_part, superseded_parts, valid_parts_in, write_part
 from results.store.plan_file import read_plan, write_plan
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Cost, Pack, Plan
 from search_spaces.points import Point, make_points
-from sweeper.health.recovery import drop_doubles, put_in_order
+from sweeper.health.recovery import drop_stale_packs, prepare_for_run
 from sweeper.worker import run_pack as worker
 from sweeper.worker.checkpoints import checkpoint_files, restart_of
 from trainables.train import start_training
@@ -39,16 +39,20 @@ def interrupted(reference, tmp_path):
     directory = SweepDir(tmp_path / GRID.name)
     with dying(directory, reference[1] * 5 // 6), pytest.raises(Killed):
         train(GRID, tmp_path)
-    under_way = {n.pack for n in parts(directory) if not read_commit(directory, parts(directory, n.pack)[-1]).finished}
+    under_way = {
+        n.pack
+        for n in valid_parts_in(directory)
+        if not read_commit(directory, valid_parts_in(directory, n.pack)[-1]).finished
+    }
     assert len(under_way) == 1
-    assert len({n.pack for n in parts(directory)}) == 2
-    assert len(parts(directory, *under_way)) > 5
+    assert len({n.pack for n in valid_parts_in(directory)}) == 2
+    assert len(valid_parts_in(directory, *under_way)) > 5
     return directory
 
 
 def put(directory, console, grid=GRID):
     with dying(directory):
-        put_in_order(directory, grid, make_points(grid), console)
+        prepare_for_run(directory, grid, make_points(grid), console)
 
 
 def complete(directory, grid=GRID):
@@ -73,15 +77,15 @@ def unlink(path):
 @pytest.mark.parametrize("damage", [flip, cut, unlink])
 @pytest.mark.parametrize("which", [0, 0.3, 0.6, 1])
 def test_a_damaged_part_is_trained_again_to_the_same_table(interrupted, reference, quiet, damage, which):
-    names = parts(interrupted)
+    names = valid_parts_in(interrupted)
     name = names[round(which * (len(names) - 1))]
     damage(interrupted.rows / name.file)
     put(interrupted, quiet)
     said = f"damaged: {name.file} is dropped (its content is not what its name says); what it held is trained again"
     assert (said in quiet.file.getvalue()) == (damage is not unlink)
-    assert name not in all_parts(interrupted)
-    assert parts_behind(interrupted) == []
-    assert holes(all_parts(interrupted)) == []
+    assert name not in all_parts_in(interrupted)
+    assert superseded_parts(interrupted) == []
+    assert missing_parts(all_parts_in(interrupted)) == []
     complete(interrupted)
     assert_same(interrupted, reference[0])
 
@@ -90,7 +94,7 @@ def test_every_part_and_checkpoint_at_once_may_be_damaged(interrupted, reference
     for path in [*interrupted.rows.iterdir(), *checkpoint_files(interrupted)]:
         flip(path)
     put(interrupted, quiet)
-    assert all_parts(interrupted) == []
+    assert all_parts_in(interrupted) == []
     complete(interrupted)
     assert_same(interrupted, reference[0])
 
@@ -107,7 +111,7 @@ def test_a_damaged_checkpoint_costs_the_time_since_the_one_before(interrupted, r
 
 def test_a_finished_sweep_with_a_damaged_part_trains_its_pack_again_and_no_other(interrupted, reference, quiet):
     complete(interrupted)
-    name = parts(interrupted)[0]
+    name = valid_parts_in(interrupted)[0]
     others = {p: e for p, e in read_ends(interrupted).items() if e.pack != name.pack}
     flip(interrupted.rows / name.file)
     complete(interrupted)
@@ -124,10 +128,10 @@ def test_what_an_overtaken_worker_wrote_does_not_take_the_place_of_a_damaged_par
     first = write_part(interrupted, pack, latest, restart.names, rows, commit)
     write_part(interrupted, pack, latest, [*restart.names, first], rows, commit)
     late = write_part(interrupted, pack, stale, restart.names, rows, commit)
-    assert late not in parts(interrupted)
+    assert late not in valid_parts_in(interrupted)
     flip(interrupted.rows / first.file)
     put(interrupted, quiet)
-    assert set(all_parts(interrupted, pack)) == set(restart.names)
+    assert set(all_parts_in(interrupted, pack)) == set(restart.names)
     complete(interrupted)
     assert_same(interrupted, reference[0])
 
@@ -264,9 +268,9 @@ def test_of_a_pack_that_no_plan_knows_what_another_has_trained_too_is_dropped_an
         commit_rows(directory, rows_table(points, pack=pack), *ends, pack=pack, finished=True)
     p1 = Point(id="p1", eta=1.0, lam=0.1, mu=0.0, seed=0, sigma_w=1.0, budget=4.0)
     packs = (Pack(id="k2", points=(p1,), cost=Cost()),)
-    plan = Plan(packs=packs, turns=(("k2",),), workers=1, work=1.0, makespan=1.0, bound=1.0)
+    plan = Plan(packs=packs, chunks=(("k2",),), workers=1, work=1.0, makespan=1.0, bound=1.0)
     write_plan(directory, [p1], plan, "cpu", GRID.resources)
-    drop_doubles(directory)
+    drop_stale_packs(directory)
     assert {point: end.pack for point, end in read_ends(directory).items()} == {"p1": "k2", "p2": "k1"}
     rows = read_rows(directory)
     assert rows.groupby("point", observed=True).size().to_dict() == {"p1": 3, "p2": 3}

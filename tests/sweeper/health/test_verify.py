@@ -19,7 +19,7 @@ from tests_support import SMALL
 from results.store.commits import Commit, read_commit
 from results.store.ledger import read_ends
 from results.store.part_names import digest_of
-from results.store.parts import all_parts, parts, read_part, write_part
+from results.store.parts import all_parts_in, read_part, valid_parts_in, write_part
 from results.store.schema import SCHEMA_VERSION, VERSION_KEY
 from results.store.sweep_dir import SweepDir, leftovers
 from results.store.tables import read_rows
@@ -29,7 +29,7 @@ from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.views import show_inspection
 from sweeper.driver.run import run_sweep
-from sweeper.health.recovery import orphans, tidy
+from sweeper.health.recovery import remove_leftovers, unused_checkpoints
 from sweeper.health.verify import inspect, verify
 from sweeper.lock.lock import locked
 from sweeper.worker.pack_writer import PackWriter
@@ -109,7 +109,7 @@ def rows_of(directory, name):
 def rewritten(directory, name, change, **said):
     """Put another part in the place of one: changed rows or commit, the digest right."""
     rows, commit = rows_of(directory, name), read_commit(directory, name)
-    before = parts(directory, name.pack)[: name.sequence]
+    before = valid_parts_in(directory, name.pack)[: name.sequence]
     (directory.rows / name.file).unlink()
     changed = change(rows)
     fields = {"ends": commit.ends, "checkpoint": commit.checkpoint, "finished": commit.finished} | said
@@ -122,10 +122,10 @@ def same(rows):
 
 def under_way(directory):
     """The parts of the pack that was being trained."""
-    (pack,) = {n.pack for n in parts(directory)} - {
-        n.pack for n in parts(directory) if read_commit(directory, n).finished
+    (pack,) = {n.pack for n in valid_parts_in(directory)} - {
+        n.pack for n in valid_parts_in(directory) if read_commit(directory, n).finished
     }
-    return parts(directory, pack)
+    return valid_parts_in(directory, pack)
 
 
 def faults_of(directory):
@@ -177,11 +177,11 @@ def test_every_flip_of_a_bit_in_a_part_is_found_and_repaired(interrupted, same_t
 
 
 def test_a_part_of_a_finished_pack_costs_that_pack_alone(done, same_table):
-    name, *others = parts(done)
+    name, *others = valid_parts_in(done)
     (done.rows / name.file).write_bytes(b"PAR1")
     assert inspect(done).damage[0].again == f"pack {name.pack} from its start: 2 points"
     assert verify(done, repair=True)[0].damage == ()
-    assert parts(done) == others
+    assert valid_parts_in(done) == others
     same_table(done)
 
 
@@ -219,7 +219,7 @@ def test_a_checkpoint_that_training_goes_on_from(interrupted, same_table, damage
 
 
 def test_rows_twice_are_found_though_every_digest_is_right(done, same_table):
-    name = rewritten(done, parts(done)[0], lambda rows: pa.concat_tables([rows, rows.slice(0, 1)]))
+    name = rewritten(done, valid_parts_in(done)[0], lambda rows: pa.concat_tables([rows, rows.slice(0, 1)]))
     assert faults_of(done) == {f"rows/{name.file}": "a measurement of a point at a step stands in it a second time"}
     assert verify(done, repair=True)[0].damage == ()
     same_table(done)
@@ -240,14 +240,14 @@ def _of_point(id_):
 
 
 def test_rows_of_a_point_of_another_pack_are_found(done):
-    one, other, _ = parts(done)
+    one, other, _ = valid_parts_in(done)
     stranger = pc.unique(read_part(done, other)["point"]).to_pylist()[0]
     rewritten(done, one, _of_point(stranger))
     assert f"rows of point {stranger}, which is not of this pack" in faults_of(done).values()
 
 
 def test_rows_of_an_unknown_point_are_found(done, same_table):
-    rewritten(done, parts(done)[0], _of_point("ffff"))
+    rewritten(done, valid_parts_in(done)[0], _of_point("ffff"))
     why = next(iter(faults_of(done).values()))
     assert "which has no rows" in why
     assert verify(done, repair=True)[0].damage == ()
@@ -255,12 +255,12 @@ def test_rows_of_an_unknown_point_are_found(done, same_table):
 
 
 def test_an_end_without_rows_is_found(done):
-    name = rewritten(done, parts(done)[0], lambda rows: rows.slice(0, 0))
+    name = rewritten(done, valid_parts_in(done)[0], lambda rows: rows.slice(0, 0))
     assert "which has no rows" in faults_of(done)[f"rows/{name.file}"]
 
 
 def test_a_point_that_failed_has_no_rows_and_is_sound(done):
-    name = parts(done)[0]
+    name = valid_parts_in(done)[0]
     ends = read_commit(done, name).ends
     failed = tuple(replace(end, outcome=Outcome.FAILED, why="raised") for end in ends)
     rewritten(done, name, lambda rows: rows.slice(0, 0), ends=failed)
@@ -271,7 +271,7 @@ def test_a_part_of_another_version_is_never_dropped(done):
     def older(rows):
         return rows.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION + 1).encode()})
 
-    name = rewritten(done, parts(done)[0], older)
+    name = rewritten(done, valid_parts_in(done)[0], older)
     assert "of another version of this program" in faults_of(done)[f"rows/{name.file}"]
     left, repaired = verify(done, repair=True)
     assert (done.rows / name.file).is_file()
@@ -280,7 +280,7 @@ def test_a_part_of_another_version_is_never_dropped(done):
 
 
 def test_a_part_without_a_column_is_damaged(done):
-    name = rewritten(done, parts(done)[0], lambda rows: rows.drop_columns(["lam_t"]))
+    name = rewritten(done, valid_parts_in(done)[0], lambda rows: rows.drop_columns(["lam_t"]))
     assert faults_of(done)[f"rows/{name.file}"] == "not the columns of a table of rows (lam_t)"
 
 
@@ -411,7 +411,7 @@ def test_files_of_killed_writers_go_and_those_of_others_stay(interrupted, sweep,
     foreign = interrupted.checkpoints / "my-model.pt"
     foreign.write_bytes(b"x")
     assert set(leftovers(interrupted)) == set(rests)
-    assert orphans(interrupted) == [orphan]
+    assert unused_checkpoints(interrupted) == [orphan]
     assert {fault.file for fault in inspect(interrupted).waste} == {
         str(path.relative_to(interrupted.root)) for path in (*rests, orphan)
     }
@@ -426,13 +426,13 @@ def test_a_run_leaves_only_what_is_of_use(interrupted, sweep, small_grid):
     assert {path.name for path in interrupted.root.iterdir()} == {
         "grid.yaml", "plan.json", "rows", "attempts", "lock", "points.parquet", "analysis", "report.html",
     }  # fmt: skip
-    assert parts(interrupted) == sorted(all_parts(interrupted), key=lambda name: (name.pack, name.sequence))
+    assert valid_parts_in(interrupted) == sorted(all_parts_in(interrupted), key=lambda name: (name.pack, name.sequence))
     assert attempts < set(interrupted.attempts.iterdir())  # no number is ever given twice
 
 
 def test_checkpoints_of_packs_that_wait_stay(interrupted):
     before = set(interrupted.checkpoints.iterdir())
-    tidy(interrupted)
+    remove_leftovers(interrupted)
     assert set(interrupted.checkpoints.iterdir()) == before
     assert len(read_ends(interrupted)) == 2
 
@@ -464,7 +464,7 @@ def test_status_tells_sizes_who_runs_it_what_was_given_up_and_what_is_damaged(sw
     with locked(directory):
         assert "running  process" in status(directory)
     sweep(small_grid("resources.pack=3"))
-    name = parts(directory)[0]
+    name = valid_parts_in(directory)[0]
     size = (directory.rows / name.file).stat().st_size
     (directory.rows / name.file).write_bytes(b"x" * size)
     said = json.loads(status(directory, as_json=True))

@@ -11,7 +11,7 @@ from rich.console import Console
 from store_support import s3_store
 
 from results.store.files import sizes_in
-from results.store.place import ObjectPath, place
+from results.store.paths import ObjectPath, any_path
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from sweeper.lock import lease
@@ -19,12 +19,12 @@ from sweeper.lock.lock import holder, locked
 
 HOLDER = """
 import sys, time
-from results.store.place import place
+from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
 from sweeper.lock import lease
 from sweeper.lock.lock import locked
 lease.BEAT_SECONDS = float(sys.argv[2])
-with locked(SweepDir(place(sys.argv[1]))):
+with locked(SweepDir(any_path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -38,7 +38,7 @@ def server():
 
 @pytest.fixture
 def sweep(server):
-    return SweepDir(place(f"s3://sweeps/{secrets.token_hex(4)}/demo"))
+    return SweepDir(any_path(f"s3://sweeps/{secrets.token_hex(4)}/demo"))
 
 
 @pytest.fixture
@@ -122,6 +122,6 @@ def test_whoever_was_slower_is_refused(sweep, monkeypatch):
 
 def test_a_store_that_cannot_say_who_was_first_is_refused(monkeypatch):
     monkeypatch.setattr(ObjectPath, "create", ObjectPath.write)
-    sweep = SweepDir(place(f"memory://sweeps/{secrets.token_hex(4)}"))
+    sweep = SweepDir(any_path(f"memory://sweeps/{secrets.token_hex(4)}"))
     with pytest.raises(InputError, match="If-None-Match"), locked(sweep):
         pytest.fail("not safe")

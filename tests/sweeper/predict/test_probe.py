@@ -178,7 +178,7 @@ def test_points_that_fail_are_no_probe_and_no_verification(tmp_path):
 
 def test_a_verification_compares_a_third_and_three_times(tmp_path, monkeypatch):
     forecast, run = probe(tmp_path, 0.6)
-    monkeypatch.setattr("sweeper.predict.predict.read_rows", lambda directory, columns: run.rows[columns])
+    monkeypatch.setattr("sweeper.predict.check.read_rows", lambda directory, columns: run.rows[columns])
     (check,) = verify_forecast(load_grid(GRID, "own.yaml", []), forecast, tmp_path, run).checks
     assert np.array(check.lams) / forecast.lam == pytest.approx([1 / 3, 1, 3], rel=0.01)
     assert check.held

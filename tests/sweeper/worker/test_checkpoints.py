@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests_support import commit_rows, point_end, rows_table
 
 from results.store.part_names import digest_of
-from results.store.parts import parts
+from results.store.parts import valid_parts_in
 from results.store.sweep_dir import SweepDir
 from sweeper.worker.checkpoints import (
-    AFRESH,
+    NO_CHECKPOINT,
     Checkpoint,
     Restart,
     checkpoint_bytes,
@@ -56,7 +56,7 @@ def test_a_checkpoint_comes_back_bit_for_bit(sweep):
 
 
 def test_nothing_under_way_comes_back_too(sweep):
-    assert load_checkpoint(sweep, save_checkpoint(sweep, "k1", AFRESH)) == AFRESH
+    assert load_checkpoint(sweep, save_checkpoint(sweep, "k1", NO_CHECKPOINT)) == NO_CHECKPOINT
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_pack_goes_on_at_its_last_checkpoint_that_is_whole(sweep):
     for sequence, name in enumerate(names):
         committed(sweep, sequence, *([point_end("p1")] if sequence == 1 else []), checkpoint=name)
     committed(sweep, 3, point_end("p2"))
-    standing = tuple(parts(sweep))
+    standing = tuple(valid_parts_in(sweep))
     assert restart_of(sweep, "k1") == Restart(
         names=standing[:3], ended=frozenset({"p1"}), steps=4, checkpoint=Checkpoint(step=6)
     )
@@ -184,7 +184,7 @@ def test_a_pack_that_has_finished_stays_so(sweep):
     committed(sweep, 0, point_end("p1"))
     committed(sweep, 1, point_end("p2"), finished=True)
     restart = restart_of(sweep, "k1")
-    assert restart == Restart(names=tuple(parts(sweep)), ended=frozenset({"p1", "p2"}), steps=8)
+    assert restart == Restart(names=tuple(valid_parts_in(sweep)), ended=frozenset({"p1", "p2"}), steps=8)
 
 
 def test_a_pack_without_a_part_starts_at_its_start(sweep):

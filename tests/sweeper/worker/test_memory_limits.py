@@ -13,7 +13,7 @@ from crash_support import Killed, commit_always, dying, train, train_dying
 from faults_support import Sweep, assert_same
 
 from results.store.files import sizes_in
-from results.store.parts import parts
+from results.store.parts import valid_parts_in
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
@@ -141,7 +141,7 @@ def test_a_worker_may_die_at_any_change_while_packs_are_halved(tmp_path, small_g
         commit_always(patch)
         died = train_dying(grid, tmp_path / "died", at)
     assert_same(died, whole)
-    assert len({name.pack for name in parts(died)}) == 1
+    assert len({name.pack for name in valid_parts_in(died)}) == 1
 
 
 @pytest.mark.parametrize("at", range(3, 31, 9))
@@ -182,7 +182,7 @@ def test_where_there_is_no_memory_for_a_copy_of_the_state_rows_are_committed_wit
     monkeypatch.setattr(PackTraining, "state_dict", full)
     commit_always(monkeypatch)
     directory = train(grid, tmp_path / "full")
-    assert len(parts(directory)) > len(parts(whole))
+    assert len(valid_parts_in(directory)) > len(valid_parts_in(whole))
     assert_same(directory, whole)
 
 

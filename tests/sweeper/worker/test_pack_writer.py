@@ -11,7 +11,7 @@ from results.store.attempts import OvertakenError, claim
 from results.store.commits import read_commit
 from results.store.files import write_text
 from results.store.ledger import read_ends
-from results.store.parts import all_parts, parts
+from results.store.parts import all_parts_in, valid_parts_in
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
@@ -91,7 +91,7 @@ def test_rows_ends_and_state_are_committed_together(make_writer):
     training = follow(writer)
     add(writer, training, 1, [0, 1])
     add(writer, training, 5, [0, 1], ends=(ended(1),))
-    *_, last = parts(make_writer.directory)
+    *_, last = valid_parts_in(make_writer.directory)
     commit = read_commit(make_writer.directory, last)
     assert [e.point for e in commit.ends] == [points[1].id]
     state = load_checkpoint(make_writer.directory, commit.checkpoint)
@@ -114,7 +114,7 @@ def test_a_next_attempt_goes_on_there(make_writer):
     assert (ends[points[0].id].best_test_acc, ends[points[0].id].kappa) == (0.75, 0.1)  # measured by the first attempt
     assert [ends[p.id].attempt for p in points] == [1, 0]
     assert [ends[p.id].steps for p in points] == [9, 5]
-    assert read_commit(make_writer.directory, parts(make_writer.directory)[-1]).finished
+    assert read_commit(make_writer.directory, valid_parts_in(make_writer.directory)[-1]).finished
     assert checkpoint_files(make_writer.directory) == []
 
 
@@ -138,7 +138,7 @@ def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
     training = follow(writer)
     add(writer, training, 1, [0, 1])
     claim(make_writer.directory, "k1")
-    before = all_parts(make_writer.directory), checkpoint_names(make_writer.directory)
+    before = all_parts_in(make_writer.directory), checkpoint_names(make_writer.directory)
     training.step = 2
     actions = {
         "add": lambda: writer.add(measured(2, [0, 1])),
@@ -149,7 +149,7 @@ def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
     }
     with pytest.raises(OvertakenError):
         actions[again]()
-    assert all_parts(make_writer.directory) == before[0]
+    assert all_parts_in(make_writer.directory) == before[0]
     assert checkpoint_names(make_writer.directory) == before[1]
 
 
@@ -162,19 +162,19 @@ def test_the_checkpoint_before_the_latest_stays_and_no_other(make_writer):
     training = follow(writer)
     for step in range(1, 6):
         add(writer, training, step, [0, 1])
-    names = [read_commit(make_writer.directory, n).checkpoint for n in parts(make_writer.directory)]
+    names = [read_commit(make_writer.directory, n).checkpoint for n in valid_parts_in(make_writer.directory)]
     assert checkpoint_names(make_writer.directory) == set(names[-2:])
 
 
 def test_without_room_for_a_checkpoint_rows_are_committed_all_the_same(make_writer):
     writer, _ = make_writer("recovery.checkpoint_bytes=10")
     add(writer, follow(writer), 1, [0, 1])
-    (name,) = parts(make_writer.directory)
+    (name,) = valid_parts_in(make_writer.directory)
     assert read_commit(make_writer.directory, name).checkpoint is None
     assert restart_of(make_writer.directory, "k1").names == ()
     again, _ = make_writer("recovery.checkpoint_bytes=10")
     add(again, follow(again), 1, [0, 1])
-    assert [n.attempt for n in all_parts(make_writer.directory)] == [1]
+    assert [n.attempt for n in all_parts_in(make_writer.directory)] == [1]
     assert not read_rows(make_writer.directory).duplicated(["point", "step"]).any()
 
 
@@ -202,13 +202,13 @@ def refusing(monkeypatch):
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("name", ["save_checkpoint", "write_part", "checkpoint_files", "remove"])
+@pytest.mark.parametrize("name", ["save_checkpoint", "write_part", "checkpoint_files", "remove_parts"])
 def test_storage_that_refuses_for_a_while_costs_no_row_and_gives_none_twice(make_writer, refusing, name, after):
     writer, points = make_writer()
     training = follow(writer)
     for step in (1, 2, 3):
         add(writer, training, step, [0, 1])
-    lost = read_commit(make_writer.directory, parts(make_writer.directory)[-1]).checkpoint
+    lost = read_commit(make_writer.directory, valid_parts_in(make_writer.directory)[-1]).checkpoint
     (make_writer.directory.checkpoints / lost).unlink()  # so that the next attempt has something to replace
     refusing(name, 3, after)
     writer, _ = make_writer()
@@ -240,7 +240,7 @@ def test_patience_has_an_end(make_writer, refusing):
     with pytest.raises(StorageRefusedError, match=r"storage refused for \d+ s: .*No space left"):
         add(writer, follow(writer), 1, [0, 1])
     assert time.monotonic() - began < 60
-    assert all_parts(make_writer.directory) == []
+    assert all_parts_in(make_writer.directory) == []
 
 
 def test_a_run_that_is_to_stop_does_not_wait(make_writer, refusing):

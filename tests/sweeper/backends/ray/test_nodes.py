@@ -33,7 +33,7 @@ def node(cpus=8.0, gpus=0.0, alive=True, address="10.0.0.1", **labels):
 
 
 def capacity(ray_nodes, nodes, **asked):
-    return ray_nodes.ask(nodes, Resources(**asked), joined=False)()
+    return ray_nodes.request_capacity(nodes, Resources(**asked), joined=False)()
 
 
 def test_workers_are_those_of_all_nodes_that_live(ray_nodes):

@@ -47,7 +47,7 @@ def processes(pid):
 def test_processes_that_fit_no_nodes_are_refused(ray_backend):
     resources = Sweep(".", "resources={processes_per_pack: 2, cpus_per_pack: 998}", text=GRID).grid.resources
     with pytest.raises(InputError, match=r"a pack asks for 998 CPUs and 0 GPUs in 2 processes, but the nodes do not"):
-        ray_backend.ask(resources)()
+        ray_backend.request_capacity(resources)()
 
 
 @pytest.mark.slow

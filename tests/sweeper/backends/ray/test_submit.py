@@ -15,7 +15,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
 from sweeper.backends.ray import code_bundle as travel
-from sweeper.backends.ray.code_bundle import luggage
+from sweeper.backends.ray.code_bundle import code_bundle
 from sweeper.backends.ray.submit import submit_grid
 
 ROOT = Path(__file__).parents[4]
@@ -61,7 +61,7 @@ def folder(tmp_path):
 
 
 def test_code_travels_and_nothing_else(folder):
-    with luggage(load_grid(OWN, "own.yaml"), folder) as packed:
+    with code_bundle(load_grid(OWN, "own.yaml"), folder) as packed:
         files = {str(path.relative_to(packed)) for path in packed.rglob("*") if path.is_file()}
         assert (packed / "own.py").read_text() == CODE
     assert files == {"own.py", "package/__init__.py", "package/width.py"}
@@ -74,20 +74,20 @@ def test_from_a_clone_sweeper_itself_does_not_travel(folder, monkeypatch):
     (folder / "results" / "mine.py").write_text("")  # a package of that name which is not ours does
     for name in ("sweeper", "trainables"):
         (folder / name).symlink_to(Path(travel.__file__).parents[3] / name)
-    with luggage(load_grid(OWN, "own.yaml"), folder) as packed:
+    with code_bundle(load_grid(OWN, "own.yaml"), folder) as packed:
         assert {path.name for path in packed.iterdir()} == {"own.py", "package", "results"}
     own = Path(travel.__file__).parents[3]
     assert not [path for path in travel._sources(own) if path.is_relative_to(own / "sweeper")]
 
 
 def test_a_grid_that_names_no_code_sends_none(folder, small_grid):
-    with luggage(small_grid(), folder) as packed:
+    with code_bundle(small_grid(), folder) as packed:
         assert not any(packed.iterdir())
 
 
 def test_more_than_code_is_refused(folder, monkeypatch):
     monkeypatch.setattr(travel, "MOST_BYTES", 100)
-    with pytest.raises(InputError, match="more than 100 bytes"), luggage(load_grid(OWN, "own.yaml"), folder):
+    with pytest.raises(InputError, match="more than 100 bytes"), code_bundle(load_grid(OWN, "own.yaml"), folder):
         pytest.fail("it was packed")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from store_support import s3_store
 
-from results.store import place as places
+from results.store import paths as places
 from results.store.files import (
     create,
     local_copy,
@@ -17,7 +17,7 @@ from results.store.files import (
     version_of,
     write_bytes,
 )
-from results.store.place import ObjectPath, StoreError, place
+from results.store.paths import ObjectPath, StoreError, any_path
 from results.store.sweep_dir import SweepDir, files_of
 from search_spaces.errors import InputError
 
@@ -32,11 +32,11 @@ def s3():
 def root(request, tmp_path):
     """An empty place of each kind."""
     if request.param == "folder":
-        return place(tmp_path)
+        return any_path(tmp_path)
     if request.param == "s3":
         request.getfixturevalue("s3")
-        return place(f"s3://sweeps/{secrets.token_hex(4)}")
-    return place(f"memory://sweeps/{secrets.token_hex(4)}")
+        return any_path(f"s3://sweeps/{secrets.token_hex(4)}")
+    return any_path(f"memory://sweeps/{secrets.token_hex(4)}")
 
 
 def test_what_is_written_is_there(root):
@@ -103,15 +103,15 @@ def test_every_file_of_a_sweep_is_found_with_its_size(root):
 
 
 def test_names_of_an_object_are_those_of_a_path():
-    path, like = place("s3://bucket/runs/digits/a.tar.gz"), Path("/bucket/runs/digits/a.tar.gz")
+    path, like = any_path("s3://bucket/runs/digits/a.tar.gz"), Path("/bucket/runs/digits/a.tar.gz")
     for name in ("name", "stem", "suffix"):
         assert getattr(path, name) == getattr(like, name)
     assert str(path) == "s3://bucket/runs/digits/a.tar.gz"
     assert str(path.parent) == "s3://bucket/runs/digits"
     assert str(path.with_name("b")) == "s3://bucket/runs/digits/b"
     assert str(path.with_suffix(".svg")) == "s3://bucket/runs/digits/a.tar.svg"
-    assert path == place("s3://bucket//runs/digits/./a.tar.gz")
-    assert hash(path) == hash(place(str(path)))
+    assert path == any_path("s3://bucket//runs/digits/./a.tar.gz")
+    assert hash(path) == hash(any_path(str(path)))
     assert sorted([path, path.parent]) == [path.parent, path]
 
 
@@ -125,20 +125,20 @@ def test_names_of_an_object_are_those_of_a_path():
 )
 def test_where_no_sweep_can_lie(text, message):
     with pytest.raises(InputError, match=message):
-        place(text)
+        any_path(text)
 
 
 def test_a_folder_may_be_given_in_any_way(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert place("runs") == place(Path("runs")) == place(f"file://{tmp_path}/runs") == tmp_path / "runs"
+    assert any_path("runs") == any_path(Path("runs")) == any_path(f"file://{tmp_path}/runs") == tmp_path / "runs"
 
 
 def test_a_bucket_that_is_not_there_is_named(s3):
     with pytest.raises(FileNotFoundError, match="no such bucket") as error:
-        place("s3://nothing/runs").sizes()
+        any_path("s3://nothing/runs").sizes()
     assert error.value.filename == "s3://nothing/runs"
     with pytest.raises(FileNotFoundError, match="no such bucket"):
-        write_bytes(place("s3://nothing/runs/a"), b"x")
+        write_bytes(any_path("s3://nothing/runs/a"), b"x")
 
 
 def test_an_answer_that_was_lost_is_asked_for_again(s3, monkeypatch):
@@ -150,7 +150,7 @@ def test_an_answer_that_was_lost_is_asked_for_again(s3, monkeypatch):
         create_once(path, content)
 
     monkeypatch.setattr(ObjectPath, "create", twice)
-    path = place(f"s3://sweeps/{secrets.token_hex(4)}/attempts/k-000")
+    path = any_path(f"s3://sweeps/{secrets.token_hex(4)}/attempts/k-000")
     create(path)
     with pytest.raises(FileExistsError):
         create(path)
@@ -162,7 +162,7 @@ def test_a_store_that_is_away_is_no_damage_and_no_absence(monkeypatch):
         monkeypatch.setenv(name, "none")
     places._store.cache_clear()
     try:
-        path = place("s3://sweeps/runs/a")
+        path = any_path("s3://sweeps/runs/a")
         with pytest.raises(StoreError, match="Could not connect") as error:
             path.read_bytes()
         assert error.value.filename == "s3://sweeps/runs/a"

@@ -15,11 +15,11 @@ from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from results.store.files import write_text
-from results.store.ledger import ends_of_turn, give_up
+from results.store.ledger import ends_of_chunk, give_up
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Recovery
-from sweeper.backends.ray.liveness import LOOK_SECONDS, PATIENCE_SECONDS, Loss, RayLostError
+from sweeper.backends.ray.liveness import LOOK_SECONDS, PATIENCE_SECONDS, LivenessCheck, RayLostError
 from sweeper.worker.messages import Notify, stop_requested
 
 LONGEST_WAIT = 60.0  # seconds before a pack is tried again: 1, 2, 4 and so on
@@ -44,7 +44,7 @@ def _kill(pid: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-class Watch(tune.Callback):  # type: ignore[misc]
+class PackCallback(tune.Callback):  # type: ignore[misc]
     """See above.
 
     Ray pickles its callbacks into a file that nobody reads; this one stays out of that.
@@ -56,7 +56,7 @@ class Watch(tune.Callback):  # type: ignore[misc]
         recovery: Recovery,
         pulse: float,
         notify: Notify,
-        lost: Loss,
+        lost: LivenessCheck,
         tick: Callable[[], None],
     ) -> None:
         self._directory, self._recovery, self._notify, self._lost, self._tick = directory, recovery, notify, lost, tick
@@ -115,10 +115,10 @@ class Watch(tune.Callback):  # type: ignore[misc]
         trial.config["crowded"] = pack if _crowded(error) else None
 
     def _at(self, trial: Any) -> str | None:
-        """The pack that its worker was at: the first of the turn that is not done; None if all are."""
+        """The pack that its worker was at: the first of the chunk that is not done; None if all are."""
         packs = trial.config["packs"].split()
         try:
-            ends = ends_of_turn(self._directory, packs)
+            ends = ends_of_chunk(self._directory, packs)
         except (OSError, InputError):  # storage that is away too
             return str(packs[0])
         return next((pack for pack, ended in ends.items() if ended is None), None)

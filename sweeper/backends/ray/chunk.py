@@ -1,4 +1,4 @@
-"""What a worker of Ray does: the packs of a turn, one after the other."""
+"""What a worker of Ray does: the packs of a chunk, one after the other."""
 
 import math
 import os
@@ -8,17 +8,17 @@ from typing import Any
 import ray
 from ray import tune
 
-from results.store.ledger import ends_of_turn
-from results.store.place import place
+from results.store.ledger import ends_of_chunk
+from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Recovery, Resources
-from sweeper.worker.messages import Progress, stop_requested, wait_for_it
+from sweeper.worker.messages import PackReport, stop_requested, wait_with_heartbeat
 from sweeper.worker.run_pack import run_pack
-from sweeper.worker.storage_retry import StorageRefusedError, patiently
+from sweeper.worker.storage_retry import StorageRefusedError, retry_storage
 
 
-def train_turn(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:
-    """The Ray trial of a turn.
+def train_chunk(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:
+    """The Ray trial of a chunk.
 
     Args:
         config: ``packs``, the ids of its packs; if a worker of it was lost ``wait``, seconds to wait, and ``crowded``,
@@ -27,16 +27,16 @@ def train_turn(config: dict[str, Any], root: str, resources: Resources, pulse: f
         resources: of a pack.
         pulse: seconds between two reports.
     """
-    directory, packs = SweepDir(place(root)), config["packs"].split()
+    directory, packs = SweepDir(any_path(root)), config["packs"].split()
     if stop_requested(directory):
         return
     reports = _Reports(pulse)
-    reports.add(Progress(pack=None))  # so that a worker that hangs from the start can be found
+    reports.add(PackReport(pack=None))  # so that a worker that hangs from the start can be found
     if "wait" in config:
         packs = _left(directory, packs, reports)
         why = f"its worker was lost; tried again after {config['wait']:g} s"
         for pack in packs[:1]:
-            wait_for_it(config["wait"], directory, Progress(pack=pack, waiting=why), reports.add)
+            wait_with_heartbeat(config["wait"], directory, PackReport(pack=pack, waiting=why), reports.add)
     for pack in packs:
         if stop_requested(directory) or not _train(root, pack, resources, reports, pack == config.get("crowded")):
             break
@@ -44,16 +44,16 @@ def train_turn(config: dict[str, Any], root: str, resources: Resources, pulse: f
 
 
 def _left(directory: SweepDir, packs: list[str], reports: "_Reports") -> list[str]:
-    """What is left of a turn; of the rest the driver hears again, since the last report of a lost worker was lost."""
-    ends = patiently(lambda: ends_of_turn(directory, packs), directory, packs[0], Recovery(), reports.add)
+    """What is left of a chunk; of the rest the driver hears again, since the last report of a lost worker was lost."""
+    ends = retry_storage(lambda: ends_of_chunk(directory, packs), directory, packs[0], Recovery(), reports.add)
     for pack, ended in ends.items():
         if ended is not None:
-            reports.add(Progress(pack=pack, steps=sum(end.steps for end in ended), ends=ended, left=True))
+            reports.add(PackReport(pack=pack, steps=sum(end.steps for end in ended), ends=ended, left=True))
     return [pack for pack, ended in ends.items() if ended is None]
 
 
 def _train(root: str, pack: str, resources: Resources, reports: "_Reports", crowded: bool) -> bool:
-    """Whether the turn goes on; it does not where another worker is at its pack, and so will be at the next."""
+    """Whether the chunk goes on; it does not where another worker is at its pack, and so will be at the next."""
     if resources.processes_per_pack > 1:
         from sweeper.backends.ray.processes import train_together  # noqa: PLC0415 - Ray Train takes a second to import
 
@@ -71,10 +71,10 @@ class _Reports:
 
     def __init__(self, pulse: float) -> None:
         self._pulse, self._sent = pulse, -math.inf
-        self._held: list[Progress] = []
+        self._held: list[PackReport] = []
         self._process = ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def add(self, progress: Progress) -> None:
+    def add(self, progress: PackReport) -> None:
         """Tell it with the next report."""
         self._held.append(progress)
         if time.monotonic() - self._sent >= self._pulse:

@@ -191,11 +191,11 @@ class ObjectPath:
             raise StoreError(errno.EIO, text, str(self)) from error
 
 
-Place = Path | ObjectPath
+AnyPath = Path | ObjectPath
 """Where a sweep, or a file of it, lies."""
 
 
-def place(text: str | os.PathLike[str]) -> Place:
+def any_path(text: str | os.PathLike[str]) -> AnyPath:
     """A folder, as an absolute path with its links, or an address in an object store.
 
     Raises:

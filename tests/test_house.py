@@ -1,0 +1,106 @@
+"""The house keeps its own rules: sizes of rooms, files and functions, and what a public docstring says."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("search_spaces", "trainables", "results", "sweeper")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MOST_MODULES, MOST_LINES, MOST_FUNCTION_LINES = 14, 350, 50
+ENOUGH = 0.95  # of the public functions that are asked for a section have it
+_ARRAYS = re.compile(r"\b(Tensor|Floats|Ints|Bools|NDArray|ndarray)\b")
+_SHAPE = re.compile(
+    r"\((?:[A-Za-z]\w*|\d+|…|\.\.\.)(?: ?[×,] ?(?:[A-Za-z]\w*|\d+|…|\.\.\.))*,?\)|scalar|shape|_[A-Z]+\b"
+)
+
+
+def functions(tree):
+    """Functions with whether they are public: neither private nor inside another function or a private class."""
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parent = parents[node]
+            inside = isinstance(parent, ast.FunctionDef | ast.AsyncFunctionDef)
+            private = isinstance(parent, ast.ClassDef) and parent.name.startswith("_")
+            yield node, not (inside or private or node.name.startswith("_"))
+
+
+def public():
+    """Every public function: where it stands, its node, its docstring."""
+    for path in SOURCES:
+        for node, is_public in functions(ast.parse(path.read_text(encoding="utf-8"))):
+            if is_public:
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node, ast.get_docstring(node) or ""
+
+
+def parameters(node):
+    """Parameters, ``self`` and ``cls`` apart."""
+    arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+    return [argument for argument in arguments if argument.arg not in {"self", "cls"}]
+
+
+def overrides(docstring):
+    """Whether a docstring hands on to that of the protocol or base class."""
+    return docstring.startswith("See ``")
+
+
+def refuse(lacking, asked):
+    """Fail with the places that lack something, if they are more than one in twenty."""
+    assert len(lacking) <= (1 - ENOUGH) * asked, f"{len(lacking)} of {asked}:\n" + "\n".join(lacking)
+
+
+def test_no_room_is_crowded():
+    modules = Counter(path.parent for path in SOURCES if path.name != "__init__.py")
+    assert {str(room): count for room, count in modules.items() if count > MOST_MODULES} == {}
+
+
+def test_no_file_is_long():
+    lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_no_function_is_long():
+    long = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
+        for path in SOURCES
+        for node, _ in functions(ast.parse(path.read_text(encoding="utf-8")))
+        if node.end_lineno - node.lineno + 1 > MOST_FUNCTION_LINES
+    }
+    assert long == {}
+
+
+@pytest.mark.parametrize(
+    "room", sorted({path.parent for path in SOURCES}), ids=lambda room: str(room.relative_to(ROOT))
+)
+def test_every_room_says_what_it_is_for(room):
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+    assert len(said.split()) >= 25, "a paragraph: what the room is for, what it promises, what must not leak in"
+
+
+def test_parameters_are_described():
+    asked = [(where, said) for where, node, said in public() if len(parameters(node)) >= 3 and not overrides(said)]
+    refuse([where for where, said in asked if "Args:" not in said], len(asked))
+
+
+def test_errors_are_described():
+    raising = [
+        (where, said)
+        for where, node, said in public()
+        if any(isinstance(inner, ast.Raise) and inner.exc is not None for inner in ast.walk(node))
+        and not overrides(said)
+    ]
+    refuse([where for where, said in raising if "Raises:" not in said], len(raising))
+
+
+def test_shapes_of_arrays_are_described():
+    asked = []
+    for where, node, said in public():
+        annotations = [argument.annotation for argument in parameters(node)] + [node.returns]
+        text = " ".join(ast.unparse(annotation) for annotation in annotations if annotation is not None)
+        if _ARRAYS.search(text) and not overrides(said):
+            asked.append((where, said + " ".join(argument.arg for argument in parameters(node))))
+    refuse([where for where, said in asked if not _SHAPE.search(said)], len(asked))

@@ -1,37 +1,43 @@
-"""How a sweep stands: its points accounted for, and what they hold analyzed. Needs nothing that trains."""
+"""The end of a run: every point accounted for, and the sweep analyzed. Needs nothing that trains."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from results.store.commits import PointEnd
-from results.store.ledger import read_ledger
-from results.store.plan_file import read_grid, read_plan
+from results.store.plan_file import PlanFile
 from results.store.schema import COLUMNS
+from results.store.state import SweepState
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows, row_columns, write_points
 from search_spaces.outcome import Outcome
 from search_spaces.points import axis_text, further_axes, make_points, values_elsewhere
+from search_spaces.sections.grid import Grid
 
 if TYPE_CHECKING:
     from results.analyze import Analysis
 
-ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import: done while workers train
+_ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import
+PRELOAD_SECONDS = 10.0  # until the workers of this machine have started, and no longer want its cores for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResult:
-    """How a sweep stands after a run.
+    """A sweep after a run: how its points ended, and what the analysis found.
 
     Attributes:
-        ends: of the sweep's points, by point id.
-        missing: planned points without an end.
+        ends: point id to its end.
+        missing: number of planned points without an end.
+        complete: whether every point has ended, and no pack was given up.
+        analysis: tables, fits and verdicts.
     """
 
     ends: Mapping[str, PointEnd]
     missing: int
+    complete: bool
     analysis: "Analysis"
 
     @property
@@ -40,25 +46,43 @@ class SweepResult:
         return Counter(end.outcome for end in self.ends.values())
 
 
-def conclude(directory: SweepDir) -> SweepResult:
-    """SweepResult for every planned point, then analyze what there is."""
-    file = read_plan(directory)
-    ends = read_ledger(directory, file.pack_points)
-    text = {name for name, is_text in further_axes(file.points.values()).items() if is_text}
-    grid = read_grid(directory)
-    elsewhere = values_elsewhere(grid, file.points.values())
-    axes: dict[str, Mapping[str, object]] = {
-        id_: elsewhere
-        | {name: axis_text(v) if name in text else v for name, v in p.axes().items()}
-        | {"budget": p.budget}
-        for id_, p in file.points.items()
-    }
+def preload_analysis() -> None:
+    """Import the analysis in the background, while workers train."""
+    timer = Timer(PRELOAD_SECONDS, import_module, (_ANALYSIS,))
+    timer.daemon = True
+    timer.start()
+
+
+def conclude(state: SweepState) -> SweepResult:
+    """Account for every planned point, then analyze what there is.
+
+    Raises:
+        InputError: no sweep lies there, or a file of it is damaged.
+    """
+    plan, grid = state.required_plan(), state.required_grid()
+    state.refuse_unknown_ends()
+    ends = dict(state.ledger)
+    axes = _axes_of_plan(grid, plan)
     if lost := ends.keys() - axes.keys():  # with an earlier plan
-        axes |= _axes_of_rows(directory, lost)
+        axes |= _axes_of_rows(state.directory, lost)
         ends = {id_: end for id_, end in ends.items() if id_ in axes}
-    write_points(directory, axes, ends)
-    missing = sum(p.id not in ends for p in make_points(grid))
-    return SweepResult(ends=ends, missing=missing, analysis=import_module(ANALYSIS).analyze(directory, grid))
+    write_points(state.directory, axes, ends)
+    missing = sum(point.id not in ends for point in make_points(grid))
+    analysis = import_module(_ANALYSIS).analyze(state.directory, grid)
+    return SweepResult(ends=ends, missing=missing, complete=missing == 0 and not state.given_up, analysis=analysis)
+
+
+def _axes_of_plan(grid: Grid, plan: PlanFile) -> dict[str, Mapping[str, object]]:
+    """Axes and budget of the planned points, by point id."""
+    points = plan.points.values()
+    text = {name for name, is_text in further_axes(points).items() if is_text}
+    elsewhere = values_elsewhere(grid, points)
+    return {
+        point.id: elsewhere
+        | {name: axis_text(value) if name in text else value for name, value in point.axes().items()}
+        | {"budget": point.budget}
+        for point in points
+    }
 
 
 def _axes_of_rows(directory: SweepDir, points: Collection[str]) -> dict[str, Mapping[str, object]]:

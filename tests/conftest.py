@@ -4,16 +4,13 @@ import io
 
 import pytest
 from rich.console import Console
+from run_support import next_plan
 from tests_support import SMALL
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.driver.planning import continued_plan, missing_points, prepare
 from sweeper.driver.run import run_sweep
-from sweeper.health.recovery import prepare_for_run
-from trainables.profile import profiles_of
 
 
 @pytest.fixture
@@ -45,13 +42,7 @@ def train(tmp_path, quiet):
 
     def run(grid, open_backend=InProcessBackend):
         directory, backend, heard = SweepDir(tmp_path / grid.name), open_backend(), []
-        points = make_points(grid)
-        prepare_for_run(directory, grid, points, quiet)
-        missing = missing_points(directory, points)
-        plan = continued_plan(
-            directory, grid, missing, profiles_of(grid, points), backend.request_capacity(grid.resources)()
-        )
-        prepare(directory, grid, points, plan)
+        plan = next_plan(directory, grid, backend, quiet)
         backend.run(directory, plan, grid, heard.append)
         return directory, plan, heard
 

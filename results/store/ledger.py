@@ -1,4 +1,7 @@
-"""The ledger: which points have ended, and how."""
+"""The ledger: which points have ended, and how.
+
+The footers of the parts hold the ends. For a pack that a run gave up, the driver records the cause, until the next run.
+"""
 
 import json
 from collections import defaultdict
@@ -14,9 +17,11 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 
+MAX_CAUSE_BYTES = 1_000_000  # of the cause for which a pack was given up, which is a line
+
 
 def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEnd]:
-    """The ledger: point id to its end, of one pack's parts or of all. Reads footers only.
+    """Map each point that has ended to its end, of one pack's parts or of all. Reads footers only.
 
     Raises:
         InputError: a file among the parts is damaged or not of this program.
@@ -25,48 +30,47 @@ def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEn
     return {end.point: end for commit in commits for end in commit.ends}
 
 
-def durable_ends(directory: SweepDir) -> dict[str, PointEnd]:
-    """The ends that no crash takes back: what is behind the last checkpoint of a pack may be trained again."""
-    ends: dict[str, PointEnd] = {}
-    waiting: defaultdict[str, list[PointEnd]] = defaultdict(list)
-
-    def commits(names: list[PartName]) -> list[tuple[str, Commit]]:
-        return [(name.pack, commit) for name, commit in zip(names, read_commits(directory, names), strict=True)]
-
-    for pack, commit in read_consistent(directory, commits):
-        waiting[pack] += commit.ends
-        if commit.checkpoint is not None or commit.finished:
-            ends |= {end.point: end for end in waiting.pop(pack)}
-    return ends
-
-
-MOST_BYTES = 1_000_000  # of the cause of a pack that was given up, a line
-
-
-def give_up(directory: SweepDir, pack: str, why: str) -> None:
-    """Record that this run tries a pack no more; the next one does."""
-    write_text(directory.given_up / f"{pack}.json", json.dumps({"why": why}))
-
-
-def read_ledger(directory: SweepDir, packs: Mapping[str, Collection[str]]) -> dict[str, PointEnd]:
-    """Point id to its end; points of packs that were given up count as failed.
+def durable_ends(commits: Mapping[PartName, Commit]) -> dict[str, PointEnd]:
+    """Select the ends that no crash takes back; a point behind the last checkpoint of its pack may be trained again.
 
     Args:
-        directory: the sweep.
-        packs: pack id to the ids of its points.
+        commits: of the parts that count, in the order of pack and sequence.
+
+    Returns:
+        Each such point with its end.
     """
-    ends = read_ends(directory)
-    for pack, why in given_up(directory).items():
-        for point in packs.get(pack, ()):
-            if point not in ends:
-                ends[point] = PointEnd(
-                    point=point, pack=pack, attempt=0, outcome=Outcome.FAILED, steps=0, seconds=0.0, why=why
-                )
+    ends: dict[str, PointEnd] = {}
+    waiting: defaultdict[str, list[PointEnd]] = defaultdict(list)
+    for name, commit in commits.items():
+        waiting[name.pack] += commit.ends
+        if commit.checkpoint is not None or commit.finished:
+            ends |= {end.point: end for end in waiting.pop(name.pack)}
     return ends
+
+
+def with_failures(
+    ends: Mapping[str, PointEnd], causes: Mapping[str, str], packs: Mapping[str, Collection[str]]
+) -> dict[str, PointEnd]:
+    """Add the points of packs that were given up, as failed.
+
+    Args:
+        ends: point id to its end, as the parts have it.
+        causes: pack id to the cause for which it was given up.
+        packs: pack id to the ids of its points.
+
+    Returns:
+        Point id to its end, with those failures.
+    """
+    failures = {
+        point: PointEnd(point=point, pack=pack, attempt=0, outcome=Outcome.FAILED, steps=0, seconds=0.0, why=cause)
+        for pack, cause in causes.items()
+        for point in packs.get(pack, ())
+    }
+    return {**ends, **{point: end for point, end in failures.items() if point not in ends}}
 
 
 def ends_of_chunk(directory: SweepDir, packs: Sequence[str]) -> dict[str, tuple[PointEnd, ...] | None]:
-    """Of each of ``packs`` that was not given up: the ends of its points if it is finished, None if some is left."""
+    """Map each of ``packs`` that was not given up to its ends if it is finished, else to None."""
     lost = given_up(directory)
     found: dict[str, tuple[PointEnd, ...] | None] = {}
     for pack in packs:
@@ -77,8 +81,19 @@ def ends_of_chunk(directory: SweepDir, packs: Sequence[str]) -> dict[str, tuple[
     return found
 
 
+def give_up(directory: SweepDir, pack: str, why: str) -> None:
+    """Record that this run tries a pack no more; the next run does.
+
+    Args:
+        directory: the sweep.
+        pack: id of the pack.
+        why: the cause, in a line.
+    """
+    write_text(directory.given_up / f"{pack}.json", json.dumps({"why": why}))
+
+
 def given_up(directory: SweepDir) -> dict[str, str]:
-    """Packs that the latest run gave up, each with the cause.
+    """Map each pack that the latest run gave up to the cause.
 
     Raises:
         InputError: a file among them is damaged.
@@ -87,17 +102,17 @@ def given_up(directory: SweepDir) -> dict[str, str]:
 
 
 def cause_files(directory: SweepDir) -> list[AnyPath]:
-    """The files of packs that were given up."""
+    """List the files of packs that were given up."""
     return [directory.given_up / name for name in names_in(directory.given_up) if name.endswith(".json")]
 
 
 def read_cause(path: AnyPath) -> str:
-    """Why a pack was given up.
+    """Read the cause for which a pack was given up.
 
     Raises:
         InputError: the file is damaged.
     """
     try:
-        return str(json.loads(read_limited(path, MOST_BYTES))["why"])
+        return str(json.loads(read_limited(path, MAX_CAUSE_BYTES))["why"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: damaged; remove it, or run the sweep again, which does so.") from None

@@ -13,7 +13,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 DIGEST_LENGTH = 12  # hexadecimal digits of SHA-256: 48 bits find every flip of a bit, they need not withstand forgery
 NO_PARENT = "0" * DIGEST_LENGTH  # what the first part of a pack was built on
@@ -44,7 +43,6 @@ class PartName:
         return f"{self.pack}-{self.attempt:03d}-{self.sequence:05d}-{self.parent_digest}-{self.digest}.parquet"
 
 
-@lru_cache(maxsize=100_000)  # a run asks ten times for all names before it starts
 def parse_name(file: str) -> PartName | None:
     """The parts of a file name; None if it is none of ours."""
     if not (match := _NAME.fullmatch(file)):

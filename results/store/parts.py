@@ -1,24 +1,20 @@
-"""Part files: what the packs of a sweep have committed. See docs/durability.md.
-
-The rows of a part and, in its footer, the ends of the points that ended with them are committed together by one rename.
-"""
+"""Part files: listed, written, read, compacted and removed. See docs/durability.md."""
 
 import io
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from results.store.commits import COMMIT_KEY, REMEDY, Commit, part_version, read_commit
+from results.store.commits import COMMIT_KEY, REMEDY, Commit, read_commit
 from results.store.files import names_in, table_bytes, write_bytes
 from results.store.part_names import NO_PARENT, PartName, digest_of, parse_name, valid_parts
-from results.store.paths import AnyPath, ObjectPath, StoreError
+from results.store.paths import ObjectPath, StoreError
 from results.store.schema import SCHEMA_VERSION, VERSION_KEY
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
@@ -27,10 +23,10 @@ _Result = TypeVar("_Result")
 
 
 def all_parts_in(directory: SweepDir, pack: str | None = None) -> list[PartName]:
-    """Every part on the disk, of one pack or of all, whether it counts or not.
+    """List every part on the disk, of one pack or of all, whether it counts or not.
 
     Raises:
-        InputError: a Parquet file among the parts that has no name of a part.
+        InputError: a Parquet file among the parts does not have the name of a part.
     """
     names = []
     for file in names_in(directory.rows, "" if pack is None else f"{pack}-"):
@@ -44,12 +40,12 @@ def all_parts_in(directory: SweepDir, pack: str | None = None) -> list[PartName]
 
 
 def valid_parts_in(directory: SweepDir, pack: str | None = None) -> list[PartName]:
-    """The parts that count, of one pack or of all."""
+    """List the parts that count, of one pack or of all."""
     return valid_parts(all_parts_in(directory, pack))
 
 
 def valid_parts_by_pack(directory: SweepDir) -> dict[str, list[PartName]]:
-    """The parts that count, of each pack that has some."""
+    """Map each pack that has committed something to its parts that count."""
     by_pack: defaultdict[str, list[PartName]] = defaultdict(list)
     for name in valid_parts_in(directory):
         by_pack[name.pack].append(name)
@@ -57,13 +53,13 @@ def valid_parts_by_pack(directory: SweepDir) -> dict[str, list[PartName]]:
 
 
 def superseded_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:
-    """The parts that do not count: of attempts that others have taken over from, or behind one that is missing."""
-    every = all_parts_in(directory, pack)
-    return sorted(set(every) - set(valid_parts(every)))
+    """List the parts that do not count: those of overtaken attempts, and those behind a part that is missing."""
+    names = all_parts_in(directory, pack)
+    return sorted(set(names) - set(valid_parts(names)))
 
 
 def remove_parts(directory: SweepDir, names: Iterable[PartName]) -> None:
-    """Delete parts; it is no error if one is gone already."""
+    """Delete parts; a part that is gone already is no error."""
     for name in names:
         (directory.rows / name.file).unlink(missing_ok=True)
 
@@ -75,11 +71,14 @@ def write_part(
 
     Args:
         directory: the sweep.
-        pack: whose.
+        pack: id of the pack.
         attempt: the caller's own number, from ``claim``.
-        names: the parts before, from the first on.
+        names: the pack's parts before this one, from the first on.
         rows: a table of ``row_schema``; may be empty.
-        commit: goes into the footer.
+        commit: the content of the footer.
+
+    Returns:
+        The name of the part.
     """
     metadata = {
         VERSION_KEY: str(SCHEMA_VERSION),
@@ -94,33 +93,36 @@ def write_part(
 
 
 def is_intact(directory: SweepDir, name: PartName) -> bool:
-    """Whether a part's content is what its name says."""
+    """Read every byte of a part; whether its content has the digest that its name says."""
     return digest_of((directory.rows / name.file).read_bytes()) == name.digest
 
 
 def refuse_damaged(directory: SweepDir, name: PartName) -> None:
-    """Read every byte of a part, once as long as it does not change.
+    """Read every byte of a part.
 
     Raises:
-        InputError: its content is not what its name says.
+        InputError: its content does not have the digest that its name says.
         FileNotFoundError: it has been replaced since it was listed.
     """
-    path = directory.rows / name.file
-    if _digest_at(path, part_version(path)) != name.digest:
-        raise _damaged(path)
+    if not is_intact(directory, name):
+        raise _damaged(directory, name)
 
 
-def _damaged(path: AnyPath) -> InputError:
-    return InputError(f"{path}: damaged, its content is not what its name says; {REMEDY}")
-
-
-@lru_cache(maxsize=100_000)
-def _digest_at(path: AnyPath, _version: Hashable) -> str:
-    return digest_of(path.read_bytes())
+def _damaged(directory: SweepDir, name: PartName) -> InputError:
+    return InputError(f"{directory.rows / name.file}: damaged, its content is not what its name says; {REMEDY}")
 
 
 def read_consistent(directory: SweepDir, read: Callable[[list[PartName]], _Result], pack: str | None = None) -> _Result:
-    """``read`` of the parts that count, again if some are replaced meanwhile, as happens while a sweep runs."""
+    """Read the parts that count at one moment; read again if some are replaced meanwhile, as in a running sweep.
+
+    Args:
+        directory: the sweep.
+        read: reads the parts whose names it is given.
+        pack: id of the pack whose parts are read; all packs if None.
+
+    Returns:
+        The result of ``read``.
+    """
     for _ in range(100):
         try:
             return read(valid_parts_in(directory, pack))
@@ -139,16 +141,19 @@ def compact(
     commit: Commit,
     defaults: Mapping[str, object] | None = None,
 ) -> PartName:
-    """Put the first parts of a pack into one, in the name of a new attempt, and nothing else counts any more.
+    """Put the first parts of a pack into one part of a new attempt; no other part of the pack counts any more.
 
     Args:
         directory: the sweep.
         names: the parts to keep, from the first on. The caller deletes them (``superseded_parts``).
         attempt: the caller's own number, from ``claim``.
-        schema: of the table to come; a grid may have gained an axis.
+        schema: schema of the new part; a grid may have gained an axis.
         keep: ids of the points whose rows and ends stay.
-        commit: what the new part says, but for the ends.
-        defaults: for an axis gained, the value that the points had before it was one.
+        commit: the commit of the new part, apart from its ends.
+        defaults: for an axis gained, the value that the points had before.
+
+    Returns:
+        The name of the new part.
     """
     tables = [_conform(read_part(directory, name), schema, defaults or {}) for name in names]
     rows = pa.concat_tables([schema.empty_table(), *tables])
@@ -168,8 +173,17 @@ def _conform(rows: pa.Table, schema: pa.Schema, defaults: Mapping[str, object]) 
     return pa.table(columns, schema=schema)
 
 
-def read_part(directory: SweepDir, name: PartName, columns: list[str] | None = None) -> pa.Table:
-    """One part, whole or some of its columns; ``point`` comes as a dictionary.
+def read_part(
+    directory: SweepDir, name: PartName, columns: list[str] | None = None, *, check_digest: bool = True
+) -> pa.Table:
+    """Read one part, whole or some of its columns; ``point`` comes as a dictionary.
+
+    Args:
+        directory: the sweep.
+        name: the part.
+        columns: names of the columns; all if None.
+        check_digest: whether to read every byte and compare the digest first. A caller that has just done so can skip
+            it in a folder; what comes from an object store is always checked.
 
     Raises:
         InputError: its rows are damaged.
@@ -177,7 +191,7 @@ def read_part(directory: SweepDir, name: PartName, columns: list[str] | None = N
     """
     path = directory.rows / name.file
     try:
-        with _opened(directory, name) as file:
+        with _opened(directory, name, check_digest=check_digest) as file:
             rows = file.read(columns, use_threads=False)  # parts are small
     except (FileNotFoundError, StoreError):
         raise
@@ -188,13 +202,14 @@ def read_part(directory: SweepDir, name: PartName, columns: list[str] | None = N
     return rows
 
 
-def _opened(directory: SweepDir, name: PartName) -> pq.ParquetFile:
-    """A part that is whole; of an object store it is fetched once."""
+def _opened(directory: SweepDir, name: PartName, *, check_digest: bool) -> pq.ParquetFile:
+    """An intact part; a part of an object store is fetched once."""
     path = directory.rows / name.file
     if isinstance(path, ObjectPath):
         content = path.read_bytes()
         if digest_of(content) != name.digest:
-            raise _damaged(path)
+            raise _damaged(directory, name)
         return pq.ParquetFile(io.BytesIO(content), read_dictionary=["point"])
-    refuse_damaged(directory, name)
+    if check_digest:
+        refuse_damaged(directory, name)
     return pq.ParquetFile(path, read_dictionary=["point"], pre_buffer=False)

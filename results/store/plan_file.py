@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,8 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from results.store.attempts import packs_begun
-from results.store.files import read_limited, version_of, write_text
+from results.store.files import read_limited, write_text
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.plan import Cost, Pack, Plan
@@ -20,7 +19,7 @@ from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid, Resources
 from search_spaces.yaml_text import MAX_CHARACTERS, printable
 
-MOST_BYTES = 2 * 10**9  # of plan.json; a million points of five axes and packs of one are 0.6 GB
+MAX_PLAN_BYTES = 2 * 10**9  # of plan.json; a million points of five axes and packs of one are 0.6 GB
 _COST = TypeAdapter(Cost)
 
 
@@ -51,9 +50,28 @@ class PlanFile:
         return {pack.id: [p.id for p in pack.points] for pack in self.packs}
 
 
-def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device: str, resources: Resources) -> PlanFile:
-    """Write the plan of a run; points and packs of earlier runs and the creation time are kept."""
-    earlier, begun = earlier_plan(directory), packs_begun(directory)
+def write_plan(
+    directory: SweepDir,
+    grid: Grid,
+    points: Sequence[Point],
+    plan: Plan,
+    *,
+    earlier: PlanFile | None,
+    begun: Collection[str],
+) -> PlanFile:
+    """Write the plan of a run; points and packs of earlier runs and the creation time are kept.
+
+    Args:
+        directory: the sweep.
+        grid: the grid of the run, for its resources and its device.
+        points: all points of the grid.
+        plan: the packs of this run.
+        earlier: the plan of the run before; None if there is none that can be read.
+        begun: ids of the packs that some attempt was made at.
+
+    Returns:
+        The content of the file.
+    """
     known = (earlier.points if earlier else {}) | {p.id: p for p in points}
     packs, taken = {p.id for p in plan.packs}, {q.id for p in plan.packs for q in p.points}
     before = [p for p in (earlier.packs if earlier else ()) if p.id in begun and p.id not in packs]
@@ -62,20 +80,12 @@ def write_plan(directory: SweepDir, points: Sequence[Point], plan: Plan, device:
         points={p.id: p for p in points} | known,
         packs=(*plan.packs, *(p for p in before if taken.isdisjoint(q.id for q in p.points))),
         workers=plan.workers or (earlier.workers if earlier else 0),  # a plan of nothing has none
-        device=device,
-        resources=resources,
+        device=grid.device,
+        resources=grid.resources,
         begun=frozenset(begun),
     )
     write_text(directory.plan, json.dumps(_to_json(file)))
     return file
-
-
-def earlier_plan(directory: SweepDir) -> PlanFile | None:
-    """The plan of an earlier run; None if there is none, or a damaged one: the ledger says what is done."""
-    try:
-        return read_plan(directory)
-    except InputError:
-        return None
 
 
 def read_plan(directory: SweepDir) -> PlanFile:
@@ -86,13 +96,8 @@ def read_plan(directory: SweepDir) -> PlanFile:
     """
     if not directory.plan.is_file():
         raise InputError(f"{directory.root}: no sweep here (no plan.json). Give the folder that 'sweeper run' made.")
-    return _read_plan(directory, version_of(directory.plan))
-
-
-@lru_cache(maxsize=2)  # a run asks five times before it starts: 0.2 s each for 10,000 points
-def _read_plan(directory: SweepDir, _version: Hashable) -> PlanFile:
     try:
-        return _from_json(json.loads(read_limited(directory.plan, MOST_BYTES)))
+        return _from_json(json.loads(read_limited(directory.plan, MAX_PLAN_BYTES)))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{directory.plan}: damaged ({printable(str(error))}). Run the same 'sweeper run' again: it writes the "
@@ -101,7 +106,13 @@ def _read_plan(directory: SweepDir, _version: Hashable) -> PlanFile:
 
 
 def read_grid(directory: SweepDir) -> Grid:
-    """The grid of the latest run, as resolved."""
+    """Read the grid of the latest run, as resolved.
+
+    Raises:
+        InputError: it is missing, or cannot be read.
+    """
+    if not directory.grid.is_file():
+        raise InputError(f"{directory.root}: no grid.yaml here, the grid of this sweep is lost.")
     content = read_limited(directory.grid, 4 * MAX_CHARACTERS)  # of UTF-8, which has at most 4 bytes a character
     try:
         return load_grid(content.decode(), str(directory.grid))

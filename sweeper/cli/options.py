@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from results.store.paths import AnyPath, any_path
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
-
-if TYPE_CHECKING:
-    pass
 
 # Of folders the options are text, since they may be addresses in an object store.
 GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid, a YAML file.", show_default=False)]

@@ -1,26 +1,22 @@
-"""What commands print."""
+"""The answer of ``sweeper plan``."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from search_spaces.errors import InputError
 from search_spaces.plan import Pack, Plan, Profile
-from search_spaces.points import count_points, make_points
+from search_spaces.points import count_points
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.optimizer import Adam
 from search_spaces.sections.section import Section
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop, judged_by
-from sweeper.backends.capacity import Capacity, capacity_here
-from sweeper.console import duration, number_range
-
-if TYPE_CHECKING:
-    from sweeper.backends.pace import Pace
-    from sweeper.backends.ray.backend import RayBackend
+from sweeper.backends.capacity import Capacity
+from sweeper.console import counted, duration, number_range
+from sweeper.driver.estimate import Estimate
 
 # Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
 # 1024, a current GPU 2e13 and more in float32.
@@ -29,46 +25,66 @@ _PACKS_SHOWN = 12
 COUPLED = "Adam divides λθ by the size of each weight's gradients: κ and λ_pred mean little here; adamw is decoupled"
 
 
-def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None) -> None:
-    """Points, packs and cost of a grid on this machine, or on a cluster, where a pack is tried out; nothing runs."""
-    from sweeper.backends.pace import measure_pace, seconds_of
-    from sweeper.driver.planning import plan_for
-    from sweeper.worker.memory_limits import sized
-    from trainables.data.torchvision_sets import DataNotFoundError
-    from trainables.profile import profiles_of
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """Points, packs and cost of a grid.
 
-    points, lacking = make_points(grid), ""
-    try:
-        profiles = profiles_of(grid, points)
-    except DataNotFoundError as error:
-        profiles, lacking = profiles_of(grid, points, only_plan=True), str(error)
-    capacity = cluster.request_capacity(grid.resources)() if cluster else capacity_here(grid.resources)
-    plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
-    costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
-    if cluster:
-        pace, untried = _pace_on(cluster, grid, costliest)
-    else:
-        pace, untried = None if lacking else measure_pace(grid, costliest), ""
-    if pace:
-        where = "on the cluster" if cluster else "here"
-        step = f"{1000 * (pace.step or pace.measurement):.3g} ms a step of {_size(costliest)}, seen {where}"
-        seconds = seconds_of(plan, costliest, pace) / grid.resources.processes_per_pack
-        took = f"about {duration(seconds)} of training ({step}) and some 20 s around it"
-    else:
-        took = _assumed_time(grid, plan)
-    console.print(_plan_summary(grid, plan, profiles, took, _memory(grid, plan, profiles, capacity)))
-    console.print(_pack_table(plan))
-    for heading, why in {"planned with the sizes as published": lacking, "not tried out": untried}.items():
-        if why:
-            console.print(f"\n[yellow]{heading}:[/] {escape(why)}", soft_wrap=True)
+    Attributes:
+        estimate: the plan and its cost.
+        on_cluster: whether it is for a cluster.
+    """
 
+    estimate: Estimate
+    on_cluster: bool = False
 
-def _pace_on(cluster: "RayBackend", grid: Grid, pack: Pack) -> "tuple[Pace | None, str]":
-    """What a pack takes there, or why it could not be tried out: a plan is worth having without."""
-    try:
-        return cluster.pace(grid, pack), ""
-    except InputError as error:
-        return None, str(error)
+    def to_json(self) -> Mapping[str, object]:
+        """The summary as a dict for ``json.dumps``."""
+        return self._summary()
+
+    def print(self, console: Console) -> None:
+        """Print the summary, the first packs, and what could not be measured."""
+        estimate = self.estimate
+        table = Table.grid(padding=(0, 2))
+        for name, text in self._summary().items():
+            table.add_row(f"[bold]{name}[/]", escape(text))
+        console.print(table)
+        console.print(_pack_table(estimate.plan))
+        notes = {"planned with the sizes as published": estimate.missing_data, "not tried out": estimate.untried}
+        for heading, why in notes.items():
+            if why:
+                console.print(f"\n[yellow]{heading}:[/] {escape(why)}", soft_wrap=True)
+
+    def _summary(self) -> dict[str, str]:
+        """Label and text of each line."""
+        grid, plan, by_variant = self.estimate.grid, self.estimate.plan, self.estimate.profiles
+        cost, profiles = plan.cost, list(by_variant.values())
+        measuring = cost.measuring_flops / cost.flops if cost.flops else 0.0
+        lines = {
+            "points": _points(grid, len(plan.points)),
+            "trains": grid.trainable.title + _sizes(grid, profiles),
+            **_optimizer(grid),
+            "L2": _l2(grid, [p.decay for p in profiles]),
+            "budgets": f"{number_range([p.budget for p in plan.points])} epochs",
+            **_stop(grid, plan, by_variant),
+            "steps": f"{cost.steps:,}{_shares(profiles)}",
+            "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
+            "work": f"{cost.flops:.2g} FLOP",
+            "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
+            **_memory(grid, plan, by_variant, self.estimate.capacity),
+            "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {counted(plan.workers, 'worker')}",
+            "time": self._time(),
+        }
+        return lines | ({"warning": COUPLED} if isinstance(grid.optimizer, Adam) else {})
+
+    def _time(self) -> str:
+        estimate = self.estimate
+        pace = estimate.pace
+        if pace is None or estimate.seconds is None:
+            return _assumed_time(estimate.grid, estimate.plan)
+        where = "on the cluster" if self.on_cluster else "here"
+        milliseconds = 1000 * (pace.step or pace.measurement)
+        step = f"{milliseconds:.3g} ms a step of {_size(estimate.costliest)}, seen {where}"
+        return f"about {duration(estimate.seconds)} of training ({step}) and some 20 s around it"
 
 
 def _size(pack: Pack) -> str:
@@ -77,46 +93,22 @@ def _size(pack: Pack) -> str:
 
 def _assumed_time(grid: Grid, plan: Plan) -> str:
     if not plan.cost.flops:
-        return "not known of a loop of one's own"
+        return "not known for a training loop of your own"
     speed = ASSUMED_SPEED["gpu" if grid.resources.gpus_per_pack else "cpu"]
     return f"about {duration(plan.makespan / speed)} if each worker reaches {speed:.0e} FLOP/s"
 
 
-def _plan_summary(
-    grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], took: str, memory: Mapping[str, str]
-) -> Table:
-    cost, profiles = plan.cost, list(by_variant.values())
-    budgets = [p.budget for p in plan.points]
-    sizes = sorted({p.parameters for p in profiles})
-    workers = f"{plan.workers} worker" + "s" * (plan.workers > 1)
-    table = Table.grid(padding=(0, 2))
-    measuring = cost.measuring_flops / cost.flops if cost.flops else 0.0
-    size = f": {number_range(sizes)} parameters, {profiles[0].train:,} training and {profiles[0].test:,} "
-    size += f"{judged_by(grid.trainable)} samples"
-    rows = {
-        "points": _points(grid, len(plan.points)),
-        "trains": grid.trainable.title + (size if profiles[0].parameters else ""),
-        **_optimizer(grid),
-        "L2": _l2(grid, [p.decay for p in profiles]),
-        "budgets": f"{number_range(budgets)} epochs",
-        **_stop(grid, plan, by_variant),
-        "steps": f"{cost.steps:,}{_shares(profiles)}",
-        "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
-        "work": f"{cost.flops:.2g} FLOP",
-        "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
-        **memory,
-        "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {workers}",
-        "time": took,
-    }
-    if isinstance(grid.optimizer, Adam):
-        rows["warning"] = COUPLED
-    for name, text in rows.items():
-        table.add_row(f"[bold]{name}[/]", escape(text))
-    return table
+def _sizes(grid: Grid, profiles: list[Profile]) -> str:
+    """Parameters and samples; empty for what has no parameters."""
+    if not profiles[0].parameters:
+        return ""
+    parameters = number_range(sorted({p.parameters for p in profiles}))
+    samples = f"{profiles[0].train:,} training and {profiles[0].test:,} {judged_by(grid.trainable)} samples"
+    return f": {parameters} parameters, {samples}"
 
 
 def _memory(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], capacity: Capacity) -> dict[str, str]:
-    """What the largest pack is expected to take of a GPU, where packs ask for one."""
+    """The memory that the largest pack is expected to take of a GPU, where packs ask for one."""
     if not grid.resources.gpus_per_pack:
         return {}
     if capacity.pack_bytes is None:
@@ -128,7 +120,7 @@ def _memory(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], capac
 
 
 def _stop(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile]) -> dict[str, str]:
-    """What ``stop: peaked`` is expected to save, where the grid says it."""
+    """The steps that ``stop: peaked`` is expected to save, where the grid says it."""
     if grid.stop == "budget":
         return {}
     whole = sum(by_variant[p.variant].last_step(p.budget) for p in plan.points)
@@ -146,7 +138,7 @@ def _shares(profiles: list[Profile]) -> str:
 
 
 def _optimizer(grid: Grid) -> dict[str, str]:
-    """How weights move, where the grid says it: not for loops of one's own and infinite width."""
+    """Optimizer and schedule; nothing for a user's own loop and for infinite width, which have none here."""
     if isinstance(grid.trainable, OwnLoop | KernelTrainable):
         return {}
     return {"optimizer": "; ".join(_words(section) for section in (grid.optimizer, grid.schedule))}
@@ -160,7 +152,7 @@ def _words(section: Section) -> str:
 
 
 def _l2(grid: Grid, rules: list[str]) -> str:
-    """What λ does, in the words of the first variant."""
+    """The effect of λ, in the words of the first variant."""
     more = len(set(rules)) - 1
     text = rules[0] + (f"; {more} more rules along the axes" if more else "")
     auto = grid.l2.auto

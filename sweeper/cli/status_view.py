@@ -1,51 +1,68 @@
-"""The printed answers of ``sweeper status`` and ``sweeper watch``."""
+"""The answers of ``sweeper status`` and ``sweeper watch``."""
 
-import json
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.live import Live
 from rich.markup import escape
 
-from results.store.paths import AnyPath
+from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from sweeper.console import counted, duration, short_path, untrusted
-from sweeper.health.status import Status, disk_usage, status_of
+from sweeper.health.status import Status, status_of
 
 
-def show_status(root: AnyPath, console: Console, *, as_json: bool = False) -> None:
-    """How far a sweep is, and what it takes on the disk."""
-    status, sizes = status_of(root), disk_usage(SweepDir(root))
-    if as_json:
-        console.print_json(json.dumps(status.to_json() | {"bytes": sizes}))
-        return
-    console.print(f"[bold]{escape(status.sweep)}[/], first run {status.created}", highlight=False)
-    for outcome, count in sorted(status.outcomes.items()):
-        console.print(f"  {count:>7,} {outcome}")
-    rows = sum(status.under_way.values())
-    console.print(
-        f"  {status.missing:>7,} missing"
-        + (f", {counted(len(status.under_way), 'pack')} under way with {rows:,} rows" if status.under_way else "")
-        + (f", about {duration(status.eta_seconds)} of training" if status.eta_seconds is not None else "")
-    )
-    disk = ", ".join(f"{name} {decimal(size)}" for name, size in sizes.items())
-    console.print(f"[bold]disk[/]     {disk}", highlight=False)
-    console.print(f"[bold]running[/]  {escape(status.running or 'no')}", highlight=False, soft_wrap=True)
-    _show_trouble(status, root, console)
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The status of a sweep, and what it takes on the disk.
+
+    Attributes:
+        directory: the sweep.
+        status: its status.
+        sizes: bytes of the parts, the checkpoints and the whole folder.
+    """
+
+    directory: SweepDir
+    status: Status
+    sizes: Mapping[str, int]
+
+    def to_json(self) -> Mapping[str, object]:
+        """The status with the sizes, as a dict for ``json.dumps``."""
+        return self.status.to_json() | {"bytes": self.sizes}
+
+    def print(self, console: Console) -> None:
+        """Print counts, sizes, the process that runs the sweep, and what is wrong."""
+        status = self.status
+        console.print(f"[bold]{escape(status.sweep)}[/], first run {status.created}", highlight=False)
+        for outcome, count in sorted(status.outcomes.items()):
+            console.print(f"  {count:>7,} {outcome}")
+        rows = sum(status.under_way.values())
+        console.print(
+            f"  {status.missing:>7,} missing"
+            + (f", {counted(len(status.under_way), 'pack')} under way with {rows:,} rows" if status.under_way else "")
+            + (f", about {duration(status.eta_seconds)} of training" if status.eta_seconds is not None else "")
+        )
+        disk = ", ".join(f"{name} {decimal(size)}" for name, size in self.sizes.items())
+        console.print(f"[bold]disk[/]     {disk}", highlight=False)
+        console.print(f"[bold]running[/]  {escape(status.running or 'no')}", highlight=False, soft_wrap=True)
+        _print_trouble(status, self.directory, console)
 
 
-def watch(root: AnyPath, console: Console, seconds: float) -> None:
-    """Follow a sweep that runs elsewhere until all is done, the report too: one line, renewed on a terminal.
+def watch(directory: SweepDir, console: Console, seconds: float) -> None:
+    """Follow a sweep that runs elsewhere until all points have ended and the report is written.
 
-    Elsewhere it is printed again whenever it has changed.
+    A terminal shows one line that is renewed; elsewhere the line is printed again whenever it has changed.
 
     Args:
-        root: folder of the sweep.
+        directory: the sweep.
         console: to print on.
-        seconds: between two looks.
+        seconds: time between two looks.
     """
-    status, before = status_of(root), ""
+    state, before = read_state(directory), ""
+    status = status_of(state)
     with Live(line(status), console=console, auto_refresh=False, transient=True) as live:
         while status.missing or status.running:
             if console.is_terminal:
@@ -54,37 +71,40 @@ def watch(root: AnyPath, console: Console, seconds: float) -> None:
                 console.print(now, soft_wrap=True, highlight=False)
                 before = now
             time.sleep(seconds)
-            status = status_of(root)
+            state = read_state(directory, state)
+            status = status_of(state)
     console.print(line(status), soft_wrap=True, highlight=False)
-    _show_trouble(status, root, console)
-    if (report := SweepDir(root).report).is_file():
-        console.print(f"[bold]report[/]   {escape(short_path(report))}", soft_wrap=True, highlight=False)
+    _print_trouble(status, directory, console)
+    if directory.report.is_file():
+        console.print(f"[bold]report[/]   {escape(short_path(directory.report))}", soft_wrap=True, highlight=False)
 
 
 def line(status: Status) -> str:
-    """How far a sweep is, in one line of Rich's markup."""
+    """The status of a sweep in one line of Rich's markup."""
     done = status.points - status.missing
-    parts_ = [f"[bold]{escape(status.sweep)}[/] {done:,}/{status.points:,} points"]
-    parts_ += [f"{count:,} {outcome}" for outcome, count in sorted(status.outcomes.items()) if outcome != "completed"]
+    words = [f"[bold]{escape(status.sweep)}[/] {done:,}/{status.points:,} points"]
+    words += [f"{count:,} {outcome}" for outcome, count in sorted(status.outcomes.items()) if outcome != "completed"]
     if not status.missing and status.running:
-        parts_ += ["the analysis is under way"]
+        words += ["the analysis is under way"]
     if status.missing:
         under_way = "under way" if status.running else "begun"
-        parts_ += [f"{counted(len(status.under_way), 'pack')} {under_way}"] if status.under_way else []
-        parts_ += [f"about {duration(status.eta_seconds)} of training left"] if status.eta_seconds is not None else []
-        parts_ += [
+        words += [f"{counted(len(status.under_way), 'pack')} {under_way}"] if status.under_way else []
+        words += [f"about {duration(status.eta_seconds)} of training left"] if status.eta_seconds is not None else []
+        words += [
             f"run by {escape(status.running)}"
             if status.running
             else "[yellow]nobody runs it, the same command goes on[/]"
         ]
-    parts_ += [f"[red]{counted(len(status.given_up), 'pack')} given up[/]"] if status.given_up else []
-    return " · ".join(parts_)
+    words += [f"[red]{counted(len(status.given_up), 'pack')} given up[/]"] if status.given_up else []
+    return " · ".join(words)
 
 
-def _show_trouble(status: Status, root: AnyPath, console: Console) -> None:
+def _print_trouble(status: Status, directory: SweepDir, console: Console) -> None:
     for pack, why in status.given_up.items():
         console.print(f"[red]given up:[/] pack {escape(pack)}: {untrusted(why)}", highlight=False, soft_wrap=True)
     for part, why in status.damaged.items():
         console.print(f"[red]damaged:[/] {escape(part)}: {untrusted(why)}", highlight=False, soft_wrap=True)
     if status.damaged:
-        console.print(f"'sweeper verify {escape(short_path(root))}' says more", highlight=False, soft_wrap=True)
+        console.print(
+            f"'sweeper verify {escape(short_path(directory.root))}' says more", highlight=False, soft_wrap=True
+        )

@@ -13,9 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from results.analysis.regime import regime_of
+from results.store.state import SweepState
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
 from sweeper.console import counted, duration
+from sweeper.driver.spec import RunSpec
 from sweeper.driver.tally import Tally
 from sweeper.worker.messages import PackReport
 
@@ -147,6 +150,27 @@ class Display:
             f"trained in {duration(seconds)} on {counted(workers, 'worker')}, {seconds / bound:.2f} × the bound "
             f"(longest pack {duration(longest)}, all packs {duration(all_packs)})"
         )
+
+
+def display_of(spec: RunSpec, state: SweepState, plan: Plan, console: Console) -> Display:
+    """Make the display of a run.
+
+    Args:
+        spec: the run.
+        state: what the sweep held before training.
+        plan: the packs of this run.
+        console: to print on.
+    """
+    missing = len(state.missing(spec.points))
+    return Display(
+        console,
+        spec.grid.name,
+        plan,
+        missing,
+        len(spec.points) - missing,
+        under_way=len(state.footers_by_pack.keys() & {pack.id for pack in plan.packs}),
+        law=regime_of(spec.grid).constant_share({}) == 1,
+    )
 
 
 class _Cell:

@@ -1,45 +1,50 @@
-"""The plan of a run: what is missing, in which packs."""
+"""The plan of a run: which packs are trained, in which order, on how many workers."""
 
 from collections.abc import Mapping, Sequence
 
 from results.store.attempts import claim_all, packs_begun
 from results.store.files import make_folder, write_text
-from results.store.ledger import read_ends
-from results.store.plan_file import earlier_plan, write_plan
-from results.store.sweep_dir import SweepDir
+from results.store.plan_file import write_plan
+from results.store.state import SweepState
 from search_spaces.plan import Pack, Plan, Profile, make_plan
 from search_spaces.points import Point
 from search_spaces.reading.dump import to_yaml
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
 from sweeper.backends.capacity import Capacity
+from sweeper.driver.spec import RunSpec
 from sweeper.worker.memory_limits import limited, sized
 
-
-def missing_points(directory: SweepDir, points: Sequence[Point]) -> list[Point]:
-    """Points to train: those that have not ended, after ``put_in_order`` has taken out those that failed."""
-    ended = read_ends(directory).keys()
-    return [p for p in points if p.id not in ended]
+NOTHING_TO_TRAIN = Plan(packs=(), chunks=(), workers=0, work=0.0, makespan=0.0, bound=0.0)
 
 
-def continued_plan(
-    directory: SweepDir, grid: Grid, missing: Sequence[Point], profiles: Mapping[Variant, Profile], capacity: Capacity
-) -> Plan:
-    """The plan for what is missing: packs that have begun stay as they are, and all do where nothing has changed."""
-    earlier, workers = earlier_plan(directory), capacity.workers
-    profiles = limited(directory, sized(profiles, capacity.pack_bytes))
+def continued_plan(spec: RunSpec, state: SweepState, capacity: Capacity) -> Plan:
+    """Plan what is missing: packs that have begun stay as they are, and so do all where nothing has changed.
+
+    Args:
+        spec: the run.
+        state: what the sweep holds, once it is repaired.
+        capacity: what there is to train on.
+    """
+    missing = state.missing(spec.points)
+    profiles = limited(spec.directory, sized(spec.profiles, capacity.pack_bytes))
+    kept = _kept_packs(spec, state, {point.id for point in missing}, capacity.workers)
+    return plan_for(spec.grid, missing, profiles, capacity.workers, kept)
+
+
+def _kept_packs(spec: RunSpec, state: SweepState, missing: set[str], workers: int) -> list[Pack]:
+    """Packs of the plan before that this run goes on with."""
+    earlier, begun = state.plan, packs_begun(spec.directory)
     if earlier is None:
-        return plan_for(grid, missing, profiles, workers)
-    ids, begun, ends = {p.id for p in missing}, packs_begun(directory), read_ends(directory)
-    same = (earlier.workers, earlier.resources) == (workers, grid.resources)
+        return []
+    same = (earlier.workers, earlier.resources) == (workers, spec.grid.resources)
     kept = []
     for pack in earlier.packs:
-        left = sum(p.id in ids for p in pack.points)
-        if any(p.id in ends and ends[p.id].pack != pack.id for p in pack.points):
-            continue
-        if left and (pack.id in begun or (same and left == len(pack.points))):
+        left = sum(point.id in missing for point in pack.points)
+        elsewhere = any(state.ends[p.id].pack != pack.id for p in pack.points if p.id in state.ends)
+        if left and not elsewhere and (pack.id in begun or (same and left == len(pack.points))):
             kept.append(pack)
-    return plan_for(grid, missing, profiles, workers, kept)
+    return kept
 
 
 def plan_for(
@@ -49,24 +54,41 @@ def plan_for(
     workers: int,
     continued: Sequence[Pack] = (),
 ) -> Plan:
-    """The plan of a run on so many workers."""
+    """Plan a run on a number of workers.
+
+    Args:
+        grid: the grid.
+        points: the points to train.
+        profiles: sizes and cost of each variant, with the packs that fit into memory.
+        workers: packs that run at the same time.
+        continued: packs that stay as they are.
+    """
     size = grid.resources.pack
     return make_plan(
         points,
         profiles,
         grid.measure,
         workers=workers,
-        device="gpu" if grid.resources.gpus_per_pack > 0 else "cpu",
+        device="gpu" if grid.device == "cuda" else "cpu",
         pack=None if size == "auto" else size,
         continued=continued,
     )
 
 
-def prepare(directory: SweepDir, grid: Grid, points: Sequence[Point], plan: Plan) -> None:
-    """Write grid and plan."""
-    earlier = earlier_plan(directory)
-    write_text(directory.grid, to_yaml(grid))
-    written = write_plan(directory, points, plan, grid.device, grid.resources)
+def store_plan(spec: RunSpec, state: SweepState, plan: Plan) -> None:
+    """Write ``grid.yaml`` and ``plan.json``.
+
+    Packs that are planned no more are claimed, so that a worker of an earlier run which begins one of them only now
+    sees that it is overtaken.
+
+    Args:
+        spec: the run.
+        state: what the sweep holds.
+        plan: the packs of this run.
+    """
+    directory, earlier = spec.directory, state.plan
+    write_text(directory.grid, to_yaml(spec.grid))
+    begun = packs_begun(directory)
+    written = write_plan(directory, spec.grid, spec.points, plan, earlier=earlier, begun=begun)
     make_folder(directory.rows)
-    gone = {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs}
-    claim_all(directory, gone)  # a worker of an earlier run that begins one only now sees that it is overtaken
+    claim_all(directory, {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs})

@@ -1,7 +1,6 @@
 """What ``sweeper verify`` asks of parts and checkpoints: each by itself, then those that count against each other."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import PurePath
 
@@ -9,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results.store.commits import Commit, is_this_version, read_commit
+from results.store.commits import OtherVersionError, read_commits, read_footer
 from results.store.files import names_in
 from results.store.part_names import PartName, missing_parts, parse_name, valid_parts
 from results.store.parts import read_part
-from results.store.plan_file import PlanFile
-from results.store.sweep_dir import SweepDir
+from results.store.state import SweepState
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
 from sweeper.health.inspection import Fault
@@ -31,20 +29,21 @@ class PartChecks:
         ends: point to the pack that it ended in.
     """
 
-    def __init__(self, directory: SweepDir, plan: PlanFile | None) -> None:
-        """Read all parts, a pack's rows in memory at a time; ``plan`` is None if it is lost."""
-        self._directory = directory
-        self._packs = plan.pack_points if plan else {}
+    def __init__(self, state: SweepState, packs: Mapping[str, Sequence[str]]) -> None:
+        """Read all parts, the rows of one pack at a time.
+
+        Args:
+            state: of the sweep.
+            packs: pack id to the ids of its points; empty if the plan is lost.
+        """
+        directory = state.directory
+        self._directory, self._packs = directory, packs
         parsed = {file: parse_name(file) for file in names_in(directory.rows) if file.endswith(".parquet")}
         self.names = [name for name in parsed.values() if name]
         self._strangers = [file for file, name in parsed.items() if not name]
-        self._wrong = damaged_parts(directory, self.names)
-        self._foreign = [name for name in self.names if name not in self._wrong and self._is_foreign(name)]
-        self._commits: dict[PartName, Commit] = {}
-        for name in valid_parts(self.names):
-            if name not in self._wrong and name not in self._foreign:
-                with suppress(FileNotFoundError):  # replaced since it was listed
-                    self._commits[name] = read_commit(directory, name)
+        self._wrong = damaged_parts(directory, self.names, state.footers)
+        self._foreign = [name for name in self.names if self._is_foreign(state, name)]
+        self._commits = {name: commit for name, commit in state.commits.items() if name not in self._wrong}
         self.rows, self.ends, self._owner = 0, dict[str, str](), dict[str, str]()
         for _, names in groupby(self._commits, key=lambda name: name.pack):  # by pack, as ``standing`` gives them
             self._check_pack(list(names))
@@ -93,7 +92,7 @@ class PartChecks:
         names = valid_parts(name for name in self.names if name.pack == pack and name not in self._wrong)
         try:
             restart = restart_after(self._directory, names)
-            ended = {end.point for name in names for end in read_commit(self._directory, name).ends}
+            ended = {end.point for commit in read_commits(self._directory, names) for end in commit.ends}
         except (InputError, FileNotFoundError):
             return f"pack {pack}"
         if ended >= planned:
@@ -102,11 +101,17 @@ class PartChecks:
         begin = f"step {restart.checkpoint.step:,}" if restart.names else "its start"
         return f"pack {pack} from {begin}: {lost:,} point{'s' * (lost != 1)}"
 
-    def _is_foreign(self, name: PartName) -> bool:
-        try:
-            return not is_this_version(self._directory, name)
-        except (InputError, FileNotFoundError):  # replaced since it was listed
+    def _is_foreign(self, state: SweepState, name: PartName) -> bool:
+        """Whether another version of this program wrote a part."""
+        if name in state.footers or name in self._wrong:
             return False
+        try:
+            read_footer(self._directory, name)
+        except OtherVersionError:
+            return True
+        except (InputError, FileNotFoundError):  # the latter: replaced since it was listed
+            return False
+        return False
 
     def _check_pack(self, names: Sequence[PartName]) -> None:
         tables: dict[PartName, pa.Table] = {}

@@ -1,4 +1,4 @@
-"""How far a sweep is, from its files alone: what ``sweeper status`` prints once and ``sweeper watch`` follows."""
+"""The status of a sweep: how far it is, who runs it, what is wrong. Read from its files alone."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -9,15 +9,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from results.store.commits import Commit, PointEnd, read_commit
+from results.store.commits import PointEnd
 from results.store.files import open_parquet
-from results.store.ledger import given_up
-from results.store.part_names import PartName, missing_parts, valid_parts
-from results.store.parts import all_parts_in, valid_parts_in
-from results.store.paths import AnyPath
-from results.store.plan_file import read_plan
-from results.store.sweep_dir import SweepDir, files_of, map_reads
-from search_spaces.errors import InputError, reason
+from results.store.state import SweepState
+from results.store.sweep_dir import SweepDir, files_of
+from search_spaces.errors import reason
 from sweeper.lock.lock import holder
 
 
@@ -55,55 +51,38 @@ class Status:
         return asdict(self) | {"under_way": under_way}
 
 
-def status_of(root: AnyPath) -> Status:
-    """Of the sweep in a folder, from its plan, names and footers."""
-    directory = SweepDir(root)
-    file = read_plan(directory)
-    ends, damaged = _readable_ends(directory)
-    left = [p for p in file.points if p not in ends]
-    planned = {p.id: pack for pack in file.packs for p in pack.points}
-    packs = Counter(planned[i].id for i in left if i in planned)  # to the points that they have left
-    begun = _begun(directory, packs)
-    per_point = {pack.id: pack.cost.steps / len(pack.points) for pack in file.packs}
+def status_of(state: SweepState) -> Status:
+    """Derive the status of a sweep from its plan, the names of its parts, and their footers.
+
+    Raises:
+        InputError: no sweep lies there, or its plan cannot be read.
+    """
+    directory, plan, ends = state.directory, state.required_plan(), state.ends
+    left = [point for point in plan.points if point not in ends]
+    planned = {point.id: pack for pack in plan.packs for point in pack.points}
+    packs = Counter(planned[point].id for point in left if point in planned)  # to the points that they have left
+    begun = _begun(state, packs)
+    per_point = {pack.id: pack.cost.steps / len(pack.points) for pack in plan.packs}
     steps = sum(count * max(0.0, per_point[p] - (begun[p].step if p in begun else 0)) for p, count in packs.items())
     speed = _steps_per_second(ends.values(), {pack: (so_far, packs[pack]) for pack, so_far in begun.items()})
     return Status(
-        sweep=root.name,
-        created=file.created,
-        points=len(file.points),
+        sweep=directory.name,
+        created=plan.created,
+        points=len(plan.points),
         outcomes=dict(Counter(str(end.outcome) for end in ends.values())),
         missing=len(left),
         under_way={pack: so_far.rows for pack, so_far in begun.items()},
-        eta_seconds=round(steps / speed / max(1, file.workers), 1) if speed and steps else None,
+        eta_seconds=round(steps / speed / max(1, plan.workers), 1) if speed and steps else None,
         running=holder(directory),
-        given_up=given_up(directory),
-        damaged=damaged,
+        given_up=dict(state.given_up),
+        damaged=_damaged(state),
     )
 
 
-def _readable_ends(directory: SweepDir) -> tuple[dict[str, PointEnd], dict[str, str]]:
-    """The ledger without what cannot be read, and of that each file with what is wrong, by names and footers."""
-    names = all_parts_in(directory)
-    ends: dict[str, PointEnd] = {}
-    damaged = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in missing_parts(names)}
-
-    def read(name: PartName) -> Commit | InputError:
-        try:
-            return read_commit(directory, name)
-        except InputError as error:
-            return error
-
-    counted = valid_parts(names)
-    try:
-        commits = map_reads(directory, read, counted)
-    except FileNotFoundError:
-        return _readable_ends(directory)  # replaced since it was listed
-    for name, commit in zip(counted, commits, strict=True):
-        if isinstance(commit, InputError):
-            damaged[name.file] = reason(commit, str(directory.rows / name.file))
-        else:
-            ends |= {end.point: end for end in commit.ends}
-    return ends, damaged
+def _damaged(state: SweepState) -> dict[str, str]:
+    """Each file that is lost or cannot be read, with what is wrong."""
+    lost = {f"{pack}-…-{number:05d}-….parquet": "is missing" for pack, number in state.lost.items()}
+    return lost | {path.name: reason(problem, str(path)) for path, problem in state.problems_of_ledger.items()}
 
 
 class _SoFar(NamedTuple):
@@ -114,12 +93,12 @@ class _SoFar(NamedTuple):
     seconds: float = 0.0
 
 
-def _begun(directory: SweepDir, unfinished: Collection[str]) -> dict[str, _SoFar]:
+def _begun(state: SweepState, unfinished: Collection[str]) -> dict[str, _SoFar]:
     """Unfinished packs that have committed something."""
     begun: dict[str, _SoFar] = {}
-    for name in valid_parts_in(directory):
+    for name in state.footers:
         if name.pack in unfinished:
-            path = directory.rows / name.file
+            path = state.directory.rows / name.file
             # Replaced meanwhile, or damaged: said above.
             with suppress(FileNotFoundError, pa.ArrowException, OSError, ValueError), open_parquet(path) as file:
                 before, metadata = begun.get(name.pack, _SoFar()), file.metadata

@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from results.store.commits import PointEnd
 from results.store.files import read_limited, read_parquet, size_of, write_bytes
-from results.store.ledger import cause_files, read_cause, read_ledger
+from results.store.parts import all_parts_in
 from results.store.paths import AnyPath, StoreError
-from results.store.plan_file import PlanFile, read_grid, read_plan
+from results.store.plan_file import PlanFile
+from results.store.state import SweepState, read_state
 from results.store.sweep_dir import SweepDir, files_of, leftovers
 from results.store.tables import read_points
 from search_spaces.errors import InputError, reason
@@ -25,7 +26,7 @@ from search_spaces.points import ids_in
 from search_spaces.sections.grid import Grid
 from sweeper.health.inspection import Checked, Fault, Inspection
 from sweeper.health.part_checks import PartChecks
-from sweeper.health.recovery import drop_damaged_parts, remove_parts_behind_checkpoints, unused_checkpoints
+from sweeper.health.recovery import remove_parts_behind_checkpoints, remove_without, unused_checkpoints
 from sweeper.lock.lock import holder, locked
 from sweeper.worker.checkpoints import checkpoint_files
 from sweeper.worker.weights import is_intact, weight_files
@@ -53,19 +54,19 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
     if not repair:
         return _steady(directory), ()
     with locked(directory):
-        found = inspect(directory)
+        found = inspect(read_state(directory))
         _repair(directory, found.damage)
-        left = inspect(directory)
+        left = inspect(read_state(directory))
     still = {fault.file for fault in left.damage}
     return left, [fault for fault in found.damage if fault.file not in still]
 
 
 def _steady(directory: SweepDir) -> Inspection:
     """What is found; while somebody writes, what is found twice."""
-    found = inspect(directory)
+    found = inspect(read_state(directory))
     runner = holder(directory)
     if runner and found.damage:
-        again = {fault.file for fault in inspect(directory).damage}
+        again = {fault.file for fault in inspect(read_state(directory)).damage}
         found = replace(found, damage=tuple(fault for fault in found.damage if fault.file in again))
     return replace(found, runner=runner)
 
@@ -79,19 +80,24 @@ def _repair(directory: SweepDir, damage: Sequence[Fault]) -> None:
                 write_bytes(path.with_name(f"{path.name}.damaged"), path.read_bytes())
             path.unlink()
     with suppress(InputError):  # a file among the parts that is none of ours is in the way
-        drop_damaged_parts(directory, ())
-        remove_parts_behind_checkpoints(directory)
+        remove_without(directory, all_parts_in(directory), ())
+        remove_parts_behind_checkpoints(read_state(directory))
 
 
-def inspect(directory: SweepDir) -> Inspection:
-    """Read everything once; changes nothing."""
+def inspect(state: SweepState) -> Inspection:
+    """Check every file of a sweep, and change none.
+
+    Args:
+        state: of the sweep, read just now.
+    """
+    directory = state.directory
     sizes = files_of(directory)
-    plan, damage = _described(directory)
-    parts = PartChecks(directory, plan)
-    damage += [*parts.faults(), *_given_up(directory), *_weights(directory)]
+    plan, damage = _described(state)
+    parts = PartChecks(state, plan.pack_points if plan else {})
+    damage += [*parts.faults(), *_given_up(state), *_weights(directory)]
     outdated: list[Fault] = []
     if plan is not None and not damage:
-        outdated, wrong = _points_table(directory, plan)
+        outdated, wrong = _points_table(state, plan)
         damage += wrong
     late, broken = _analysis(directory, sizes)
     kinds = {
@@ -106,7 +112,7 @@ def inspect(directory: SweepDir) -> Inspection:
         sweep=directory.name,
         checked=tuple(_checked(what, files, sizes, holds) for what, (files, holds) in kinds.items()),
         damage=tuple(damage + broken),
-        waste=tuple(_waste(directory, parts)),
+        waste=tuple(_waste(state, parts)),
         outdated=tuple(outdated + late),
         bytes=sum(sizes.values()),
     )
@@ -121,28 +127,21 @@ def _checked(what: str, files: Iterable[AnyPath], sizes: Mapping[AnyPath, int], 
     return Checked(what=what, files=len(present), bytes=sum(present), holds=holds)
 
 
-def _described(directory: SweepDir) -> tuple[PlanFile | None, list[Fault]]:
-    """The plan, and what is wrong with grid and plan: each by itself, then the plan against itself and the grid."""
-    grid = plan = None
-    faults = []
-    again = "the next 'sweeper run GRID' writes it anew"
-    try:
-        grid = read_grid(directory)
-    except FileNotFoundError:
-        faults.append(Fault(file=directory.grid.name, why="is missing", again=again, repairable=False))
-    except InputError as error:
-        faults.append(Fault(file=directory.grid.name, why=reason(error, str(directory.grid)), again=again))
-    again = "the next run writes it anew; points that have not ended start again"
-    try:
-        plan = read_plan(directory)
-    except InputError as error:
-        missing = not directory.plan.is_file()
-        why = "is missing" if missing else reason(error, str(directory.plan))
-        faults.append(Fault(file=directory.plan.name, why=why, again=again, repairable=not missing))
-    if plan is not None and (why := _inconsistent(grid, plan)):
-        faults.append(Fault(file=directory.plan.name, why=why, again=again))
-        plan = None
-    return plan, faults
+def _described(state: SweepState) -> tuple[PlanFile | None, list[Fault]]:
+    """The plan, unless something is wrong with it, and the faults of grid and plan."""
+    directory, faults = state.directory, []
+    again = {
+        directory.grid: "the next 'sweeper run GRID' writes it anew",
+        directory.plan: "the next run writes it anew; points that have not ended start again",
+    }
+    for path, consequence in again.items():
+        if path in state.problems:
+            absent = state.versions[path] is None
+            why = "is missing" if absent else reason(state.problems[path], str(path))
+            faults.append(Fault(file=path.name, why=why, again=consequence, repairable=not absent))
+    if state.plan is not None and (why := _inconsistent(state.grid, state.plan)):
+        return None, [*faults, Fault(file=directory.plan.name, why=why, again=again[directory.plan])]
+    return state.plan, faults
 
 
 def _inconsistent(grid: Grid | None, plan: PlanFile) -> str:
@@ -163,14 +162,10 @@ def _more(wrong: Sequence[object]) -> str:
     return f" (and {len(wrong) - 1:,} more)" if len(wrong) > 1 else ""
 
 
-def _given_up(directory: SweepDir) -> list[Fault]:
-    faults = []
-    for path in cause_files(directory):
-        try:
-            read_cause(path)
-        except InputError:
-            faults.append(Fault(file=directory.inside(path), why="not JSON with a cause"))
-    return faults
+def _given_up(state: SweepState) -> list[Fault]:
+    folder = f"{state.directory.given_up}/"
+    damaged = [path for path in state.problems if str(path).startswith(folder)]
+    return [Fault(file=state.directory.inside(path), why="not JSON with a cause") for path in damaged]
 
 
 def _weights(directory: SweepDir) -> list[Fault]:
@@ -181,9 +176,9 @@ def _weights(directory: SweepDir) -> list[Fault]:
     ]
 
 
-def _points_table(directory: SweepDir, plan: PlanFile) -> tuple[list[Fault], list[Fault]]:
-    """What is outdated and what is wrong in ``points.parquet``, by the ledger and the plan."""
-    ends = read_ledger(directory, plan.pack_points)
+def _points_table(state: SweepState, plan: PlanFile) -> tuple[list[Fault], list[Fault]]:
+    """Compare ``points.parquet`` with ledger and plan; whether it is outdated, and what is wrong in it."""
+    directory, ends = state.directory, state.ledger
     if not directory.points.is_file():
         return ([_for_analysis(directory.points, directory, "is missing")] if ends else []), []
     try:
@@ -251,11 +246,13 @@ def _unreadable(path: AnyPath) -> str:
     return ""
 
 
-def _waste(directory: SweepDir, parts: PartChecks) -> Iterator[Fault]:
+def _waste(state: SweepState, parts: PartChecks) -> Iterator[Fault]:
     for name in parts.waste():
         yield Fault(file=f"rows/{name.file}", why="a later attempt has taken over from it")
-    with suppress(InputError, FileNotFoundError):  # parts that cannot be read do not say what they need
-        for path in unused_checkpoints(directory):
+    files = checkpoint_files(state.directory)
+    present = read_state(state.directory, state)  # after the files were listed: see ``unused_checkpoints``
+    if not present.problems_of_ledger:  # parts that cannot be read do not say what they need
+        for path in unused_checkpoints(present, files):
             yield Fault(file=f"checkpoints/{path.name}", why="no pack goes on from it")
-    for path in leftovers(directory):
-        yield Fault(file=directory.inside(path), why="left by a process that was killed")
+    for path in leftovers(state.directory):
+        yield Fault(file=state.directory.inside(path), why="left by a process that was killed")

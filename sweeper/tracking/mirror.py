@@ -15,10 +15,8 @@ from typing import Any
 
 from results.store.commits import PointEnd
 from results.store.files import local_copy, make_folder
-from results.store.ledger import durable_ends, read_ledger
-from results.store.parts import valid_parts_in
 from results.store.paths import AnyPath
-from results.store.plan_file import earlier_plan
+from results.store.state import SweepState, read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from sweeper.console import mask_secrets
@@ -98,7 +96,7 @@ class Mirror:
         self._directory = directory
         self._uri = uri
         self._held: _Held | None = None
-        self._parts: list[str] = []
+        self._state: SweepState | None = None  # as it was last sent
         self._ends: dict[str, PointEnd] = {}
 
     def sync(self) -> int:
@@ -110,16 +108,20 @@ class Mirror:
             TrackingError: MLflow could not be reached or refused; the next call sends what is missing.
         """
         with self._errors():
-            listing = self._listing()
-            if self._held is not None and listing == self._parts:
+            state = self._read()
+            if (
+                self._held is not None
+                and self._state is not None
+                and state.footers.keys() == self._state.footers.keys()
+            ):
                 return 0
-            sweep, ends = sweep_record(self._directory), durable_ends(self._directory)
+            sweep = sweep_record(self._directory)
             held = self._connected(sweep)
-            sent = self._send_points(held, sweep, ends)
+            sent = self._send_points(held, sweep, state.durable_ends)
             if sent and held.parent.status != "RUNNING":
                 held.tracker.client.update_run(held.parent.id, status="RUNNING")
                 held.parent.status = "RUNNING"
-            self._parts = listing
+            self._state = state
             return sent
 
     def finish(self, *, complete: bool = True) -> MirrorReport:
@@ -132,15 +134,13 @@ class Mirror:
             TrackingError: MLflow could not be reached or refused; calling again sends what is missing.
         """
         with self._errors():
-            listing = self._listing()
-            sweep, ends = sweep_record(self._directory), durable_ends(self._directory)
+            state = self._read()
+            sweep, ends = sweep_record(self._directory), state.durable_ends
             held = self._connected(sweep)
             self._ends = {}  # a point may have got its params from the analysis
             sent = self._send_points(held, sweep, ends)
             end = sweep.start + round(max((e.seconds for e in ends.values()), default=0.0) * 1000)
-            plan = earlier_plan(self._directory)
-            ledger = read_ledger(self._directory, plan.pack_points if plan else {})
-            metrics, tags = verdict_summary(self._directory, ledger, held.experiment)
+            metrics, tags = verdict_summary(self._directory, state.ledger, held.experiment)
             files = artifacts(self._directory)
             if files and held.parent.tags.get("sweeper.artifacts") != digest_of(files):
                 # A figure that is gone stays in MLflow, whose clients cannot remove it.
@@ -150,7 +150,7 @@ class Mirror:
                 tags["sweeper.artifacts"] = digest_of(files)
             update(held.tracker, held.parent, tags=tags, summary=metrics, time=end)
             terminate(held.tracker, held.parent, "FINISHED" if complete else "KILLED", end)
-            self._parts = listing
+            self._state = state
             return MirrorReport(
                 uri=mask_secrets(self._uri),
                 page=page_of(self._uri, held.experiment, held.parent.id),
@@ -160,8 +160,11 @@ class Mirror:
                 sent=sent,
             )
 
-    def _listing(self) -> list[str]:
-        return [name.file for name in valid_parts_in(self._directory)]
+    def _read(self) -> SweepState:
+        """The present state; footers that were read before are not read again."""
+        state = read_state(self._directory, self._state)
+        state.refuse_unknown_ends()
+        return state
 
     def _connected(self, sweep: SweepRecord) -> _Held:
         if self._held is None:

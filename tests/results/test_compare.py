@@ -13,7 +13,8 @@ from results.compare import compare_sweeps
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.cli.views import show_comparison
+from sweeper.cli.comparison_view import ComparisonView
+from sweeper.cli.output import show
 from sweeper.driver.run import run_sweep
 
 SEEDED = SMALL.replace("eta: [0.1, 0.3], lam: [0, 0.01, 0.1]", "eta: [0.3], lam: [0.01], seed: [0, 1, 2]")
@@ -42,12 +43,12 @@ def test_files_and_verdicts(sweeps, tmp_path):
 def test_what_is_printed(sweeps, tmp_path):
     console = Console(file=StringIO(), width=150)
     comparison = compare_sweeps(sweeps / "one", sweeps / "other", 0.3, tmp_path)
-    show_comparison(comparison, console, as_json=False)
+    show(ComparisonView(comparison), console=console, as_json=False)
     text = console.file.getvalue()
     assert "best_accuracy" in text
     assert "test accuracy 0.3000 is reached" in text
     as_json = Console(file=StringIO(), width=150)
-    show_comparison(comparison, as_json, as_json=True)
+    show(ComparisonView(comparison), console=as_json, as_json=True)
     assert json.loads(as_json.file.getvalue())["sweeps"] == ["one", "other"]
 
 

@@ -1,22 +1,17 @@
 """A worker that dies at any change of the disk, and what must be the same whether it died or not."""
 
-import io
 import math
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from run_support import next_plan
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.driver.planning import continued_plan, missing_points, prepare
-from sweeper.health.recovery import prepare_for_run
 from sweeper.worker import pack_writer
-from trainables.profile import profiles_of
 
 
 class Killed(BaseException):
@@ -61,14 +56,8 @@ def commit_always(patch) -> None:
 def train(grid, out: Path) -> SweepDir:
     """Train what a grid lacks under ``out``, as ``run_sweep`` does, without analysis."""
     directory, backend = SweepDir(out / grid.name), InProcessBackend()
-    points = make_points(grid)
-    prepare_for_run(directory, grid, points, Console(file=io.StringIO()))
-    missing = missing_points(directory, points)
-    if missing:
-        plan = continued_plan(
-            directory, grid, missing, profiles_of(grid, points), backend.request_capacity(grid.resources)()
-        )
-        prepare(directory, grid, points, plan)
+    plan = next_plan(directory, grid, backend)
+    if plan is not None:
         backend.run(directory, plan, grid, lambda _progress: None)
     return directory
 

@@ -8,15 +8,17 @@ import pytest
 from crash_support import Killed, dying, small, train
 from faults_support import GRID, Sweep, flip_a_byte
 from rich.console import Console
+from run_support import stored_plan
 from tests_support import commit_rows, point_end, rows_table
 
 from results.store.attempts import claim
 from results.store.commits import Commit, read_commit
 from results.store.ledger import read_ends
-from results.store.parts import valid_parts_by_pack, valid_parts_in, write_part
+from results.store.parts import valid_parts_in, write_part
 from results.store.paths import any_path
 from results.store.plan_file import read_plan
 from results.store.schema import row_schema
+from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows
 from search_spaces.errors import InputError
@@ -24,7 +26,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver import run
-from sweeper.driver.planning import plan_for, prepare
+from sweeper.driver.planning import plan_for, store_plan
 from sweeper.driver.run import run_sweep
 from sweeper.health import recovery
 from sweeper.health.verify import verify
@@ -163,14 +165,14 @@ def test_a_worker_left_behind_that_trains_a_dropped_pack_while_the_next_run_plan
     """Its points are in another pack by then, and are trained there too; they count once."""
     directory, before, now = SweepDir(tmp_path / "faults"), packs_of(2), packs_of(4)
     points = make_points(before)
-    prepare(directory, before, points, plan_for(before, points, profiles_of(before, points), workers=1))
+    stored_plan(directory, before, points, plan_for(before, points, profiles_of(before, points), workers=1))
     late = read_plan(directory).packs[0]
 
     def planned_meanwhile(*arguments):
         assert run_pack(str(directory.root), late.id, lambda _: None)
-        prepare(*arguments)
+        store_plan(*arguments)
 
-    monkeypatch.setattr(run, "prepare", planned_meanwhile)
+    monkeypatch.setattr(run, "store_plan", planned_meanwhile)
     account = run_sweep(now, tmp_path, InProcessBackend, None, Console(file=io.StringIO()))
     assert late.id not in {name.pack for name in valid_parts_in(directory)}
     assert account.missing == 0
@@ -182,10 +184,11 @@ def test_a_run_that_was_taken_over_while_it_was_frozen_deletes_nothing_of_the_ot
     directory = SweepDir(any_path(f"memory://sweeps/{secrets.token_hex(4)}/demo"))
     claim(directory, "k1")
     commit_rows(directory, rows_table(["p1"]), point_end("p1", Outcome.FAILED, why="ill"), finished=True)
-    held, listed = recovery._held(directory, valid_parts_by_pack(directory)), recovery.all_parts_in
+    held, listed = read_state(directory).footers_by_pack, recovery.all_parts_in
 
     def renew():
-        recovery.rewrite_pack(directory, held["k1"], row_schema(), ["p1"], {"p1": "k1"}, {})
+        table = recovery._Table(schema=row_schema(), defaults={}, owners={"p1": "k1"})
+        recovery.rewrite_pack(directory, held["k1"], ["p1"], table)
 
     def frozen(*pack):
         monkeypatch.setattr(recovery, "all_parts_in", listed)

@@ -22,11 +22,14 @@ from results.figures.paper.draw import paper_figure
 from results.store.files import names_in
 from results.store.parts import valid_parts_in
 from results.store.paths import ObjectPath, any_path
+from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.cli.status_view import show_status, watch
+from sweeper.cli.output import show
+from sweeper.cli.status_view import StatusView, watch
 from sweeper.driver.run import run_sweep
+from sweeper.health.status import disk_usage, status_of
 from sweeper.health.verify import verify
 from sweeper.tracking.mirror import mirror
 from sweeper.weights import load_model
@@ -85,10 +88,10 @@ def test_every_command_works_on_an_address(bucket, tmp_path, quiet):
     assert {c.what: c.files for c in found.checked} == {c.what: c.files for c in verify(local)[0].checked}
 
     out = Console(file=io.StringIO(), width=200)
-    show_status(directory.root, out, as_json=True)
+    show(StatusView(directory, status_of(read_state(directory)), disk_usage(directory)), console=out, as_json=True)
     status = json.loads(out.file.getvalue())
     assert (status["missing"], status["running"], status["bytes"]["rows"]) == (0, None, found.checked[1].bytes)
-    watch(directory.root, out, 0.1)
+    watch(directory, out, 0.1)
     _, written = paper_figure("2", [directory.root], None, {}, None)
     assert [str(path) for path in written if path.is_file()] == [str(path) for path in written]
     assert compare_sweeps(directory.root, local.root, None, tmp_path / "compared").contests

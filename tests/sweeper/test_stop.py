@@ -1,7 +1,8 @@
 """``stop: peaked`` from a grid to the report."""
 
+from run_support import show_plan
+
 from search_spaces.outcome import Outcome
-from sweeper.cli.plan_view import show_plan
 
 PEAKED = ("stop=peaked", "budget={rule: predicted, max: 4000}", "axes={eta: [0.3], lam: [0, 0.1, 0.2]}")
 

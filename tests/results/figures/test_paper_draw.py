@@ -14,7 +14,8 @@ from tests_support import SMALL
 from results.figures.paper.draw import paper_figure
 from results.store.sweep_dir import SweepDir
 from sweeper.cli.app import main
-from sweeper.cli.views import show_figures
+from sweeper.cli.figures_view import FiguresView
+from sweeper.cli.output import show
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,7 +62,7 @@ def test_another_folder_and_the_points_of_one_value(folder, tmp_path):
 
 def test_the_list_names_every_figure():
     console = Console(width=200, record=True, file=io.StringIO())
-    show_figures(console)
+    show(FiguresView(), console=console)
     text = console.export_text()
     for name in ("1a", "1b", "1c", "2", "2def", "3", "4", "5ab", "5c", *(f"S{k}" for k in range(1, 11))):
         assert any(line.split()[:1] == [name] for line in text.splitlines()), name

@@ -87,14 +87,14 @@ def test_an_end_that_says_less_than_ours_still_reads(sweep):
 
 def test_what_a_crash_may_take_back_is_not_settled(sweep):
     commit_rows(sweep, rows_table(["p1"]), point_end("p1"))
-    assert durable_ends(sweep) == {}
+    assert read_state(sweep).durable_ends == {}
     commit_rows(sweep, rows_table(["p2"]), point_end("p2"), sequence=1, checkpoint="k1-abc.pt")
     commit_rows(sweep, rows_table(["p3"]), point_end("p3"), sequence=2)
     commit_rows(sweep, rows_table(["q"], pack="k2"), point_end("q", pack="k2"), pack="k2", finished=True)
-    assert durable_ends(sweep).keys() == {"p1", "p2", "q"}
+    assert read_state(sweep).durable_ends.keys() == {"p1", "p2", "q"}
     commit_rows(sweep, rows_table([]), sequence=3, finished=True)
-    assert durable_ends(sweep) == read_ends(sweep)
-    assert durable_ends(sweep).keys() == {"p1", "p2", "p3", "q"}
+    assert read_state(sweep).durable_ends == read_ends(sweep)
+    assert read_state(sweep).durable_ends.keys() == {"p1", "p2", "p3", "q"}
 
 
 def test_a_reader_that_loses_its_parts_reads_again(sweep):

@@ -1,12 +1,13 @@
 import json
 
 import pytest
+from run_support import stored_plan
 
 from results.store.attempts import claim
 from results.store.plan_file import cached_plan, read_grid, read_plan
 from search_spaces.errors import InputError
 from search_spaces.points import make_points
-from sweeper.driver.planning import plan_for, prepare
+from sweeper.driver.planning import plan_for
 from trainables.profile import profiles_of
 
 
@@ -19,7 +20,7 @@ def prepared(tmp_path, small_grid):
         grid, directory = small_grid(*changes), SweepDir(tmp_path / "small")
         points = make_points(grid)
         plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
-        prepare(directory, grid, points, plan)
+        stored_plan(directory, grid, points, plan)
         return directory, grid, plan
 
     return make

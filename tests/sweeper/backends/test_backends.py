@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from results.store.ledger import read_ends
+from results.store.state import read_state
 from results.store.tables import read_rows
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper.driver.planning import missing_points
 
 MEASURED = ["train_acc", "test_acc", "train_loss", "test_loss", "weight_norm", "decay_time", "epoch", "step"]
 
@@ -82,4 +82,4 @@ def test_packs_that_fit_no_node_are_refused(small_grid, open_backend):
 def test_missing_points_are_those_without_an_end(train, small_grid):
     grid = small_grid()
     directory, _, _ = train(small_grid("axes.eta=[0.1]"))
-    assert {p.eta for p in missing_points(directory, make_points(grid))} == {0.3}
+    assert {p.eta for p in read_state(directory).missing(make_points(grid))} == {0.3}

@@ -8,13 +8,15 @@ import threading
 
 import pytest
 from rich.console import Console
+from run_support import stored_plan
 from tests_support import commit_rows, rows_table
 
 from results.store.attempts import claim
+from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from sweeper.cli.status_view import line, watch
-from sweeper.driver.planning import plan_for, prepare
+from sweeper.driver.planning import plan_for
 from sweeper.health.status import status_of
 from trainables.profile import profiles_of
 
@@ -44,7 +46,7 @@ def test_a_sweep_of_another_process_is_followed_to_its_end(running):
     while process.poll() is None and not (folder / "plan.json").is_file():
         ready.wait(0.05)
     said = io.StringIO()
-    watch(folder, Console(file=said, width=200), 0.1)
+    watch(SweepDir(folder), Console(file=said, width=200), 0.1)
     lines = said.getvalue().splitlines()
     assert lines[-2] == "followed 4/4 points"
     assert lines[-1].endswith("runs/followed/report.html")
@@ -61,7 +63,7 @@ def test_a_sweep_that_nobody_runs_is_told(running):
         threading.Event().wait(0.05)
     process.kill()
     process.wait()
-    status = status_of(folder)
+    status = status_of(read_state(SweepDir(folder)))
     assert status.missing
     assert "nobody runs it" in line(status)
     assert os.fspath(folder).endswith(status.sweep)
@@ -72,8 +74,8 @@ def test_the_time_that_is_left_is_less_by_what_packs_under_way_have_behind_them(
     grid = small_grid("budget={rule: fixed, constant: 1000}", "resources.pack=2")
     points, directory = make_points(grid), SweepDir(tmp_path / grid.name)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=1)
-    prepare(directory, grid, points, plan)
-    assert status_of(directory.root).eta_seconds is None
+    stored_plan(directory, grid, points, plan)
+    assert status_of(read_state(directory)).eta_seconds is None
     pack = plan.packs[0]
     steps, per_point = sum(p.cost.steps for p in plan.packs), pack.cost.steps / 2
     ids = [p.id for p in pack.points]
@@ -82,5 +84,5 @@ def test_the_time_that_is_left_is_less_by_what_packs_under_way_have_behind_them(
         rows = rows_table(ids, steps=[int(step)], pack=pack.id, seconds=seconds)
         commit_rows(directory, rows, pack=pack.id, sequence=number)
         pace = 2 * int(step) / seconds
-        assert status_of(directory.root).eta_seconds == pytest.approx((steps - 2 * int(step)) / pace, rel=1e-3)
-    assert "about " in line(status_of(directory.root))
+        assert status_of(read_state(directory)).eta_seconds == pytest.approx((steps - 2 * int(step)) / pace, rel=1e-3)
+    assert "about " in line(status_of(read_state(directory)))

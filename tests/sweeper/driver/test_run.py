@@ -2,10 +2,12 @@ import pandas as pd
 import pytest
 import yaml
 from faults_support import flip_a_byte
+from run_support import show_plan, stored_plan
 
 from results.analysis.segments import extra_axes
 from results.store.ledger import read_ends
 from results.store.plan_file import read_plan
+from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows
 from search_spaces.errors import InputError
@@ -13,7 +15,6 @@ from search_spaces.outcome import Outcome
 from search_spaces.reading.dump import to_yaml
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.cli.plan_view import show_plan
 from sweeper.driver import run
 from sweeper.health.verify import inspect
 from sweeper.weights import load_model
@@ -174,13 +175,13 @@ def test_a_smaller_grid_is_complete_when_its_own_points_are(sweep, small_grid):
 def test_a_sweep_without_an_end_can_be_analyzed(small_grid, tmp_path):
     from results.conclude import conclude
     from search_spaces.points import make_points
-    from sweeper.driver.planning import plan_for, prepare
+    from sweeper.driver.planning import plan_for
     from trainables.profile import profiles_of
 
     grid, directory = small_grid(), SweepDir(tmp_path / "small")
     points = make_points(grid)
-    prepare(directory, grid, points, plan_for(grid, points, profiles_of(grid, points), workers=1))
-    account = conclude(directory)
+    stored_plan(directory, grid, points, plan_for(grid, points, profiles_of(grid, points), workers=1))
+    account = conclude(read_state(directory))
     assert account.missing == 6
     assert "pass" not in {v.verdict for v in account.analysis.verdicts}
 
@@ -236,7 +237,7 @@ def test_weights_that_were_damaged_are_not_loaded(sweep, small_grid):
     flip_a_byte(path)
     with pytest.raises(InputError, match="damaged, its content is not what its name says"):
         load_model(directory.root, next(iter(account.ends)))
-    assert [fault.file for fault in inspect(directory).damage] == [f"weights/{path.name}"]
+    assert [fault.file for fault in inspect(read_state(directory)).damage] == [f"weights/{path.name}"]
 
 
 class _Asked(InProcessBackend):
@@ -259,7 +260,7 @@ class _Asked(InProcessBackend):
 
 def test_what_takes_time_to_answer_is_asked_before_the_sweep_is_put_in_order(sweep, small_grid, monkeypatch):
     backend, prepare_for_run = _Asked(), run.prepare_for_run
-    monkeypatch.setattr(run, "prepare_for_run", lambda *how: (backend.noted.append("in order"), prepare_for_run(*how)))
+    monkeypatch.setattr(run, "prepare_for_run", lambda *how: (backend.noted.append("in order"), prepare_for_run(*how))[1])
     sweep(small_grid(), lambda: backend)
     assert backend.noted == ["opened", "asked", "in order", "run", "closed"]
 

@@ -4,20 +4,22 @@ import pandas as pd
 import pytest
 from crash_support import Killed, changes, dying, small, train
 from faults_support import assert_same
+from run_support import repaired
 from tests_support import SMALL, commit_rows, point_end, rows_table
 
 from results.store.attempts import claim
 from results.store.commits import read_commit
-from results.store.ledger import give_up, read_ends, read_ledger
+from results.store.ledger import give_up, read_ends
 from results.store.part_names import missing_parts
 from results.store.parts import all_parts_in, read_part, superseded_parts, valid_parts_in, write_part
 from results.store.plan_file import read_plan, write_plan
+from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Cost, Pack, Plan
-from search_spaces.points import Point, make_points
-from sweeper.health.recovery import drop_stale_packs, prepare_for_run
+from search_spaces.points import Point
+from sweeper.health.recovery import drop_stale_packs
 from sweeper.worker import run_pack as worker
 from sweeper.worker.checkpoints import checkpoint_files, restart_of
 from trainables.train import start_training
@@ -52,7 +54,7 @@ def interrupted(reference, tmp_path):
 
 def put(directory, console, grid=GRID):
     with dying(directory):
-        prepare_for_run(directory, grid, make_points(grid), console)
+        repaired(directory, grid, console)
 
 
 def complete(directory, grid=GRID):
@@ -237,7 +239,7 @@ def test_a_pack_given_up_counts_as_failed_until_the_next_run_which_goes_on(inter
     (pack,) = {path.name.partition("-")[0] for path in checkpoint_files(interrupted)}
     ended = read_ends(interrupted)
     give_up(interrupted, pack, "its worker died 4 times: killed")
-    ledger = read_ledger(interrupted, packs)
+    ledger = read_state(interrupted).ledger
     lost = set(packs[pack]) - ended.keys()
     assert lost
     assert {p for p, e in ledger.items() if e.outcome is Outcome.FAILED} == lost
@@ -246,7 +248,7 @@ def test_a_pack_given_up_counts_as_failed_until_the_next_run_which_goes_on(inter
     kept = restart_of(interrupted, pack)
     complete(interrupted)
     assert not interrupted.given_up.exists()
-    assert read_ledger(interrupted, packs) == read_ends(interrupted)
+    assert read_state(interrupted).ledger == read_ends(interrupted)
     rows = read_rows(interrupted)
     attempts = rows[rows["pack"] == pack].groupby("step")["attempt"].max()
     assert attempts.loc[: kept.checkpoint.step].max() == 0  # nothing before its checkpoint was trained again
@@ -256,7 +258,7 @@ def test_a_pack_given_up_counts_as_failed_until_the_next_run_which_goes_on(inter
 
 def test_a_pack_given_up_that_the_plan_does_not_know_fails_no_point(interrupted):
     give_up(interrupted, "0123456789ab", "gone")
-    assert read_ledger(interrupted, read_plan(interrupted).pack_points) == read_ends(interrupted)
+    assert read_state(interrupted).ledger == read_ends(interrupted)
 
 
 def test_of_a_pack_that_no_plan_knows_what_another_has_trained_too_is_dropped_and_the_rest_stays_readable(tmp_path):
@@ -269,8 +271,8 @@ def test_of_a_pack_that_no_plan_knows_what_another_has_trained_too_is_dropped_an
     p1 = Point(id="p1", eta=1.0, lam=0.1, mu=0.0, seed=0, sigma_w=1.0, budget=4.0)
     packs = (Pack(id="k2", points=(p1,), cost=Cost()),)
     plan = Plan(packs=packs, chunks=(("k2",),), workers=1, work=1.0, makespan=1.0, bound=1.0)
-    write_plan(directory, [p1], plan, "cpu", GRID.resources)
-    drop_stale_packs(directory)
+    write_plan(directory, GRID, [p1], plan, earlier=None, begun={"k1", "k2"})
+    drop_stale_packs(read_state(directory))
     assert {point: end.pack for point, end in read_ends(directory).items()} == {"p1": "k2", "p2": "k1"}
     rows = read_rows(directory)
     assert rows.groupby("point", observed=True).size().to_dict() == {"p1": 3, "p2": 3}

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from run_support import stored_plan
 from servers_support import free_port
 from tests_support import SMALL
 from tracking_support import CREATED, GRID, START, add, begin, by_point, dump, end_of, make_rows, write_findings
@@ -25,12 +26,13 @@ from results.store.files import write_table, write_text
 from results.store.ledger import give_up
 from results.store.parts import write_part
 from results.store.schema import row_schema
+from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from sweeper.console import mask_secrets
-from sweeper.driver.planning import plan_for, prepare
+from sweeper.driver.planning import plan_for
 from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
@@ -427,12 +429,12 @@ def test_points_of_packs_that_were_given_up_are_counted_as_failed(tmp_path, empt
     directory, grid = SweepDir(tmp_path / "small"), load_grid(SMALL, "small.yaml", ["resources.pack=3"])
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=1)
-    prepare(directory, grid, points, plan)
+    stored_plan(directory, grid, points, plan)
     done, *others = plan.packs
     run_pack(str(directory.root), done.id, lambda _: None)
     for pack in others:
         give_up(directory, pack.id, "its worker died 4 times")
-    conclude(directory)
+    conclude(read_state(directory))
     mirror(directory, uri_of(directory), complete=False)
     metrics = by_point(uri_of(directory), "small")["parent"]["metrics"]
     counts = {name: float(metrics[f"points.{name}"][0][2]) for name in ("completed", "failed")}

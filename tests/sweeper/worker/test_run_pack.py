@@ -8,6 +8,7 @@ from crash_support import Killed, changes, dying, small, train, train_dying
 from faults_support import assert_same
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from run_support import stored_plan
 
 from results.store.commits import read_commit
 from results.store.ledger import read_ends
@@ -17,7 +18,7 @@ from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
-from sweeper.driver.planning import plan_for, prepare
+from sweeper.driver.planning import plan_for
 from sweeper.worker import run_pack as worker
 from sweeper.worker.pack_writer import MANY_PARTS
 from sweeper.worker.run_pack import run_pack
@@ -201,7 +202,7 @@ def test_of_very_many_workers_each_is_heard_of_less_often(tmp_path, monkeypatch)
         grid, heard = small(text=DIGITS), []
         directory, points = SweepDir(tmp_path / f"{workers}" / grid.name), make_points(grid)
         plan = plan_for(grid, points, profiles_of(grid, points), workers=1)
-        prepare(directory, grid, points, replace(plan, workers=workers))
+        stored_plan(directory, grid, points, replace(plan, workers=workers))
         run_pack(str(directory.root), plan.packs[0].id, heard.append)
         assert sum(len(p.ends) for p in heard) == 4
         counts.append(len(heard))

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 from faults_support import descendants, listeners
+from run_support import show_plan
 
 from search_spaces.errors import InputError
-from sweeper.cli.plan_view import show_plan
 
 pytestmark = pytest.mark.ray
 

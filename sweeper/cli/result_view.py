@@ -1,0 +1,90 @@
+"""The answer of ``sweeper run`` and ``sweeper analyze``."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from results.conclude import SweepResult
+from results.store.commits import PointEnd
+from results.store.sweep_dir import SweepDir
+from search_spaces.outcome import Outcome
+from sweeper.console import counted, short_path
+
+_MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
+WIDE = 110  # columns of a terminal from which the thresholds of the verdicts fit beside them
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """Verdicts, failures by cause, and the paths of report and table.
+
+    Attributes:
+        result: the result of the sweep.
+        directory: the sweep.
+        tracked: whether MLflow has it too.
+    """
+
+    result: SweepResult
+    directory: SweepDir
+    tracked: bool = False
+
+    def to_json(self) -> Mapping[str, object]:
+        """Outcomes and verdicts as a dict for ``json.dumps``."""
+        return {
+            "sweep": self.directory.name,
+            "outcomes": self.result.outcomes,
+            "missing": self.result.missing,
+            "verdicts": [verdict.to_json() for verdict in self.result.analysis.verdicts],
+        }
+
+    def print(self, console: Console) -> None:
+        """Print verdicts, failures, counts and paths."""
+        result, root = self.result, self.directory.root
+        self._print_verdicts(console)
+        _print_failures(result, self.directory, console)
+        counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(result.outcomes.items()))
+        missing = f", {result.missing:,} missing" if result.missing else ""
+        console.print(f"\n[bold]points[/]   {counts or 'none ended'}{missing}")
+        for label, path in {"report": root / "report.html", "table ": root / "rows"}.items():
+            console.print(f"[bold]{label}[/]   {escape(short_path(path))}", soft_wrap=True, highlight=False)
+        if self.tracked:
+            line = f"[bold]MLflow[/]   sweeper ui --out {escape(short_path(root.parent))}"
+            console.print(line, soft_wrap=True, highlight=False)
+
+    def _print_verdicts(self, console: Console) -> None:
+        verdicts = self.result.analysis.verdicts
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+        wide = console.width >= WIDE
+        for name in ("claim", "verdict", "value", "interval", *(["threshold"] if wide else [])):
+            table.add_column(name, no_wrap=True)
+        judged = [v for v in verdicts if v.value is not None]
+        for v in judged:
+            interval = "" if v.interval is None else f"\\[{v.interval[0]:.3g}, {v.interval[1]:.3g}]"
+            cells = [v.claim, _MARKS[v.verdict], f"{v.value:.3g}", interval]
+            table.add_row(*cells, *([v.threshold] if wide else []))
+        if judged:
+            console.print(table)
+        for v in judged:
+            if v.verdict != "pass":
+                console.print(f"[bold]{v.claim}[/]: {escape(v.why)}", soft_wrap=True, highlight=False)
+        if others := [v.claim for v in verdicts if v.value is None]:
+            line = f"[bold]not to be judged by these points[/] (the report says why): {', '.join(others)}"
+            console.print(line, soft_wrap=True, highlight=False)
+
+
+def _print_failures(result: SweepResult, directory: SweepDir, console: Console) -> None:
+    """Print each cause of failure and divergence once, with the number of its points and a log to read."""
+    by_cause: defaultdict[tuple[Outcome, str], list[PointEnd]] = defaultdict(list)
+    for end in result.ends.values():
+        if end.outcome in {Outcome.FAILED, Outcome.DIVERGED}:
+            by_cause[end.outcome, end.why].append(end)
+    for (outcome, why), ends in sorted(by_cause.items(), key=lambda item: -len(item[1])):
+        color = "red" if outcome is Outcome.FAILED else "yellow"
+        console.print(f"\n[{color}]{counted(len(ends), 'point')} {outcome}:[/] {escape(why)}", soft_wrap=True)
+        log = directory.logs / f"{ends[0].point}.txt"
+        if outcome is Outcome.FAILED and log.is_file():
+            console.print(f"  traceback: {escape(short_path(log))}", soft_wrap=True, highlight=False)

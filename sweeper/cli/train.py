@@ -1,0 +1,176 @@
+"""Commands that plan and train: ``plan``, ``run``, ``submit``, ``predict``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from results.store.paths import any_path
+from search_spaces.errors import InputError
+from search_spaces.sections.section import MAX_EPOCHS
+from sweeper.cli.options import (
+    STATUS_BAD_INPUT,
+    STATUS_DONE,
+    STATUS_FAILED,
+    Address,
+    BackendName,
+    GridFile,
+    Json,
+    Out,
+    Settings,
+    Tracking,
+    load,
+    sweep_folder,
+)
+from sweeper.cli.output import show
+from sweeper.cli.wiring import ray_backend, runner, stopped_in_order, tracking_of
+from sweeper.console import escaped, stderr
+
+
+def _plan(grid: GridFile, address: Address = None, settings: Settings = None) -> None:
+    """Show points, packs and cost of a grid, on this machine or on a cluster; nothing runs.
+
+    Example: [cyan]sweeper plan grids/digits.yaml --set budget.max=500[/]
+    """
+    from sweeper.cli.plan_view import PlanView
+    from sweeper.driver.estimate import estimate_run
+
+    chosen = load(grid, settings)
+    if address is None:
+        return show(PlanView(estimate_run(chosen)))
+    with closing(ray_backend(chosen, address)) as cluster:
+        return show(PlanView(estimate_run(chosen, cluster), on_cluster=True))
+
+
+def _run(
+    grid: GridFile,
+    out: Out = "runs",
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    backend: BackendName = "ray",
+    address: Address = None,
+    tracking_uri: Tracking = None,
+    settings: Settings = None,
+) -> None:
+    """Run a grid; run it again to continue. Trains exactly the points that are missing, then analyzes.
+
+    Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
+    """
+    from results.store.sweep_dir import SweepDir
+    from search_spaces.outcome import Outcome
+    from sweeper.cli.result_view import ResultView
+
+    chosen, sweeps = load(grid, settings, name), any_path(out)
+    root = sweep_folder(str(sweeps / chosen.name))
+    run_ = runner(sweeps, backend, address, tracking_uri)
+    with stopped_in_order(root):
+        result = run_(chosen)
+    show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
+    sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
+
+
+def _submit(
+    grid: GridFile,
+    out: Annotated[
+        str, typer.Option(help="Folder that all machines of the cluster share, or an address in an object store.")
+    ],
+    address: Annotated[str, typer.Option(help="The cluster's dashboard.")] = "http://127.0.0.1:8265",
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow as the cluster sees it: a URI, or 'none'.  [default: the cluster's own]")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Run a grid as a job of a Ray cluster: its driver lives there, this terminal may close.
+
+    Grid and Python code of your own travel; data and sweeper itself must be there. A token is read as Ray's own
+    commands read it (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token).
+
+    Example: [cyan]sweeper submit grids/digits.yaml --out s3://sweeps/runs --address http://127.0.0.1:8265[/]
+    """
+    from sweeper.backends.ray.submit import JobFailedError, submit_grid
+
+    chosen = load(grid, settings, name)
+
+    def accepted(job: str) -> None:
+        note = f"{job} is accepted; waiting until it trains (Ctrl-C leaves it to itself)"
+        stderr().print(note, soft_wrap=True, highlight=False)
+
+    try:
+        job = submit_grid(chosen, out, address, tracking_uri, accepted)
+    except JobFailedError as error:
+        stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
+        sys.exit(STATUS_BAD_INPUT)
+    console = Console()
+    for what, command in (
+        ("follow", f"sweeper watch {out.rstrip('/')}/{chosen.name}"),
+        ("output", f"ray job logs --follow --address {address} {job}"),
+        ("stop", f"ray job stop --address {address} {job}"),
+    ):
+        console.print(f"[bold]{what:8}[/] {escaped(command)}", highlight=False, soft_wrap=True)
+
+
+def _predict(
+    grid: GridFile,
+    budget: Annotated[list[float], typer.Option(help="Budget T of the run to come, in epochs. Repeatable.")],
+    share: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="About what the probe may cost, of one run at the longest budget; 0: --dry."
+        ),
+    ] = 0.1,
+    factor: Annotated[
+        float, typer.Option(min=0.1, max=10, help="λ_pred = FACTOR · c/T; the paper tries 2 at small λ (Figure S4).")
+    ] = 1.0,
+    dry: Annotated[
+        bool, typer.Option("--dry", help="No probe: a first guess, from what other sweeps have shown.")
+    ] = False,
+    verify_: Annotated[
+        bool, typer.Option("--verify", help="Then train at λ_pred and at a third and three times.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="In place of the grid's, for the sweeps that are made.")] = None,
+    out: Out = "runs",
+    backend: BackendName = "ray",
+    address: Address = None,
+    tracking_uri: Tracking = None,
+    settings: Settings = None,
+    json_: Json = False,
+) -> None:
+    """Predict the best λ for a budget from a short probe at large λ. The grid's own axis lam and budget do not matter.
+
+    Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
+    """
+    from results.store.sweep_dir import SweepDir
+    from sweeper.cli.forecast_view import ForecastView
+    from sweeper.predict.check import verify_forecast
+    from sweeper.predict.predict import guess
+    from sweeper.predict.predict import predict as predict_
+    from sweeper.predict.probe import PointsFailedError
+    from sweeper.tracking.live import LiveMirror
+
+    chosen, sweeps = load(grid, settings, name), any_path(out)
+    if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
+        raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
+    if dry or share == 0:
+        show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
+        return
+    run_ = runner(sweeps, backend, address, tracking_uri)
+    with stopped_in_order(sweeps):
+        try:
+            forecast = predict_(chosen, budget, share, sweeps, run_, factor=factor)
+            if verify_:
+                forecast = verify_forecast(chosen, forecast, sweeps, run_)
+        except PointsFailedError as error:
+            stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
+            sys.exit(STATUS_FAILED)
+        with LiveMirror(SweepDir(any_path(forecast.sweep)), tracking_of(tracking_uri, sweeps), stderr()) as mirror:
+            mirror.finish(complete=True)  # the page of the forecast beside the probe's report
+    show(ForecastView(forecast), as_json=json_)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"plan": _plan, "run": _run, "submit": _submit, "predict": _predict}

@@ -1,0 +1,86 @@
+"""The estimate of a run: its plan, its cost and its time, without running it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from search_spaces.errors import InputError
+from search_spaces.plan import Pack, Plan, Profile
+from search_spaces.points import make_points
+from search_spaces.recipe import Variant
+from search_spaces.sections.grid import Grid
+from sweeper.backends.capacity import Capacity, capacity_here
+from sweeper.backends.pace import Pace, measure_pace, seconds_of
+from sweeper.driver.planning import plan_for
+from sweeper.worker.memory_limits import sized
+from trainables.data.torchvision_sets import DataNotFoundError
+from trainables.profile import profiles_of
+
+if TYPE_CHECKING:
+    from sweeper.backends.ray.backend import RayBackend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A plan with what it costs.
+
+    Attributes:
+        grid: the grid.
+        plan: its points, packs and chunks.
+        profiles: sizes and cost of each variant of the trainable.
+        capacity: what there is to train on.
+        costliest: the pack of most FLOP, which was tried out.
+        pace: seconds of a step and a measurement of that pack; None if it was not tried out.
+        seconds: expected time of the training; None without a pace.
+        missing_data: why the sizes of the data are those published; empty if the data are there.
+        untried: why the pack could not be tried out on a cluster; empty if it was.
+    """
+
+    grid: Grid
+    plan: Plan
+    profiles: Mapping[Variant, Profile]
+    capacity: Capacity
+    costliest: Pack
+    pace: Pace | None
+    seconds: float | None
+    missing_data: str
+    untried: str
+
+
+def estimate_run(grid: Grid, cluster: "RayBackend | None" = None) -> Estimate:
+    """Plan a grid for this machine or for a cluster, and train its costliest pack for a second there.
+
+    Args:
+        grid: the grid.
+        cluster: where it would run; this machine if None.
+
+    Raises:
+        InputError: the grid cannot be planned.
+    """
+    points, missing_data = make_points(grid), ""
+    try:
+        profiles = profiles_of(grid, points)
+    except DataNotFoundError as error:
+        profiles, missing_data = profiles_of(grid, points, only_plan=True), str(error)
+    capacity = cluster.request_capacity(grid.resources)() if cluster else capacity_here(grid.resources)
+    plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
+    costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
+    pace, untried = None, ""
+    if cluster:
+        try:
+            pace = cluster.pace(grid, costliest)
+        except InputError as error:  # a plan is worth having without
+            untried = str(error)
+    elif not missing_data:
+        pace = measure_pace(grid, costliest)
+    return Estimate(
+        grid=grid,
+        plan=plan,
+        profiles=profiles,
+        capacity=capacity,
+        costliest=costliest,
+        pace=pace,
+        seconds=seconds_of(plan, costliest, pace) / grid.resources.processes_per_pack if pace else None,
+        missing_data=missing_data,
+        untried=untried,
+    )

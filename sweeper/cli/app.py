@@ -39,8 +39,9 @@ def _options(
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **inspect.COMMANDS, **publish.COMMANDS}
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
+_ORDER = ("plan", "run", "submit", "predict", "status", "watch", "verify", "analyze", "figure", "gallery", "compare")
+for _name in dict.fromkeys((*_ORDER, *_COMMANDS)):  # as ``--help`` lists them
+    app.command(_name)(_COMMANDS[_name])
 
 
 def main() -> None:

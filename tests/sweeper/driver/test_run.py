@@ -260,7 +260,9 @@ class _Asked(InProcessBackend):
 
 def test_what_takes_time_to_answer_is_asked_before_the_sweep_is_put_in_order(sweep, small_grid, monkeypatch):
     backend, prepare_for_run = _Asked(), run.prepare_for_run
-    monkeypatch.setattr(run, "prepare_for_run", lambda *how: (backend.noted.append("in order"), prepare_for_run(*how))[1])
+    monkeypatch.setattr(
+        run, "prepare_for_run", lambda *how: (backend.noted.append("in order"), prepare_for_run(*how))[1]
+    )
     sweep(small_grid(), lambda: backend)
     assert backend.noted == ["opened", "asked", "in order", "run", "closed"]
 

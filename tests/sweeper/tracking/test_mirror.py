@@ -359,7 +359,7 @@ def test_nothing_new_costs_no_request(sweep, monkeypatch):
     mirror_ = Mirror(sweep, uri_of(sweep))
     mirror_.sync()
     monkeypatch.setattr(tracked_run, "update", None)
-    monkeypatch.setattr("sweeper.tracking.mirror.durable_ends", None)
+    monkeypatch.setattr("sweeper.tracking.mirror.sweep_record", None)
     assert mirror_.sync() == 0
 
 

@@ -35,5 +35,31 @@ def test_the_readme_names_every_source_folder():
         assert f"{folder}/" in readme
 
 
+GENERATED = {"grid.md", "gallery.md"}  # from field docstrings and from records
+MOST_WORDS = 28
+
+
+def sentences(text):
+    """The sentences of a page: paragraphs, list items and table cells; code, links' addresses and headings apart."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"`[^`]*`", "code", text)
+    text = re.sub(r"^(#|>|\| ?-).*$", "", text, flags=re.MULTILINE)
+    blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) )|\||^\s*(?:[-*]|\d+\.) ", text, flags=re.MULTILINE)
+    for block in blocks:
+        for sentence in re.split(r"(?<=[.!?:;])\s+(?=[A-Z*`(\d])", " ".join(block.split())):
+            if len(sentence.split()) > 3:
+                yield sentence
+
+
+@pytest.mark.parametrize(
+    "document", [d for d in DOCUMENTS if d.name not in GENERATED and d.parent.name != "decisions"], ids=lambda p: p.name
+)
+def test_sentences_can_be_read_the_first_time(document):
+    lengths = [(len(s.split()), s) for s in sentences(document.read_text(encoding="utf-8"))]
+    long = [f"{words}: {sentence}" for words, sentence in lengths if words > MOST_WORDS]
+    assert len(long) <= 0.1 * len(lengths), "\n".join(long)
+
+
 def _anchor(heading):
     return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")

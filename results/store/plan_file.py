@@ -116,13 +116,6 @@ def _checked_id(id_: str) -> str:
     return id_
 
 
-@lru_cache(maxsize=4)
-def cached_plan(directory: SweepDir, _version: Hashable) -> tuple[Grid, PlanFile, dict[str, Pack]]:
-    """Grid, plan and packs by id; a worker reads them once for all the packs that it trains."""
-    plan = read_plan(directory)
-    return read_grid(directory), plan, {pack.id: pack for pack in plan.packs}
-
-
 def _to_json(file: PlanFile) -> dict[str, object]:
     packs = [{"id": p.id, "points": [q.id for q in p.points], "cost": _cost_to_json(p.cost)} for p in file.packs]
     return {

@@ -15,7 +15,7 @@ from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.planning import continued_plan, missing_points, prepare
 from sweeper.health.recovery import prepare_for_run
-from sweeper.worker import pack_writer
+from sweeper.worker import commit_timer
 from trainables.profile import profiles_of
 
 
@@ -54,8 +54,8 @@ def dying(directory: SweepDir, at: int | None = None):
 
 def commit_always(patch) -> None:
     """Commit at every measurement, whatever that costs."""
-    patch.setattr(pack_writer, "COST_SHARE", math.inf)
-    patch.setattr(pack_writer, "COMMIT_SHARE", 0.0)
+    patch.setattr(commit_timer, "COST_SHARE", math.inf)
+    patch.setattr(commit_timer, "COMMIT_SHARE", 0.0)
 
 
 def train(grid, out: Path) -> SweepDir:

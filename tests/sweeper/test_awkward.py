@@ -68,7 +68,7 @@ def test_a_point_that_failed_in_its_middle_is_trained_from_its_start(tmp_path, m
 
     def last_words(writer, point, error):
         if lost == "no room":
-            writer._recovery = writer._recovery.model_copy(update={"checkpoint_bytes": 0.0})
+            writer._log._max_checkpoint_bytes = 0.0
         fail(writer, point, error)
         raise Killed
 

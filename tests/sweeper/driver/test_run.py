@@ -17,7 +17,7 @@ from sweeper.cli.plan_view import show_plan
 from sweeper.driver import run
 from sweeper.health.verify import inspect
 from sweeper.weights import load_model
-from sweeper.worker.run_pack import device_name
+from sweeper.worker.torch_process import device_name
 from trainables.task import task_of
 
 

@@ -15,11 +15,14 @@ from results.store.parts import all_parts_in, valid_parts_in
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
+from search_spaces.plan import Cost, Pack
 from search_spaces.points import make_points
-from sweeper.worker import pack_writer, storage_retry
+from sweeper.worker import commit_log, storage_retry
+from sweeper.worker.attempt import Attempt
 from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_of
+from sweeper.worker.commit_timer import CommitTimer
 from sweeper.worker.pack_writer import PackWriter
-from sweeper.worker.row_buffer import RowBuffer, table_schema
+from sweeper.worker.row_buffer import table_schema
 from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.measurement import Ended, Measurement
 
@@ -62,12 +65,22 @@ def make_writer(tmp_path, small_grid, monkeypatch):
 
     def make(*changes, **options):
         grid = small_grid("recovery.commit_seconds=0", "axes={eta: [0.1], lam: [0.01, 0.1]}", *changes)
-        points, attempt = make_points(grid), claim(directory, "k1")
-        rows = RowBuffer(table_schema(points), {}, {"sweep": "demo", "pack": "k1", "attempt": attempt})
+        points, number = make_points(grid), claim(directory, "k1")
         restart = restart_of(directory, "k1")
-        writer = PackWriter(
-            directory, "k1", attempt, restart, rows=rows, grid=grid, device="cpu", notify=heard.append, **options
+        attempt = Attempt(
+            directory=directory,
+            grid=grid,
+            pack=Pack(id="k1", points=points, cost=Cost()),
+            number=number,
+            restart=restart,
+            points_at_a_time=restart.checkpoint.together,
+            schema=table_schema(points),
+            other_axes={},
+            device="cpu",
+            workers=1,
+            notify=heard.append,
         )
+        writer = PackWriter(attempt, **options)
         writer.begin(points)
         return writer, points
 
@@ -187,7 +200,7 @@ def refusing(monkeypatch):
     monkeypatch.setattr(storage_retry, "FIRST_WAIT", 0.001)
 
     def refuse(name, times, after=False):
-        real, left = getattr(pack_writer, name), [times]
+        real, left = getattr(commit_log, name), [times]
 
         def refused(*arguments, **options):
             result = real(*arguments, **options) if after or not left[0] else None
@@ -196,7 +209,7 @@ def refusing(monkeypatch):
                 raise OSError(28, "No space left on device")
             return result
 
-        monkeypatch.setattr(pack_writer, name, refused)
+        monkeypatch.setattr(commit_log, name, refused)
 
     return refuse
 
@@ -262,7 +275,7 @@ def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_
     writer.train_together(1)
     assert set(read_rows(make_writer.directory)["point"]) == {points[1].id}
     again, _ = make_writer()
-    assert (again.together, again.ended) == (1, {points[1].id})
+    assert (again.points_at_a_time, again.ended) == (1, {points[1].id})
     again.begin(points[:1])
     training = follow(again)
     add(again, training, 1, [0], acc=(0.25,))
@@ -309,11 +322,7 @@ def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_
         (1e6, 1e7, 0, 1e6),
     ],
 )
-def test_the_time_between_commits(tmp_path, small_grid, commit_seconds, elapsed, cost, interval):
-    grid, directory = small_grid(f"recovery.commit_seconds={commit_seconds}"), SweepDir(tmp_path)
-    rows = RowBuffer(table_schema(make_points(grid)), {}, {})
-    writer = PackWriter(
-        directory, "k1", 0, restart_of(directory, "k1"), rows=rows, grid=grid, device="", notify=lambda _: None
-    )
-    writer._before, writer._commit_cost = elapsed, cost
-    assert writer._interval() == pytest.approx(interval, rel=0.01, abs=0.1)
+def test_the_time_between_commits(commit_seconds, elapsed, cost, interval):
+    timer = CommitTimer(commit_seconds, elapsed)
+    timer._commit_cost = cost
+    assert timer.interval == pytest.approx(interval, rel=0.01, abs=0.1)

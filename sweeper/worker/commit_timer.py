@@ -1,0 +1,42 @@
+"""Time between the commits of a pack: often enough for a crash, seldom enough for the disk."""
+
+import time
+
+COMMIT_SHARE = 0.02  # of the time that a pack has taken: a month of commits is then some thousand files
+MOST_COMMIT_SECONDS = 600.0  # what a crash may cost at most
+COST_SHARE = 0.02  # of the time goes into writing
+
+
+class CommitTimer:
+    """Clock of a pack, which says when the next commit is due."""
+
+    def __init__(self, commit_seconds: float, seconds_before: float) -> None:
+        """Start the clock.
+
+        Args:
+            commit_seconds: minimum time between commits in seconds.
+            seconds_before: wall time that earlier attempts spent on the pack.
+        """
+        self._commit_seconds, self._seconds_before = commit_seconds, seconds_before
+        self._started = self._committed = time.monotonic()
+        self._commit_cost = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the pack so far, earlier attempts included."""
+        return self._seconds_before + time.monotonic() - self._started
+
+    @property
+    def interval(self) -> float:
+        """Seconds between commits."""
+        share = max(self._commit_seconds, min(COMMIT_SHARE * self.seconds, MOST_COMMIT_SECONDS))
+        return max(share, self._commit_cost / COST_SHARE)
+
+    def is_due(self, now: float) -> bool:
+        """Return whether a commit is due at ``now``, a time of ``time.monotonic``."""
+        return now - self._committed > self.interval
+
+    def record_commit(self, began: float) -> None:
+        """Note that a commit is done that began at ``began``, a time of ``time.monotonic``."""
+        self._committed = time.monotonic()
+        self._commit_cost = self._committed - began

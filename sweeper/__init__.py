@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoL2", "Dataset", "Task", "load_model", "predict_lambda"]
 
-_PLACES = {
+_MODULES = {
     "AutoL2": "trainables.auto_l2",
     "Dataset": "trainables.data",
     "Task": "trainables.task",
@@ -26,10 +26,10 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _PLACES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PLACES})
+    return sorted({*globals(), *_MODULES})

@@ -27,10 +27,10 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
         InputError: the sweep has no such point, or did not keep its weights.
     """
     directory = SweepDir(any_path(sweep))
-    grid, known = read_grid(directory), read_plan(directory).points
-    if point not in known:
+    grid, points = read_grid(directory), read_plan(directory).points
+    if point not in points:
         raise InputError(f"{directory.root}: no point {point}; 'points.parquet' has the ids.")
-    trainable = recipe_of(grid, known[point].variant).trainable
+    trainable = recipe_of(grid, points[point].variant).trainable
     files = weight_files(directory, point)
     if isinstance(trainable, OwnLoop | KernelTrainable) or not files:
         raise InputError(

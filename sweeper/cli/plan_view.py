@@ -33,7 +33,7 @@ def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None)
     """Points, packs and cost of a grid on this machine, or on a cluster, where a pack is tried out; nothing runs."""
     from sweeper.backends.pace import measure_pace, seconds_of
     from sweeper.driver.planning import plan_for
-    from sweeper.worker.memory_limits import sized
+    from sweeper.worker.memory_limits import size_packs
     from trainables.data.torchvision_sets import DataNotFoundError
     from trainables.profile import profiles_of
 
@@ -43,7 +43,7 @@ def show_plan(grid: Grid, console: Console, cluster: "RayBackend | None" = None)
     except DataNotFoundError as error:
         profiles, lacking = profiles_of(grid, points, only_plan=True), str(error)
     capacity = cluster.request_capacity(grid.resources)() if cluster else capacity_here(grid.resources)
-    plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
+    plan = plan_for(grid, points, size_packs(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
     if cluster:
         pace, untried = _pace_on(cluster, grid, costliest)

@@ -13,7 +13,7 @@ from search_spaces.reading.dump import to_yaml
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
 from sweeper.backends.capacity import Capacity
-from sweeper.worker.memory_limits import limited, sized
+from sweeper.worker.memory_limits import limit_packs, size_packs
 
 
 def missing_points(directory: SweepDir, points: Sequence[Point]) -> list[Point]:
@@ -27,7 +27,7 @@ def continued_plan(
 ) -> Plan:
     """The plan for what is missing: packs that have begun stay as they are, and all do where nothing has changed."""
     earlier, workers = earlier_plan(directory), capacity.workers
-    profiles = limited(directory, sized(profiles, capacity.pack_bytes))
+    profiles = limit_packs(directory, size_packs(profiles, capacity.pack_bytes))
     if earlier is None:
         return plan_for(grid, missing, profiles, workers)
     ids, begun, ends = {p.id for p in missing}, packs_begun(directory), read_ends(directory)

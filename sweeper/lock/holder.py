@@ -12,6 +12,8 @@ from results.store.paths import AnyPath
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
 
+# set by Ray in the driver of a job, whose workers have its code already
+RAY_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 DASHBOARD = "dashboard"  # in the metadata of a job
 
 
@@ -44,28 +46,31 @@ class Holder:
         return f"kill -INT {self.pid}" + (" there" if self.host != socket.gethostname() else "")
 
 
-def this_process() -> Holder:
+def current_holder() -> Holder:
     """The one that is to run a sweep from now on."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    job = {name: str(_job().get(key, "")) for name, key in (("job", "job_submission_id"), ("dashboard", DASHBOARD))}
-    return Holder(host=socket.gethostname(), pid=os.getpid(), since=since, **job)
+    metadata = _job_metadata()
+    return Holder(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        since=since,
+        job=str(metadata.get("job_submission_id", "")),
+        dashboard=str(metadata.get(DASHBOARD, "")),
+    )
 
 
-def _job() -> Mapping[str, object]:
+def _job_metadata() -> Mapping[str, object]:
     """What Ray knows of the job that this process is the driver of."""
     with suppress(KeyError, TypeError, ValueError):
-        metadata = json.loads(os.environ[JOB])["metadata"]
+        metadata = json.loads(os.environ[RAY_JOB_VARIABLE])["metadata"]
         return metadata if isinstance(metadata, dict) else {}
     return {}
 
 
-def taken(root: AnyPath, holder: Holder | None) -> InputError:
+def in_use_error(root: AnyPath, holder: Holder | None) -> InputError:
     """The refusal of a second run; None for a holder that has not said yet who it is."""
     who, stop = (str(holder), holder.stop) if holder else ("another process", "kill -INT PID")
     return InputError(
         f"{root}: this sweep is being run already, by {who}. Wait for it, stop it ({stop}), or give this run a name of "
         f"its own (--name {root.name}-2). 'sweeper status {root}' shows how far it is."
     )
-
-
-JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already

@@ -22,14 +22,14 @@ from results.store.files import create, names_in, write_bytes
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from sweeper.lock.holder import Holder, taken, this_process
+from sweeper.lock.holder import Holder, current_holder, in_use_error
 
-BEAT_SECONDS = 5.0
-LEASE_SECONDS = 30.0  # without a sign of life, after which a run is believed dead: six beats
+RENEWAL_SECONDS = 5.0
+LEASE_SECONDS = 30.0  # without a sign of life, after which a run is believed dead: six renewals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Holder(Holder):
+class _LeaseHolder(Holder):
     """What the object of a lease says; ``beat`` counts up while the run lives.
 
     ``where`` tells apart what counts processes alike: machines, and containers on them, may share a host name.
@@ -40,36 +40,36 @@ class _Holder(Holder):
     over: bool = False
 
     @property
-    def dead(self) -> bool:
+    def is_dead(self) -> bool:
         """Whether it was a process of this machine that is no more."""
-        return bool(self.where) and self.where == _where() and not Path(f"/proc/{self.pid}").exists()
+        return bool(self.where) and self.where == _process_namespace() and not Path(f"/proc/{self.pid}").exists()
 
 
-_HOLDER = TypeAdapter(_Holder)
+_HOLDER = TypeAdapter(_LeaseHolder)
 
 
 @contextmanager
-def leased(directory: SweepDir, console: Console | None) -> Iterator[None]:
+def hold_lease(directory: SweepDir, console: Console | None) -> Iterator[None]:
     """Hold a sweep of an object store while the block runs; the process ends if another takes it over meanwhile.
 
     Raises:
         InputError: another process holds it, or the store cannot say who was first.
     """
-    number = _take(directory, console)
-    me = _Holder(**asdict(this_process()), where=_where())
-    _say(directory, number, me)
+    number = _acquire(directory, console)
+    this_holder = _LeaseHolder(**asdict(current_holder()), where=_process_namespace())
+    _write_holder(directory, number, this_holder)
     done = threading.Event()
-    beats = threading.Thread(target=_beat, args=(directory, number, me, done), name="lease", daemon=True)
-    beats.start()
+    renewal = threading.Thread(target=_renew, args=(directory, number, this_holder, done), name="lease", daemon=True)
+    renewal.start()
     try:
         yield
     finally:
         done.set()
-        beats.join()
-        _say(directory, number, replace(me, over=True))
+        renewal.join()
+        _write_holder(directory, number, replace(this_holder, over=True))
 
 
-def _where() -> str:
+def _process_namespace() -> str:
     """The start of this machine and its namespace of process ids; empty where the system does not tell."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -80,21 +80,21 @@ def _where() -> str:
 
 def lease_holder(directory: SweepDir) -> str | None:
     """Who runs the sweep, in words; None if nobody does, or whoever did was on this machine and is dead."""
-    latest = _latest(directory)
-    said = _read(directory, latest) if latest else None
-    return None if said is None or said.over or said.dead else str(said)
+    number = _latest_number(directory)
+    holder = _read_holder(directory, number) if number else None
+    return None if holder is None or holder.over or holder.is_dead else str(holder)
 
 
-def _take(directory: SweepDir, console: Console | None) -> int:
+def _acquire(directory: SweepDir, console: Console | None) -> int:
     """A number above all others, as soon as nobody holds the sweep."""
-    latest = _latest(directory)
+    latest = _latest_number(directory)
     if latest:
-        _outwait(directory, latest, console)
+        _wait_until_dead(directory, latest, console)
     number = latest + 1
     try:
-        create(_object(directory, number))
+        create(_lease_path(directory, number))
     except FileExistsError:
-        raise taken(directory.root, None) from None
+        raise in_use_error(directory.root, None) from None
     _refuse_weak_store(directory, number)
     for name in names_in(directory.lock):
         if name.isdecimal() and int(name) < number:
@@ -102,26 +102,26 @@ def _take(directory: SweepDir, console: Console | None) -> int:
     return number
 
 
-def _outwait(directory: SweepDir, number: int, console: Console | None) -> None:
+def _wait_until_dead(directory: SweepDir, number: int, console: Console | None) -> None:
     """Wait until the holder is believed dead.
 
     Raises:
         InputError: it lives.
     """
-    first = said = _read(directory, number)
-    if said is not None and (said.over or said.dead):
+    first = holder = _read_holder(directory, number)
+    if holder is not None and (holder.over or holder.is_dead):
         return
     if console is not None:
-        who = str(said or "another process")
+        who = str(holder or "another process")
         console.print(f"waiting {LEASE_SECONDS:g} s for a sign of life of {who}", highlight=False, soft_wrap=True)
     until = time.monotonic() + LEASE_SECONDS
     while time.monotonic() < until:
-        time.sleep(min(1.0, BEAT_SECONDS))
-        said = _read(directory, number)
-        if said is not None and said.over:
+        time.sleep(min(1.0, RENEWAL_SECONDS))
+        holder = _read_holder(directory, number)
+        if holder is not None and holder.over:
             return
-        if said != first:
-            raise taken(directory.root, said)
+        if holder != first:
+            raise in_use_error(directory.root, holder)
 
 
 def _refuse_weak_store(directory: SweepDir, number: int) -> None:
@@ -131,7 +131,7 @@ def _refuse_weak_store(directory: SweepDir, number: int) -> None:
         InputError: it does.
     """
     try:
-        create(_object(directory, number))
+        create(_lease_path(directory, number))
     except FileExistsError:
         return
     raise InputError(
@@ -141,33 +141,33 @@ def _refuse_weak_store(directory: SweepDir, number: int) -> None:
     )
 
 
-def _beat(directory: SweepDir, number: int, me: _Holder, done: threading.Event) -> None:
-    while not done.wait(BEAT_SECONDS):
+def _renew(directory: SweepDir, number: int, this_holder: _LeaseHolder, done: threading.Event) -> None:
+    while not done.wait(RENEWAL_SECONDS):
         with suppress(OSError):  # a store that is away: nobody else gets at it either, or the higher number will tell
-            if _latest(directory) > number:
+            if _latest_number(directory) > number:
                 sys.stderr.write(f"error: {directory.root}: another run has taken this sweep over; this one ends.\n")
                 sys.stderr.flush()
                 os._exit(2)
-            me = replace(me, beat=me.beat + 1)
-            _say(directory, number, me)
+            this_holder = replace(this_holder, beat=this_holder.beat + 1)
+            _write_holder(directory, number, this_holder)
 
 
-def _latest(directory: SweepDir) -> int:
+def _latest_number(directory: SweepDir) -> int:
     """The highest number; 0 if there is none."""
     return max((int(name) for name in names_in(directory.lock) if name.isdecimal()), default=0)
 
 
-def _object(directory: SweepDir, number: int) -> AnyPath:
+def _lease_path(directory: SweepDir, number: int) -> AnyPath:
     return directory.lock / f"{number:06d}"
 
 
-def _say(directory: SweepDir, number: int, me: _Holder) -> None:
-    write_bytes(_object(directory, number), json.dumps(asdict(me)).encode())
+def _write_holder(directory: SweepDir, number: int, this_holder: _LeaseHolder) -> None:
+    write_bytes(_lease_path(directory, number), json.dumps(asdict(this_holder)).encode())
 
 
-def _read(directory: SweepDir, number: int) -> _Holder | None:
+def _read_holder(directory: SweepDir, number: int) -> _LeaseHolder | None:
     """What a holder says; None if it has not said anything yet."""
     try:
-        return _HOLDER.validate_json(_object(directory, number).read_bytes())
+        return _HOLDER.validate_json(_lease_path(directory, number).read_bytes())
     except (ValueError, FileNotFoundError):
         return None

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from results.store.sweep_dir import SweepDir, refuse_links
 from search_spaces.errors import InputError
-from sweeper.lock.holder import Holder, taken, this_process
-from sweeper.lock.lease import lease_holder, leased
+from sweeper.lock.holder import Holder, current_holder, in_use_error
+from sweeper.lock.lease import hold_lease, lease_holder
 
 _HOLDER = TypeAdapter(Holder)
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -38,16 +38,16 @@ def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None
         InputError: another process holds it; who, and since when.
     """
     refuse_links(directory)  # refuses what leads out of the folder before anything is written
-    with _flocked(directory, directory.root) if isinstance(directory.root, Path) else leased(directory, console):
+    with _flocked(directory, directory.root) if isinstance(directory.root, Path) else hold_lease(directory, console):
         yield
 
 
 @contextmanager
 def _flocked(directory: SweepDir, root: Path) -> Iterator[None]:
     lock = root / directory.lock.name
-    with _held(root, lock) as file:
+    with _open_locked(root, lock) as file:
         file.truncate(0)
-        file.write(json.dumps(asdict(this_process())))
+        file.write(json.dumps(asdict(current_holder())))
         file.flush()
         try:
             yield
@@ -58,7 +58,7 @@ def _flocked(directory: SweepDir, root: Path) -> Iterator[None]:
                 root.rmdir()
 
 
-def _held(root: Path, lock: Path) -> TextIO:
+def _open_locked(root: Path, lock: Path) -> TextIO:
     """The lock file, open and locked."""
     while True:
         root.mkdir(parents=True, exist_ok=True)
@@ -67,7 +67,7 @@ def _held(root: Path, lock: Path) -> TextIO:
             _lock(file)
         except BlockingIOError:
             with file:
-                raise taken(root, _read(file)) from None
+                raise in_use_error(root, _read_holder(file)) from None
         except OSError as error:
             file.close()
             if error.errno not in _NO_LOCKS:
@@ -110,11 +110,11 @@ def holder(directory: SweepDir) -> str | None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return str(_read(file) or "another process")
+            return str(_read_holder(file) or "another process")
     return None  # whoever signed was killed
 
 
-def _read(file: TextIO) -> Holder | None:
+def _read_holder(file: TextIO) -> Holder | None:
     """None while the holder is about to write who it is."""
     file.seek(0)
     try:

@@ -16,7 +16,7 @@ from search_spaces.points import values_elsewhere
 from search_spaces.sections.grid import Grid, Recovery
 from search_spaces.sections.section import AxisValue
 from sweeper.worker.checkpoints import Restart, restart_of
-from sweeper.worker.memory_limits import most_that_fit
+from sweeper.worker.memory_limits import read_point_limit
 from sweeper.worker.messages import Notify
 from sweeper.worker.row_buffer import table_schema
 from sweeper.worker.storage_retry import retry_storage
@@ -142,5 +142,5 @@ def _points_at_a_time(directory: SweepDir, pack: Pack, restart: Restart) -> int 
     """Return the limit in the checkpoint; a pack that starts anew keeps to what other workers found out."""
     if restart.checkpoint.together is not None or restart.checkpoint.training is not None:
         return restart.checkpoint.together
-    limit = most_that_fit(directory, pack.points[0].variant)
+    limit = read_point_limit(directory, pack.points[0].variant)
     return limit if limit is not None and limit < len(pack.points) else None

@@ -45,17 +45,17 @@ class Checkpoint:
 
 
 _CHECKPOINT = TypeAdapter(Checkpoint)
-_NAME = re.compile(rf"[0-9a-z]+-[0-9a-f]{{{DIGEST_LENGTH}}}\.pt")
+_FILE_NAME = re.compile(rf"[0-9a-z]+-[0-9a-f]{{{DIGEST_LENGTH}}}\.pt")
 
 
-def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most: float = math.inf) -> str | None:
+def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, max_bytes: float = math.inf) -> str | None:
     """Write a checkpoint whole or not at all.
 
     Args:
         directory: the sweep.
         pack: whose.
         checkpoint: the state.
-        most: bytes that the checkpoints of the sweep may take together.
+        max_bytes: bytes that the checkpoints of the sweep may take together.
 
     Returns:
         The name of its file; None, and nothing is written, if there is no room for it on the disk or in memory.
@@ -66,7 +66,7 @@ def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most
         content = buffer.getvalue()
     except (MemoryError, RuntimeError):  # no memory for a copy of the state; torch may say "unexpected pos"
         return None
-    if checkpoint_bytes(directory) + len(content) > most:
+    if checkpoint_bytes(directory) + len(content) > max_bytes:
         return None
     name = f"{pack}-{digest_of(content)}.pt"
     write_bytes(directory.checkpoints / name, content)
@@ -75,7 +75,7 @@ def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most
 
 def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
     """Read a checkpoint; None if it is gone, damaged, or not what a checkpoint holds. Runs nothing it contains."""
-    if not _NAME.fullmatch(name):  # one with a folder in it, say
+    if not _FILE_NAME.fullmatch(name):  # one with a folder in it, say
         return None
     try:
         content = (directory.checkpoints / name).read_bytes()
@@ -91,16 +91,16 @@ def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
 
 def checkpoint_files(directory: SweepDir, pack: str | None = None) -> list[AnyPath]:
     """The checkpoints of one pack or of all, by name."""
-    return [directory.checkpoints / name for name in _sizes(directory, "" if pack is None else f"{pack}-")]
+    return [directory.checkpoints / name for name in _checkpoint_sizes(directory, "" if pack is None else f"{pack}-")]
 
 
 def checkpoint_bytes(directory: SweepDir) -> int:
     """Bytes that the checkpoints of a sweep take."""
-    return sum(_sizes(directory).values())
+    return sum(_checkpoint_sizes(directory).values())
 
 
-def _sizes(directory: SweepDir, prefix: str = "") -> dict[str, int]:
-    return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if _NAME.fullmatch(name)}
+def _checkpoint_sizes(directory: SweepDir, prefix: str = "") -> dict[str, int]:
+    return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if _FILE_NAME.fullmatch(name)}
 
 
 NO_CHECKPOINT = Checkpoint()
@@ -132,8 +132,8 @@ def restart_after(directory: SweepDir, names: Sequence[PartName]) -> Restart:
     """The same of some parts of a pack, from the first on."""
     commits = read_commits(directory, names)
     for last in range(len(names), 0, -1):
-        named = commits[last - 1].checkpoint
-        checkpoint = load_checkpoint(directory, named) if named else None
+        name = commits[last - 1].checkpoint
+        checkpoint = load_checkpoint(directory, name) if name else None
         if checkpoint is not None or commits[last - 1].finished:
             ends = [end for commit in commits[:last] for end in commit.ends]
             return Restart(

@@ -2,9 +2,9 @@
 
 import time
 
-COMMIT_SHARE = 0.02  # of the time that a pack has taken: a month of commits is then some thousand files
-MOST_COMMIT_SECONDS = 600.0  # what a crash may cost at most
-COST_SHARE = 0.02  # of the time goes into writing
+INTERVAL_SHARE = 0.02  # of the time that a pack has taken: a month of commits is then some thousand files
+MAX_COMMIT_INTERVAL_SECONDS = 600.0  # what a crash may cost at most
+WRITING_SHARE = 0.02  # of the time goes into writing
 
 
 class CommitTimer:
@@ -29,8 +29,8 @@ class CommitTimer:
     @property
     def interval(self) -> float:
         """Seconds between commits."""
-        share = max(self._commit_seconds, min(COMMIT_SHARE * self.seconds, MOST_COMMIT_SECONDS))
-        return max(share, self._commit_cost / COST_SHARE)
+        share = max(self._commit_seconds, min(INTERVAL_SHARE * self.seconds, MAX_COMMIT_INTERVAL_SECONDS))
+        return max(share, self._commit_cost / WRITING_SHARE)
 
     def is_due(self, now: float) -> bool:
         """Return whether a commit is due at ``now``, a time of ``time.monotonic``."""

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from results.store.commits import PointEnd
 from results.store.sweep_dir import SweepDir
 
+MINIMUM_HEARTBEAT_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
+WORKERS_AT_FULL_RATE = 100.0  # of more it is less often: each costs the driver 4 ms, and storage a look
+MAX_HEARTBEAT_SECONDS = 10.0  # who is asked to stop has 25 s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackReport:
@@ -32,12 +36,18 @@ class PackReport:
 Notify = Callable[[PackReport], None]
 
 
-def wait_with_heartbeat(seconds: float, directory: SweepDir, why: PackReport, notify: Notify) -> None:
-    """Wait, unless the run is to stop; every second the driver hears ``why``, a sign of life."""
+def heartbeat_seconds(workers: int) -> float:
+    """Seconds between two signs of life of each of so many workers."""
+    slowdown = max(1.0, workers / WORKERS_AT_FULL_RATE)
+    return min(MINIMUM_HEARTBEAT_SECONDS * slowdown, MAX_HEARTBEAT_SECONDS)
+
+
+def wait_with_heartbeat(seconds: float, directory: SweepDir, report: PackReport, notify: Notify) -> None:
+    """Wait, unless the run is to stop; every second the driver hears ``report``, a sign of life."""
     until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0 and not stop_requested(directory):
-        notify(why)
-        time.sleep(min(left, 1.0))
+    while (remaining := until - time.monotonic()) > 0 and not stop_requested(directory):
+        notify(report)
+        time.sleep(min(remaining, 1.0))
 
 
 def stop_requested(directory: SweepDir) -> bool:

@@ -23,7 +23,7 @@ from trainables.peaked import peak_of, record_if_best
 from trainables.task import cause_of
 from trainables.train import Training
 
-MANY_PARTS = 16  # more are put into one when the pack is done: reading a file costs as much as 10,000 rows
+MAX_PARTS_WHEN_FINISHED = 16  # more are put into one when the pack is done: reading a file costs as much as 10,000 rows
 
 
 class PackWriter:
@@ -45,8 +45,8 @@ class PackWriter:
         self.ended = set(attempt.restart.ended)
         self.points_at_a_time = attempt.points_at_a_time
         self._attempt, self._device = attempt, device_name(attempt.device)
-        fixed = {"sweep": attempt.directory.name, "pack": attempt.pack.id, "attempt": attempt.number}
-        self._rows = RowBuffer(attempt.schema, attempt.other_axes, fixed)
+        constants = {"sweep": attempt.directory.name, "pack": attempt.pack.id, "attempt": attempt.number}
+        self._rows = RowBuffer(attempt.schema, attempt.other_axes, constants)
         self._log, self._reporter = CommitLog(attempt), Reporter(attempt, report_seconds)
         self._timer = CommitTimer(attempt.grid.recovery.commit_seconds, checkpoint.seconds)
         self._records = {id_: [(acc, s) for acc, s in kept] for id_, kept in checkpoint.records.items()}
@@ -62,7 +62,7 @@ class PackWriter:
         self._points, self._training, self._step = points, None, 0
         self._records = {p.id: self._records.get(p.id, []) for p in points}
 
-    def follow(self, training: Training, step: int) -> None:
+    def attach(self, training: Training, step: int) -> None:
         """Expect measurements from ``training``, which has taken ``step`` steps, and report it."""
         self._training, self._step = training, step
         self._report()
@@ -90,7 +90,7 @@ class PackWriter:
         self._end(point, Outcome.FAILED, cause_of(error))
         self.commit()
 
-    def train_together(self, points_at_a_time: int) -> None:
+    def restart_open_points(self, points_at_a_time: int) -> None:
         """Restart the points that have not ended, at most ``points_at_a_time`` together from now on."""
         self._training = None  # its state may be that of half a step
         self.commit()
@@ -109,7 +109,7 @@ class PackWriter:
         """Finish the pack: commit and report what is left. A finished pack needs no checkpoint."""
         self._training, self._finished = None, True
         self.commit()
-        if self._log.part_count > MANY_PARTS:
+        if self._log.part_count > MAX_PARTS_WHEN_FINISHED:
             self._compact()
         self._report(left=True)
 
@@ -139,8 +139,8 @@ class PackWriter:
         """Return the present state; None if training cannot go on from it."""
         open_points = self._open_points()
         state = self._training_state() if open_points else None
-        between_groups = self.points_at_a_time is not None and not open_points
-        if self._finished or (state is None and not between_groups):
+        between_trainings = self.points_at_a_time is not None and not open_points
+        if self._finished or (state is None and not between_trainings):
             return None
         return Checkpoint(
             points=[p.id for p in self._points] if state is not None else [],

@@ -10,8 +10,8 @@ from search_spaces.points import Point
 from search_spaces.recipe import recipe_of
 from sweeper.worker.attempt import Attempt, begin_attempt
 from sweeper.worker.checkpoints import NO_CHECKPOINT
-from sweeper.worker.memory_limits import note_too_many
-from sweeper.worker.messages import Notify, stop_requested
+from sweeper.worker.memory_limits import record_too_many_points
+from sweeper.worker.messages import Notify, heartbeat_seconds, stop_requested
 from sweeper.worker.pack_writer import PackWriter
 from sweeper.worker.storage_retry import StorageRefusedError
 from sweeper.worker.torch_process import training_settings
@@ -20,18 +20,15 @@ from trainables.pack.follow import follow
 from trainables.pack.group import SINGLE_PROCESS, Group, TorchGroup
 from trainables.train import Training, start_training
 
-PULSE_SECONDS = 1.0  # a worker hears that it is to stop, and shows that it lives, at least so often
-ALL_PULSES = 100.0  # of all workers together, of more it is less often: each costs the driver 4 ms, and storage a look
-LONGEST_PULSE = 10.0  # seconds; who is asked to stop has 25
-
-
-def pulse_of(workers: int) -> float:
-    """Seconds between two signs of life of each of so many workers."""
-    return min(PULSE_SECONDS * max(1.0, workers / ALL_PULSES), LONGEST_PULSE)
-
 
 def run_pack(
-    root: str, pack_id: str, notify: Notify, threads: int = 1, group: Group = SINGLE_PROCESS, *, crowded: bool = False
+    root: str,
+    pack_id: str,
+    notify: Notify,
+    threads: int = 1,
+    group: Group = SINGLE_PROCESS,
+    *,
+    out_of_memory: bool = False,
 ) -> bool:
     """Train the points of a pack that have not ended yet and store their rows.
 
@@ -41,7 +38,7 @@ def run_pack(
         notify: called about once a second and at the end.
         threads: CPU threads of this process.
         group: the processes that train them, which this one leads.
-        crowded: whether the worker before had to go since its machine ran out of memory.
+        out_of_memory: whether the worker before had to go since its machine ran out of memory.
 
     Returns:
         False if another worker has the pack by now.
@@ -52,7 +49,7 @@ def run_pack(
     directory = SweepDir(any_path(root))
     try:
         with training_settings(threads):
-            _PackRun(begin_attempt(directory, pack_id, notify), group).run(halve=crowded)
+            _PackRun(begin_attempt(directory, pack_id, notify), group).run(halve=out_of_memory)
     except OvertakenError:
         return False
     except StorageRefusedError:
@@ -72,10 +69,10 @@ class _PackRun:
 
     def __init__(self, attempt: Attempt, group: Group) -> None:
         self._attempt, self._group = attempt, group
-        self._pulse = pulse_of(attempt.workers)
+        self._heartbeat_seconds = heartbeat_seconds(attempt.workers)
         self._checkpoint = attempt.restart.checkpoint  # to resume from, once
-        self._writer = PackWriter(attempt, self._pulse)
-        self._asked = time.monotonic()
+        self._writer = PackWriter(attempt, self._heartbeat_seconds)
+        self._stop_checked = time.monotonic()
 
     def run(self, *, halve: bool) -> None:
         """Train until every point has ended, or the run is to stop.
@@ -115,11 +112,11 @@ class _PackRun:
             recipe = recipe_of(self._attempt.grid, points[0].variant)
             training = start_training(points, recipe, self._attempt.device, self._group)
             step = self._resume(training, points)
-            measurements = training.measurements(self._pulse)
+            measurements = training.measurements(self._heartbeat_seconds)
         except (Exception, SystemExit) as error:
             self._handle_error(points, error)
             return True
-        self._writer.follow(training, step)
+        self._writer.attach(training, step)
         while True:
             try:
                 measurement = next(measurements)
@@ -151,18 +148,18 @@ class _PackRun:
         elif out_of_memory(error):
             self._halve(len(points))
         else:
-            self._writer.train_together(1)
+            self._writer.restart_open_points(1)
 
     def _halve(self, count: int) -> None:
         """Continue with half of ``count`` points at a time, and tell the other workers."""
         directory, variant = self._attempt.directory, self._attempt.pack.points[0].variant
-        self._attempt.retry(lambda: note_too_many(directory, variant, count))
-        self._writer.train_together(count // 2)
+        self._attempt.retry(lambda: record_too_many_points(directory, variant, count))
+        self._writer.restart_open_points(count // 2)
 
     def _stop_requested(self) -> bool:
         """Return whether the run is to stop; look at the disk about once a heartbeat."""
         directory = self._attempt.directory
-        if time.monotonic() - self._asked < max(self._pulse, directory.poll_seconds):
+        if time.monotonic() - self._stop_checked < max(self._heartbeat_seconds, directory.poll_seconds):
             return False
-        self._asked = time.monotonic()
+        self._stop_checked = time.monotonic()
         return stop_requested(directory)

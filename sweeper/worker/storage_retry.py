@@ -9,7 +9,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Recovery
 from sweeper.worker.messages import Notify, PackReport, stop_requested, wait_with_heartbeat
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts to write while storage refuses
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 60.0  # seconds between attempts to write while storage refuses
 _Result = TypeVar("_Result")
 
 
@@ -25,7 +25,7 @@ def retry_storage(
     Raises:
         StorageRefusedError: it still does when patience is over, or the run is to stop.
     """
-    began, wait = time.monotonic(), FIRST_WAIT
+    began, wait = time.monotonic(), FIRST_WAIT_SECONDS
     while True:
         try:
             size_of(directory.plan)  # where storage is away, an empty folder must not be taken for the sweep's
@@ -35,4 +35,4 @@ def retry_storage(
             if waited + wait > recovery.storage_seconds or stop_requested(directory):
                 raise StorageRefusedError(f"storage refused for {waited:.0f} s: {error}") from error
             wait_with_heartbeat(wait, directory, PackReport(pack=pack, waiting=f"storage refuses: {error}"), notify)
-            wait = min(2 * wait, LONGEST_WAIT)
+            wait = min(2 * wait, MAX_WAIT_SECONDS)

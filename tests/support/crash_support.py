@@ -54,8 +54,8 @@ def dying(directory: SweepDir, at: int | None = None):
 
 def commit_always(patch) -> None:
     """Commit at every measurement, whatever that costs."""
-    patch.setattr(commit_timer, "COST_SHARE", math.inf)
-    patch.setattr(commit_timer, "COMMIT_SHARE", 0.0)
+    patch.setattr(commit_timer, "WRITING_SHARE", math.inf)
+    patch.setattr(commit_timer, "INTERVAL_SHARE", 0.0)
 
 
 def train(grid, out: Path) -> SweepDir:

@@ -90,7 +90,7 @@ def make_writer(tmp_path, small_grid, monkeypatch):
 
 def follow(writer, step=0):
     training = Counting()
-    writer.follow(training, step)
+    writer.attach(training, step)
     return training
 
 
@@ -145,7 +145,7 @@ def test_the_driver_hears_of_every_step_and_end_once(make_writer):
     assert [p.left for p in heard] == [False] * (len(heard) - 1) + [True]
 
 
-@pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "train_together"])
+@pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "restart_open_points"])
 def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
     writer, points = make_writer()
     training = follow(writer)
@@ -158,7 +158,7 @@ def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
         "fail": lambda: writer.fail(points[0], raised()),
         "finish": writer.finish,
         "pause": writer.pause,
-        "train_together": lambda: writer.train_together(1),
+        "restart_open_points": lambda: writer.restart_open_points(1),
     }
     with pytest.raises(OvertakenError):
         actions[again]()
@@ -197,7 +197,7 @@ def test_without_room_for_a_checkpoint_rows_are_committed_all_the_same(make_writ
 @pytest.fixture
 def refusing(monkeypatch):
     """Makes a function of the writer raise an OSError so many times, before or after it has done its work."""
-    monkeypatch.setattr(storage_retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(storage_retry, "FIRST_WAIT_SECONDS", 0.001)
 
     def refuse(name, times, after=False):
         real, left = getattr(commit_log, name), [times]
@@ -272,7 +272,7 @@ def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_
     training = follow(writer)
     add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
     add(writer, training, 2, [0, 1], ends=(ended(1),))
-    writer.train_together(1)
+    writer.restart_open_points(1)
     assert set(read_rows(make_writer.directory)["point"]) == {points[1].id}
     again, _ = make_writer()
     assert (again.points_at_a_time, again.ended) == (1, {points[1].id})
@@ -290,7 +290,7 @@ def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_
 
 def test_an_error_before_anything_was_committed_is_remembered_too(make_writer):
     writer, _ = make_writer()
-    writer.train_together(1)
+    writer.restart_open_points(1)
     assert restart_of(make_writer.directory, "k1").checkpoint.together == 1
     assert len(read_rows(make_writer.directory)) == 0
 
@@ -300,7 +300,7 @@ def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_
     writer, points = make_writer()
     training = follow(writer)
     add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
-    writer.train_together(1)
+    writer.restart_open_points(1)
     writer.begin(points[:1])
     training = follow(writer)
     add(writer, training, 1, [0], acc=(0.5,), ends=(ended(0),))

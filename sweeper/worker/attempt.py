@@ -1,4 +1,4 @@
-"""One attempt at a pack: everything that a worker reads before it trains."""
+"""One attempt at a pack: all that a worker reads before it trains."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -114,7 +114,7 @@ def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify) -> Attempt:
     def current_plan() -> CachedPlan:
         return cached_plan(directory, version_of(directory.plan))
 
-    # The number first: a run that plans anew takes one for every pack that it drops, so this one will know.
+    # The number first: a run that plans anew claims one for every pack that it drops, so this attempt will notice.
     number = retry(lambda: claim(directory, pack_id, new=pack_id not in current_plan().file.begun), Recovery())
     plan = retry(current_plan, Recovery())
     if pack_id not in plan.packs:
@@ -139,7 +139,7 @@ def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify) -> Attempt:
 
 
 def _points_at_a_time(directory: SweepDir, pack: Pack, restart: Restart) -> int | None:
-    """Return the limit in the checkpoint; a pack that starts anew keeps to what other workers found out."""
+    """Return the limit in the checkpoint; without a training to resume, the limit that other workers found."""
     if restart.checkpoint.together is not None or restart.checkpoint.training is not None:
         return restart.checkpoint.together
     limit = read_point_limit(directory, pack.points[0].variant)

@@ -1,14 +1,18 @@
-"""Time between the commits of a pack: often enough for a crash, seldom enough for the disk."""
+"""Timer that says when a pack commits next: often enough for a crash, rarely enough for the disk."""
 
 import time
 
-INTERVAL_SHARE = 0.02  # of the time that a pack has taken: a month of commits is then some thousand files
-MAX_COMMIT_INTERVAL_SECONDS = 600.0  # what a crash may cost at most
-WRITING_SHARE = 0.02  # of the time goes into writing
+INTERVAL_SHARE = 0.02  # interval over the time that a pack has taken: a month of commits is some thousand files
+MAX_COMMIT_INTERVAL_SECONDS = 600.0  # the most that a crash may cost
+WRITING_SHARE = 0.02  # maximum share of the time that goes into writing
 
 
 class CommitTimer:
-    """Clock of a pack, which says when the next commit is due."""
+    """Clock of a pack that says when the next commit is due.
+
+    The interval is ``INTERVAL_SHARE`` of the time that the pack has taken, between the grid's ``commit_seconds`` and
+    ``MAX_COMMIT_INTERVAL_SECONDS``. It grows if a commit takes so long that writing would exceed ``WRITING_SHARE``.
+    """
 
     def __init__(self, commit_seconds: float, seconds_before: float) -> None:
         """Start the clock.

@@ -23,11 +23,11 @@ from trainables.peaked import peak_of, record_if_best
 from trainables.task import cause_of
 from trainables.train import Training
 
-MAX_PARTS_WHEN_FINISHED = 16  # more are put into one when the pack is done: reading a file costs as much as 10,000 rows
+MAX_PARTS_WHEN_FINISHED = 16  # a finished pack with more is compacted: reading a file costs as much as 10,000 rows
 
 
 class PackWriter:
-    """Collects the measurements of an attempt, commits them and reports them to the driver.
+    """Writer of an attempt: collects measurements, commits them and reports to the driver.
 
     Attributes:
         ended: ids of the points that have ended.
@@ -38,7 +38,7 @@ class PackWriter:
         """Continue after the restart of ``attempt``.
 
         Args:
-            attempt: the attempt whose measurements come.
+            attempt: the attempt whose measurements are collected.
             report_seconds: seconds between reports to the driver.
         """
         checkpoint = attempt.restart.checkpoint
@@ -101,12 +101,12 @@ class PackWriter:
             self.commit()
 
     def pause(self) -> None:
-        """Leave in the middle: commit and report, for a later attempt to go on."""
+        """Leave before the pack is finished: commit and report, so that a later attempt can continue."""
         self.commit()
         self._report(left=True)
 
     def finish(self) -> None:
-        """Finish the pack: commit and report what is left. A finished pack needs no checkpoint."""
+        """Finish the pack: commit and report the rest. A finished pack needs no checkpoint."""
         self._training, self._finished = None, True
         self.commit()
         if self._log.part_count > MAX_PARTS_WHEN_FINISHED:
@@ -131,12 +131,12 @@ class PackWriter:
         self._log.clean_up()
 
     def _save_checkpoint(self) -> str | None:
-        """Write a checkpoint; return its name, or None if there is no state to go on from or no room for it."""
+        """Write a checkpoint; return its name, or None if there is no state to continue from or no room for it."""
         checkpoint = self._checkpoint()
         return None if checkpoint is None else self._log.save_checkpoint(checkpoint)
 
     def _checkpoint(self) -> Checkpoint | None:
-        """Return the present state; None if training cannot go on from it."""
+        """Return the present state; None if training cannot continue from it."""
         open_points = self._open_points()
         state = self._training_state() if open_points else None
         between_trainings = self.points_at_a_time is not None and not open_points
@@ -161,7 +161,7 @@ class PackWriter:
             return None
 
     def _open_points(self) -> list[Point]:
-        """Return the points under way that have not ended."""
+        """Return the points in training that have not ended."""
         return [p for p in self._points if p.id not in self.ended]
 
     def _save_weights(self, member: int) -> None:
@@ -172,12 +172,14 @@ class PackWriter:
             self._attempt.retry(lambda: save_weights(directory, point, weights))
 
     def _add_rows(self, measurement: Measurement) -> None:
+        """Buffer the rows of a measurement, and record each accuracy that is the best of its point so far."""
         self._rows.add(self._timer.seconds, measurement)
         values = measurement.values
         for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
             record_if_best(self._records[self._points[m].id], float(acc), float(s))
 
     def _end(self, point: Point, outcome: Outcome, why: str) -> None:
+        """Record the end of a point, to be committed and reported next."""
         record = self._records.get(point.id)
         best, kappa = peak_of(record, self._attempt.grid.analysis.tolerance) if record else (None, None)
         end = PointEnd(

@@ -8,7 +8,7 @@ from sweeper.worker.messages import PackReport
 
 
 class Reporter:
-    """Counts steps and ends of a pack and reports them to the driver, each end once."""
+    """Reporter of a pack: counts steps, and sends them to the driver with the ends of points, each end once."""
 
     def __init__(self, attempt: Attempt, interval: float) -> None:
         """Continue after the steps that the restart of ``attempt`` counts.

@@ -1,4 +1,4 @@
-"""What a worker does with one pack: train it and commit its rows. The same under every backend."""
+"""Entry of a worker: train one pack and commit its rows, the same under every backend."""
 
 import time
 from collections.abc import Sequence
@@ -33,18 +33,19 @@ def run_pack(
     """Train the points of a pack that have not ended yet and store their rows.
 
     Args:
-        root: the sweep directory.
-        pack_id: a pack of its ``plan.json``.
-        notify: called about once a second and at the end.
-        threads: CPU threads of this process.
-        group: the processes that train them, which this one leads.
-        out_of_memory: whether the worker before had to go since its machine ran out of memory.
+        root: address of the sweep directory.
+        pack_id: id of a pack in its ``plan.json``.
+        notify: sends a report to the driver; called about once a second and at the end.
+        threads: number of CPU threads of this process.
+        group: the processes that train the points together. This process leads them.
+        out_of_memory: whether the previous worker was ended because its machine ran out of memory. If so, half as many
+            points train at a time.
 
     Returns:
-        False if another worker has the pack by now.
+        False if another worker has taken the pack over, else True.
 
     Raises:
-        StorageRefusedError: it has waited for storage as long as the grid says.
+        StorageRefusedError: storage refused longer than the grid allows.
     """
     directory = SweepDir(any_path(root))
     try:
@@ -53,29 +54,29 @@ def run_pack(
     except OvertakenError:
         return False
     except StorageRefusedError:
-        if not stop_requested(directory):  # else what is not committed is trained again by the next run
+        if not stop_requested(directory):  # if it is to stop, the next run trains again what is not committed
             raise
     return True
 
 
 def assist_pack(group: TorchGroup, threads: int = 1) -> None:
-    """Help the leader of ``group``, which runs the pack, until it is done."""
+    """Train as a member of ``group`` until its leader, which runs the pack, is done."""
     with training_settings(threads):
         follow(group)
 
 
 class _PackRun:
-    """Trains the points of one attempt, in as many groups as memory and errors ask for."""
+    """Training of one attempt: all points together, or fewer at a time after errors and where memory is short."""
 
     def __init__(self, attempt: Attempt, group: Group) -> None:
         self._attempt, self._group = attempt, group
         self._heartbeat_seconds = heartbeat_seconds(attempt.workers)
-        self._checkpoint = attempt.restart.checkpoint  # to resume from, once
+        self._checkpoint = attempt.restart.checkpoint  # resumed from once
         self._writer = PackWriter(attempt, self._heartbeat_seconds)
         self._stop_checked = time.monotonic()
 
     def run(self, *, halve: bool) -> None:
-        """Train until every point has ended, or the run is to stop.
+        """Train until every point has ended or the run is to stop.
 
         Args:
             halve: whether to train half as many points at a time as the checkpoint says, from their start.
@@ -104,8 +105,8 @@ class _PackRun:
     def _train(self, points: Sequence[Point]) -> bool:
         """Train ``points`` together to their ends; return False if the run is to stop before.
 
-        If that raises, each trains alone from its start, so that the error stays with the point it belongs to; half of
-        them at a time if there was no memory for all.
+        If their code raises, each point trains alone from its start, so that the error stays with the point that it
+        belongs to. If there was no memory for all of them, half of them train at a time.
         """
         self._writer.begin(points)
         try:
@@ -122,18 +123,19 @@ class _PackRun:
                 measurement = next(measurements)
             except StopIteration:
                 return True
-            except (Exception, SystemExit) as error:  # a point's own outcome, not the end of the sweep
+            except (Exception, SystemExit) as error:  # this is the outcome of a point, not the end of the sweep
                 self._handle_error(points, error)
                 return True
-            self._writer.add(measurement)  # its own errors, storage that is gone say, are the worker's: it dies of them
+            self._writer.add(measurement)  # errors of the writer, such as lost storage, end the worker
             if self._stop_requested() and self._has_open_points():
                 return False
 
     def _has_open_points(self) -> bool:
+        """Return whether a point of the pack has not ended."""
         return any(p.id not in self._writer.ended for p in self._attempt.pack.points)
 
     def _resume(self, training: Training, points: Sequence[Point]) -> int:
-        """Load the checkpoint if it is of these points, once; return the number of steps they have taken."""
+        """Load the checkpoint once, if it belongs to these points; return the steps that they have taken."""
         checkpoint, self._checkpoint = self._checkpoint, NO_CHECKPOINT
         if checkpoint.training is None or list(checkpoint.points) != [p.id for p in points]:
             return 0

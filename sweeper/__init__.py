@@ -1,7 +1,8 @@
-"""Sweeps of learning rate, L2 coefficient and budget; and what of them is of use in anyone's training script.
+"""Sweeps of learning rate, L2 coefficient and budget, and the parts of them that a training script can use.
 
-``from sweeper import predict_lambda, Task, Dataset, AutoL2``: each is imported when it is first asked for, so that
-``import sweeper`` needs neither torch nor a second.
+The names in ``__all__`` are the public interface, for example ``from sweeper import predict_lambda, Task, Dataset,
+AutoL2``. Each is imported when it is first accessed, so that ``import sweeper`` needs neither torch nor a second.
+Everything else here belongs to the command line and may change. No module of this package may be imported here eagerly.
 """
 
 from importlib import import_module
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoL2", "Dataset", "Task", "load_model", "predict_lambda"]
 
-_PLACES = {
+_MODULES = {
     "AutoL2": "trainables.auto_l2",
     "Dataset": "trainables.data",
     "Task": "trainables.task",
@@ -26,10 +27,16 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _PLACES:
+    """Import a public name when it is first accessed.
+
+    Raises:
+        AttributeError: the package has no such name.
+    """
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PLACES})
+    """Return all names, those not imported yet included."""
+    return sorted({*globals(), *_MODULES})

@@ -1,4 +1,4 @@
-"""The trained model of a point, for a script or notebook of one's own."""
+"""Trained model of a point, for scripts and notebooks."""
 
 import io
 from pathlib import Path
@@ -17,20 +17,20 @@ from trainables.task import task_of
 
 
 def load_model(sweep: str | Path, point: str) -> nn.Module:
-    """The model of a point with the weights that it had at its end, on the CPU, in evaluation mode.
+    """Load the model of a point with its final weights, on the CPU, in evaluation mode.
 
     Args:
-        sweep: the sweep directory.
-        point: id, as in the column ``point`` of every table.
+        sweep: path or address of the sweep directory.
+        point: id of the point, as in the column ``point`` of every table.
 
     Raises:
-        InputError: the sweep has no such point, or did not keep its weights.
+        InputError: the sweep has no such point, did not keep its weights, or their file is damaged.
     """
     directory = SweepDir(any_path(sweep))
-    grid, known = read_grid(directory), read_plan(directory).points
-    if point not in known:
+    grid, points = read_grid(directory), read_plan(directory).points
+    if point not in points:
         raise InputError(f"{directory.root}: no point {point}; 'points.parquet' has the ids.")
-    trainable = recipe_of(grid, known[point].variant).trainable
+    trainable = recipe_of(grid, points[point].variant).trainable
     files = weight_files(directory, point)
     if isinstance(trainable, OwnLoop | KernelTrainable) or not files:
         raise InputError(

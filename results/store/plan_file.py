@@ -2,10 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -125,13 +124,6 @@ def _checked_id(id_: str) -> str:
     if not re.fullmatch(r"[0-9a-z]{1,64}", id_):
         raise ValueError(f"{id_!r} is no id")
     return id_
-
-
-@lru_cache(maxsize=4)
-def cached_plan(directory: SweepDir, _version: Hashable) -> tuple[Grid, PlanFile, dict[str, Pack]]:
-    """Grid, plan and packs by id; a worker reads them once for all the packs that it trains."""
-    plan = read_plan(directory)
-    return read_grid(directory), plan, {pack.id: pack for pack in plan.packs}
 
 
 def _to_json(file: PlanFile) -> dict[str, object]:

@@ -72,7 +72,7 @@ def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
 def ray_backend(grid: Grid, address: str | None) -> RayBackend:
     """A Ray of this machine, or a cluster, to which the code goes that the grid names."""
     from sweeper.backends.ray.code_bundle import code_bundle
-    from sweeper.lock.holder import JOB
+    from sweeper.lock.holder import RAY_JOB_VARIABLE
 
     try:
         from sweeper.backends.ray.backend import RayBackend
@@ -82,7 +82,7 @@ def ray_backend(grid: Grid, address: str | None) -> RayBackend:
         ) from None
     if address is None:
         return RayBackend()
-    if JOB in os.environ:
+    if RAY_JOB_VARIABLE in os.environ:
         # Ray makes the folder of a job anew where another node shares it: who is in the old one is nowhere.
         os.chdir(os.sep)
         return RayBackend(address)

@@ -12,7 +12,7 @@ from search_spaces.sections.grid import Grid
 from sweeper.backends.capacity import Capacity, capacity_here
 from sweeper.backends.pace import Pace, measure_pace, seconds_of
 from sweeper.driver.planning import plan_for
-from sweeper.worker.memory_limits import sized
+from sweeper.worker.memory_limits import size_packs
 from trainables.data.torchvision_sets import DataNotFoundError
 from trainables.profile import profiles_of
 
@@ -63,7 +63,7 @@ def estimate_run(grid: Grid, cluster: "RayBackend | None" = None) -> Estimate:
     except DataNotFoundError as error:
         profiles, missing_data = profiles_of(grid, points, only_plan=True), str(error)
     capacity = cluster.request_capacity(grid.resources)() if cluster else capacity_here(grid.resources)
-    plan = plan_for(grid, points, sized(profiles, capacity.pack_bytes), capacity.workers)
+    plan = plan_for(grid, points, size_packs(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
     pace, untried = None, ""
     if cluster:

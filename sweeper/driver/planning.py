@@ -13,7 +13,7 @@ from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
 from sweeper.backends.capacity import Capacity
 from sweeper.driver.spec import RunSpec
-from sweeper.worker.memory_limits import limited, sized
+from sweeper.worker.memory_limits import limit_packs, size_packs
 
 NOTHING_TO_TRAIN = Plan(packs=(), chunks=(), workers=0, work=0.0, makespan=0.0, bound=0.0)
 
@@ -27,7 +27,7 @@ def continued_plan(spec: RunSpec, state: SweepState, capacity: Capacity) -> Plan
         capacity: what there is to train on.
     """
     missing = state.missing(spec.points)
-    profiles = limited(spec.directory, sized(spec.profiles, capacity.pack_bytes))
+    profiles = limit_packs(spec.directory, size_packs(spec.profiles, capacity.pack_bytes))
     kept = _kept_packs(spec, state, {point.id for point in missing}, capacity.workers)
     return plan_for(spec.grid, missing, profiles, capacity.workers, kept)
 

@@ -1,4 +1,4 @@
-"""Who runs a sweep, as its lock or lease says, and how to stop that run."""
+"""Holder of a sweep, as its lock or lease names it, and the command that stops it."""
 
 import json
 import os
@@ -12,17 +12,21 @@ from results.store.paths import AnyPath
 from search_spaces.errors import InputError
 from search_spaces.yaml_text import printable
 
-DASHBOARD = "dashboard"  # in the metadata of a job
+# Ray sets this variable in the driver of a job, whose workers have its code already.
+RAY_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+DASHBOARD = "dashboard"  # key in the metadata of a job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A process that runs a sweep.
+    """Process that runs a sweep.
 
     Attributes:
-        since: ISO 8601.
-        job: id of the Ray job whose driver it is; empty if of none.
-        dashboard: of the cluster, as whoever submitted the job sees it.
+        host: name of its machine.
+        pid: process id on that machine.
+        since: start of the run, ISO 8601 in UTC.
+        job: id of the Ray job whose driver this process is; empty if there is none.
+        dashboard: address of the dashboard of the cluster, as the user who submitted the job sees it.
     """
 
     host: str
@@ -32,40 +36,44 @@ class Holder:
     dashboard: str = ""
 
     def __str__(self) -> str:
+        """Return process, machine, job and start in words."""
         job = f" (Ray job {printable(self.job)})" if self.job else ""
         return f"process {self.pid} on {printable(self.host)}{job} since {printable(self.since)}"
 
     @property
     def stop(self) -> str:
-        """The command that stops it in good order."""
+        """Command that stops the run in good order."""
         if self.job:
             address = f"--address {printable(self.dashboard)} " if self.dashboard else ""
             return f"ray job stop {address}{printable(self.job)}"
         return f"kill -INT {self.pid}" + (" there" if self.host != socket.gethostname() else "")
 
 
-def this_process() -> Holder:
-    """The one that is to run a sweep from now on."""
+def current_holder() -> Holder:
+    """Return this process as the holder of a sweep from now on."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    job = {name: str(_job().get(key, "")) for name, key in (("job", "job_submission_id"), ("dashboard", DASHBOARD))}
-    return Holder(host=socket.gethostname(), pid=os.getpid(), since=since, **job)
+    metadata = _job_metadata()
+    return Holder(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        since=since,
+        job=str(metadata.get("job_submission_id", "")),
+        dashboard=str(metadata.get(DASHBOARD, "")),
+    )
 
 
-def _job() -> Mapping[str, object]:
-    """What Ray knows of the job that this process is the driver of."""
+def _job_metadata() -> Mapping[str, object]:
+    """Return the metadata of the Ray job whose driver this process is; empty if there is none."""
     with suppress(KeyError, TypeError, ValueError):
-        metadata = json.loads(os.environ[JOB])["metadata"]
+        metadata = json.loads(os.environ[RAY_JOB_VARIABLE])["metadata"]
         return metadata if isinstance(metadata, dict) else {}
     return {}
 
 
-def taken(root: AnyPath, holder: Holder | None) -> InputError:
-    """The refusal of a second run; None for a holder that has not said yet who it is."""
+def in_use_error(root: AnyPath, holder: Holder | None) -> InputError:
+    """Return the error that refuses a second run; ``holder`` is None if it has not written who it is yet."""
     who, stop = (str(holder), holder.stop) if holder else ("another process", "kill -INT PID")
     return InputError(
         f"{root}: this sweep is being run already, by {who}. Wait for it, stop it ({stop}), or give this run a name of "
         f"its own (--name {root.name}-2). 'sweeper status {root}' shows how far it is."
     )
-
-
-JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray in the driver of a job, whose workers have its code already

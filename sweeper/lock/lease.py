@@ -1,8 +1,9 @@
-"""One run at a time in an object store, which has no locks: a lease. See docs/durability.md.
+"""Lease of a sweep in an object store, which has no locks: one run at a time. See docs/durability.md.
 
-Who runs a sweep has a number that no other has, ``lock/NNNNNN``, and writes that object anew every few seconds. The
-highest number counts. It may be taken over from when it says that its run is over, or has not been written anew for
-long enough; a run that was overtaken, since it was frozen say, sees the higher number and ends.
+The process that runs a sweep has a number that no other process has, ``lock/NNNNNN``, and rewrites that object every
+few seconds. The highest number counts. Another process may take the sweep over when the object says that its run is
+over, or when it has not been rewritten for long enough. A run that was overtaken, for example because it was frozen,
+sees the higher number and ends.
 """
 
 import json
@@ -22,17 +23,20 @@ from results.store.files import create, names_in, write_bytes
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
-from sweeper.lock.holder import Holder, taken, this_process
+from sweeper.lock.holder import Holder, current_holder, in_use_error
 
-BEAT_SECONDS = 5.0
-LEASE_SECONDS = 30.0  # without a sign of life, after which a run is believed dead: six beats
+RENEWAL_SECONDS = 5.0
+LEASE_SECONDS = 30.0  # a run without a sign of life for so long, six renewals, is believed dead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Holder(Holder):
-    """What the object of a lease says; ``beat`` counts up while the run lives.
+class _LeaseHolder(Holder):
+    """Content of the object of a lease.
 
-    ``where`` tells apart what counts processes alike: machines, and containers on them, may share a host name.
+    Attributes:
+        where: identity of the process namespace. Machines, and containers on them, may share a host name.
+        beat: number of renewals, which counts up while the run lives.
+        over: whether the run is over.
     """
 
     where: str
@@ -40,61 +44,69 @@ class _Holder(Holder):
     over: bool = False
 
     @property
-    def dead(self) -> bool:
-        """Whether it was a process of this machine that is no more."""
-        return bool(self.where) and self.where == _where() and not Path(f"/proc/{self.pid}").exists()
+    def is_dead(self) -> bool:
+        """Whether the holder was a process of this machine that does not exist any more."""
+        return bool(self.where) and self.where == _process_namespace() and not Path(f"/proc/{self.pid}").exists()
 
 
-_HOLDER = TypeAdapter(_Holder)
+_HOLDER = TypeAdapter(_LeaseHolder)
 
 
 @contextmanager
-def leased(directory: SweepDir, console: Console | None) -> Iterator[None]:
-    """Hold a sweep of an object store while the block runs; the process ends if another takes it over meanwhile.
+def hold_lease(directory: SweepDir, console: Console | None) -> Iterator[None]:
+    """Hold a sweep of an object store while the block runs; end this process if another takes the sweep over.
+
+    Args:
+        directory: the sweep.
+        console: shows what the process waits for; None for silence.
 
     Raises:
-        InputError: another process holds it, or the store cannot say who was first.
+        InputError: another process holds the sweep, or the store cannot tell which process was first.
     """
-    number = _take(directory, console)
-    me = _Holder(**asdict(this_process()), where=_where())
-    _say(directory, number, me)
+    number = _acquire(directory, console)
+    this_holder = _LeaseHolder(**asdict(current_holder()), where=_process_namespace())
+    _write_holder(directory, number, this_holder)
     done = threading.Event()
-    beats = threading.Thread(target=_beat, args=(directory, number, me, done), name="lease", daemon=True)
-    beats.start()
+    renewal = threading.Thread(target=_renew, args=(directory, number, this_holder, done), name="lease", daemon=True)
+    renewal.start()
     try:
         yield
     finally:
         done.set()
-        beats.join()
-        _say(directory, number, replace(me, over=True))
+        renewal.join()
+        _write_holder(directory, number, replace(this_holder, over=True))
 
 
-def _where() -> str:
-    """The start of this machine and its namespace of process ids; empty where the system does not tell."""
+def _process_namespace() -> str:
+    """Return this machine's boot id and namespace of process ids; empty if the system does not tell."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no path, but pid:[4026531836]
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - not a path, but pid:[4026531836]
     except OSError:
         return ""
 
 
 def lease_holder(directory: SweepDir) -> str | None:
-    """Who runs the sweep, in words; None if nobody does, or whoever did was on this machine and is dead."""
-    latest = _latest(directory)
-    said = _read(directory, latest) if latest else None
-    return None if said is None or said.over or said.dead else str(said)
+    """Return the process that runs the sweep, in words.
+
+    Returns:
+        None if there is none, or if it was a process of this machine that is dead.
+    """
+    number = _latest_number(directory)
+    holder = _read_holder(directory, number) if number else None
+    return None if holder is None or holder.over or holder.is_dead else str(holder)
 
 
-def _take(directory: SweepDir, console: Console | None) -> int:
-    """A number above all others, as soon as nobody holds the sweep."""
-    latest = _latest(directory)
+def _acquire(directory: SweepDir, console: Console | None) -> int:
+    """Take a number above all others as soon as no process holds the sweep, and return it."""
+    latest = _latest_number(directory)
     if latest:
-        _outwait(directory, latest, console)
+        _wait_until_dead(directory, latest, console)
     number = latest + 1
     try:
-        create(_object(directory, number))
+        create(_lease_path(directory, number))
     except FileExistsError:
-        raise taken(directory.root, None) from None
+        raise in_use_error(directory.root, None) from None
     _refuse_weak_store(directory, number)
     for name in names_in(directory.lock):
         if name.isdecimal() and int(name) < number:
@@ -102,36 +114,38 @@ def _take(directory: SweepDir, console: Console | None) -> int:
     return number
 
 
-def _outwait(directory: SweepDir, number: int, console: Console | None) -> None:
+def _wait_until_dead(directory: SweepDir, number: int, console: Console | None) -> None:
     """Wait until the holder is believed dead.
 
     Raises:
-        InputError: it lives.
+        InputError: the holder lives.
     """
-    first = said = _read(directory, number)
-    if said is not None and (said.over or said.dead):
+    first = holder = _read_holder(directory, number)
+    if holder is not None and (holder.over or holder.is_dead):
         return
     if console is not None:
-        who = str(said or "another process")
+        who = str(holder or "another process")
         console.print(f"waiting {LEASE_SECONDS:g} s for a sign of life of {who}", highlight=False, soft_wrap=True)
     until = time.monotonic() + LEASE_SECONDS
     while time.monotonic() < until:
-        time.sleep(min(1.0, BEAT_SECONDS))
-        said = _read(directory, number)
-        if said is not None and said.over:
+        time.sleep(min(1.0, RENEWAL_SECONDS))
+        holder = _read_holder(directory, number)
+        if holder is not None and holder.over:
             return
-        if said != first:
-            raise taken(directory.root, said)
+        if holder != first:
+            raise in_use_error(directory.root, holder)
 
 
 def _refuse_weak_store(directory: SweepDir, number: int) -> None:
-    """Ask the store for what everything here rests on: that it does not create what is there.
+    """Refuse a store that overwrites an object when it is asked to create it only if absent.
+
+    All locking here depends on this condition.
 
     Raises:
-        InputError: it does.
+        InputError: the store overwrote an object.
     """
     try:
-        create(_object(directory, number))
+        create(_lease_path(directory, number))
     except FileExistsError:
         return
     raise InputError(
@@ -141,33 +155,34 @@ def _refuse_weak_store(directory: SweepDir, number: int) -> None:
     )
 
 
-def _beat(directory: SweepDir, number: int, me: _Holder, done: threading.Event) -> None:
-    while not done.wait(BEAT_SECONDS):
-        with suppress(OSError):  # a store that is away: nobody else gets at it either, or the higher number will tell
-            if _latest(directory) > number:
+def _renew(directory: SweepDir, number: int, this_holder: _LeaseHolder, done: threading.Event) -> None:
+    """Renew the lease until ``done`` is set; end this process with status 2 if another run has a higher number."""
+    while not done.wait(RENEWAL_SECONDS):
+        with suppress(OSError):  # the store is away: others cannot reach it either, or their higher number will show
+            if _latest_number(directory) > number:
                 sys.stderr.write(f"error: {directory.root}: another run has taken this sweep over; this one ends.\n")
                 sys.stderr.flush()
                 os._exit(2)
-            me = replace(me, beat=me.beat + 1)
-            _say(directory, number, me)
+            this_holder = replace(this_holder, beat=this_holder.beat + 1)
+            _write_holder(directory, number, this_holder)
 
 
-def _latest(directory: SweepDir) -> int:
-    """The highest number; 0 if there is none."""
+def _latest_number(directory: SweepDir) -> int:
+    """Return the highest number; 0 if there is none."""
     return max((int(name) for name in names_in(directory.lock) if name.isdecimal()), default=0)
 
 
-def _object(directory: SweepDir, number: int) -> AnyPath:
+def _lease_path(directory: SweepDir, number: int) -> AnyPath:
     return directory.lock / f"{number:06d}"
 
 
-def _say(directory: SweepDir, number: int, me: _Holder) -> None:
-    write_bytes(_object(directory, number), json.dumps(asdict(me)).encode())
+def _write_holder(directory: SweepDir, number: int, this_holder: _LeaseHolder) -> None:
+    write_bytes(_lease_path(directory, number), json.dumps(asdict(this_holder)).encode())
 
 
-def _read(directory: SweepDir, number: int) -> _Holder | None:
-    """What a holder says; None if it has not said anything yet."""
+def _read_holder(directory: SweepDir, number: int) -> _LeaseHolder | None:
+    """Return what a holder has written; None if it has not written anything yet."""
     try:
-        return _HOLDER.validate_json(_object(directory, number).read_bytes())
+        return _HOLDER.validate_json(_lease_path(directory, number).read_bytes())
     except (ValueError, FileNotFoundError):
         return None

@@ -1,4 +1,4 @@
-"""One run at a time: the lock of a sweep directory."""
+"""Lock of a sweep directory: one run at a time."""
 
 import errno
 import fcntl
@@ -16,8 +16,8 @@ from rich.console import Console
 
 from results.store.sweep_dir import SweepDir, refuse_links
 from search_spaces.errors import InputError
-from sweeper.lock.holder import Holder, taken, this_process
-from sweeper.lock.lease import lease_holder, leased
+from sweeper.lock.holder import Holder, current_holder, in_use_error
+from sweeper.lock.lease import hold_lease, lease_holder
 
 _HOLDER = TypeAdapter(Holder)
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -27,39 +27,40 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None]:
     """Hold the sweep while the block runs.
 
-    In a folder the lock belongs to the open file (flock), so that the system gives it back however this process ends.
+    In a folder the lock belongs to the open file (flock), so that the system releases it however this process ends.
     In an object store it is a lease.
 
     Args:
         directory: the sweep.
-        console: is told what is waited for.
+        console: shows what the process waits for; None for silence.
 
     Raises:
-        InputError: another process holds it; who, and since when.
+        InputError: another process holds the sweep. The message says which, and since when.
     """
-    refuse_links(directory)  # refuses what leads out of the folder before anything is written
-    with _flocked(directory, directory.root) if isinstance(directory.root, Path) else leased(directory, console):
+    refuse_links(directory)  # before anything is written: a link may lead out of the folder
+    with _flocked(directory, directory.root) if isinstance(directory.root, Path) else hold_lease(directory, console):
         yield
 
 
 @contextmanager
 def _flocked(directory: SweepDir, root: Path) -> Iterator[None]:
+    """Hold the lock file of a folder, with this process named in it, while the block runs."""
     lock = root / directory.lock.name
-    with _held(root, lock) as file:
+    with _open_locked(root, lock) as file:
         file.truncate(0)
-        file.write(json.dumps(asdict(this_process())))
+        file.write(json.dumps(asdict(current_holder())))
         file.flush()
         try:
             yield
         finally:
             file.truncate(0)
-            if list(root.iterdir()) == [lock]:  # nothing came of it: leave no trace
+            if list(root.iterdir()) == [lock]:  # the run wrote nothing: leave no trace
                 lock.unlink()
                 root.rmdir()
 
 
-def _held(root: Path, lock: Path) -> TextIO:
-    """The lock file, open and locked."""
+def _open_locked(root: Path, lock: Path) -> TextIO:
+    """Return the lock file, open and locked."""
     while True:
         root.mkdir(parents=True, exist_ok=True)
         file = lock.open("a+", encoding="utf-8", errors="replace")
@@ -67,7 +68,7 @@ def _held(root: Path, lock: Path) -> TextIO:
             _lock(file)
         except BlockingIOError:
             with file:
-                raise taken(root, _read(file)) from None
+                raise in_use_error(root, _read_holder(file)) from None
         except OSError as error:
             file.close()
             if error.errno not in _NO_LOCKS:
@@ -79,11 +80,11 @@ def _held(root: Path, lock: Path) -> TextIO:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
-        file.close()  # whoever held it has removed it since it was opened: a lock on it would keep nobody out
+        file.close()  # the previous holder removed it after it was opened: a lock on it would keep nobody out
 
 
 def _lock(file: TextIO) -> None:
-    """Take the lock; again for a second if somebody has it, since 'sweeper status' asks for it for an instant."""
+    """Take the lock; retry for a second, since 'sweeper status' holds it for an instant."""
     for attempt in range(20):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +97,7 @@ def _lock(file: TextIO) -> None:
 
 
 def holder(directory: SweepDir) -> str | None:
-    """Who runs the sweep, in words; None if nobody does."""
+    """Return the process that runs the sweep, in words; None if there is none."""
     if not isinstance(directory.lock, Path):
         return lease_holder(directory)
     try:
@@ -104,18 +105,18 @@ def holder(directory: SweepDir) -> str | None:
     except FileNotFoundError:
         return None
     with file:
-        # The lock is not tried where nobody has signed: for the blink of an eye that would keep a run from starting.
+        # An unsigned lock is not tried: trying it would keep a run from starting for an instant.
         if not file.read(1):
             return None
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return str(_read(file) or "another process")
-    return None  # whoever signed was killed
+            return str(_read_holder(file) or "another process")
+    return None  # the process that signed was killed
 
 
-def _read(file: TextIO) -> Holder | None:
-    """None while the holder is about to write who it is."""
+def _read_holder(file: TextIO) -> Holder | None:
+    """Return the holder that a lock file names; None while it has not written who it is yet."""
     file.seek(0)
     try:
         return _HOLDER.validate_json(file.read(1000))

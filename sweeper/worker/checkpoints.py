@@ -1,6 +1,6 @@
-"""Checkpoints: states of packs in training, on the disk, and where a pack goes on.
+"""Checkpoints: states of packs in training on the disk, and the state from which a pack continues.
 
-A checkpoint is written once, under a name that has its digest.
+A checkpoint is written once, under a name that contains its digest.
 """
 
 import io
@@ -23,16 +23,16 @@ from results.store.sweep_dir import SweepDir
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """All that a worker needs to go on with a pack as if it had never stopped.
+    """State from which a worker continues a pack as if it had never stopped.
 
     Attributes:
-        points: ids of the points that train together, in the order of the training's members, those that have ended
-            among them; empty if none is under way.
+        points: ids of the points that train together, in the order of the training's members. Points that have ended
+            are included. Empty if no training is under way.
         step: optimizer steps that ``training`` has taken.
-        together: at most so many points of the pack train at a time, since one raised an error (1) or more did not fit
-            into memory; None for all.
+        together: maximum number of points that train at a time; None for all. It is 1 after an error of one point, and
+            smaller than the pack if the pack did not fit into memory.
         seconds: wall time of the pack so far.
-        records: point id to the (test accuracy, decay time) at which its accuracy was the best so far.
+        records: point id to pairs (test accuracy, decay time), one for each time that the accuracy was the best so far.
         training: state of the training of ``points``; None if it has not begun.
     """
 
@@ -45,28 +45,28 @@ class Checkpoint:
 
 
 _CHECKPOINT = TypeAdapter(Checkpoint)
-_NAME = re.compile(rf"[0-9a-z]+-[0-9a-f]{{{DIGEST_LENGTH}}}\.pt")
+_FILE_NAME = re.compile(rf"[0-9a-z]+-[0-9a-f]{{{DIGEST_LENGTH}}}\.pt")
 
 
-def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most: float = math.inf) -> str | None:
+def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, max_bytes: float = math.inf) -> str | None:
     """Write a checkpoint whole or not at all.
 
     Args:
         directory: the sweep.
-        pack: whose.
-        checkpoint: the state.
-        most: bytes that the checkpoints of the sweep may take together.
+        pack: id of the pack.
+        checkpoint: the state to save.
+        max_bytes: limit on the bytes of all checkpoints of the sweep together, this one included.
 
     Returns:
-        The name of its file; None, and nothing is written, if there is no room for it on the disk or in memory.
+        The name of its file. None if there is no room for it on the disk or in memory; then nothing is written.
     """
     buffer = io.BytesIO()
     try:
         torch.save({f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)}, buffer)
         content = buffer.getvalue()
-    except (MemoryError, RuntimeError):  # no memory for a copy of the state; torch may say "unexpected pos"
+    except (MemoryError, RuntimeError):  # no memory for a copy of the state; torch may then say "unexpected pos"
         return None
-    if checkpoint_bytes(directory) + len(content) > most:
+    if checkpoint_bytes(directory) + len(content) > max_bytes:
         return None
     name = f"{pack}-{digest_of(content)}.pt"
     write_bytes(directory.checkpoints / name, content)
@@ -74,8 +74,8 @@ def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, most
 
 
 def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
-    """Read a checkpoint; None if it is gone, damaged, or not what a checkpoint holds. Runs nothing it contains."""
-    if not _NAME.fullmatch(name):  # one with a folder in it, say
+    """Read a checkpoint without running code from it; return None if it is gone, damaged or not a checkpoint."""
+    if not _FILE_NAME.fullmatch(name):  # it may lead out of the folder
         return None
     try:
         content = (directory.checkpoints / name).read_bytes()
@@ -90,17 +90,17 @@ def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
 
 
 def checkpoint_files(directory: SweepDir, pack: str | None = None) -> list[AnyPath]:
-    """The checkpoints of one pack or of all, by name."""
-    return [directory.checkpoints / name for name in _sizes(directory, "" if pack is None else f"{pack}-")]
+    """Return the paths of the checkpoints of one pack, or of all packs, sorted by name."""
+    return [directory.checkpoints / name for name in _checkpoint_sizes(directory, "" if pack is None else f"{pack}-")]
 
 
 def checkpoint_bytes(directory: SweepDir) -> int:
-    """Bytes that the checkpoints of a sweep take."""
-    return sum(_sizes(directory).values())
+    """Return the bytes that all checkpoints of a sweep take."""
+    return sum(_checkpoint_sizes(directory).values())
 
 
-def _sizes(directory: SweepDir, prefix: str = "") -> dict[str, int]:
-    return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if _NAME.fullmatch(name)}
+def _checkpoint_sizes(directory: SweepDir, prefix: str = "") -> dict[str, int]:
+    return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if _FILE_NAME.fullmatch(name)}
 
 
 NO_CHECKPOINT = Checkpoint()
@@ -108,13 +108,13 @@ NO_CHECKPOINT = Checkpoint()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restart:
-    """Where training of a pack goes on.
+    """State from which training of a pack continues.
 
     Attributes:
-        names: the parts that it builds on, from the first on; what lies behind them is trained again.
-        ended: ids of the points that ended in them.
-        steps: optimizer steps that those have taken.
-        checkpoint: the state behind the last of them.
+        names: the parts to build on, from the first one. What later parts hold is trained again.
+        ended: ids of the points that ended in these parts.
+        steps: optimizer steps that the ended points have taken, all together.
+        checkpoint: the state after the last of these parts.
     """
 
     names: tuple[PartName, ...] = ()
@@ -124,16 +124,19 @@ class Restart:
 
 
 def restart_of(directory: SweepDir, pack: str) -> Restart:
-    """The last commit of a pack that has finished it or whose checkpoint is whole, or its start."""
+    """Return the restart after the last commit of a pack that finished it or whose checkpoint is intact.
+
+    Without such a commit the pack starts anew.
+    """
     return read_consistent(directory, lambda names: restart_after(directory, names), pack)
 
 
 def restart_after(directory: SweepDir, names: Sequence[PartName]) -> Restart:
-    """The same of some parts of a pack, from the first on."""
+    """Return the restart that ``names`` allow, parts of a pack from the first one, as ``restart_of`` does."""
     commits = read_commits(directory, names)
     for last in range(len(names), 0, -1):
-        named = commits[last - 1].checkpoint
-        checkpoint = load_checkpoint(directory, named) if named else None
+        name = commits[last - 1].checkpoint
+        checkpoint = load_checkpoint(directory, name) if name else None
         if checkpoint is not None or commits[last - 1].finished:
             ends = [end for commit in commits[:last] for end in commit.ends]
             return Restart(

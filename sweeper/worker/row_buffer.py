@@ -1,4 +1,4 @@
-"""Measurements on their way into the table of rows."""
+"""Buffer that turns measurements into the table of rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -13,73 +13,74 @@ from trainables.measurement import Measurement
 
 
 def table_schema(points: Iterable[Point]) -> pa.Schema:
-    """Schema of the rows of ``points``: every further axis is a column, of text or of float64."""
+    """Return the schema of the rows of ``points``; every further axis is a column of text or float64."""
     return row_schema({name: pa.string() if text else pa.float64() for name, text in further_axes(points).items()})
 
 
 class RowBuffer:
-    """Holds measurements until they are asked for as a table."""
+    """Measurements since the last commit, returned as a table."""
 
-    def __init__(self, schema: pa.Schema, elsewhere: Mapping[str, AxisValue], fixed: Mapping[str, object]) -> None:
+    def __init__(self, schema: pa.Schema, other_axes: Mapping[str, AxisValue], constants: Mapping[str, object]) -> None:
         """Start empty.
 
         Args:
-            schema: of the table.
-            elsewhere: values of axes that the points of this grid do not have.
-            fixed: columns that are the same in all rows.
+            schema: schema of the table.
+            other_axes: axis name to value, for axes of the table that the points of this grid do not have.
+            constants: column name to value, for columns that are the same in all rows.
         """
         self.schema = schema
-        self._elsewhere, self._fixed = dict(elsewhere), dict(fixed)
+        self._other_axes, self._constants = dict(other_axes), dict(constants)
         self._points: Sequence[Point] = ()
-        self._measured: list[tuple[float, Measurement]] = []
+        self._measurements: list[tuple[float, Measurement]] = []
         self._tables: list[pa.Table] = []
 
     def __bool__(self) -> bool:
-        """Whether there are rows."""
-        return bool(self._measured or self._tables)
+        """Return whether there are rows."""
+        return bool(self._measurements or self._tables)
 
     def begin(self, points: Sequence[Point]) -> None:
-        """The measurements to come are of ``points``: their members are positions in it."""
-        self._close()
+        """Expect measurements of ``points``; their members are positions in this sequence."""
+        self._flush()
         self._points = points
 
     def add(self, seconds: float, measurement: Measurement) -> None:
-        """Take a measurement, made ``seconds`` after the pack began."""
-        self._measured.append((seconds, measurement))
+        """Add a measurement that was made after ``seconds`` of wall time of the pack."""
+        self._measurements.append((seconds, measurement))
 
     def table(self) -> pa.Table:
-        """All rows since ``clear``."""
-        self._close()
+        """Return all rows since ``clear``, one row for each measured point and step."""
+        self._flush()
         return pa.concat_tables([self.schema.empty_table(), *self._tables])
 
     def clear(self) -> None:
-        """Forget the rows."""
-        self._measured, self._tables = [], []
+        """Drop all rows."""
+        self._measurements, self._tables = [], []
 
-    def _close(self) -> None:
-        """Turn the measurements into a table, while it is known which points they are of."""
-        if not self._measured:
+    def _flush(self) -> None:
+        """Turn the measurements into a table before ``begin`` changes the points that members refer to."""
+        if not self._measurements:
             return
-        member = np.concatenate([np.array(m.members) for _, m in self._measured])
-        counts = [len(m.members) for _, m in self._measured]
+        member = np.concatenate([np.array(m.members) for _, m in self._measurements])
+        counts = [len(m.members) for _, m in self._measurements]
         columns: dict[str, NDArray[np.float64] | pa.Array] = {
-            name: np.concatenate([m.values[name] for _, m in self._measured]) for name in self._measured[0][1].values
+            name: np.concatenate([m.values[name] for _, m in self._measurements])
+            for name in self._measurements[0][1].values
         }
-        columns["step"] = np.repeat([m.step for _, m in self._measured], counts)
-        columns["seconds"] = np.repeat([seconds for seconds, _ in self._measured], counts)
-        for name, values in self._constants().items():
+        columns["step"] = np.repeat([m.step for _, m in self._measurements], counts)
+        columns["seconds"] = np.repeat([seconds for seconds, _ in self._measurements], counts)
+        for name, values in self._point_columns().items():
             columns[name] = pa.array(values).take(pa.array(member))
         arrays = [pa.array(columns[f.name]).cast(f.type) for f in self.schema]
         self._tables.append(pa.table(arrays, schema=self.schema))
-        self._measured = []
+        self._measurements = []
 
-    def _constants(self) -> dict[str, list[object]]:
-        """Columns that do not change along a point, one value a member."""
+    def _point_columns(self) -> dict[str, list[object]]:
+        """Return the columns that are constant along each point, with one value a member."""
         table: dict[str, list[object]] = {"point": [p.id for p in self._points]}
         for name in self.schema.names:
-            known = [(self._elsewhere | p.axes() | {"budget": p.budget}).get(name) for p in self._points]
-            if None in known:
+            values = [(self._other_axes | p.axes() | {"budget": p.budget}).get(name) for p in self._points]
+            if None in values:
                 continue
-            text = self.schema.field(name).type == pa.string()
-            table[name] = [axis_text(v) if text else v for v in known if v is not None]
-        return table | {name: [value] * len(self._points) for name, value in self._fixed.items()}
+            is_text = self.schema.field(name).type == pa.string()
+            table[name] = [axis_text(v) if is_text else v for v in values if v is not None]
+        return table | {name: [value] * len(self._points) for name, value in self._constants.items()}

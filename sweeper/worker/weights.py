@@ -1,4 +1,4 @@
-"""Weights of points at their ends, which a grid with ``keep_weights`` keeps."""
+"""Files with the weights of points at their ends, kept if the grid sets ``keep_weights``."""
 
 import io
 from collections.abc import Mapping
@@ -13,21 +13,30 @@ from results.store.sweep_dir import SweepDir
 
 
 def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor]) -> None:
-    """Write the weights of a point whole or not at all; ``torch.load`` of the file gives a state_dict."""
+    """Write the weights of a point whole or not at all, and delete its older files.
+
+    Args:
+        directory: the sweep.
+        point: id of the point.
+        weights: name to parameter or buffer, each of the shape (...) that the model gives it. ``torch.load`` of the
+            file returns the same as a ``state_dict``.
+    """
     buffer = io.BytesIO()
     torch.save(dict(weights), buffer)
     path = directory.weights / f"{point}-{digest_of(buffer.getvalue())}.pt"
     write_bytes(path, buffer.getvalue())
-    for other in set(weight_files(directory, point)) - {path}:  # of an earlier attempt, on another machine say
+    for other in set(weight_files(directory, point)) - {
+        path
+    }:  # from an earlier attempt, which may have run on another machine
         other.unlink(missing_ok=True)
 
 
 def weight_files(directory: SweepDir, point: str | None = None) -> list[AnyPath]:
-    """The files of one point, which is one if there is any, or of all."""
+    """Return the files of one point, at most one, or of all points."""
     names = names_in(directory.weights, "" if point is None else f"{point}-")
     return [directory.weights / name for name in names if name.endswith(".pt")]
 
 
 def is_intact(path: AnyPath) -> bool:
-    """Whether the content of a file of weights is what its name says."""
+    """Return whether the content of a file of weights has the digest in its name."""
     return path.stem.rpartition("-")[2] == digest_of(path.read_bytes())

@@ -11,7 +11,7 @@ from run_support import next_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.worker import pack_writer
+from sweeper.worker import commit_timer
 
 
 class Killed(BaseException):
@@ -49,8 +49,8 @@ def dying(directory: SweepDir, at: int | None = None):
 
 def commit_always(patch) -> None:
     """Commit at every measurement, whatever that costs."""
-    patch.setattr(pack_writer, "COST_SHARE", math.inf)
-    patch.setattr(pack_writer, "COMMIT_SHARE", 0.0)
+    patch.setattr(commit_timer, "WRITING_SHARE", math.inf)
+    patch.setattr(commit_timer, "INTERVAL_SHARE", 0.0)
 
 
 def train(grid, out: Path) -> SweepDir:

@@ -30,7 +30,7 @@ from sweeper.driver.planning import plan_for, store_plan
 from sweeper.driver.run import run_sweep
 from sweeper.health import recovery
 from sweeper.health.verify import verify
-from sweeper.worker import pack_writer
+from sweeper.worker import messages, pack_writer
 from sweeper.worker import run_pack as worker
 from sweeper.worker.messages import stop_requested
 from sweeper.worker.run_pack import run_pack
@@ -70,7 +70,7 @@ def test_a_point_that_failed_in_its_middle_is_trained_from_its_start(tmp_path, m
 
     def last_words(writer, point, error):
         if lost == "no room":
-            writer._recovery = writer._recovery.model_copy(update={"checkpoint_bytes": 0.0})
+            writer._log._max_checkpoint_bytes = 0.0
         fail(writer, point, error)
         raise Killed
 
@@ -153,7 +153,7 @@ def test_a_request_to_stop_that_comes_with_the_last_measurement_finishes_the_pac
 
     assert not stop_requested(directory)
     monkeypatch.setattr(worker, "stop_requested", at_the_end)
-    monkeypatch.setattr(worker, "PULSE_SECONDS", 0.0)
+    monkeypatch.setattr(messages, "MINIMUM_HEARTBEAT_SECONDS", 0.0)
     with dying(directory):
         train(small(text=FOUR), tmp_path)
     last = {name.pack: read_commit(directory, name) for name in valid_parts_in(directory)}

@@ -60,7 +60,7 @@ def _train(root: str, pack: str, resources: Resources, reports: "_Reports", crow
         train_together(root, pack, resources, reports.add, reports.pass_on)
         return True
     try:
-        return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), crowded=crowded)
+        return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), out_of_memory=crowded)
     except StorageRefusedError as error:  # it has waited long: not to be tried again at once
         reports.pass_on({"refused": str(error), "pack": pack})
         return True

@@ -20,8 +20,7 @@ from sweeper.backends.ray.callback import PackCallback, StorageGoneError
 from sweeper.backends.ray.chunk import train_chunk
 from sweeper.backends.ray.liveness import LOOK_SECONDS, LivenessCheck, RayLostError
 from sweeper.backends.ray.patches import InOrder, Silent, patched
-from sweeper.worker.messages import Notify
-from sweeper.worker.run_pack import pulse_of
+from sweeper.worker.messages import Notify, heartbeat_seconds
 
 COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
 
@@ -55,11 +54,12 @@ def run_chunks(
     # Only so many wait: with Ray's default of 200 pending trials reused actors pick them in any order.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
     resources, together = grid.resources, grid.resources.processes_per_pack > 1
+    heartbeat = heartbeat_seconds(workers)
     trainable = tune.with_resources(
-        tune.with_parameters(train_chunk, root=str(directory.root), resources=resources, pulse=pulse_of(workers)),
+        tune.with_parameters(train_chunk, root=str(directory.root), resources=resources, pulse=heartbeat),
         _bundle_of(resources),
     )
-    watch = PackCallback(directory, grid.recovery, pulse_of(workers), notify, lost, tick)
+    watch = PackCallback(directory, grid.recovery, heartbeat, notify, lost, tick)
     with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
         order = iter(chunks)  # a grid_search would be copied whole for every trial
         tuner = tune.Tuner(

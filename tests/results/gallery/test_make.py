@@ -19,7 +19,7 @@ from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.app import main
 from sweeper.driver.run import run_sweep
-from sweeper.worker.run_pack import device_name
+from sweeper.worker.torch_process import device_name
 
 GRIDS = {
     "small/fig2abc": SMALL.replace("name: small", "name: small-fig2abc", 1),

@@ -4,7 +4,7 @@ import pytest
 from run_support import stored_plan
 
 from results.store.attempts import claim
-from results.store.plan_file import cached_plan, read_grid, read_plan
+from results.store.plan_file import read_grid, read_plan
 from search_spaces.errors import InputError
 from search_spaces.points import make_points
 from sweeper.driver.planning import plan_for
@@ -57,12 +57,6 @@ def test_the_plan_says_which_packs_had_begun(prepared):
     del data["begun"]  # as an earlier version wrote it
     directory.plan.write_text(json.dumps(data))
     assert read_plan(directory).begun == {pack.id for pack in plan.packs}
-
-
-def test_a_worker_reads_the_plan_once_until_it_changes(prepared):
-    directory, _, _ = prepared()
-    modified = directory.plan.stat().st_mtime_ns
-    assert cached_plan(directory, modified) is cached_plan(directory, modified)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"created": "x", "points": [{}], "packs": []}', "null"])

@@ -18,7 +18,7 @@ from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver import run
 from sweeper.health.verify import inspect
 from sweeper.weights import load_model
-from sweeper.worker.run_pack import device_name
+from sweeper.worker.torch_process import device_name
 from trainables.task import task_of
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sweeper.lock.holder import Holder, taken, this_process
+from sweeper.lock.holder import Holder, current_holder, in_use_error
 
 JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 def test_a_process_of_this_machine_is_interrupted(monkeypatch):
     monkeypatch.delenv(JOB, raising=False)
-    me = this_process()
+    me = current_holder()
     assert str(me).startswith(f"process {os.getpid()} on {socket.gethostname()} since 20")
     assert me.stop == f"kill -INT {os.getpid()}"
 
@@ -27,17 +27,17 @@ def test_a_job_of_ray_is_stopped_by_ray(monkeypatch):
     monkeypatch.setenv(
         JOB, json.dumps({"metadata": {"job_submission_id": "sweeper-digits-0a1b2c", "dashboard": "http://h:8265"}})
     )
-    me = this_process()
+    me = current_holder()
     assert " (Ray job sweeper-digits-0a1b2c) since " in str(me)
     assert "stop it (ray job stop --address http://h:8265 sweeper-digits-0a1b2c), or" in str(
-        taken(Path("/runs/digits"), me)
+        in_use_error(Path("/runs/digits"), me)
     )
 
 
 @pytest.mark.parametrize("said", ["", "{", "[]", "7", '{"metadata": null}', '{"metadata": {}}'])
 def test_whatever_else_ray_says_of_jobs_is_passed_over(monkeypatch, said):
     monkeypatch.setenv(JOB, said)
-    assert this_process().job == ""
+    assert current_holder().job == ""
 
 
 def test_what_others_have_written_cannot_steer_a_terminal():

@@ -23,7 +23,7 @@ from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
 from sweeper.lock import lease
 from sweeper.lock.lock import locked
-lease.BEAT_SECONDS = float(sys.argv[2])
+lease.RENEWAL_SECONDS = float(sys.argv[2])
 with locked(SweepDir(any_path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.readline()
@@ -62,13 +62,15 @@ def other(sweep):
 def soon(monkeypatch):
     """A lease that ends after a second."""
     monkeypatch.setattr(lease, "LEASE_SECONDS", 1.0)
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "RENEWAL_SECONDS", 0.1)
 
 
 @pytest.fixture
 def elsewhere(monkeypatch):
     """Other processes seem to be on another machine: nobody can look whether they live."""
-    monkeypatch.setattr(lease, "_where", lambda: "another machine, or container, which may have the same name")
+    monkeypatch.setattr(
+        lease, "_process_namespace", lambda: "another machine, or container, which may have the same name"
+    )
 
 
 def test_a_second_process_is_refused_and_told_who_holds_the_sweep(sweep, other, soon):
@@ -113,8 +115,8 @@ def test_whoever_was_overtaken_in_its_sleep_ends_when_it_wakes(sweep, other, soo
 
 def test_whoever_was_slower_is_refused(sweep, monkeypatch):
     """Both found nobody there; one has created the number when the other asks for it."""
-    latest = lease._latest
-    monkeypatch.setattr(lease, "_latest", lambda directory: 0)
+    latest = lease._latest_number
+    monkeypatch.setattr(lease, "_latest_number", lambda directory: 0)
     with locked(sweep), pytest.raises(InputError, match="by another process"), locked(sweep):
         pytest.fail("two hold it")
     assert latest(sweep) == 1

@@ -140,9 +140,9 @@ def test_all_checkpoints_together_keep_to_their_bytes(sweep):
     first = save_checkpoint(sweep, "k1", STATE)
     size = checkpoint_bytes(sweep)
     assert size == (sweep.checkpoints / first).stat().st_size
-    assert save_checkpoint(sweep, "k2", STATE, most=2 * size - 1) is None
+    assert save_checkpoint(sweep, "k2", STATE, max_bytes=2 * size - 1) is None
     assert len(list(sweep.checkpoints.iterdir())) == 1
-    assert save_checkpoint(sweep, "k2", STATE, most=2 * size) is not None
+    assert save_checkpoint(sweep, "k2", STATE, max_bytes=2 * size) is not None
     assert checkpoint_bytes(sweep) == 2 * size
 
 

@@ -18,7 +18,13 @@ from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
-from sweeper.worker.memory_limits import GPU_MOST_POINTS, limited, most_that_fit, note_too_many, sized
+from sweeper.worker.memory_limits import (
+    MAX_GPU_PACK_POINTS,
+    limit_packs,
+    read_point_limit,
+    record_too_many_points,
+    size_packs,
+)
 from sweeper.worker.run_pack import run_pack
 from trainables.memory import out_of_memory
 from trainables.profile import profiles_of
@@ -62,22 +68,22 @@ def test_what_did_not_fit_limits_the_plan(tmp_path, small_grid):
     directory, grid = SweepDir(tmp_path / "demo"), small_grid()
     profiles = profiles_of(grid, make_points(grid))
     (variant,) = profiles
-    assert most_that_fit(directory, variant) is None
-    assert limited(directory, profiles) == profiles
+    assert read_point_limit(directory, variant) is None
+    assert limit_packs(directory, profiles) == profiles
     for points in (7, 4, 4):
-        note_too_many(directory, variant, points)
-    assert most_that_fit(directory, variant) == 2
-    assert limited(directory, profiles)[variant].pack_limit == 2
-    assert most_that_fit(directory, (("model.width", 8),)) is None
+        record_too_many_points(directory, variant, points)
+    assert read_point_limit(directory, variant) == 2
+    assert limit_packs(directory, profiles)[variant].pack_limit == 2
+    assert read_point_limit(directory, (("model.width", 8),)) is None
 
 
-@pytest.mark.parametrize(("points", "limit"), [(10, 8), (1, 1), (0.5, 1), (10**6, GPU_MOST_POINTS)])
+@pytest.mark.parametrize(("points", "limit"), [(10, 8), (1, 1), (0.5, 1), (10**6, MAX_GPU_PACK_POINTS)])
 def test_packs_on_gpus_fill_four_fifths_of_what_they_have(small_grid, points, limit):
     grid = small_grid()
     ((variant, profile),) = profiles_of(grid, make_points(grid)).items()
-    assert sized({variant: profile}, None)[variant] == profile
+    assert size_packs({variant: profile}, None)[variant] == profile
     assert profile.point_bytes > 16 * profile.parameters  # weights, gradients, momentum, the next weights
-    assert sized({variant: profile}, points * profile.point_bytes)[variant].pack_limit == limit
+    assert size_packs({variant: profile}, points * profile.point_bytes)[variant].pack_limit == limit
 
 
 def test_what_has_no_size_stays_as_it_is(small_grid):
@@ -85,7 +91,7 @@ def test_what_has_no_size_stays_as_it_is(small_grid):
     grid = small_grid()
     ((variant, profile),) = profiles_of(grid, make_points(grid)).items()
     alone = replace(profile, pack_limit=1, point_bytes=0)
-    assert sized({variant: alone}, 1e12) == {variant: alone}
+    assert size_packs({variant: alone}, 1e12) == {variant: alone}
 
 
 @pytest.mark.slow
@@ -152,7 +158,7 @@ def test_the_worker_after_one_that_filled_its_machine_trains_half_of_the_points_
         train(grid, tmp_path / "died")
     (pack,) = read_plan(directory).packs
     with dying(directory):
-        run_pack(str(directory.root), pack.id, lambda _: None, crowded=True)
+        run_pack(str(directory.root), pack.id, lambda _: None, out_of_memory=True)
     assert {name.rpartition("-")[2] for name in sizes_in(directory.memory)} == {"6"}
     assert_same(directory, whole)
 

@@ -15,11 +15,14 @@ from results.store.parts import all_parts_in, valid_parts_in
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
+from search_spaces.plan import Cost, Pack
 from search_spaces.points import make_points
-from sweeper.worker import pack_writer, storage_retry
+from sweeper.worker import commit_log, storage_retry
+from sweeper.worker.attempt import Attempt
 from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_of
+from sweeper.worker.commit_timer import CommitTimer
 from sweeper.worker.pack_writer import PackWriter
-from sweeper.worker.row_buffer import RowBuffer, table_schema
+from sweeper.worker.row_buffer import table_schema
 from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.measurement import Ended, Measurement
 
@@ -62,12 +65,22 @@ def make_writer(tmp_path, small_grid, monkeypatch):
 
     def make(*changes, **options):
         grid = small_grid("recovery.commit_seconds=0", "axes={eta: [0.1], lam: [0.01, 0.1]}", *changes)
-        points, attempt = make_points(grid), claim(directory, "k1")
-        rows = RowBuffer(table_schema(points), {}, {"sweep": "demo", "pack": "k1", "attempt": attempt})
+        points, number = make_points(grid), claim(directory, "k1")
         restart = restart_of(directory, "k1")
-        writer = PackWriter(
-            directory, "k1", attempt, restart, rows=rows, grid=grid, device="cpu", notify=heard.append, **options
+        attempt = Attempt(
+            directory=directory,
+            grid=grid,
+            pack=Pack(id="k1", points=points, cost=Cost()),
+            number=number,
+            restart=restart,
+            points_at_a_time=restart.checkpoint.together,
+            schema=table_schema(points),
+            other_axes={},
+            device="cpu",
+            workers=1,
+            notify=heard.append,
         )
+        writer = PackWriter(attempt, **options)
         writer.begin(points)
         return writer, points
 
@@ -77,7 +90,7 @@ def make_writer(tmp_path, small_grid, monkeypatch):
 
 def follow(writer, step=0):
     training = Counting()
-    writer.follow(training, step)
+    writer.attach(training, step)
     return training
 
 
@@ -132,7 +145,7 @@ def test_the_driver_hears_of_every_step_and_end_once(make_writer):
     assert [p.left for p in heard] == [False] * (len(heard) - 1) + [True]
 
 
-@pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "train_together"])
+@pytest.mark.parametrize("again", ["add", "fail", "finish", "pause", "restart_open_points"])
 def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
     writer, points = make_writer()
     training = follow(writer)
@@ -145,7 +158,7 @@ def test_an_attempt_that_was_overtaken_writes_nothing_more(make_writer, again):
         "fail": lambda: writer.fail(points[0], raised()),
         "finish": writer.finish,
         "pause": writer.pause,
-        "train_together": lambda: writer.train_together(1),
+        "restart_open_points": lambda: writer.restart_open_points(1),
     }
     with pytest.raises(OvertakenError):
         actions[again]()
@@ -184,10 +197,10 @@ def test_without_room_for_a_checkpoint_rows_are_committed_all_the_same(make_writ
 @pytest.fixture
 def refusing(monkeypatch):
     """Makes a function of the writer raise an OSError so many times, before or after it has done its work."""
-    monkeypatch.setattr(storage_retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(storage_retry, "FIRST_WAIT_SECONDS", 0.001)
 
     def refuse(name, times, after=False):
-        real, left = getattr(pack_writer, name), [times]
+        real, left = getattr(commit_log, name), [times]
 
         def refused(*arguments, **options):
             result = real(*arguments, **options) if after or not left[0] else None
@@ -196,7 +209,7 @@ def refusing(monkeypatch):
                 raise OSError(28, "No space left on device")
             return result
 
-        monkeypatch.setattr(pack_writer, name, refused)
+        monkeypatch.setattr(commit_log, name, refused)
 
     return refuse
 
@@ -259,10 +272,10 @@ def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_
     training = follow(writer)
     add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
     add(writer, training, 2, [0, 1], ends=(ended(1),))
-    writer.train_together(1)
+    writer.restart_open_points(1)
     assert set(read_rows(make_writer.directory)["point"]) == {points[1].id}
     again, _ = make_writer()
-    assert (again.together, again.ended) == (1, {points[1].id})
+    assert (again.points_at_a_time, again.ended) == (1, {points[1].id})
     again.begin(points[:1])
     training = follow(again)
     add(again, training, 1, [0], acc=(0.25,))
@@ -277,7 +290,7 @@ def test_after_an_error_only_what_has_ended_stays_and_the_rest_starts_anew(make_
 
 def test_an_error_before_anything_was_committed_is_remembered_too(make_writer):
     writer, _ = make_writer()
-    writer.train_together(1)
+    writer.restart_open_points(1)
     assert restart_of(make_writer.directory, "k1").checkpoint.together == 1
     assert len(read_rows(make_writer.directory)) == 0
 
@@ -287,7 +300,7 @@ def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_
     writer, points = make_writer()
     training = follow(writer)
     add(writer, training, 1, [0, 1], acc=(0.9, 0.9))
-    writer.train_together(1)
+    writer.restart_open_points(1)
     writer.begin(points[:1])
     training = follow(writer)
     add(writer, training, 1, [0], acc=(0.5,), ends=(ended(0),))
@@ -309,11 +322,7 @@ def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_
         (1e6, 1e7, 0, 1e6),
     ],
 )
-def test_the_time_between_commits(tmp_path, small_grid, commit_seconds, elapsed, cost, interval):
-    grid, directory = small_grid(f"recovery.commit_seconds={commit_seconds}"), SweepDir(tmp_path)
-    rows = RowBuffer(table_schema(make_points(grid)), {}, {})
-    writer = PackWriter(
-        directory, "k1", 0, restart_of(directory, "k1"), rows=rows, grid=grid, device="", notify=lambda _: None
-    )
-    writer._before, writer._commit_cost = elapsed, cost
-    assert writer._interval() == pytest.approx(interval, rel=0.01, abs=0.1)
+def test_the_time_between_commits(commit_seconds, elapsed, cost, interval):
+    timer = CommitTimer(commit_seconds, elapsed)
+    timer._commit_cost = cost
+    assert timer.interval == pytest.approx(interval, rel=0.01, abs=0.1)

@@ -19,8 +19,8 @@ from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.driver.planning import plan_for
-from sweeper.worker import run_pack as worker
-from sweeper.worker.pack_writer import MANY_PARTS
+from sweeper.worker import messages
+from sweeper.worker.pack_writer import MAX_PARTS_WHEN_FINISHED
 from sweeper.worker.run_pack import run_pack
 from trainables.profile import profiles_of
 from trainables.train import PackTraining
@@ -196,7 +196,7 @@ def test_a_pack_that_has_finished_is_not_trained_again(undisturbed, tmp_path):
 
 
 def test_of_very_many_workers_each_is_heard_of_less_often(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "PULSE_SECONDS", 1e-9)
+    monkeypatch.setattr(messages, "MINIMUM_HEARTBEAT_SECONDS", 1e-9)
     counts = []
     for workers in (1, 10**14):
         grid, heard = small(text=DIGITS), []
@@ -212,13 +212,15 @@ def test_of_very_many_workers_each_is_heard_of_less_often(tmp_path, monkeypatch)
 
 def test_a_finished_pack_leaves_no_checkpoint_and_few_parts(tmp_path):
     """Reading a part costs as much as reading 10,000 rows."""
-    for number, steps in enumerate((MANY_PARTS // 2, 2 * MANY_PARTS)):
+    for number, steps in enumerate((MAX_PARTS_WHEN_FINISHED // 2, 2 * MAX_PARTS_WHEN_FINISHED)):
         grid = small(f"budget={{rule: fixed, constant: {steps}}}", "measure={every: epoch}", text=DIGITS)
         with dying(SweepDir(tmp_path / f"{number}" / grid.name)):
             directory = train(grid, tmp_path / f"{number}")
         names = valid_parts_in(directory)
         assert set(all_parts_in(directory)) == set(names)
-        assert len(names) == (steps + 1 if steps < MANY_PARTS else 1)  # the last one says that the pack has finished
+        assert len(names) == (
+            steps + 1 if steps < MAX_PARTS_WHEN_FINISHED else 1
+        )  # the last one says that the pack has finished
         assert read_commit(directory, names[-1]).finished
         assert not list(directory.checkpoints.glob("*"))
         assert (

@@ -8,6 +8,7 @@ from pathlib import Path
 from results.store.paths import AnyPath
 from sweeper.console import mask_secrets
 
+SQLITE = "sqlite:///"  # prefix of the address of an SQLite file
 RUNS = "workflowType=machine_learning"  # MLflow shows the pages for language models to who has not chosen
 
 # Defaults where the user has not set them. MLflow itself tries 7 times with 120 s each, which would hold the end of a
@@ -23,7 +24,7 @@ ENVIRONMENT = {
 
 def default_uri(out: Path) -> str:
     """Where sweeps in ``out`` are shown unless told otherwise: ``out/mlflow.db``, files in ``out/mlartifacts``."""
-    return f"sqlite:///{out.resolve() / 'mlflow.db'}"
+    return f"{SQLITE}{out.resolve() / 'mlflow.db'}"
 
 
 def serve_ui(out: Path, port: int = 5000) -> tuple[list[str], dict[str, str]]:
@@ -36,7 +37,7 @@ def serve_ui(out: Path, port: int = 5000) -> tuple[list[str], dict[str, str]]:
     return argv, {**ENVIRONMENT, **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
-def page_of(uri: str, experiment: str, run: str) -> str | None:
+def run_page(uri: str, experiment: str, run: str) -> str | None:
     """Where a browser finds a run, without user and password; None if ``uri`` is not that of a server."""
     if not uri.startswith(("http://", "https://")):
         return None

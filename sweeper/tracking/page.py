@@ -9,8 +9,6 @@ from typing import Any
 from sweeper.tracking.address import RUNS
 from sweeper.tracking.wording import show
 
-__all__ = ["EXPERIMENT", "experiment_note", "verdict_note"]
-
 LONGEST_NOTE = 5000  # characters; MLflow refuses tags of more than 8,000
 _MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
 
@@ -29,7 +27,7 @@ _POINTS = {
 _VIEW = {"name": "points", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_POINTS)}
 
 # Tags of a new experiment.
-EXPERIMENT = {
+EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.sharedViewState.points": json.dumps(_VIEW),
 }

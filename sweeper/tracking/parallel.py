@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from threading import Lock, Thread
 from typing import TypeVar
 
-__all__ = ["in_parallel"]
-
 _Item = TypeVar("_Item")
 
 

@@ -60,7 +60,7 @@ class PointRecord:
         failed: its own code raised. A diverged point has not failed: that it diverges is a result.
         end: milliseconds since 1970, as is the start of the sweep.
         curves: thinned, finite values only.
-        digest: see ``training_of``.
+        digest: see ``training_digest``.
     """
 
     point: str
@@ -116,7 +116,7 @@ def sweep_record(directory: SweepDir) -> SweepRecord:
     )
 
 
-def training_of(end: PointEnd) -> str:
+def training_digest(end: PointEnd) -> str:
     """Digest of how a point ended, wall time included: another one means another training, with other curves."""
     return hashlib.sha256(json.dumps(asdict(end), sort_keys=True).encode()).hexdigest()[:16]
 
@@ -183,7 +183,7 @@ def _point_record(end: PointEnd, rows: pd.DataFrame, stored: Mapping[str, object
         failed=end.outcome is Outcome.FAILED,
         end=sweep.start + round(end.seconds * 1000),
         curves=curves,
-        digest=training_of(end),
+        digest=training_digest(end),
     )
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from sweeper.tracking.projection import Measured, Summary
 
-__all__ = ["Run", "Tracker", "create", "terminate", "update"]
-
 
 @dataclass(frozen=True, slots=True)
 class Tracker:

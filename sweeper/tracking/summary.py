@@ -13,8 +13,6 @@ from sweeper.tracking.page import verdict_note
 from sweeper.tracking.projection import Summary
 from sweeper.tracking.wording import finite, key_of
 
-__all__ = ["artifacts", "digest_of", "verdict_summary"]
-
 _VERDICTS = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
 _FIGURES = frozenset({".svg", ".png", ".csv"})
 
@@ -54,7 +52,7 @@ def artifacts(directory: SweepDir) -> dict[AnyPath, str]:
     return {path: "" for path in single if path in there} | figures
 
 
-def digest_of(files: Mapping[AnyPath, str]) -> str:
+def files_digest(files: Mapping[AnyPath, str]) -> str:
     """Hash of names and contents."""
     total = hashlib.sha256()
     for path, folder in files.items():

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-__all__ = ["LONGEST", "finite", "key_of", "show"]
-
 LONGEST = 500  # characters of a param or tag; trackers cut at 500 (older MLflow) to 8,000
 
 

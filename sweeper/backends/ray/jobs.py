@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
@@ -20,9 +21,21 @@ STOP_SECONDS = 30  # that a job which is stopped has for its workers to commit a
 _SAID_BY_RAY = re.compile(r"^(.*\sINFO \w+\.py:.*|Running entrypoint for job .*)$", re.MULTILINE)
 
 
+class Submission(NamedTuple):
+    """Result of submitting a job.
+
+    Attributes:
+        job: id of the job.
+        failure: output of a job that ended with an error at once; empty if it runs, or waits for resources.
+    """
+
+    job: str
+    failure: str
+
+
 def submit(
     address: str, folder: Path, name: str, command: Sequence[str], accepted: Callable[[str], None]
-) -> tuple[str, str]:
+) -> Submission:
     """Run ``command`` on a cluster, in a copy of ``folder``.
 
     Args:
@@ -59,9 +72,9 @@ def submit(
         raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_line(error)}).") from None
     accepted(job)
     try:
-        return job, _early_failure(client, job, name)
+        return Submission(job, _early_failure(client, job, name))
     except KeyboardInterrupt:
-        return job, ""
+        return Submission(job, "")
 
 
 def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:

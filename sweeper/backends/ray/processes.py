@@ -51,33 +51,40 @@ def train_together(root: str, pack: str, resources: Resources, notify: Notify, r
     Raises:
         RuntimeError: one of them died.
     """
-    reports, on_gpus = Queue(actor_options={"num_cpus": 0}), resources.gpus_per_pack > 0
-    cpus = math.floor(RAYS_PARTS * resources.cpus_per_pack / resources.processes_per_pack) / RAYS_PARTS
-    settings = {"root": root, "pack": pack, "threads": max(1, int(cpus)), "on_gpus": on_gpus, "reports": reports}
+    reports = Queue(actor_options={"num_cpus": 0})
+    settings = {"root": root, "pack": pack, "reports": reports}
     with TemporaryDirectory(prefix="sweeper-") as state:  # Ray Train wants a folder; nothing is kept in it
-        trainer = TorchTrainer(
-            _process,
-            train_loop_config=settings,
-            torch_config=_Unconnected(),
-            scaling_config=ScalingConfig(
-                num_workers=resources.processes_per_pack,
-                use_gpu=on_gpus,
-                resources_per_worker={"CPU": cpus, "GPU": 1} if on_gpus else {"CPU": cpus},
-                label_selector=resources.labels or None,
-            ),
-            run_config=RunConfig(
-                storage_path=state, name=secrets.token_hex(4), failure_config=FailureConfig(max_failures=0)
-            ),
-        )
-        running, errors = _started(trainer)
+        trainer = _trainer(settings, resources, state)
+        running = _TrainerThread(trainer)
+        running.start()
         if not _begun(reports, running, SweepDir(any_path(root)), pack, notify):
             return
         while running.is_alive() or not reports.empty():
             with suppress(Empty):
                 report(reports.get(timeout=LISTEN_SECONDS))
     reports.shutdown()
-    if errors:
-        raise RuntimeError(_cause(errors[0])) from errors[0]
+    if running.error:
+        raise RuntimeError(_cause(running.error)) from running.error
+
+
+def _trainer(settings: dict[str, Any], resources: Resources, state: str) -> TorchTrainer:
+    """Return a trainer that runs ``_process`` in each process of a pack."""
+    on_gpus = resources.gpus_per_pack > 0
+    cpus = math.floor(RAYS_PARTS * resources.cpus_per_pack / resources.processes_per_pack) / RAYS_PARTS
+    return TorchTrainer(
+        _process,
+        train_loop_config=settings | {"threads": max(1, int(cpus)), "on_gpus": on_gpus},
+        torch_config=_Unconnected(),
+        scaling_config=ScalingConfig(
+            num_workers=resources.processes_per_pack,
+            use_gpu=on_gpus,
+            resources_per_worker={"CPU": cpus, "GPU": 1} if on_gpus else {"CPU": cpus},
+            label_selector=resources.labels or None,
+        ),
+        run_config=RunConfig(
+            storage_path=state, name=secrets.token_hex(4), failure_config=FailureConfig(max_failures=0)
+        ),
+    )
 
 
 class _Unconnected(TorchConfig):  # type: ignore[misc]
@@ -88,19 +95,20 @@ class _Unconnected(TorchConfig):  # type: ignore[misc]
         return Backend  # type: ignore[no-any-return]
 
 
-def _started(trainer: Any) -> tuple[threading.Thread, list[BaseException]]:
-    """A thread that runs ``trainer``, and where its error will be."""
-    errors: list[BaseException] = []
+class _TrainerThread(threading.Thread):
+    """Thread that runs a trainer of Ray Train and keeps the error that ended it."""
 
-    def run() -> None:
+    def __init__(self, trainer: Any) -> None:
+        super().__init__(name="Ray Train", daemon=True)
+        self._trainer = trainer
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Run the trainer to its end."""
         try:
-            trainer.fit()
+            self._trainer.fit()
         except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="Ray Train", daemon=True)
-    thread.start()
-    return thread, errors
+            self.error = error
 
 
 def _begun(reports: Any, running: threading.Thread, directory: SweepDir, pack: str, notify: Notify) -> bool:

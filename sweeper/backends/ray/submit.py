@@ -11,8 +11,6 @@ from search_spaces.sections.grid import Grid
 from sweeper.backends.ray.code_bundle import code_bundle
 from sweeper.console import mask_secrets
 
-__all__ = ["JobFailedError", "submit_grid"]
-
 _GRID = "grid.yaml"  # in what travels
 
 
@@ -47,14 +45,14 @@ def submit_grid(
             "Set MLFLOW_TRACKING_URI where the cluster's head runs, and leave this option out."
         )
     try:
-        from sweeper.backends.ray import jobs as ray_jobs  # noqa: PLC0415 - where Ray is not installed, all else works
+        from sweeper.backends.ray import jobs  # noqa: PLC0415 - where Ray is not installed, all else works
     except ModuleNotFoundError as error:
         raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
     command = ["python", "-m", "sweeper", "run", _GRID, "--address", "auto", "--out", out]
     command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
     with code_bundle(grid, Path.cwd()) as folder:
         write_text(folder / _GRID, to_yaml(grid))
-        job, said = ray_jobs.submit(address, folder, grid.name, command, accepted)
-    if said:
-        raise JobFailedError(said)
-    return job
+        submission = jobs.submit(address, folder, grid.name, command, accepted)
+    if submission.failure:
+        raise JobFailedError(submission.failure)
+    return submission.job

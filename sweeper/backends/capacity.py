@@ -26,7 +26,7 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def processes_on(cpus: float, gpus: float, resources: Resources) -> int:
+def count_processes(cpus: float, gpus: float, resources: Resources) -> int:
     """Processes of packs that a machine of so many CPUs and GPUs can hold."""
     counts = [int(cpus * resources.processes_per_pack / resources.cpus_per_pack)]
     if share := resources.gpus_per_pack / resources.processes_per_pack:
@@ -34,12 +34,12 @@ def processes_on(cpus: float, gpus: float, resources: Resources) -> int:
     return min(counts)
 
 
-def pack_bytes(gpus: Sequence[int], resources: Resources) -> float | None:
+def gpu_bytes_per_pack(gpus: Sequence[int], resources: Resources) -> float | None:
     """What a pack has of the smallest GPU. Ray counts shares of GPUs and does not enforce them."""
     return min(gpus) * min(1.0, resources.gpus_per_pack) if gpus and resources.gpus_per_pack else None
 
 
-def gpus_here() -> list[int]:
+def local_gpu_bytes() -> list[int]:
     """The memory of each GPU that torch finds in this process, in bytes."""
     import torch  # noqa: PLC0415 - commands that train nothing do not import it
 
@@ -48,9 +48,9 @@ def gpus_here() -> list[int]:
 
 def capacity_here(resources: Resources) -> Capacity:
     """Of this machine; where packs ask for GPUs and there are none, as if there were enough."""
-    cpus, gpus = available_cpus(), gpus_here() if resources.gpus_per_pack else []
-    count = processes_on(cpus, len(gpus) or cpus * resources.gpus_per_pack, resources)
+    cpus, gpus = available_cpus(), local_gpu_bytes() if resources.gpus_per_pack else []
+    count = count_processes(cpus, len(gpus) or cpus * resources.gpus_per_pack, resources)
     return Capacity(
         workers=max(1, count // resources.processes_per_pack),
-        pack_bytes=pack_bytes(gpus, resources),
+        pack_bytes=gpu_bytes_per_pack(gpus, resources),
     )

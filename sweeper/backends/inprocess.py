@@ -7,7 +7,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.sections.grid import Grid, Resources
-from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes
+from sweeper.backends.capacity import Capacity, gpu_bytes_per_pack, local_gpu_bytes
 from sweeper.worker.messages import Notify, stop_requested
 from sweeper.worker.run_pack import run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
@@ -29,13 +29,13 @@ class InProcessBackend:
                 "resources.labels: the backend inprocess has this machine alone, which has no labels; leave them "
                 "out, or use --backend ray on a cluster."
             )
-        gpus = gpus_here()[:1] if resources.gpus_per_pack else []  # it trains on the first
+        gpus = local_gpu_bytes()[:1] if resources.gpus_per_pack else []  # it trains on the first
         if resources.gpus_per_pack and not gpus:
             raise InputError(
                 f"resources.gpus_per_pack: {resources.gpus_per_pack:g} is asked for, but torch finds no GPU here; "
                 "set it to 0 to train on the CPU."
             )
-        return lambda: Capacity(workers=1, pack_bytes=pack_bytes(gpus, resources))
+        return lambda: Capacity(workers=1, pack_bytes=gpu_bytes_per_pack(gpus, resources))
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
         """Train all packs of ``plan`` in its order. A pack that storage refuses is given up: it has waited long."""

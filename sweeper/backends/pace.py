@@ -11,8 +11,8 @@ from search_spaces.recipe import recipe_of
 from search_spaces.sections.grid import Grid
 from trainables.train import PackTraining, start_training
 
-SECONDS = 1.0
-MOST_FLOPS = 2e10  # of a step that is tried out: half a second of a core
+MEASURING_SECONDS = 1.0
+MAX_STEP_FLOPS = 2e10  # of a step that is tried out: half a second of a core
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def measure_pace(grid: Grid, pack: Pack) -> Pace | None:
     points, device = pack.points, grid.device
     if device == "cuda" and not torch.cuda.is_available():
         return None
-    if device == "cpu" and pack.cost.flops / pack.cost.steps * len(points) > MOST_FLOPS:
+    if device == "cpu" and pack.cost.flops / pack.cost.steps * len(points) > MAX_STEP_FLOPS:
         return None
     training = start_training(points, recipe_of(grid, points[0].variant), device)
     if not isinstance(training, PackTraining):
@@ -59,9 +59,9 @@ def _times(training: PackTraining) -> tuple[list[float], list[float]]:
         now = time.perf_counter()
         if before:
             (measuring if measurement.members else stepping).append(now - before)
-            if measurement.ends or (now - began > SECONDS and stepping):
+            if measurement.ends or (now - began > MEASURING_SECONDS and stepping):
                 break
-            if now - began > 2 * SECONDS:
+            if now - began > 2 * MEASURING_SECONDS:
                 break
         began, before = began or now, now
     return stepping, measuring

@@ -9,7 +9,7 @@ from results.store.paths import AnyPath
 from sweeper.console import mask_secrets
 
 SQLITE = "sqlite:///"  # prefix of the address of an SQLite file
-RUNS = "workflowType=machine_learning"  # MLflow shows the pages for language models to who has not chosen
+RUNS_QUERY = "workflowType=machine_learning"  # MLflow shows the pages for language models to who has not chosen
 
 # Defaults where the user has not set them. MLflow itself tries 7 times with 120 s each, which would hold the end of a
 # sweep for more than four minutes when its server is gone; 2 tries of 10 s each give up after 5 s (refused) to 35 s.
@@ -41,7 +41,7 @@ def run_page(uri: str, experiment: str, run: str) -> str | None:
     """Where a browser finds a run, without user and password; None if ``uri`` is not that of a server."""
     if not uri.startswith(("http://", "https://")):
         return None
-    return f"{re.sub('://.*@', '://', uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}?{RUNS}"
+    return f"{re.sub('://.*@', '://', uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}?{RUNS_QUERY}"
 
 
 def without_secrets(text: str, uri: str) -> str:

@@ -20,17 +20,17 @@ CURVES: dict[str, str] = {
 
 # A tracker on SQLite takes 0.11 ms a metric: six curves of 60 measurements cost 40 ms a point, whole curves of 800
 # cost 530 ms, and a thousand points would keep it busy for nine minutes. The table of rows has every measurement.
-MOST = 60
-LEAST = 12  # landmarks of six curves are 10 at most
-SHARED = 60_000  # measurements of a whole sweep: from 1,000 points on each has fewer
+MAX_POINT_MEASUREMENTS = 60
+MIN_POINT_MEASUREMENTS = 12  # landmarks of six curves are 10 at most
+MAX_SWEEP_MEASUREMENTS = 60_000  # measurements of a whole sweep: from 1,000 points on each has fewer
 
 
 def measurements_for(points: int) -> int:
     """How many measurements a tracker gets of each point, at most: 60 up to 1,000 points, 12 from 5,000 on."""
-    return min(MOST, max(LEAST, SHARED // max(points, 1)))
+    return min(MAX_POINT_MEASUREMENTS, max(MIN_POINT_MEASUREMENTS, MAX_SWEEP_MEASUREMENTS // max(points, 1)))
 
 
-def thin(steps: Ints, curves: Mapping[str, Floats], most: int = MOST) -> Ints:
+def thin(steps: Ints, curves: Mapping[str, Floats], most: int = MAX_POINT_MEASUREMENTS) -> Ints:
     """Positions of the measurements to send, the same for all curves so that one can be drawn against another.
 
     Kept are the first and last finite measurement and the best one (its first occurrence) of every curve; the rest

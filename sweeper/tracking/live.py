@@ -14,8 +14,8 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from sweeper.tracking.mirror import Mirror
 
-PERIOD_SECONDS = 5.0
-LEAVE_SECONDS = 3.0  # that a run which is interrupted waits for a tracker that may be away
+SYNC_SECONDS = 5.0
+EXIT_SECONDS = 3.0  # that a run which is interrupted waits for a tracker that may be away
 
 
 class LiveMirror:
@@ -48,7 +48,7 @@ class LiveMirror:
         """Stop following."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(None if kind is None else LEAVE_SECONDS)
+            self._thread.join(None if kind is None else EXIT_SECONDS)
 
     def finish(self, complete: bool) -> None:
         """Send what is left; ``complete`` if every planned point has ended."""
@@ -56,17 +56,17 @@ class LiveMirror:
             return
         self._stop.set()  # a mirror serves one thread at a time
         self._thread.join()
-        self._attempt(lambda: self._own_mirror().finish(complete=complete))
+        self._attempt(lambda: self._open_mirror().finish(complete=complete))
 
     def _follow(self) -> None:
-        while not self._stop.wait(PERIOD_SECONDS):
+        while not self._stop.wait(SYNC_SECONDS):
             self._attempt(self._sync)
 
     def _sync(self) -> None:
         if self._directory.plan.is_file():
-            self._own_mirror().sync()
+            self._open_mirror().sync()
 
-    def _own_mirror(self) -> "Mirror":
+    def _open_mirror(self) -> "Mirror":
         from sweeper.tracking.mirror import Mirror  # noqa: PLC0415 - without a URI mlflow must not be imported
 
         self._mirror = self._mirror or Mirror(self._directory, self._uri or "")

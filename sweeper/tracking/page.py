@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.tracking.address import RUNS
-from sweeper.tracking.wording import show
+from sweeper.tracking.address import RUNS_QUERY
+from sweeper.tracking.wording import format_value
 
-LONGEST_NOTE = 5000  # characters; MLflow refuses tags of more than 8,000
-_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+MAX_NOTE_CHARACTERS = 5000  # characters; MLflow refuses tags of more than 8,000
+_VERDICT_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
 
 # A view is what MLflow's own "Save as new view" stores. This: the columns of the law, the most accurate points first.
-_POINTS = {
+_POINTS_TABLE = {
     "selectedColumns": [
         "attributes.`Duration`",
         *(f"params.`{name}`" for name in ("eta", "lam", "seed")),
@@ -24,12 +24,12 @@ _POINTS = {
     "orderByKey": "metrics.`best_test_acc`",
     "orderByAsc": False,
 }
-_VIEW = {"name": "points", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_POINTS)}
+_SHARED_VIEW = {"name": "points", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_POINTS_TABLE)}
 
 # Tags of a new experiment.
 EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
-    "mlflow.sharedViewState.points": json.dumps(_VIEW),
+    "mlflow.sharedViewState.points": json.dumps(_SHARED_VIEW),
 }
 
 
@@ -42,7 +42,7 @@ def experiment_note(experiment: str) -> str:
 
 
 def _points_link(experiment: str) -> str:
-    return f"[Table of points](#/experiments/{experiment}/runs?{RUNS}&viewStateShareKey=points)"
+    return f"[Table of points](#/experiments/{experiment}/runs?{RUNS_QUERY}&viewStateShareKey=points)"
 
 
 def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
@@ -56,7 +56,7 @@ def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
     lines = [f"**{', '.join(parts)}** · {_points_link(experiment)}", ""]
     lines += ["| claim | verdict | value | interval | threshold |", "|---|---|---|---|---|", *map(_row, verdicts), ""]
     lines += [f"- **{_plain(v['claim'])}**: {_plain(v['why'])}" for v in verdicts if v.get("why")]
-    while sum(len(line) + 1 for line in lines) > LONGEST_NOTE:
+    while sum(len(line) + 1 for line in lines) > MAX_NOTE_CHARACTERS:
         lines.pop()
     return "\n".join(lines)
 
@@ -64,7 +64,7 @@ def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
 def _row(verdict: Mapping[str, Any]) -> str:
     interval = verdict.get("interval")
     ends = [_brief(end) for end in interval] if isinstance(interval, list) else []
-    cells = [verdict["claim"], _MARKS.get(str(verdict.get("verdict")), ""), _brief(verdict.get("value"))]
+    cells = [verdict["claim"], _VERDICT_MARKS.get(str(verdict.get("verdict")), ""), _brief(verdict.get("value"))]
     cells += [" … ".join(ends), verdict.get("threshold", "")]
     return f"| {' &emsp;| '.join(_plain(cell) for cell in cells)} |"  # MLflow's tables have no margins of their own
 
@@ -75,4 +75,4 @@ def _brief(value: object) -> str:
 
 def _plain(value: object) -> str:
     """Text that Markdown shows as it is."""
-    return re.sub(r"([\\`*_|~\[\]])", r"\\\1", show(value)).replace("<", "&lt;")
+    return re.sub(r"([\\`*_|~\[\]])", r"\\\1", format_value(value)).replace("<", "&lt;")

@@ -29,12 +29,12 @@ from search_spaces.outcome import Outcome
 from search_spaces.recipe import SECTIONS
 from search_spaces.yaml_text import read_yaml
 from sweeper.tracking.curves import CURVES, measurements_for, thin
-from sweeper.tracking.wording import LONGEST, finite, key_of, show
+from sweeper.tracking.wording import MAX_CHARACTERS, finite_or_none, format_value, tracker_key
 
-SUMMARY = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
+SUMMARY_COLUMNS = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
 # Start of sweeps whose plan does not say when they were made: visibly no date of ours, and not 0, which MLflow
 # takes for "now".
-UNDATED = 86_400_000
+UNDATED_START = 86_400_000
 _PARAMS = ("eta", "lam", "mu", "budget", "seed")
 _NOT_AXES = frozenset({c.name for c in COLUMNS} | {f.name for f in fields(PointEnd)})
 
@@ -42,7 +42,7 @@ Summary = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CurveValue:
     """One value of one curve; ``time`` in milliseconds since 1970."""
 
     key: str
@@ -69,7 +69,7 @@ class PointRecord:
     tags: dict[str, str]
     failed: bool
     end: int
-    curves: tuple[Measured, ...]
+    curves: tuple[CurveValue, ...]
     digest: str
 
 
@@ -95,13 +95,13 @@ class SweepRecord:
 
 def sweep_record(directory: SweepDir) -> SweepRecord:
     """Identity and grid of a sweep."""
-    created, points = _plan(directory.plan)
+    created, points = _read_plan(directory.plan)
     # A copy is the same sweep. Without a creation time only its place tells it from others of its name.
-    identity = f"{directory.name} {created or _place(directory)}"
+    identity = f"{directory.name} {created or _location(directory)}"
     grid: dict[str, str] = {}
     if directory.grid.is_file():
         document = read_yaml(directory.grid.read_text(encoding="utf-8"), str(directory.grid))
-        grid = dict(_flat((), document.value))
+        grid = dict(_flatten((), document.value))
     fixed = {k: v for k, v in grid.items() if k.split(".")[0] in SECTIONS}
     id_ = hashlib.sha256(identity.encode()).hexdigest()[:16]
     own = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
@@ -109,7 +109,7 @@ def sweep_record(directory: SweepDir) -> SweepRecord:
     return SweepRecord(
         name=directory.name,
         id=id_,
-        start=int(created.timestamp() * 1000) if created else UNDATED,
+        start=int(created.timestamp() * 1000) if created else UNDATED_START,
         measurements=measurements_for(points),
         params=fixed,
         tags=own | {f"grid.{k}": v for k, v in grid.items() if k not in fixed},
@@ -138,7 +138,7 @@ def point_records(
             yield _point_record(end, pd.DataFrame(), {}, sweep)
         else:
             packs[end.pack].append(end)
-    axes = _stored_axes(directory)
+    axes = _axes_by_point(directory)
     for pack, wanted in packs.items():
         tables = read_consistent(directory, lambda names: [read_part(directory, name) for name in names], pack)
         rows = pa.concat_tables(tables, promote_options="default").to_pandas() if tables else pd.DataFrame()
@@ -151,15 +151,15 @@ def point_records(
 def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Summary]:
     """For every ended point its summary: of the analysis if that has seen the point, else as far as it is known."""
     found: dict[str, Summary] = {
-        p: {"best_test_acc": finite(e.best_test_acc), "kappa": finite(e.kappa)} for p, e in ends.items()
+        p: {"best_test_acc": finite_or_none(e.best_test_acc), "kappa": finite_or_none(e.kappa)} for p, e in ends.items()
     }
     path = directory.analysis / "peaks.parquet"
     if path.is_file():
         peaks = read_parquet(path).to_pandas()
-        present = [key for key in SUMMARY if key in peaks]
+        present = [key for key in SUMMARY_COLUMNS if key in peaks]
         for row in peaks[["point", *present]].to_dict("records"):
             if row["point"] in found:
-                found[str(row["point"])] = {key: finite(row[key]) for key in present}
+                found[str(row["point"])] = {key: finite_or_none(row[key]) for key in present}
     for summary in found.values():
         best = summary.get("best_test_acc")
         if best is not None and best == np.float32(best):  # measured in single precision, as the curves are
@@ -170,15 +170,15 @@ def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Su
 def _point_record(end: PointEnd, rows: pd.DataFrame, stored: Mapping[str, object], sweep: SweepRecord) -> PointRecord:
     first: dict[str, Any] = {str(k): v for k, v in (rows.iloc[0] if len(rows) else stored).items()}
     names = [*_PARAMS, *(name for name in first if name not in _NOT_AXES)]
-    params = {name: show(first[name]) for name in names if name in first and not pd.isna(first[name])}
+    params = {name: format_value(first[name]) for name in names if name in first and not pd.isna(first[name])}
     curves, skipped = _curves(rows, sweep)
     tags = {"sweeper.outcome": end.outcome.value, "sweeper.pack": end.pack, "sweeper.attempt": str(end.attempt)}
-    tags |= {"sweeper.why": end.why[:LONGEST]} if end.why else {}
+    tags |= {"sweeper.why": end.why[:MAX_CHARACTERS]} if end.why else {}
     tags |= {"sweeper.skipped": skipped} if skipped else {}
     return PointRecord(
         point=end.point,
         name=_name(params, end.point),
-        params={key_of(k): v for k, v in params.items()},
+        params={tracker_key(k): v for k, v in params.items()},
         tags=tags,
         failed=end.outcome is Outcome.FAILED,
         end=sweep.start + round(end.seconds * 1000),
@@ -187,7 +187,7 @@ def _point_record(end: PointEnd, rows: pd.DataFrame, stored: Mapping[str, object
     )
 
 
-def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[Measured, ...], str]:
+def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[CurveValue, ...], str]:
     """Thinned finite measurements, and which values were left out because MLflow stores infinity as 1.8e308."""
     if not len(rows):
         return (), ""
@@ -196,7 +196,7 @@ def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[Measured, ...
     times = sweep.start + np.round(np.nan_to_num(rows["seconds"].to_numpy()) * 1000).astype(np.int64)
     kept = thin(steps, present, sweep.measurements)
     measured = [
-        Measured(name, value, time, step)
+        CurveValue(name, value, time, step)
         for name, values in present.items()
         for value, time, step in zip(_plain(values[kept]), times[kept].tolist(), steps[kept].tolist(), strict=True)
         if math.isfinite(value)
@@ -211,7 +211,7 @@ def _plain(values: np.ndarray) -> list[float]:
     return [float(str(value)) for value in values]
 
 
-def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
+def _axes_by_point(directory: SweepDir) -> dict[str, dict[str, object]]:
     """Axes of the points by the table of points, for those that failed before their first row."""
     if not directory.points.is_file():
         return {}
@@ -222,10 +222,10 @@ def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
 def _name(params: Mapping[str, str], point: str) -> str:
     plain = {"mu": "0", "seed": "0"}  # the usual case goes without saying
     shown = {k: v for k, v in params.items() if k != "budget" and v != plain.get(k)}
-    return " ".join(f"{k}={_brief(v)}" for k, v in shown.items())[:LONGEST] or point
+    return " ".join(f"{k}={_brief(v)}" for k, v in shown.items())[:MAX_CHARACTERS] or point
 
 
-def _place(directory: SweepDir) -> str:
+def _location(directory: SweepDir) -> str:
     return str(directory.root.resolve() if isinstance(directory.root, Path) else directory.root)
 
 
@@ -237,7 +237,7 @@ def _brief(text: str) -> str:
         return text
 
 
-def _plan(path: AnyPath) -> tuple[datetime | None, int]:
+def _read_plan(path: AnyPath) -> tuple[datetime | None, int]:
     """When a sweep was planned, and its points; nothing of it if that cannot be read."""
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
@@ -254,9 +254,9 @@ def _version() -> str:
         return "not installed"
 
 
-def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[str, str]]:
+def _flatten(path: tuple[str, ...], value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _flat((*path, str(key)), inner)
+            yield from _flatten((*path, str(key)), inner)
     else:
-        yield key_of(".".join(path)), show(value)
+        yield tracker_key(".".join(path)), format_value(value)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sweeper.tracking.projection import Measured, Summary
+from sweeper.tracking.projection import CurveValue, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def update(
     tags: Mapping[str, str] | None = None,
     summary: Summary | None = None,
     time: int = 0,
-    curves: Sequence[Measured] = (),
+    curves: Sequence[CurveValue] = (),
 ) -> bool:
     """Send what differs from what the run holds, in one request; whether there was anything.
 
@@ -56,7 +56,7 @@ def update(
     params = {k: v for k, v in (params or {}).items() if k not in run.params}
     tags = {k: v for k, v in (tags or {}).items() if run.tags.get(k) != v}
     metrics = [tracker.entities.Metric(m.key, m.value, m.time, m.step) for m in curves]
-    news = {k: v for k, v in (summary or {}).items() if not _same(run.metrics.get(k), v)}
+    news = {k: v for k, v in (summary or {}).items() if not _is_equal(run.metrics.get(k), v)}
     # Of two values the later counts, so one that replaces another comes just after it.
     times = {key: max(time, run.times.get(key, -1) + 1) for key in news}
     for key, value in news.items():
@@ -76,7 +76,7 @@ def update(
     return True
 
 
-def _same(held: float | None, value: float | None) -> bool:
+def _is_equal(held: float | None, value: float | None) -> bool:
     if held is None or math.isnan(held):
         return value is None
     return held == value

@@ -11,10 +11,10 @@ from results.store.sweep_dir import SweepDir, files_of
 from search_spaces.outcome import Outcome
 from sweeper.tracking.page import verdict_note
 from sweeper.tracking.projection import Summary
-from sweeper.tracking.wording import finite, key_of
+from sweeper.tracking.wording import finite_or_none, tracker_key
 
-_VERDICTS = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
-_FIGURES = frozenset({".svg", ".png", ".csv"})
+_VERDICT_VALUES = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
+_FIGURE_SUFFIXES = frozenset({".svg", ".png", ".csv"})
 
 
 def verdict_summary(
@@ -26,14 +26,14 @@ def verdict_summary(
     """
     metrics: Summary = {}
     tags: dict[str, str] = {}
-    verdicts = _verdicts(directory)
+    verdicts = _read_verdicts(directory)
     for verdict in verdicts:
-        key = f"verdict.{key_of(str(verdict['claim']))}"
+        key = f"verdict.{tracker_key(str(verdict['claim']))}"
         interval = verdict.get("interval")
         low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
         numbers = {"value": verdict.get("value"), "low": low, "high": high}
-        metrics |= {f"{key}.{name}": finite(value) for name, value in numbers.items()}
-        metrics[f"{key}.pass"] = _VERDICTS.get(str(verdict.get("verdict")))
+        metrics |= {f"{key}.{name}": finite_or_none(value) for name, value in numbers.items()}
+        metrics[f"{key}.pass"] = _VERDICT_VALUES.get(str(verdict.get("verdict")))
         tags[key] = str(verdict.get("verdict"))
     if verdicts:
         tags["mlflow.note.content"] = verdict_note(verdicts, experiment)
@@ -47,7 +47,9 @@ def artifacts(directory: SweepDir) -> dict[AnyPath, str]:
     single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
     single += [directory.prediction, directory.forecast]
     there = files_of(directory)
-    folders = {path: directory.inside(path.parent) for path in sorted(there, key=str) if path.suffix in _FIGURES}
+    folders = {
+        path: directory.inside(path.parent) for path in sorted(there, key=str) if path.suffix in _FIGURE_SUFFIXES
+    }
     figures = {p: f.removeprefix("analysis/") for p, f in folders.items() if f.startswith("analysis/figures")}
     return {path: "" for path in single if path in there} | figures
 
@@ -60,6 +62,6 @@ def files_digest(files: Mapping[AnyPath, str]) -> str:
     return total.hexdigest()[:16]
 
 
-def _verdicts(directory: SweepDir) -> list[dict[str, object]]:
+def _read_verdicts(directory: SweepDir) -> list[dict[str, object]]:
     path = directory.analysis / "verdicts.json"
     return list(json.loads(path.read_text(encoding="utf-8"))["verdicts"]) if path.is_file() else []

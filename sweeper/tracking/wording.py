@@ -6,36 +6,36 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-LONGEST = 500  # characters of a param or tag; trackers cut at 500 (older MLflow) to 8,000
+MAX_CHARACTERS = 500  # characters of a param or tag; trackers cut at 500 (older MLflow) to 8,000
 
 
-def show(value: object) -> str:
+def format_value(value: object) -> str:
     """A value as people write it; long lists by their ends."""
     if value is None:
         return "null"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{k}: {show(v)}' for k, v in value.items())}}}"[:LONGEST]
+        return f"{{{', '.join(f'{k}: {format_value(v)}' for k, v in value.items())}}}"[:MAX_CHARACTERS]
     if isinstance(value, list | tuple):
-        return _show_list(list(value))
+        return _format_list(list(value))
     if isinstance(value, float | np.floating):
         return f"{value:.12g}"
-    return str(value)[:LONGEST]
+    return str(value)[:MAX_CHARACTERS]
 
 
-def _show_list(values: Iterable[object]) -> str:
-    shown = [show(v) for v in values]
+def _format_list(values: Iterable[object]) -> str:
+    shown = [format_value(v) for v in values]
     text = f"[{', '.join(shown)}]"
-    if len(text) <= LONGEST:
+    if len(text) <= MAX_CHARACTERS:
         return text
-    return f"[{', '.join(shown[:5])}, …, {shown[-1]}] ({len(shown)} values)"[:LONGEST]
+    return f"[{', '.join(shown[:5])}, …, {shown[-1]}] ({len(shown)} values)"[:MAX_CHARACTERS]
 
 
-def finite(value: object) -> float | None:
+def finite_or_none(value: object) -> float | None:
     """A number that a tracker can show, or None."""
     number = float(value) if isinstance(value, int | float | np.number | np.bool_) else math.nan
     return number if math.isfinite(number) else None
 
 
-def key_of(text: str) -> str:
+def tracker_key(text: str) -> str:
     """A name that every MLflow accepts as a key."""
     return re.sub(r"[^\w./ -]", "_", text, flags=re.ASCII)[:250]

@@ -17,12 +17,12 @@ from search_spaces.sections.grid import Grid, Resources
 from sweeper.backends.capacity import Capacity, available_cpus
 from sweeper.backends.ray.connection import connect
 from sweeper.backends.ray.liveness import (
-    PATIENCE_SECONDS,
+    UNRESPONSIVE_SECONDS,
     LivenessCheck,
     RayLostError,
     cluster_check,
-    guarded,
-    own_ray_check,
+    exit_if_ray_dies,
+    local_ray_check,
 )
 from sweeper.backends.ray.nodes import request_capacity
 from sweeper.backends.ray.remote import measure_pace_remotely
@@ -72,7 +72,7 @@ class RayBackend:
         self._liveness = self._new_liveness_check()
 
     def _new_liveness_check(self) -> LivenessCheck:
-        return own_ray_check() if self._is_local else cluster_check()
+        return local_ray_check() if self._is_local else cluster_check()
 
     def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
         """Ask the nodes of Ray for their CPUs and GPUs, as ``nodes.request_capacity`` describes."""
@@ -114,7 +114,7 @@ class RayBackend:
             KeyboardInterrupt: the sweep is to stop.
         """
         self._liveness = self._new_liveness_check()  # a new one: the backend may have been opened long ago
-        with guarded(directory, self._death_message, lambda: self._liveness(PATIENCE_SECONDS)) as tick:
+        with exit_if_ray_dies(directory, self._death_message, lambda: self._liveness(UNRESPONSIVE_SECONDS)) as tick:
             self._train_packs(directory, plan, grid, notify, tick)
 
     def _train_packs(

@@ -20,7 +20,7 @@ from results.store.ledger import ends_of_chunk, give_up
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Recovery
-from sweeper.backends.ray.liveness import LOOK_SECONDS, PATIENCE_SECONDS, LivenessCheck, RayLostError
+from sweeper.backends.ray.liveness import CHECK_SECONDS, UNRESPONSIVE_SECONDS, LivenessCheck, RayLostError
 from sweeper.worker.messages import Notify, stop_requested
 
 MAX_RETRY_WAIT_SECONDS = 60.0  # before a pack is tried again: 1, 2, 4 and so on up to this
@@ -186,11 +186,11 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
         """
         self._hooks.tick()
         now = time.monotonic()
-        if now - self._last_check < LOOK_SECONDS:
+        if now - self._last_check < CHECK_SECONDS:
             return
-        self._awake += min(now - self._last_check, 2 * LOOK_SECONDS)
+        self._awake += min(now - self._last_check, 2 * CHECK_SECONDS)
         self._last_check = now
-        if lost_part := self._hooks.liveness(PATIENCE_SECONDS):
+        if lost_part := self._hooks.liveness(UNRESPONSIVE_SECONDS):
             raise RayLostError(lost_part)
         if stop_requested(self._directory):
             self._stopping_since = min(self._stopping_since, now)

@@ -30,20 +30,20 @@ def train_chunk(config: dict[str, Any], root: str, resources: Resources, pulse: 
     directory, packs = SweepDir(any_path(root)), config["packs"].split()
     if stop_requested(directory):
         return
-    reports = _Reports(pulse)
+    reports = _ReportBuffer(pulse)
     reports.add(PackReport(pack=None))  # so that a worker that hangs from the start can be found
     if "wait" in config:
-        packs = _left(directory, packs, reports)
+        packs = _remaining_packs(directory, packs, reports)
         why = f"its worker was lost; tried again after {config['wait']:g} s"
         for pack in packs[:1]:
             wait_with_heartbeat(config["wait"], directory, PackReport(pack=pack, waiting=why), reports.add)
     for pack in packs:
-        if stop_requested(directory) or not _train(root, pack, resources, reports, pack == config.get("crowded")):
+        if stop_requested(directory) or not _train_pack(root, pack, resources, reports, pack == config.get("crowded")):
             break
     reports.send()
 
 
-def _left(directory: SweepDir, packs: list[str], reports: "_Reports") -> list[str]:
+def _remaining_packs(directory: SweepDir, packs: list[str], reports: "_ReportBuffer") -> list[str]:
     """What is left of a chunk; of the rest the driver hears again, since the last report of a lost worker was lost."""
     ends = retry_storage(lambda: ends_of_chunk(directory, packs), directory, packs[0], Recovery(), reports.add)
     for pack, ended in ends.items():
@@ -52,21 +52,21 @@ def _left(directory: SweepDir, packs: list[str], reports: "_Reports") -> list[st
     return [pack for pack, ended in ends.items() if ended is None]
 
 
-def _train(root: str, pack: str, resources: Resources, reports: "_Reports", crowded: bool) -> bool:
+def _train_pack(root: str, pack: str, resources: Resources, reports: "_ReportBuffer", crowded: bool) -> bool:
     """Whether the chunk goes on; it does not where another worker is at its pack, and so will be at the next."""
     if resources.processes_per_pack > 1:
         from sweeper.backends.ray.processes import train_together  # noqa: PLC0415 - Ray Train takes a second to import
 
-        train_together(root, pack, resources, reports.add, reports.pass_on)
+        train_together(root, pack, resources, reports.add, reports.forward)
         return True
     try:
         return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), crowded=crowded)
     except StorageRefusedError as error:  # it has waited long: not to be tried again at once
-        reports.pass_on({"refused": str(error), "pack": pack})
+        reports.forward({"refused": str(error), "pack": pack})
         return True
 
 
-class _Reports:
+class _ReportBuffer:
     """What a worker tells the driver, together once a pulse: a worker waits until each report has been taken in."""
 
     def __init__(self, pulse: float) -> None:
@@ -86,7 +86,7 @@ class _Reports:
             tune.report({"progress": tuple(self._held), "process": self._process})
         self._held, self._sent = [], time.monotonic()
 
-    def pass_on(self, result: dict[str, Any]) -> None:
+    def forward(self, result: dict[str, Any]) -> None:
         """Tell something else, after what is held."""
         self.send()
         tune.report(result)

@@ -12,12 +12,12 @@ from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import OwnLoop, OwnTrainable
 
-MOST_BYTES = 50_000_000  # of Python source; Ray keeps what travels in the memory of the cluster's head
-_NOT_CODE = {"node_modules", "site-packages", "__pycache__"}
-_INSTALLED = ("sweeper", "trainables", "results", "search_spaces")  # on every machine, with files that are no code
+MAX_SOURCE_BYTES = 50_000_000  # of Python source; Ray keeps what travels in the memory of the cluster's head
+_SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__"}
+_OWN_PACKAGES = ("sweeper", "trainables", "results", "search_spaces")  # on every machine, with files that are no code
 
 
-def names_code(grid: Grid) -> bool:
+def names_own_code(grid: Grid) -> bool:
     """Whether a grid names a function or a loop of one's own."""
     return isinstance(grid.trainable, OwnTrainable | OwnLoop)
 
@@ -33,26 +33,27 @@ def code_bundle(grid: Grid, folder: Path) -> Iterator[Path]:
     """
     with TemporaryDirectory(prefix="sweeper-") as text:
         packed = Path(text)
-        if names_code(grid):
-            _copy(folder, packed)
+        if names_own_code(grid):
+            _copy_sources(folder, packed)
         yield packed
 
 
-def _copy(folder: Path, packed: Path) -> None:
+def _copy_sources(folder: Path, packed: Path) -> None:
     total = 0
-    for path in _sources(folder):
+    for path in _source_files(folder):
         total += path.stat().st_size
-        if total > MOST_BYTES:
+        if total > MAX_SOURCE_BYTES:
             raise InputError(
                 f"{folder}: the grid names code of your own, which is sent to the cluster with all Python files of the "
-                f"working directory; here they are more than {MOST_BYTES:,} bytes. Work in the folder of your code."
+                f"working directory; here they are more than {MAX_SOURCE_BYTES:,} bytes. "
+                "Work in the folder of your code."
             )
         target = packed / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def _sources(folder: Path) -> Iterator[Path]:
+def _source_files(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:  # which knows what each is: there may be sweeps of many files
         seen = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
     for entry in seen:
@@ -60,15 +61,15 @@ def _sources(folder: Path) -> Iterator[Path]:
         if entry.is_symlink():
             continue
         if entry.is_dir():
-            if not (path.name in _NOT_CODE or (path / "pyvenv.cfg").exists() or _is_ours(path)):
-                yield from _sources(path)
+            if not (path.name in _SKIPPED_FOLDERS or (path / "pyvenv.cfg").exists() or _is_own_package(path)):
+                yield from _source_files(path)
         elif path.suffix == ".py":
             yield path
 
 
-def _is_ours(folder: Path) -> bool:
+def _is_own_package(folder: Path) -> bool:
     """Whether a folder is one of the packages that run here, as in a clone of sweeper's repository."""
-    if folder.name not in _INSTALLED:
+    if folder.name not in _OWN_PACKAGES:
         return False
     spec = find_spec(folder.name)
     found = spec.submodule_search_locations if spec else None

@@ -18,7 +18,7 @@ from sweeper.lock.holder import DASHBOARD
 
 START_SECONDS = 300.0  # for the cluster to give the driver a place, and for that to find its grid and data right
 STOP_SECONDS = 30  # that a job which is stopped has for its workers to commit and leave; Ray's own are 3
-_SAID_BY_RAY = re.compile(r"^(.*\sINFO \w+\.py:.*|Running entrypoint for job .*)$", re.MULTILINE)
+_RAY_LOG_LINE = re.compile(r"^(.*\sINFO \w+\.py:.*|Running entrypoint for job .*)$", re.MULTILINE)
 
 
 class Submission(NamedTuple):
@@ -87,7 +87,7 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
             time.sleep(1.0)
             continue
         if status in {JobStatus.FAILED, JobStatus.STOPPED}:
-            return _SAID_BY_RAY.sub("", said).strip() or str(client.get_job_info(job).message)
+            return _RAY_LOG_LINE.sub("", said).strip() or str(client.get_job_info(job).message)
         if status == JobStatus.SUCCEEDED or f"\n{name}: " in f"\n{said}":  # it says first how much there is to train
             return ""
         time.sleep(0.5)

@@ -15,10 +15,10 @@ from ray._private import worker as ray_worker
 from results.store.sweep_dir import SweepDir
 from sweeper.worker.messages import stop_requested
 
-LOOK_SECONDS = 1.0  # between looks at what may have died
-PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
-STUCK_SECONDS = 15.0  # without a tick of Tune, which has ten a second
-_VITAL = ("gcs_server", "raylet")
+CHECK_SECONDS = 1.0  # between looks at what may have died
+UNRESPONSIVE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
+STALL_SECONDS = 15.0  # without a tick of Tune, which has ten a second
+_VITAL_PROCESSES = ("gcs_server", "raylet")
 
 
 class RayLostError(BaseException):
@@ -33,10 +33,10 @@ class LivenessCheck(Protocol):
         ...
 
 
-def own_ray_check() -> LivenessCheck:
+def local_ray_check() -> LivenessCheck:
     """Of a Ray of our own, whose processes are ours."""
     every = ray_worker.global_worker.node.all_processes
-    processes = [(name, info.process) for name in _VITAL for info in every.get(name, ())]
+    processes = [(name, info.process) for name in _VITAL_PROCESSES for info in every.get(name, ())]
     return lambda patience: next((name for name, process in processes if process.poll() is not None), "")
 
 
@@ -47,9 +47,9 @@ def cluster_check() -> LivenessCheck:
     answered = time.monotonic()
 
     def silent() -> str:
-        with suppress(OSError), socket.create_connection((host, int(port)), timeout=LOOK_SECONDS):
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=CHECK_SECONDS):
             with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(LOOK_SECONDS)
+                probe.settimeout(CHECK_SECONDS)
                 probe.connect(raylet)
                 return ""
             return "raylet of this machine"
@@ -66,13 +66,13 @@ def cluster_check() -> LivenessCheck:
 
 
 @contextmanager
-def guarded(
+def exit_if_ray_dies(
     directory: SweepDir, failure: Callable[[str], str], lost: Callable[[], str]
 ) -> Iterator[Callable[[], None]]:
     """End this process if Ray dies under a call that then waits for it for ever, and that no exception gets out of.
 
     Removing the placement group of a dead worker is such a call, when GCS is going too. Nothing is lost: what is done
-    stands in the store. While the block runs it calls what it is given, at least every ``STUCK_SECONDS``.
+    stands in the store. While the block runs it calls what it is given, at least every ``STALL_SECONDS``.
     """
     ticked, done = time.monotonic(), threading.Event()
 
@@ -81,8 +81,8 @@ def guarded(
         ticked = time.monotonic()
 
     def guard() -> None:
-        while not done.wait(LOOK_SECONDS):
-            if time.monotonic() - ticked > STUCK_SECONDS and (what := lost()):
+        while not done.wait(CHECK_SECONDS):
+            if time.monotonic() - ticked > STALL_SECONDS and (what := lost()):
                 stopped = stop_requested(directory)
                 with suppress(OSError):  # of storage that has gone too
                     directory.stop.unlink(missing_ok=True)

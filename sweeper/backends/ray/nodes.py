@@ -11,7 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Resources
-from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes, processes_on
+from sweeper.backends.capacity import Capacity, count_processes, gpu_bytes_per_pack, local_gpu_bytes
 from sweeper.backends.ray.remote import gpu_memory
 
 ANSWER_SECONDS = 60.0  # for a node to start a process and ask its driver of GPUs
@@ -49,15 +49,16 @@ def request_capacity(
     if not workers:
         offers = "; ".join("{:g} CPUs, {:g} GPUs".format(*_offer(node)) for node in chosen)
         raise InputError(
-            f"resources: a pack asks for {_asked(resources)} (nodes: {offers}). Lower cpus_per_pack or gpus_per_pack."
+            f"resources: a pack asks for {_request_text(resources)} (nodes: {offers}). "
+            "Lower cpus_per_pack or gpus_per_pack."
         )
     on_gpus = resources.gpus_per_pack > 0
     asked = (able if on_gpus else able[:1]) if joined else []
     answers = [(gpu_memory.options(scheduling_strategy=_on(node)).remote(on_gpus), node) for node in asked]
 
     def answer() -> Capacity:
-        gpus = _gpus_of(answers) if joined else gpus_here() if on_gpus else []
-        return Capacity(workers=workers, pack_bytes=pack_bytes(gpus, resources))
+        gpus = _collect_gpu_bytes(answers) if joined else local_gpu_bytes() if on_gpus else []
+        return Capacity(workers=workers, pack_bytes=gpu_bytes_per_pack(gpus, resources))
 
     return answer
 
@@ -68,10 +69,10 @@ def _offer(node: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _processes_on(node: Mapping[str, Any], resources: Resources) -> int:
-    return processes_on(*_offer(node), resources)
+    return count_processes(*_offer(node), resources)
 
 
-def _gpus_of(answers: Sequence[tuple[Any, Mapping[str, Any]]]) -> list[int]:
+def _collect_gpu_bytes(answers: Sequence[tuple[Any, Mapping[str, Any]]]) -> list[int]:
     """Bytes of each GPU of the nodes that answer.
 
     Raises:
@@ -101,7 +102,7 @@ def _not_installed(node: Mapping[str, Any], error: str) -> InputError:
     )
 
 
-def _asked(resources: Resources) -> str:
+def _request_text(resources: Resources) -> str:
     """What a pack asks for in vain."""
     asked = f"{resources.cpus_per_pack:g} CPUs and {resources.gpus_per_pack:g} GPUs"
     if resources.processes_per_pack == 1:

@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler
 
 
 @contextmanager
-def patched() -> Iterator[None]:
+def patched_tune() -> Iterator[None]:
     """While the block runs, Tune is without three habits.
 
     It writes its own state only once, since it looks for the file in the end, not every ten seconds with 11 KB of every
@@ -46,7 +46,7 @@ def patched() -> Iterator[None]:
         RayActorManager._actor_task_failed = failed
 
 
-class InOrder(FIFOScheduler):  # type: ignore[misc]
+class PlanOrderScheduler(FIFOScheduler):  # type: ignore[misc]
     """Of the packs that wait the first of the plan, one that is tried again among them.
 
     Tune gives it the next worker that is done with another pack, and stops the worker that was being started for it. So
@@ -63,7 +63,7 @@ class InOrder(FIFOScheduler):  # type: ignore[misc]
         return min(left or waiting, key=lambda trial: int(trial.trial_id.rpartition("_")[2]), default=None)
 
 
-class Silent(TrialProgressCallback):  # type: ignore[misc]
+class SilentReporter(TrialProgressCallback):  # type: ignore[misc]
     """In place of Tune's own, which on an interrupt prints of every trial that it was completed."""
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:

@@ -33,9 +33,9 @@ from trainables.pack.group import GroupLostError, TorchGroup, join
 
 Report = Callable[[dict[str, Any]], None]
 
-RAYS_PARTS = 10_000  # of a CPU: what was rounded up would not fit
+CPU_RESOLUTION = 10_000  # of a CPU: what was rounded up would not fit
 START_SECONDS = 60.0  # that processes take at most on a busy machine, if there is room for them
-LISTEN_SECONDS = 1.0  # for a report, before a look at whether the processes have left
+POLL_SECONDS = 1.0  # for a report, before a look at whether the processes have left
 
 
 def train_together(root: str, pack: str, resources: Resources, notify: Notify, report: Report) -> None:
@@ -57,24 +57,24 @@ def train_together(root: str, pack: str, resources: Resources, notify: Notify, r
         trainer = _trainer(settings, resources, state)
         running = _TrainerThread(trainer)
         running.start()
-        if not _begun(reports, running, SweepDir(any_path(root)), pack, notify):
+        if not _wait_for_start(reports, running, SweepDir(any_path(root)), pack, notify):
             return
         while running.is_alive() or not reports.empty():
             with suppress(Empty):
-                report(reports.get(timeout=LISTEN_SECONDS))
+                report(reports.get(timeout=POLL_SECONDS))
     reports.shutdown()
     if running.error:
-        raise RuntimeError(_cause(running.error)) from running.error
+        raise RuntimeError(_cause_of(running.error)) from running.error
 
 
 def _trainer(settings: dict[str, Any], resources: Resources, state: str) -> TorchTrainer:
-    """Return a trainer that runs ``_process`` in each process of a pack."""
+    """Return a trainer that runs ``_run_process`` in each process of a pack."""
     on_gpus = resources.gpus_per_pack > 0
-    cpus = math.floor(RAYS_PARTS * resources.cpus_per_pack / resources.processes_per_pack) / RAYS_PARTS
+    cpus = math.floor(CPU_RESOLUTION * resources.cpus_per_pack / resources.processes_per_pack) / CPU_RESOLUTION
     return TorchTrainer(
-        _process,
+        _run_process,
         train_loop_config=settings | {"threads": max(1, int(cpus)), "on_gpus": on_gpus},
-        torch_config=_Unconnected(),
+        torch_config=_UnconnectedConfig(),
         scaling_config=ScalingConfig(
             num_workers=resources.processes_per_pack,
             use_gpu=on_gpus,
@@ -87,8 +87,8 @@ def _trainer(settings: dict[str, Any], resources: Resources, state: str) -> Torc
     )
 
 
-class _Unconnected(TorchConfig):  # type: ignore[misc]
-    """Leaves it to ``_group`` to connect the processes, each of which sees its own GPU alone."""
+class _UnconnectedConfig(TorchConfig):  # type: ignore[misc]
+    """Leaves it to ``_join_group`` to connect the processes, each of which sees its own GPU alone."""
 
     @property
     def backend_cls(self) -> type:
@@ -111,7 +111,7 @@ class _TrainerThread(threading.Thread):
             self.error = error
 
 
-def _begun(reports: Any, running: threading.Thread, directory: SweepDir, pack: str, notify: Notify) -> bool:
+def _wait_for_start(reports: Any, running: threading.Thread, directory: SweepDir, pack: str, notify: Notify) -> bool:
     """Wait until the first of the processes has begun, which others may keep from its CPUs or GPUs for hours.
 
     False if the run is to stop before.
@@ -123,11 +123,11 @@ def _begun(reports: Any, running: threading.Thread, directory: SweepDir, pack: s
             return False
         long = time.monotonic() - began > START_SECONDS
         notify(PackReport(pack=pack, waiting="its processes cannot start yet: CPUs or GPUs are taken" if long else ""))
-        time.sleep(LISTEN_SECONDS)
+        time.sleep(POLL_SECONDS)
     return True
 
 
-def _cause(error: BaseException) -> str:
+def _cause_of(error: BaseException) -> str:
     """What befell the processes, in a line: which of them died, or raised what; the others only miss it."""
     for rank, failure in sorted(getattr(error, "worker_failures", {}).items()):
         lines = str(failure).strip().splitlines()
@@ -137,7 +137,7 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
-def _process(settings: dict[str, Any]) -> None:
+def _run_process(settings: dict[str, Any]) -> None:
     """One of the processes; that of rank 0 leads."""
     reports, where = settings["reports"], (ray.get_runtime_context().get_node_id(), os.getpid())
 
@@ -145,7 +145,7 @@ def _process(settings: dict[str, Any]) -> None:
         reports.put({"progress": (progress,), "process": where})
 
     notify(PackReport(pack=settings["pack"]))  # so that a process that waits for the others for ever can be found
-    group = _group(settings["on_gpus"])
+    group = _join_group(settings["on_gpus"])
     if group.rank > 0:
         assist_pack(group, settings["threads"])
         return
@@ -157,7 +157,7 @@ def _process(settings: dict[str, Any]) -> None:
         group.leave()
 
 
-def _group(on_gpus: bool) -> TorchGroup:
+def _join_group(on_gpus: bool) -> TorchGroup:
     """The processes, once all have come; they meet at the address that the first one has in the cluster."""
     context = get_context()
     rank, size = context.get_world_rank(), context.get_world_size()

@@ -6,7 +6,7 @@ import ray
 
 from search_spaces.plan import Pack
 from search_spaces.sections.grid import Grid
-from sweeper.backends.capacity import gpus_here
+from sweeper.backends.capacity import local_gpu_bytes
 
 if TYPE_CHECKING:
     from sweeper.backends.pace import Pace
@@ -18,7 +18,7 @@ def gpu_memory(gpus: bool) -> list[int]:
 
     A task that asks for no GPU sees them all.
     """
-    return gpus_here() if gpus else []
+    return local_gpu_bytes() if gpus else []
 
 
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]

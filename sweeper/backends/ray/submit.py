@@ -11,7 +11,7 @@ from search_spaces.sections.grid import Grid
 from sweeper.backends.ray.code_bundle import code_bundle
 from sweeper.console import mask_secrets
 
-_GRID = "grid.yaml"  # in what travels
+_GRID_FILE = "grid.yaml"  # in what travels
 
 
 class JobFailedError(Exception):
@@ -48,10 +48,10 @@ def submit_grid(
         from sweeper.backends.ray import jobs  # noqa: PLC0415 - where Ray is not installed, all else works
     except ModuleNotFoundError as error:
         raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
-    command = ["python", "-m", "sweeper", "run", _GRID, "--address", "auto", "--out", out]
+    command = ["python", "-m", "sweeper", "run", _GRID_FILE, "--address", "auto", "--out", out]
     command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
     with code_bundle(grid, Path.cwd()) as folder:
-        write_text(folder / _GRID, to_yaml(grid))
+        write_text(folder / _GRID_FILE, to_yaml(grid))
         submission = jobs.submit(address, folder, grid.name, command, accepted)
     if submission.failure:
         raise JobFailedError(submission.failure)

@@ -18,8 +18,8 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Grid, Resources
 from sweeper.backends.ray.callback import DriverHooks, PackCallback, StorageGoneError
 from sweeper.backends.ray.chunk import train_chunk
-from sweeper.backends.ray.liveness import LOOK_SECONDS, LivenessCheck, RayLostError
-from sweeper.backends.ray.patches import InOrder, Silent, patched
+from sweeper.backends.ray.liveness import CHECK_SECONDS, LivenessCheck, RayLostError
+from sweeper.backends.ray.patches import PlanOrderScheduler, SilentReporter, patched_tune
 from sweeper.worker.run_pack import pulse_of
 
 COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
@@ -45,7 +45,7 @@ def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: G
     pulse = pulse_of(workers)
     trainable = tune.with_resources(
         tune.with_parameters(train_chunk, root=str(directory.root), resources=grid.resources, pulse=pulse),
-        _bundle_of(grid.resources),
+        _trial_resources(grid.resources),
     )
     callback = PackCallback(directory, grid.recovery, pulse, hooks)
     with TemporaryDirectory(prefix="sweeper-") as state:  # not beside the rows, where a full disk would end Tune
@@ -58,7 +58,7 @@ def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: G
         _fit(tuner, hooks.liveness)
 
 
-def _bundle_of(resources: Resources) -> Any:
+def _trial_resources(resources: Resources) -> Any:
     """Return the resources that a Ray trial asks the cluster for."""
     labels = [resources.labels] if resources.labels else None
     if resources.processes_per_pack > 1:
@@ -77,7 +77,7 @@ def _tune_config(trials: int, workers: int, resources: Resources) -> Any:
     """Return the configuration of a search over so many trials."""
     return tune.TuneConfig(
         num_samples=trials,
-        scheduler=InOrder(),
+        scheduler=PlanOrderScheduler(),
         reuse_actors=True,
         trial_dirname_creator=lambda trial: trial.trial_id,
         max_concurrent_trials=workers if resources.processes_per_pack > 1 else None,
@@ -90,7 +90,7 @@ def _run_config(state: str, callback: PackCallback) -> Any:
         storage_path=state,
         name=secrets.token_hex(4),
         verbose=0,
-        callbacks=[callback, Silent()],
+        callbacks=[callback, SilentReporter()],
         failure_config=tune.FailureConfig(max_failures=-1),  # PackCallback counts failures, by packs
     )
 
@@ -98,12 +98,12 @@ def _run_config(state: str, callback: PackCallback) -> Any:
 def _fit(tuner: Any, liveness: LivenessCheck) -> None:
     """Run ``tuner``, and turn an error of Tune into ``RayLostError`` if Ray has died."""
     try:
-        with patched():
+        with patched_tune():
             tuner.fit()
     except StorageGoneError as gone:
         raise gone.error from None
     except Exception:  # calls of Tune fail in various ways when Ray dies
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_SECONDS)
         if lost_part := liveness(0.0):
             raise RayLostError(lost_part) from None
         raise

@@ -1,4 +1,4 @@
-"""What a worker of Ray does: the packs of a chunk, one after the other."""
+"""The Ray trial of a chunk: a worker of Ray trains its packs one after the other and reports to the driver."""
 
 import math
 import os
@@ -18,13 +18,13 @@ from sweeper.worker.storage_retry import StorageRefusedError, retry_storage
 
 
 def train_chunk(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:
-    """The Ray trial of a chunk.
+    """Train the packs of a chunk that are not done, as a Ray trial.
 
     Args:
-        config: ``packs``, the ids of its packs; if a worker of it was lost ``wait``, seconds to wait, and ``crowded``,
-            the pack that filled its machine, if one did.
+        config: ``packs``, the ids of the packs of the chunk, separated by spaces. After a worker was lost also
+            ``wait``, seconds to wait, and ``crowded``, the pack that filled the memory of its machine, or None.
         root: the sweep directory.
-        resources: of a pack.
+        resources: what a pack gets.
         pulse: seconds between two reports.
     """
     directory, packs = SweepDir(any_path(root)), config["packs"].split()
@@ -38,13 +38,17 @@ def train_chunk(config: dict[str, Any], root: str, resources: Resources, pulse: 
         for pack in packs[:1]:
             wait_with_heartbeat(config["wait"], directory, PackReport(pack=pack, waiting=why), reports.add)
     for pack in packs:
-        if stop_requested(directory) or not _train_pack(root, pack, resources, reports, pack == config.get("crowded")):
+        crowded = pack == config.get("crowded")
+        if stop_requested(directory) or not _train_pack(root, pack, resources, reports, crowded):
             break
     reports.send()
 
 
 def _remaining_packs(directory: SweepDir, packs: list[str], reports: "_ReportBuffer") -> list[str]:
-    """What is left of a chunk; of the rest the driver hears again, since the last report of a lost worker was lost."""
+    """Return the packs of a chunk that are not done, and report the others once more.
+
+    The last report of a lost worker was lost with it.
+    """
     ends = retry_storage(lambda: ends_of_chunk(directory, packs), directory, packs[0], Recovery(), reports.add)
     for pack, ended in ends.items():
         if ended is not None:
@@ -53,7 +57,10 @@ def _remaining_packs(directory: SweepDir, packs: list[str], reports: "_ReportBuf
 
 
 def _train_pack(root: str, pack: str, resources: Resources, reports: "_ReportBuffer", crowded: bool) -> bool:
-    """Whether the chunk goes on; it does not where another worker is at its pack, and so will be at the next."""
+    """Train a pack, and return whether the chunk goes on.
+
+    It does not where another worker is at its pack, and so will be at the next one.
+    """
     if resources.processes_per_pack > 1:
         from sweeper.backends.ray.processes import train_together  # noqa: PLC0415 - Ray Train takes a second to import
 
@@ -61,32 +68,35 @@ def _train_pack(root: str, pack: str, resources: Resources, reports: "_ReportBuf
         return True
     try:
         return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), crowded=crowded)
-    except StorageRefusedError as error:  # it has waited long: not to be tried again at once
+    except StorageRefusedError as error:  # the pack has waited long: it is not to be tried again at once
         reports.forward({"refused": str(error), "pack": pack})
         return True
 
 
 class _ReportBuffer:
-    """What a worker tells the driver, together once a pulse: a worker waits until each report has been taken in."""
+    """Reports of a worker, sent to the driver together once a pulse.
+
+    A worker waits until the driver has handled each message, so there are few.
+    """
 
     def __init__(self, pulse: float) -> None:
-        self._pulse, self._sent = pulse, -math.inf
-        self._held: list[PackReport] = []
+        self._pulse, self._last_sent = pulse, -math.inf
+        self._reports: list[PackReport] = []
         self._process = ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def add(self, progress: PackReport) -> None:
-        """Tell it with the next report."""
-        self._held.append(progress)
-        if time.monotonic() - self._sent >= self._pulse:
+    def add(self, report: PackReport) -> None:
+        """Add a report, and send all if a pulse has passed."""
+        self._reports.append(report)
+        if time.monotonic() - self._last_sent >= self._pulse:
             self.send()
 
     def send(self) -> None:
-        """Tell what is held."""
-        if self._held:
-            tune.report({"progress": tuple(self._held), "process": self._process})
-        self._held, self._sent = [], time.monotonic()
+        """Send all reports of the buffer."""
+        if self._reports:
+            tune.report({"progress": tuple(self._reports), "process": self._process})
+        self._reports, self._last_sent = [], time.monotonic()
 
     def forward(self, result: dict[str, Any]) -> None:
-        """Tell something else, after what is held."""
+        """Send another message after the reports of the buffer."""
         self.send()
         tune.report(result)

@@ -1,8 +1,8 @@
-"""Packs as trials of Ray Tune.
+"""Chunks of packs as trials of Ray Tune.
 
-A Ray trial's config is a chunk of the plan, ids of packs; its worker finds the rest in the sweep directory. Rows never
-pass through Ray: the driver gets a summary a second. Ray's own experiment state is thrown away: what is done stands in
-the store.
+The config of a Ray trial is a chunk of the plan, the ids of its packs; its worker reads all else from the sweep
+directory. Rows never pass through Ray: the driver receives a summary a second. Ray's own experiment state is thrown
+away, because the sweep directory holds the results.
 """
 
 import os
@@ -22,7 +22,8 @@ from sweeper.backends.ray.liveness import CHECK_SECONDS, LivenessCheck, RayLostE
 from sweeper.backends.ray.patches import PlanOrderScheduler, SilentReporter, patched_tune
 from sweeper.worker.run_pack import pulse_of
 
-COORDINATOR_BYTES = 2**28  # of a trial whose work is done by processes of Ray Train, which ask for their own resources
+# Memory of a trial whose work is done by processes of Ray Train, which ask for their own resources.
+COORDINATOR_BYTES = 2**28
 
 
 def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: Grid, hooks: DriverHooks) -> None:
@@ -40,7 +41,7 @@ def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: G
         KeyboardInterrupt: the sweep is to stop.
         OSError: the sweep directory cannot be written to.
     """
-    # Only so many wait: with Ray's default of 200 pending trials reused actors pick them in any order.
+    # Few trials are pending: with Ray's default of 200, reused actors pick them in any order.
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
     pulse = pulse_of(workers)
     trainable = tune.with_resources(

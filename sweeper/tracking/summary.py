@@ -1,4 +1,4 @@
-"""What a tracker is told about a whole sweep once it is analyzed: verdicts, outcomes, and the files to show."""
+"""Summary of a whole sweep for a tracker: outcomes, and after the analysis verdicts and files to show."""
 
 import hashlib
 import json
@@ -20,9 +20,14 @@ _FIGURE_SUFFIXES = frozenset({".svg", ".png", ".csv"})
 def verdict_summary(
     directory: SweepDir, ends: Mapping[str, PointEnd], experiment: str
 ) -> tuple[Summary, dict[str, str]]:
-    """Metrics and tags of a whole sweep: how its points ended, and what was found.
+    """Return metrics and tags of a whole sweep: the outcomes of its points, and the verdicts of the analysis.
 
     ``verdict.CLAIM.pass`` is 1 for pass, 0 for fail, -1 for inconclusive; the tag ``verdict.CLAIM`` has the word.
+
+    Args:
+        directory: the sweep directory.
+        ends: point id to the end of the point.
+        experiment: MLflow's id of the experiment, for the link to the table of points.
     """
     metrics: Summary = {}
     tags: dict[str, str] = {}
@@ -43,23 +48,27 @@ def verdict_summary(
 
 
 def artifacts(directory: SweepDir) -> dict[AnyPath, str]:
-    """Files to show beside the numbers, each with its folder in the tracker."""
+    """Return the files to show beside the numbers, each with its folder in the tracker."""
     single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
     single += [directory.prediction, directory.forecast]
-    there = files_of(directory)
+    present = files_of(directory)
     folders = {
-        path: directory.inside(path.parent) for path in sorted(there, key=str) if path.suffix in _FIGURE_SUFFIXES
+        path: directory.inside(path.parent) for path in sorted(present, key=str) if path.suffix in _FIGURE_SUFFIXES
     }
     figures = {p: f.removeprefix("analysis/") for p, f in folders.items() if f.startswith("analysis/figures")}
-    return {path: "" for path in single if path in there} | figures
+    return {path: "" for path in single if path in present} | figures
 
 
 def files_digest(files: Mapping[AnyPath, str]) -> str:
-    """Hash of names and contents."""
-    total = hashlib.sha256()
+    """Return a hash of the names and contents of files.
+
+    Args:
+        files: each file with its folder in the tracker.
+    """
+    digest = hashlib.sha256()
     for path, folder in files.items():
-        total.update(f"{folder}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    return total.hexdigest()[:16]
+        digest.update(f"{folder}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()[:16]
 
 
 def _read_verdicts(directory: SweepDir) -> list[dict[str, object]]:

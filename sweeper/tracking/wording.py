@@ -1,4 +1,4 @@
-"""Values and names as a tracker can take them."""
+"""Values and names in the form that a tracker takes."""
 
 import math
 import re
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-MAX_CHARACTERS = 500  # characters of a param or tag; trackers cut at 500 (older MLflow) to 8,000
+MAX_CHARACTERS = 500  # of a param or tag; trackers cut at 500 (older MLflow) to 8,000
 
 
 def format_value(value: object) -> str:
-    """A value as people write it; long lists by their ends."""
+    """Return a value as people write it; a long list by its ends."""
     if value is None:
         return "null"
     if isinstance(value, Mapping):
@@ -23,19 +23,19 @@ def format_value(value: object) -> str:
 
 
 def _format_list(values: Iterable[object]) -> str:
-    shown = [format_value(v) for v in values]
-    text = f"[{', '.join(shown)}]"
+    texts = [format_value(v) for v in values]
+    text = f"[{', '.join(texts)}]"
     if len(text) <= MAX_CHARACTERS:
         return text
-    return f"[{', '.join(shown[:5])}, …, {shown[-1]}] ({len(shown)} values)"[:MAX_CHARACTERS]
+    return f"[{', '.join(texts[:5])}, …, {texts[-1]}] ({len(texts)} values)"[:MAX_CHARACTERS]
 
 
 def finite_or_none(value: object) -> float | None:
-    """A number that a tracker can show, or None."""
+    """Return a number that a tracker can show, or None."""
     number = float(value) if isinstance(value, int | float | np.number | np.bool_) else math.nan
     return number if math.isfinite(number) else None
 
 
 def tracker_key(text: str) -> str:
-    """A name that every MLflow accepts as a key."""
+    """Return a name that every MLflow accepts as a key."""
     return re.sub(r"[^\w./ -]", "_", text, flags=re.ASCII)[:250]

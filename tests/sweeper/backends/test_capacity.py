@@ -1,4 +1,4 @@
-"""What machines hold."""
+"""Capacity of machines for packs."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Values as people write them."""
+"""Values and names as a tracker takes them."""
 
 import math
 

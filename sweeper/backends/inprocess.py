@@ -1,4 +1,4 @@
-"""All packs in this process, one after the other: for a debugger, and for machines without Ray."""
+"""The in-process backend: packs one after the other, for a debugger and for machines without Ray."""
 
 from collections.abc import Callable
 
@@ -7,38 +7,48 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.sections.grid import Grid, Resources
-from sweeper.backends.capacity import Capacity, gpus_here, pack_bytes
+from sweeper.backends.capacity import Capacity, gpu_bytes_per_pack, local_gpu_bytes
 from sweeper.worker.messages import Notify, stop_requested
 from sweeper.worker.run_pack import run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
 
 
 class InProcessBackend:
-    """See ``Backend``."""
+    """Backend that trains all packs in this process, which is its only worker.
+
+    There are no retries: a pack that kills its worker kills this process.
+    """
 
     name = "inprocess"
 
     def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
-        """One worker: this process.
+        """Return the capacity of one worker, this process.
 
         Raises:
-            InputError: a pack asks for a GPU, and torch finds none, or for labels.
+            InputError: a pack asks for labels, or for a GPU where torch finds none.
         """
         if resources.labels:
             raise InputError(
                 "resources.labels: the backend inprocess has this machine alone, which has no labels; leave them "
                 "out, or use --backend ray on a cluster."
             )
-        gpus = gpus_here()[:1] if resources.gpus_per_pack else []  # it trains on the first
+        gpus = local_gpu_bytes()[:1] if resources.gpus_per_pack else []  # this process trains on the first GPU
         if resources.gpus_per_pack and not gpus:
             raise InputError(
                 f"resources.gpus_per_pack: {resources.gpus_per_pack:g} is asked for, but torch finds no GPU here; "
                 "set it to 0 to train on the CPU."
             )
-        return lambda: Capacity(workers=1, pack_bytes=pack_bytes(gpus, resources))
+        return lambda: Capacity(workers=1, pack_bytes=gpu_bytes_per_pack(gpus, resources))
 
     def run(self, directory: SweepDir, plan: Plan, grid: Grid, notify: Notify) -> None:
-        """Train all packs of ``plan`` in its order. A pack that storage refuses is given up: it has waited long."""
+        """Train all packs of ``plan`` in its order. A pack that storage refuses is given up: it has waited long.
+
+        Args:
+            directory: the sweep directory.
+            plan: the packs to train.
+            grid: the grid of the sweep.
+            notify: receives the reports of the packs.
+        """
         threads = max(1, int(grid.resources.cpus_per_pack))
         for pack in plan.packs:
             if stop_requested(directory):
@@ -49,4 +59,4 @@ class InProcessBackend:
                 give_up(directory, pack.id, str(error))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: this backend holds nothing."""

@@ -1,4 +1,4 @@
-"""Where MLflow is: its addresses, its environment, the page it serves, and how to speak of them without passwords."""
+"""Addresses of MLflow: defaults, environment, the server for the browser, and texts without passwords."""
 
 import os
 import re
@@ -8,7 +8,9 @@ from pathlib import Path
 from results.store.paths import AnyPath
 from sweeper.console import mask_secrets
 
-RUNS = "workflowType=machine_learning"  # MLflow shows the pages for language models to who has not chosen
+SQLITE = "sqlite:///"  # prefix of the address of an SQLite file
+# Query of every page. Without it MLflow shows its pages for language models to users who have not chosen yet.
+RUNS_QUERY = "workflowType=machine_learning"
 
 # Defaults where the user has not set them. MLflow itself tries 7 times with 120 s each, which would hold the end of a
 # sweep for more than four minutes when its server is gone; 2 tries of 10 s each give up after 5 s (refused) to 35 s.
@@ -22,12 +24,12 @@ ENVIRONMENT = {
 
 
 def default_uri(out: Path) -> str:
-    """Where sweeps in ``out`` are shown unless told otherwise: ``out/mlflow.db``, files in ``out/mlartifacts``."""
-    return f"sqlite:///{out.resolve() / 'mlflow.db'}"
+    """Return the default address for sweeps in ``out``: ``out/mlflow.db``, with artifacts in ``out/mlartifacts``."""
+    return f"{SQLITE}{out.resolve() / 'mlflow.db'}"
 
 
 def serve_ui(out: Path, port: int = 5000) -> tuple[list[str], dict[str, str]]:
-    """Command line and environment of the MLflow page for the sweeps in ``out``, for this machine only.
+    """Return command line and environment of an MLflow server for the sweeps in ``out``, for this machine only.
 
     One worker and no job runners take 0.5 GB of memory where MLflow's defaults take 2.6 GB.
     """
@@ -36,15 +38,21 @@ def serve_ui(out: Path, port: int = 5000) -> tuple[list[str], dict[str, str]]:
     return argv, {**ENVIRONMENT, **os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
-def page_of(uri: str, experiment: str, run: str) -> str | None:
-    """Where a browser finds a run, without user and password; None if ``uri`` is not that of a server."""
+def run_page(uri: str, experiment: str, run: str) -> str | None:
+    """Return the address of a run in a browser, without user and password; None if ``uri`` is not a server's.
+
+    Args:
+        uri: address of MLflow.
+        experiment: id of the experiment.
+        run: id of the run.
+    """
     if not uri.startswith(("http://", "https://")):
         return None
-    return f"{re.sub('://.*@', '://', uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}?{RUNS}"
+    return f"{re.sub('://.*@', '://', uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}?{RUNS_QUERY}"
 
 
 def without_secrets(text: str, uri: str) -> str:
-    """``text`` without the passwords of ``uri``."""
+    """Return ``text`` without the passwords of ``uri``."""
     secrets = re.findall(r"://[^:/@?#]*:(.+)@", uri)
     for secret in secrets:
         text = text.replace(secret, "***")
@@ -52,5 +60,5 @@ def without_secrets(text: str, uri: str) -> str:
 
 
 def artifacts_uri(out: AnyPath) -> str:
-    """Where reports and figures of the sweeps in ``out`` lie."""
+    """Return the address of the folder for reports and figures of the sweeps in ``out``."""
     return (out.resolve() / "mlartifacts").as_uri() if isinstance(out, Path) else f"{out}/mlartifacts"

@@ -1,4 +1,4 @@
-"""Which measurements of a point a tracker gets: few, spread over decades of steps, the best included."""
+"""Thinned curves: few measurements of a point, spread over decades of steps, the best included."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# The curves a tracker shows, and what "best" means for each: the greatest, the smallest, or nothing.
+# The curves that a tracker shows, with their best value: the greatest, the smallest, or none.
 CURVES: dict[str, str] = {
     "test_acc": "max",
     "train_acc": "max",
@@ -20,29 +20,32 @@ CURVES: dict[str, str] = {
 
 # A tracker on SQLite takes 0.11 ms a metric: six curves of 60 measurements cost 40 ms a point, whole curves of 800
 # cost 530 ms, and a thousand points would keep it busy for nine minutes. The table of rows has every measurement.
-MOST = 60
-LEAST = 12  # landmarks of six curves are 10 at most
-SHARED = 60_000  # measurements of a whole sweep: from 1,000 points on each has fewer
+MAX_POINT_MEASUREMENTS = 60
+MIN_POINT_MEASUREMENTS = 12  # landmarks of six curves are 10 at most
+MAX_SWEEP_MEASUREMENTS = 60_000  # measurements of a whole sweep: from 1,000 points on each has fewer
 
 
 def measurements_for(points: int) -> int:
-    """How many measurements a tracker gets of each point, at most: 60 up to 1,000 points, 12 from 5,000 on."""
-    return min(MOST, max(LEAST, SHARED // max(points, 1)))
+    """Return the most measurements that a tracker gets of each point of a sweep.
+
+    They are 60 up to 1,000 points, and 12 from 5,000 points on.
+    """
+    return min(MAX_POINT_MEASUREMENTS, max(MIN_POINT_MEASUREMENTS, MAX_SWEEP_MEASUREMENTS // max(points, 1)))
 
 
-def thin(steps: Ints, curves: Mapping[str, Floats], most: int = MOST) -> Ints:
-    """Positions of the measurements to send, the same for all curves so that one can be drawn against another.
+def thin(steps: Ints, curves: Mapping[str, Floats], most: int = MAX_POINT_MEASUREMENTS) -> Ints:
+    """Return the positions of the measurements to send, the same for all curves, so that they can be plotted together.
 
-    Kept are the first and last finite measurement and the best one (its first occurrence) of every curve; the rest
-    is spread evenly over log(1 + step), because t* is looked for over decades of steps.
+    The first and last finite measurement and the best one (its first occurrence) of every curve are kept. The rest is
+    spread evenly over log(1 + step), because t* is looked for over decades of steps.
 
     Args:
         steps: (N,) steps in ascending order.
         curves: name to (N,) values, which may hold NaN and infinities.
-        most: measurements at most, of which those that must be kept may use up 18.
+        most: maximum number of measurements, of which those that must be kept may use up 18.
 
     Returns:
-        Ascending positions, all N of them if N <= ``most``.
+        (M,) ascending positions; all N of them if N <= ``most``.
     """
     if len(steps) <= most:
         return np.arange(len(steps))
@@ -56,17 +59,17 @@ def thin(steps: Ints, curves: Mapping[str, Floats], most: int = MOST) -> Ints:
 
 
 def landmarks(values: Floats, best: str = "") -> set[int]:
-    """Positions of the first and the last finite value and of the first best one.
+    """Return the positions of the first and the last finite value and of the first best one.
 
     Args:
         values: (N,) values.
-        best: ``max``, ``min``, or nothing for a curve that has no best value.
+        best: ``max``, ``min``, or empty for a curve that has no best value.
     """
     finite = np.flatnonzero(np.isfinite(values))
     if not len(finite):
         return set()
-    found = {int(finite[0]), int(finite[-1])}
+    positions = {int(finite[0]), int(finite[-1])}
     if best:
-        among = values[finite]
-        found.add(int(finite[among.argmax() if best == "max" else among.argmin()]))
-    return found
+        candidates = values[finite]
+        positions.add(int(finite[candidates.argmax() if best == "max" else candidates.argmin()]))
+    return positions

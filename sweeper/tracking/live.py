@@ -1,4 +1,4 @@
-"""Keeps MLflow up to date while a sweep runs, from a thread of its own: training never waits for a tracker."""
+"""Live tracking: a thread keeps MLflow up to date while a sweep runs, so that training never waits for a tracker."""
 
 import threading
 from collections.abc import Callable
@@ -14,30 +14,30 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from sweeper.tracking.mirror import Mirror
 
-PERIOD_SECONDS = 5.0
-LEAVE_SECONDS = 3.0  # that a run which is interrupted waits for a tracker that may be away
+SYNC_SECONDS = 5.0  # between two synchronizations
+EXIT_SECONDS = 3.0  # that an interrupted run waits for a tracker, which may be away
 
 
 class LiveMirror:
-    """Mirrors a sweep into MLflow while the ``with`` block runs; ``finish`` sends the rest, verdicts and figures.
+    """Context manager that mirrors a sweep into MLflow while its block runs; ``finish`` sends the rest.
 
     A tracker that fails costs one warning: Parquet holds everything, and ``sweeper track`` replays it.
 
     Args:
-        directory: the sweep.
-        uri: of MLflow; with None nothing happens, and mlflow is not imported.
-        console: for the warning.
+        directory: the sweep directory.
+        uri: address of MLflow. With None nothing happens, and mlflow is not imported.
+        console: where the warning is printed.
     """
 
     def __init__(self, directory: SweepDir, uri: str | None, console: Console) -> None:
         self._directory, self._uri, self._console = directory, uri, console
         self._stop = threading.Event()
         self._mirror: Mirror | None = None
-        self._thread = threading.Thread(target=self._follow, name="mlflow", daemon=True)
+        self._thread = threading.Thread(target=self._sync_until_stopped, name="mlflow", daemon=True)
         self._warned = False
 
     def __enter__(self) -> "LiveMirror":
-        """Start to follow."""
+        """Start the thread."""
         if self._uri is not None:
             self._thread.start()
         return self
@@ -45,39 +45,44 @@ class LiveMirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop following."""
+        """Stop the thread; after an error wait for it only a few seconds."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(None if kind is None else LEAVE_SECONDS)
+            self._thread.join(None if kind is None else EXIT_SECONDS)
 
     def finish(self, complete: bool) -> None:
-        """Send what is left; ``complete`` if every planned point has ended."""
+        """Send the remaining points, verdicts and figures.
+
+        Args:
+            complete: whether every planned point has ended.
+        """
         if self._uri is None:
             return
         self._stop.set()  # a mirror serves one thread at a time
         self._thread.join()
-        self._attempt(lambda: self._own_mirror().finish(complete=complete))
+        self._warn_on_error(lambda: self._open_mirror().finish(complete=complete))
 
-    def _follow(self) -> None:
-        while not self._stop.wait(PERIOD_SECONDS):
-            self._attempt(self._sync)
+    def _sync_until_stopped(self) -> None:
+        while not self._stop.wait(SYNC_SECONDS):
+            self._warn_on_error(self._sync)
 
     def _sync(self) -> None:
         if self._directory.plan.is_file():
-            self._own_mirror().sync()
+            self._open_mirror().sync()
 
-    def _own_mirror(self) -> "Mirror":
+    def _open_mirror(self) -> "Mirror":
         from sweeper.tracking.mirror import Mirror  # noqa: PLC0415 - without a URI mlflow must not be imported
 
         self._mirror = self._mirror or Mirror(self._directory, self._uri or "")
         return self._mirror
 
-    def _attempt(self, send: Callable[[], object]) -> None:
+    def _warn_on_error(self, send: Callable[[], object]) -> None:
+        """Call ``send``, and print a warning for the first error of all calls."""
         from sweeper.tracking.mirror import TrackingError  # noqa: PLC0415
 
         try:
             send()
-        except (TrackingError, InputError, OSError) as error:  # the last of the sweep's own storage
+        except (TrackingError, InputError, OSError) as error:  # an OSError comes from the sweep's own storage
             if not self._warned:
                 self._console.print(f"[yellow]warning:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             self._warned = True

@@ -1,4 +1,4 @@
-"""What people see of a sweep on MLflow's pages beside names and numbers: descriptions and a table of points."""
+"""Texts on MLflow's pages beside names and numbers: descriptions and a table of points."""
 
 import json
 import re
@@ -6,16 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.tracking.address import RUNS
-from sweeper.tracking.wording import show
+from sweeper.tracking.address import RUNS_QUERY
+from sweeper.tracking.wording import format_value
 
-__all__ = ["EXPERIMENT", "experiment_note", "verdict_note"]
+MAX_NOTE_CHARACTERS = 5000  # MLflow refuses tags of more than 8,000
+_VERDICT_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
 
-LONGEST_NOTE = 5000  # characters; MLflow refuses tags of more than 8,000
-_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
-
-# A view is what MLflow's own "Save as new view" stores. This: the columns of the law, the most accurate points first.
-_POINTS = {
+# A view as MLflow's own "Save as new view" stores it: the columns of the law, the most accurate points first.
+_POINTS_TABLE = {
     "selectedColumns": [
         "attributes.`Duration`",
         *(f"params.`{name}`" for name in ("eta", "lam", "seed")),
@@ -26,17 +24,17 @@ _POINTS = {
     "orderByKey": "metrics.`best_test_acc`",
     "orderByAsc": False,
 }
-_VIEW = {"name": "points", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_POINTS)}
+_SHARED_VIEW = {"name": "points", "createdAt": 0, "updatedAt": 0, "state": json.dumps(_POINTS_TABLE)}
 
 # Tags of a new experiment.
-EXPERIMENT = {
+EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
-    "mlflow.sharedViewState.points": json.dumps(_VIEW),
+    "mlflow.sharedViewState.points": json.dumps(_SHARED_VIEW),
 }
 
 
 def experiment_note(experiment: str) -> str:
-    """Description of an experiment in Markdown; its first line is shown unasked."""
+    """Return the description of an experiment in Markdown; MLflow shows its first line unasked."""
     return (
         f"{_points_link(experiment)} with η, λ, t\\*, κ, accuracy · a run is a sweep, with verdicts in its description "
         "and the report and figures among its artifacts; its child runs are the points"
@@ -44,37 +42,47 @@ def experiment_note(experiment: str) -> str:
 
 
 def _points_link(experiment: str) -> str:
-    return f"[Table of points](#/experiments/{experiment}/runs?{RUNS}&viewStateShareKey=points)"
+    return f"[Table of points](#/experiments/{experiment}/runs?{RUNS_QUERY}&viewStateShareKey=points)"
 
 
 def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
-    """Description of a sweep in Markdown: how many claims pass, a table of all, and why each is what it is.
+    """Return the description of a sweep in Markdown: the number of claims that pass, a table, and the reasons.
 
-    MLflow shows its first lines unasked.
+    MLflow shows its first lines unasked. A long description loses its last lines.
+
+    Args:
+        verdicts: the verdicts as ``verdicts.json`` has them.
+        experiment: id of the experiment, for the link to the table of points.
     """
     counts = Counter(str(v.get("verdict")) for v in verdicts)
     parts = [f"{counts['pass']} of {len(verdicts)} claims pass"]
     parts += [f"{counts[kind]} {kind}" for kind in ("fail", "inconclusive") if counts[kind]]
     lines = [f"**{', '.join(parts)}** · {_points_link(experiment)}", ""]
-    lines += ["| claim | verdict | value | interval | threshold |", "|---|---|---|---|---|", *map(_row, verdicts), ""]
-    lines += [f"- **{_plain(v['claim'])}**: {_plain(v['why'])}" for v in verdicts if v.get("why")]
-    while sum(len(line) + 1 for line in lines) > LONGEST_NOTE:
+    lines += [
+        "| claim | verdict | value | interval | threshold |",
+        "|---|---|---|---|---|",
+        *map(_table_row, verdicts),
+        "",
+    ]
+    lines += [f"- **{_escape_markdown(v['claim'])}**: {_escape_markdown(v['why'])}" for v in verdicts if v.get("why")]
+    while sum(len(line) + 1 for line in lines) > MAX_NOTE_CHARACTERS:
         lines.pop()
     return "\n".join(lines)
 
 
-def _row(verdict: Mapping[str, Any]) -> str:
+def _table_row(verdict: Mapping[str, Any]) -> str:
     interval = verdict.get("interval")
-    ends = [_brief(end) for end in interval] if isinstance(interval, list) else []
-    cells = [verdict["claim"], _MARKS.get(str(verdict.get("verdict")), ""), _brief(verdict.get("value"))]
+    ends = [_three_digits(end) for end in interval] if isinstance(interval, list) else []
+    cells = [verdict["claim"], _VERDICT_MARKS.get(str(verdict.get("verdict")), ""), _three_digits(verdict.get("value"))]
     cells += [" … ".join(ends), verdict.get("threshold", "")]
-    return f"| {' &emsp;| '.join(_plain(cell) for cell in cells)} |"  # MLflow's tables have no margins of their own
+    # MLflow's tables have no margins of their own.
+    return f"| {' &emsp;| '.join(_escape_markdown(cell) for cell in cells)} |"
 
 
-def _brief(value: object) -> str:
+def _three_digits(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else ""
 
 
-def _plain(value: object) -> str:
-    """Text that Markdown shows as it is."""
-    return re.sub(r"([\\`*_|~\[\]])", r"\\\1", show(value)).replace("<", "&lt;")
+def _escape_markdown(value: object) -> str:
+    """Return a text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_|~\[\]])", r"\\\1", format_value(value)).replace("<", "&lt;")

@@ -1,21 +1,24 @@
-"""The same work on many things, by a few threads."""
+"""Parallel map by a few daemon threads."""
 
 from collections.abc import Callable, Iterator
 from threading import Lock, Thread
 from typing import TypeVar
 
-__all__ = ["in_parallel"]
-
 _Item = TypeVar("_Item")
 
 
 def in_parallel(work: Callable[[_Item], object], items: Iterator[_Item], threads: int) -> None:
-    """Do ``work`` on each of ``items``, which are made one at a time; return when no thread is at work any more.
+    """Call ``work`` on each of ``items`` by a few threads, and return when no thread works any more.
 
     The threads are daemons, unlike those of ``concurrent.futures``: a program that is interrupted waits for none.
 
+    Args:
+        work: the function to call.
+        items: the arguments, which are made one at a time.
+        threads: number of threads.
+
     Raises:
-        Exception: the first that ``work`` or ``items`` raised; what was not begun by then is left out.
+        Exception: the first error that ``work`` or ``items`` raised; items that were not begun by then are left out.
     """
     lock, errors = Lock(), list[Exception]()
 
@@ -27,7 +30,7 @@ def in_parallel(work: Callable[[_Item], object], items: Iterator[_Item], threads
                 if item is None:
                     return
                 work(item)
-        except Exception as error:  # raised where the caller is
+        except Exception as error:  # raised in the thread of the caller
             errors.append(error)
 
     pool = [Thread(target=serve, name=f"parallel-{i}", daemon=True) for i in range(threads)]

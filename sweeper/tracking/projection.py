@@ -1,7 +1,7 @@
-"""What a tracker is told about a sweep, as plain frozen values made from the sweep directory alone.
+"""Projection of a sweep directory to frozen records, from which a tracker is filled.
 
-Everything here is a function of the stored files: told twice, from a copy, on another machine, it is the same to the
-millisecond. That is what lets a tracker be filled again and again without a second copy of anything.
+Every record is a function of the stored files: made twice, from a copy, or on another machine, it is the same to the
+millisecond. Hence a tracker can be filled again and again without a second copy of anything.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ from search_spaces.outcome import Outcome
 from search_spaces.recipe import SECTIONS
 from search_spaces.yaml_text import read_yaml
 from sweeper.tracking.curves import CURVES, measurements_for, thin
-from sweeper.tracking.wording import LONGEST, finite, key_of, show
+from sweeper.tracking.wording import MAX_CHARACTERS, finite_or_none, format_value, tracker_key
 
-SUMMARY = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
-# Start of sweeps whose plan does not say when they were made: visibly no date of ours, and not 0, which MLflow
-# takes for "now".
-UNDATED = 86_400_000
+SUMMARY_COLUMNS = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
+# Start of sweeps whose plan does not say when they were made, in milliseconds since 1970: visibly not a real date, and
+# not 0, which MLflow takes for "now".
+UNDATED_START = 86_400_000
 _PARAMS = ("eta", "lam", "mu", "budget", "seed")
 _NOT_AXES = frozenset({c.name for c in COLUMNS} | {f.name for f in fields(PointEnd)})
 
@@ -42,8 +42,15 @@ Summary = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One value of one curve; ``time`` in milliseconds since 1970."""
+class CurveValue:
+    """One value of one curve.
+
+    Attributes:
+        key: name of the curve.
+        value: a finite value.
+        time: milliseconds since 1970.
+        step: optimizer step of the measurement.
+    """
 
     key: str
     value: float
@@ -53,14 +60,17 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointRecord:
-    """A point as a tracker sees it.
+    """Record of an ended point.
 
     Attributes:
-        name: what tells it from its neighbours, as in ``eta=1 lam=0.003``.
-        failed: its own code raised. A diverged point has not failed: that it diverges is a result.
-        end: milliseconds since 1970, as is the start of the sweep.
-        curves: thinned, finite values only.
-        digest: see ``training_of``.
+        point: id of the point.
+        name: axes that distinguish it from its neighbors, as in ``eta=1 lam=0.003``.
+        params: axis to value.
+        tags: outcome, pack, attempt, and remarks.
+        failed: whether its own code raised. A diverged point has not failed: that it diverges is a result.
+        end: milliseconds since 1970.
+        curves: thinned curves, finite values only.
+        digest: digest of its training, by ``training_digest``.
     """
 
     point: str
@@ -69,20 +79,21 @@ class PointRecord:
     tags: dict[str, str]
     failed: bool
     end: int
-    curves: tuple[Measured, ...]
+    curves: tuple[CurveValue, ...]
     digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
-    """A sweep as a tracker sees it.
+    """Record of a sweep.
 
     Attributes:
-        id: the same for every copy of the sweep; tells sweeps of one name apart.
+        name: name of the sweep.
+        id: digest that distinguishes sweeps of one name; the same for every copy of the sweep.
         start: milliseconds since 1970.
-        measurements: of each point, at most.
-        params: what no later run of the sweep may change.
-        tags: what it may.
+        measurements: maximum number of measurements of each point.
+        params: parts of the grid that no later run of the sweep may change.
+        tags: identity of the sweep, and parts of the grid that a later run may change.
     """
 
     name: str
@@ -94,101 +105,115 @@ class SweepRecord:
 
 
 def sweep_record(directory: SweepDir) -> SweepRecord:
-    """Identity and grid of a sweep."""
-    created, points = _plan(directory.plan)
-    # A copy is the same sweep. Without a creation time only its place tells it from others of its name.
-    identity = f"{directory.name} {created or _place(directory)}"
+    """Return the record of a sweep: its identity and its grid."""
+    created, points = _read_plan(directory.plan)
+    # A copy is the same sweep. Without a creation time only its location distinguishes it from others of its name.
+    identity = f"{directory.name} {created or _location(directory)}"
     grid: dict[str, str] = {}
     if directory.grid.is_file():
         document = read_yaml(directory.grid.read_text(encoding="utf-8"), str(directory.grid))
-        grid = dict(_flat((), document.value))
+        grid = dict(_flatten((), document.value))
     fixed = {k: v for k, v in grid.items() if k.split(".")[0] in SECTIONS}
     id_ = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    own = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
-    own |= {"sweeper.schema_version": str(SCHEMA_VERSION)}
+    tags = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
+    tags |= {"sweeper.schema_version": str(SCHEMA_VERSION)}
     return SweepRecord(
         name=directory.name,
         id=id_,
-        start=int(created.timestamp() * 1000) if created else UNDATED,
+        start=int(created.timestamp() * 1000) if created else UNDATED_START,
         measurements=measurements_for(points),
         params=fixed,
-        tags=own | {f"grid.{k}": v for k, v in grid.items() if k not in fixed},
+        tags=tags | {f"grid.{k}": v for k, v in grid.items() if k not in fixed},
     )
 
 
-def training_of(end: PointEnd) -> str:
-    """Digest of how a point ended, wall time included: another one means another training, with other curves."""
+def training_digest(end: PointEnd) -> str:
+    """Return a digest of the end of a point, its wall time included.
+
+    Another digest means another training, with other curves.
+    """
     return hashlib.sha256(json.dumps(asdict(end), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def point_records(
-    directory: SweepDir, sweep: SweepRecord, ends: Mapping[str, PointEnd], told: Collection[str] = ()
+    directory: SweepDir, sweep: SweepRecord, ends: Mapping[str, PointEnd], without_rows: Collection[str] = ()
 ) -> Iterator[PointRecord]:
-    """Records of ended points, read pack by pack, so that memory holds the rows of one pack.
+    """Yield the records of ended points, read pack by pack, so that memory holds the rows of one pack.
 
     Args:
-        directory: the sweep.
-        sweep: its record.
-        ends: the points wanted.
-        told: those of them whose rows need no reading: what depends on these is left out.
+        directory: the sweep directory.
+        sweep: record of the sweep.
+        ends: point id to end, of the points wanted.
+        without_rows: ids of points whose rows are not read; params and curves are left out of their records.
     """
     packs: defaultdict[str, list[PointEnd]] = defaultdict(list)
     for end in ends.values():
-        if end.point in told:
+        if end.point in without_rows:
             yield _point_record(end, pd.DataFrame(), {}, sweep)
         else:
             packs[end.pack].append(end)
-    axes = _stored_axes(directory)
+    axes = _axes_by_point(directory)
     for pack, wanted in packs.items():
         tables = read_consistent(directory, lambda names: [read_part(directory, name) for name in names], pack)
         rows = pa.concat_tables(tables, promote_options="default").to_pandas() if tables else pd.DataFrame()
-        of_point = dict(iter(rows.sort_values("step", kind="stable").groupby("point"))) if len(rows) else {}
+        rows_by_point = dict(iter(rows.sort_values("step", kind="stable").groupby("point"))) if len(rows) else {}
         for end in wanted:
-            own = of_point.get(end.point, rows.iloc[:0])
-            yield _point_record(end, own, axes.get(end.point, {}), sweep)
+            own_rows = rows_by_point.get(end.point, rows.iloc[:0])
+            yield _point_record(end, own_rows, axes.get(end.point, {}), sweep)
 
 
 def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Summary]:
-    """For every ended point its summary: of the analysis if that has seen the point, else as far as it is known."""
-    found: dict[str, Summary] = {
-        p: {"best_test_acc": finite(e.best_test_acc), "kappa": finite(e.kappa)} for p, e in ends.items()
+    """Return the summary of every ended point: from the analysis if it has the point, else from the end."""
+    by_point: dict[str, Summary] = {
+        p: {"best_test_acc": finite_or_none(e.best_test_acc), "kappa": finite_or_none(e.kappa)} for p, e in ends.items()
     }
     path = directory.analysis / "peaks.parquet"
     if path.is_file():
         peaks = read_parquet(path).to_pandas()
-        present = [key for key in SUMMARY if key in peaks]
+        present = [key for key in SUMMARY_COLUMNS if key in peaks]
         for row in peaks[["point", *present]].to_dict("records"):
-            if row["point"] in found:
-                found[str(row["point"])] = {key: finite(row[key]) for key in present}
-    for summary in found.values():
+            if row["point"] in by_point:
+                by_point[str(row["point"])] = {key: finite_or_none(row[key]) for key in present}
+    for summary in by_point.values():
         best = summary.get("best_test_acc")
         if best is not None and best == np.float32(best):  # measured in single precision, as the curves are
-            summary["best_test_acc"] = _plain(np.array([best], np.float32))[0]
-    return found
+            summary["best_test_acc"] = _shortest_decimals(np.array([best], np.float32))[0]
+    return by_point
 
 
 def _point_record(end: PointEnd, rows: pd.DataFrame, stored: Mapping[str, object], sweep: SweepRecord) -> PointRecord:
+    """Return the record of a point.
+
+    Args:
+        end: the end of the point.
+        rows: its rows in order of steps; empty if it has none, or if they are not to be read.
+        stored: its axes, for a point without rows.
+        sweep: record of the sweep.
+    """
     first: dict[str, Any] = {str(k): v for k, v in (rows.iloc[0] if len(rows) else stored).items()}
     names = [*_PARAMS, *(name for name in first if name not in _NOT_AXES)]
-    params = {name: show(first[name]) for name in names if name in first and not pd.isna(first[name])}
+    params = {name: format_value(first[name]) for name in names if name in first and not pd.isna(first[name])}
     curves, skipped = _curves(rows, sweep)
     tags = {"sweeper.outcome": end.outcome.value, "sweeper.pack": end.pack, "sweeper.attempt": str(end.attempt)}
-    tags |= {"sweeper.why": end.why[:LONGEST]} if end.why else {}
+    tags |= {"sweeper.why": end.why[:MAX_CHARACTERS]} if end.why else {}
     tags |= {"sweeper.skipped": skipped} if skipped else {}
     return PointRecord(
         point=end.point,
-        name=_name(params, end.point),
-        params={key_of(k): v for k, v in params.items()},
+        name=_point_name(params, end.point),
+        params={tracker_key(k): v for k, v in params.items()},
         tags=tags,
         failed=end.outcome is Outcome.FAILED,
         end=sweep.start + round(end.seconds * 1000),
         curves=curves,
-        digest=training_of(end),
+        digest=training_digest(end),
     )
 
 
-def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[Measured, ...], str]:
-    """Thinned finite measurements, and which values were left out because MLflow stores infinity as 1.8e308."""
+def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[CurveValue, ...], str]:
+    """Return thinned finite measurements, and a remark on values that were left out.
+
+    MLflow would store infinity as 1.8e308.
+    """
     if not len(rows):
         return (), ""
     present = {name: rows[name].to_numpy() for name in CURVES if name in rows}
@@ -196,9 +221,11 @@ def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[Measured, ...
     times = sweep.start + np.round(np.nan_to_num(rows["seconds"].to_numpy()) * 1000).astype(np.int64)
     kept = thin(steps, present, sweep.measurements)
     measured = [
-        Measured(name, value, time, step)
+        CurveValue(name, value, time, step)
         for name, values in present.items()
-        for value, time, step in zip(_plain(values[kept]), times[kept].tolist(), steps[kept].tolist(), strict=True)
+        for value, time, step in zip(
+            _shortest_decimals(values[kept]), times[kept].tolist(), steps[kept].tolist(), strict=True
+        )
         if math.isfinite(value)
     ]
     missing = {name: int((~np.isfinite(values)).sum()) for name, values in present.items()}
@@ -206,39 +233,41 @@ def _curves(rows: pd.DataFrame, sweep: SweepRecord) -> tuple[tuple[Measured, ...
     return tuple(measured), f"not finite: {skipped}" if skipped else ""
 
 
-def _plain(values: np.ndarray) -> list[float]:
-    """Single precision by its shortest decimal: 0.9, where a cast would show 0.8999999761581421."""
+def _shortest_decimals(values: np.ndarray) -> list[float]:
+    """Return single-precision numbers by their shortest decimals: 0.9, where a cast would show 0.8999999761581421."""
     return [float(str(value)) for value in values]
 
 
-def _stored_axes(directory: SweepDir) -> dict[str, dict[str, object]]:
-    """Axes of the points by the table of points, for those that failed before their first row."""
+def _axes_by_point(directory: SweepDir) -> dict[str, dict[str, object]]:
+    """Return the axes of each point from the table of points, for points that failed before their first row."""
     if not directory.points.is_file():
         return {}
     points = read_parquet(directory.points).to_pandas().set_index("point", drop=False)
     return {str(k): v for k, v in points.to_dict("index").items()}
 
 
-def _name(params: Mapping[str, str], point: str) -> str:
-    plain = {"mu": "0", "seed": "0"}  # the usual case goes without saying
-    shown = {k: v for k, v in params.items() if k != "budget" and v != plain.get(k)}
-    return " ".join(f"{k}={_brief(v)}" for k, v in shown.items())[:LONGEST] or point
+def _point_name(params: Mapping[str, str], point: str) -> str:
+    """Return the axes of a point in short; its id if it has no params."""
+    usual = {"mu": "0", "seed": "0"}  # values that are left out of a name
+    shown = {k: v for k, v in params.items() if k != "budget" and v != usual.get(k)}
+    return " ".join(f"{k}={_four_digits(v)}" for k, v in shown.items())[:MAX_CHARACTERS] or point
 
 
-def _place(directory: SweepDir) -> str:
+def _location(directory: SweepDir) -> str:
+    """Return the absolute path or address of a sweep directory."""
     return str(directory.root.resolve() if isinstance(directory.root, Path) else directory.root)
 
 
-def _brief(text: str) -> str:
-    """A number by four digits, which tell the values of an axis apart: MLflow shows 20 characters of a name."""
+def _four_digits(text: str) -> str:
+    """Return a number with four digits, which distinguish the values of an axis; MLflow shows 20 characters."""
     try:
         return f"{float(text):.4g}"
     except ValueError:
         return text
 
 
-def _plan(path: AnyPath) -> tuple[datetime | None, int]:
-    """When a sweep was planned, and its points; nothing of it if that cannot be read."""
+def _read_plan(path: AnyPath) -> tuple[datetime | None, int]:
+    """Return when a sweep was planned and its number of points; None and 0 if the plan cannot be read."""
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
         when, points = datetime.fromisoformat(plan["created"]), len(plan.get("points", ()))
@@ -254,9 +283,10 @@ def _version() -> str:
         return "not installed"
 
 
-def _flat(path: tuple[str, ...], value: object) -> Iterator[tuple[str, str]]:
+def _flatten(path: tuple[str, ...], value: object) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested mappings, each with its dotted path as a key."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _flat((*path, str(key)), inner)
+            yield from _flatten((*path, str(key)), inner)
     else:
-        yield key_of(".".join(path)), show(value)
+        yield tracker_key(".".join(path)), format_value(value)

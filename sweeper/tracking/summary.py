@@ -1,4 +1,4 @@
-"""What a tracker is told about a whole sweep once it is analyzed: verdicts, outcomes, and the files to show."""
+"""Summary of a whole sweep for a tracker: outcomes, and after the analysis verdicts and files to show."""
 
 import hashlib
 import json
@@ -11,31 +11,34 @@ from results.store.sweep_dir import SweepDir, files_of
 from search_spaces.outcome import Outcome
 from sweeper.tracking.page import verdict_note
 from sweeper.tracking.projection import Summary
-from sweeper.tracking.wording import finite, key_of
+from sweeper.tracking.wording import finite_or_none, tracker_key
 
-__all__ = ["artifacts", "digest_of", "verdict_summary"]
-
-_VERDICTS = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
-_FIGURES = frozenset({".svg", ".png", ".csv"})
+_VERDICT_VALUES = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
+_FIGURE_SUFFIXES = frozenset({".svg", ".png", ".csv"})
 
 
 def verdict_summary(
     directory: SweepDir, ends: Mapping[str, PointEnd], experiment: str
 ) -> tuple[Summary, dict[str, str]]:
-    """Metrics and tags of a whole sweep: how its points ended, and what was found.
+    """Return metrics and tags of a whole sweep: the outcomes of its points, and the verdicts of the analysis.
 
     ``verdict.CLAIM.pass`` is 1 for pass, 0 for fail, -1 for inconclusive; the tag ``verdict.CLAIM`` has the word.
+
+    Args:
+        directory: the sweep directory.
+        ends: point id to the end of the point.
+        experiment: MLflow's id of the experiment, for the link to the table of points.
     """
     metrics: Summary = {}
     tags: dict[str, str] = {}
-    verdicts = _verdicts(directory)
+    verdicts = _read_verdicts(directory)
     for verdict in verdicts:
-        key = f"verdict.{key_of(str(verdict['claim']))}"
+        key = f"verdict.{tracker_key(str(verdict['claim']))}"
         interval = verdict.get("interval")
         low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
         numbers = {"value": verdict.get("value"), "low": low, "high": high}
-        metrics |= {f"{key}.{name}": finite(value) for name, value in numbers.items()}
-        metrics[f"{key}.pass"] = _VERDICTS.get(str(verdict.get("verdict")))
+        metrics |= {f"{key}.{name}": finite_or_none(value) for name, value in numbers.items()}
+        metrics[f"{key}.pass"] = _VERDICT_VALUES.get(str(verdict.get("verdict")))
         tags[key] = str(verdict.get("verdict"))
     if verdicts:
         tags["mlflow.note.content"] = verdict_note(verdicts, experiment)
@@ -45,23 +48,29 @@ def verdict_summary(
 
 
 def artifacts(directory: SweepDir) -> dict[AnyPath, str]:
-    """Files to show beside the numbers, each with its folder in the tracker."""
+    """Return the files to show beside the numbers, each with its folder in the tracker."""
     single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
     single += [directory.prediction, directory.forecast]
-    there = files_of(directory)
-    folders = {path: directory.inside(path.parent) for path in sorted(there, key=str) if path.suffix in _FIGURES}
+    present = files_of(directory)
+    folders = {
+        path: directory.inside(path.parent) for path in sorted(present, key=str) if path.suffix in _FIGURE_SUFFIXES
+    }
     figures = {p: f.removeprefix("analysis/") for p, f in folders.items() if f.startswith("analysis/figures")}
-    return {path: "" for path in single if path in there} | figures
+    return {path: "" for path in single if path in present} | figures
 
 
-def digest_of(files: Mapping[AnyPath, str]) -> str:
-    """Hash of names and contents."""
-    total = hashlib.sha256()
+def files_digest(files: Mapping[AnyPath, str]) -> str:
+    """Return a hash of the names and contents of files.
+
+    Args:
+        files: each file with its folder in the tracker.
+    """
+    digest = hashlib.sha256()
     for path, folder in files.items():
-        total.update(f"{folder}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
-    return total.hexdigest()[:16]
+        digest.update(f"{folder}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    return digest.hexdigest()[:16]
 
 
-def _verdicts(directory: SweepDir) -> list[dict[str, object]]:
+def _read_verdicts(directory: SweepDir) -> list[dict[str, object]]:
     path = directory.analysis / "verdicts.json"
     return list(json.loads(path.read_text(encoding="utf-8"))["verdicts"]) if path.is_file() else []

@@ -1,4 +1,4 @@
-"""Sweep directories made by hand, and all that MLflow holds of them."""
+"""Sweep directories made by hand, and the runs that MLflow has of them."""
 
 import json
 
@@ -25,13 +25,14 @@ measure: {log: 60}
 
 
 def begin(directory: SweepDir) -> SweepDir:
-    """A sweep that has been planned."""
+    """Write the grid and the plan of a sweep."""
     write_text(directory.grid, GRID)
     write_text(directory.plan, json.dumps({"created": CREATED}))
     return directory
 
 
 def make_rows(directory: SweepDir, point: str, pack: str, eta: float, lam: float, n: int, extra=None) -> pa.Table:
+    """Return about ``n`` rows of a point, spread over decades of steps, the best at step 30."""
     steps = np.unique(np.round(np.geomspace(1, 10 * n, n)).astype(np.int64))
     acc = 0.9 - 0.1 * np.abs(np.log(steps / 30)) / 5
     numbers = {c.name: np.zeros(len(steps)) for c in COLUMNS}
@@ -45,11 +46,13 @@ def make_rows(directory: SweepDir, point: str, pack: str, eta: float, lam: float
 
 
 def end_of(point: str, pack: str, outcome: Outcome = Outcome.COMPLETED, **more) -> PointEnd:
-    known = {"attempt": 0, "steps": 300, "seconds": 3.5, "best_test_acc": 0.9, "kappa": 0.5} | more
-    return PointEnd(point=point, pack=pack, outcome=outcome, **known)
+    """Return the end of a point, with usual values where none are given."""
+    values = {"attempt": 0, "steps": 300, "seconds": 3.5, "best_test_acc": 0.9, "kappa": 0.5} | more
+    return PointEnd(point=point, pack=pack, outcome=outcome, **values)
 
 
 def add(directory: SweepDir, names: list[str], n: int = 200, extra=None, **end) -> None:
+    """Commit points that have ended, each as a pack of its own."""
     for name in names:
         pack = f"pack{name}"
         rows = make_rows(directory, name, pack, 1.0, 0.001 * (1 + len(names)), n, extra)
@@ -58,7 +61,7 @@ def add(directory: SweepDir, names: list[str], n: int = 200, extra=None, **end) 
 
 
 def dump(uri: str, name: str = "digits") -> dict[str, dict]:
-    """All that MLflow holds of active runs, histories included."""
+    """Return everything that MLflow has of active runs by run id, histories included."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(name)
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
@@ -77,10 +80,12 @@ def dump(uri: str, name: str = "digits") -> dict[str, dict]:
 
 
 def by_point(uri: str, name: str = "digits") -> dict[str, dict]:
+    """Return the runs of ``dump`` by point; the run of the sweep is ``parent``."""
     return {run["tags"].get("sweeper.point", "parent"): run for run in dump(uri, name).values()}
 
 
 def write_findings(directory: SweepDir, value: float = -0.98) -> None:
+    """Write verdicts, a report and a figure, as an analysis does."""
     verdicts = [
         {
             "claim": "scaling",

@@ -6,4 +6,4 @@ a job. Ray carries ids of packs and reports; rows never pass through it.
 
 from sweeper.backends.ray.environment import set_environment
 
-set_environment()  # before any module of this room imports Ray, which reads it then
+set_environment()  # before any module of this room imports Ray, which reads the variables then

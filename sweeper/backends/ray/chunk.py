@@ -1,4 +1,4 @@
-"""What a worker of Ray does: the packs of a chunk, one after the other."""
+"""The Ray trial of a chunk: a worker of Ray trains its packs one after the other and reports to the driver."""
 
 import math
 import os
@@ -17,34 +17,38 @@ from sweeper.worker.run_pack import run_pack
 from sweeper.worker.storage_retry import StorageRefusedError, retry_storage
 
 
-def train_chunk(config: dict[str, Any], root: str, resources: Resources, pulse: float) -> None:
-    """The Ray trial of a chunk.
+def train_chunk(config: dict[str, Any], root: str, resources: Resources, heartbeat: float) -> None:
+    """Train the packs of a chunk that are not done, as a Ray trial.
 
     Args:
-        config: ``packs``, the ids of its packs; if a worker of it was lost ``wait``, seconds to wait, and ``crowded``,
-            the pack that filled its machine, if one did.
+        config: ``packs``, the ids of the packs of the chunk, separated by spaces. After a worker was lost also
+            ``wait``, seconds to wait, and ``out_of_memory``, the pack that filled the memory of its machine, or None.
         root: the sweep directory.
-        resources: of a pack.
-        pulse: seconds between two reports.
+        resources: what a pack gets.
+        heartbeat: seconds between two reports.
     """
     directory, packs = SweepDir(any_path(root)), config["packs"].split()
     if stop_requested(directory):
         return
-    reports = _Reports(pulse)
+    reports = _ReportBuffer(heartbeat)
     reports.add(PackReport(pack=None))  # so that a worker that hangs from the start can be found
     if "wait" in config:
-        packs = _left(directory, packs, reports)
+        packs = _remaining_packs(directory, packs, reports)
         why = f"its worker was lost; tried again after {config['wait']:g} s"
         for pack in packs[:1]:
             wait_with_heartbeat(config["wait"], directory, PackReport(pack=pack, waiting=why), reports.add)
     for pack in packs:
-        if stop_requested(directory) or not _train(root, pack, resources, reports, pack == config.get("crowded")):
+        out_of_memory = pack == config.get("out_of_memory")
+        if stop_requested(directory) or not _train_pack(root, pack, resources, reports, out_of_memory):
             break
     reports.send()
 
 
-def _left(directory: SweepDir, packs: list[str], reports: "_Reports") -> list[str]:
-    """What is left of a chunk; of the rest the driver hears again, since the last report of a lost worker was lost."""
+def _remaining_packs(directory: SweepDir, packs: list[str], reports: "_ReportBuffer") -> list[str]:
+    """Return the packs of a chunk that are not done, and report the others once more.
+
+    The last report of a lost worker was lost with it.
+    """
     ends = retry_storage(lambda: ends_of_chunk(directory, packs), directory, packs[0], Recovery(), reports.add)
     for pack, ended in ends.items():
         if ended is not None:
@@ -52,41 +56,47 @@ def _left(directory: SweepDir, packs: list[str], reports: "_Reports") -> list[st
     return [pack for pack, ended in ends.items() if ended is None]
 
 
-def _train(root: str, pack: str, resources: Resources, reports: "_Reports", crowded: bool) -> bool:
-    """Whether the chunk goes on; it does not where another worker is at its pack, and so will be at the next."""
+def _train_pack(root: str, pack: str, resources: Resources, reports: "_ReportBuffer", out_of_memory: bool) -> bool:
+    """Train a pack, and return whether the chunk goes on.
+
+    It does not where another worker is at its pack, and so will be at the next one.
+    """
     if resources.processes_per_pack > 1:
         from sweeper.backends.ray.processes import train_together  # noqa: PLC0415 - Ray Train takes a second to import
 
-        train_together(root, pack, resources, reports.add, reports.pass_on)
+        train_together(root, pack, resources, reports.add, reports.forward)
         return True
     try:
-        return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), out_of_memory=crowded)
-    except StorageRefusedError as error:  # it has waited long: not to be tried again at once
-        reports.pass_on({"refused": str(error), "pack": pack})
+        return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), out_of_memory=out_of_memory)
+    except StorageRefusedError as error:  # the pack has waited long: it is not to be tried again at once
+        reports.forward({"refused": str(error), "pack": pack})
         return True
 
 
-class _Reports:
-    """What a worker tells the driver, together once a pulse: a worker waits until each report has been taken in."""
+class _ReportBuffer:
+    """Reports of a worker, sent to the driver together once a heartbeat.
 
-    def __init__(self, pulse: float) -> None:
-        self._pulse, self._sent = pulse, -math.inf
-        self._held: list[PackReport] = []
+    A worker waits until the driver has handled each message, so there are few.
+    """
+
+    def __init__(self, heartbeat: float) -> None:
+        self._heartbeat, self._last_sent = heartbeat, -math.inf
+        self._reports: list[PackReport] = []
         self._process = ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def add(self, progress: PackReport) -> None:
-        """Tell it with the next report."""
-        self._held.append(progress)
-        if time.monotonic() - self._sent >= self._pulse:
+    def add(self, report: PackReport) -> None:
+        """Add a report, and send all if a heartbeat has passed."""
+        self._reports.append(report)
+        if time.monotonic() - self._last_sent >= self._heartbeat:
             self.send()
 
     def send(self) -> None:
-        """Tell what is held."""
-        if self._held:
-            tune.report({"progress": tuple(self._held), "process": self._process})
-        self._held, self._sent = [], time.monotonic()
+        """Send all reports of the buffer."""
+        if self._reports:
+            tune.report({"progress": tuple(self._reports), "process": self._process})
+        self._reports, self._last_sent = [], time.monotonic()
 
-    def pass_on(self, result: dict[str, Any]) -> None:
-        """Tell something else, after what is held."""
+    def forward(self, result: dict[str, Any]) -> None:
+        """Send another message after the reports of the buffer."""
         self.send()
         tune.report(result)

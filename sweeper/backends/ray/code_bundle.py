@@ -1,4 +1,4 @@
-"""What of the user's travels to a cluster: the grid, and the code that it names."""
+"""Code bundle: the Python files that a grid needs on a cluster besides sweeper itself."""
 
 import os
 import shutil
@@ -12,64 +12,62 @@ from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import OwnLoop, OwnTrainable
 
-MOST_BYTES = 50_000_000  # of Python source; Ray keeps what travels in the memory of the cluster's head
-_NOT_CODE = {"node_modules", "site-packages", "__pycache__"}
-_INSTALLED = ("sweeper", "trainables", "results", "search_spaces")  # on every machine, with files that are no code
-
-
-def names_code(grid: Grid) -> bool:
-    """Whether a grid names a function or a loop of one's own."""
-    return isinstance(grid.trainable, OwnTrainable | OwnLoop)
+MAX_SOURCE_BYTES = 50_000_000  # of all files; Ray keeps them in the memory of the cluster's head
+_SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__"}
+# Packages that are installed on every machine. They also have files that are not Python, which would be left behind.
+_OWN_PACKAGES = ("sweeper", "trainables", "results", "search_spaces")
 
 
 @contextmanager
 def code_bundle(grid: Grid, folder: Path) -> Iterator[Path]:
-    """A folder to send: if the grid names code of one's own, all Python files below ``folder``.
+    """Make a folder to send: with all Python files below ``folder`` if the grid names the user's own code, else empty.
 
-    What is hidden or a link, virtual environments, what is installed, and sweeper itself stay where they are.
+    Hidden files, links, virtual environments, installed packages and sweeper itself are left out.
 
     Raises:
-        InputError: that is more than code.
+        InputError: the files are larger than code is.
     """
-    with TemporaryDirectory(prefix="sweeper-") as text:
-        packed = Path(text)
-        if names_code(grid):
-            _copy(folder, packed)
-        yield packed
+    with TemporaryDirectory(prefix="sweeper-") as name:
+        bundle = Path(name)
+        if isinstance(grid.trainable, OwnTrainable | OwnLoop):
+            _copy_sources(folder, bundle)
+        yield bundle
 
 
-def _copy(folder: Path, packed: Path) -> None:
+def _copy_sources(folder: Path, bundle: Path) -> None:
     total = 0
-    for path in _sources(folder):
+    for path in _source_files(folder):
         total += path.stat().st_size
-        if total > MOST_BYTES:
+        if total > MAX_SOURCE_BYTES:
             raise InputError(
                 f"{folder}: the grid names code of your own, which is sent to the cluster with all Python files of the "
-                f"working directory; here they are more than {MOST_BYTES:,} bytes. Work in the folder of your code."
+                f"working directory; here they are more than {MAX_SOURCE_BYTES:,} bytes. "
+                "Work in the folder of your code."
             )
-        target = packed / path.relative_to(folder)
+        target = bundle / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
 
 
-def _sources(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as entries:  # which knows what each is: there may be sweeps of many files
-        seen = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    for entry in seen:
+def _source_files(folder: Path) -> Iterator[Path]:
+    """Yield the Python files below ``folder`` that are the user's own, by name."""
+    with os.scandir(folder) as entries:  # scandir knows the type of each entry: there may be sweeps of many files
+        visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in visible:
         path = Path(entry.path)
         if entry.is_symlink():
             continue
         if entry.is_dir():
-            if not (path.name in _NOT_CODE or (path / "pyvenv.cfg").exists() or _is_ours(path)):
-                yield from _sources(path)
+            if not (path.name in _SKIPPED_FOLDERS or (path / "pyvenv.cfg").exists() or _is_own_package(path)):
+                yield from _source_files(path)
         elif path.suffix == ".py":
             yield path
 
 
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder is one of the packages that run here, as in a clone of sweeper's repository."""
-    if folder.name not in _INSTALLED:
+def _is_own_package(folder: Path) -> bool:
+    """Return whether a folder is one of the packages that run here, as in a clone of sweeper's repository."""
+    if folder.name not in _OWN_PACKAGES:
         return False
     spec = find_spec(folder.name)
-    found = spec.submodule_search_locations if spec else None
-    return bool(found) and folder.resolve() in {Path(place).resolve() for place in found or ()}
+    locations = spec.submodule_search_locations if spec else None
+    return bool(locations) and folder.resolve() in {Path(location).resolve() for location in locations or ()}

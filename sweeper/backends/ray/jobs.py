@@ -1,4 +1,4 @@
-"""A sweep as a job of a Ray cluster: its driver lives there, and nobody has to wait for it."""
+"""A sweep as a job of a Ray cluster: its driver runs there, and nobody has to wait for it."""
 
 import logging
 import re
@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
@@ -15,33 +16,43 @@ from search_spaces.errors import InputError
 from sweeper.console import mask_secrets
 from sweeper.lock.holder import DASHBOARD
 
-START_SECONDS = 300.0  # for the cluster to give the driver a place, and for that to find its grid and data right
-STOP_SECONDS = 30  # that a job which is stopped has for its workers to commit and leave; Ray's own are 3
-_SAID_BY_RAY = re.compile(r"^(.*\sINFO \w+\.py:.*|Running entrypoint for job .*)$", re.MULTILINE)
+START_SECONDS = 300.0  # for the cluster to place the driver, and for the driver to check its grid and data
+STOP_SECONDS = 30  # that the workers of a stopped job have to commit and leave; Ray's default is 3
+_RAY_LOG_LINE = re.compile(r"^(.*\sINFO \w+\.py:.*|Running entrypoint for job .*)$", re.MULTILINE)
+
+
+class Submission(NamedTuple):
+    """Result of submitting a job.
+
+    Attributes:
+        job: id of the job.
+        failure: output of a job that ended with an error at once; empty if it runs, or waits for resources.
+    """
+
+    job: str
+    failure: str
 
 
 def submit(
     address: str, folder: Path, name: str, command: Sequence[str], accepted: Callable[[str], None]
-) -> tuple[str, str]:
+) -> Submission:
     """Run ``command`` on a cluster, in a copy of ``folder``.
 
-    Args:
-        address: of the cluster's dashboard, as ``http://127.0.0.1:8265``.
-        folder: what travels.
-        name: of the sweep, for people who look at the jobs.
-        command: the driver's.
-        accepted: is told the id of the job, which goes on from then on whatever becomes of this process.
+    It returns once the driver of the job runs or has failed, or once somebody interrupts the wait for that.
 
-    Returns:
-        The id of the job, once its driver runs or somebody interrupts the wait for that; if it has ended with an error
-        already, what it said, else nothing.
+    Args:
+        address: address of the cluster's dashboard, as ``http://127.0.0.1:8265``.
+        folder: the files to send.
+        name: name of the sweep, for people who look at the jobs.
+        command: command of the driver.
+        accepted: is called with the id of the job, which goes on from then on whatever becomes of this process.
 
     Raises:
         InputError: no cluster answers there, or it does not take jobs.
     """
     if not re.match(r"https?://", address):
         raise InputError(f"--address {address}: give the address of the cluster's dashboard, as http://127.0.0.1:8265.")
-    for logger in ("ray", "ray.dashboard.modules.dashboard_sdk"):  # which tell of each upload
+    for logger in ("ray", "ray.dashboard.modules.dashboard_sdk"):  # the latter reports each upload
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     job = f"sweeper-{name}-{secrets.token_hex(3)}"
     try:
@@ -56,32 +67,38 @@ def submit(
             metadata={"sweep": name, DASHBOARD: mask_secrets(address)},  # whoever sees the cluster can read it
         )
     except (RayError, RuntimeError, OSError) as error:
-        raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_line(error)}).") from None
+        raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_first_line(error)}).") from None
     accepted(job)
     try:
-        return job, _early_failure(client, job, name)
+        return Submission(job, _early_failure(client, job, name))
     except KeyboardInterrupt:
-        return job, ""
+        return Submission(job, "")
 
 
 def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
-    """What a job has said that failed at once; empty if it runs, or waits for a place for longer than that."""
+    """Return the output of a job that failed at once; empty if it runs, or is not placed within ``START_SECONDS``.
+
+    Args:
+        client: the connection to the dashboard.
+        job: id of the job.
+        name: name of the sweep.
+    """
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         try:
-            status, said = client.get_job_status(job), client.get_job_logs(job)
-        except (RayError, RuntimeError, OSError):  # the way to the cluster may break; the job does not
+            status, output = client.get_job_status(job), client.get_job_logs(job)
+        except (RayError, RuntimeError, OSError):  # the connection to the cluster may break; the job does not
             time.sleep(1.0)
             continue
         if status in {JobStatus.FAILED, JobStatus.STOPPED}:
-            return _SAID_BY_RAY.sub("", said).strip() or str(client.get_job_info(job).message)
-        if status == JobStatus.SUCCEEDED or f"\n{name}: " in f"\n{said}":  # it says first how much there is to train
+            return _RAY_LOG_LINE.sub("", output).strip() or str(client.get_job_info(job).message)
+        if status == JobStatus.SUCCEEDED or f"\n{name}: " in f"\n{output}":  # its first line says how much it trains
             return ""
         time.sleep(0.5)
     return ""
 
 
-def _line(error: Exception) -> str:
-    """The first line of an error that says something."""
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error that is not empty, or the name of its class."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0].rstrip(".:") if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Whether Ray itself still lives: without its vital parts the driver would wait for ever."""
+"""Checks that Ray itself still lives. Without its vital processes the driver would wait for ever."""
 
 import os
 import socket
@@ -15,78 +15,86 @@ from ray._private import worker as ray_worker
 from results.store.sweep_dir import SweepDir
 from sweeper.worker.messages import stop_requested
 
-LOOK_SECONDS = 1.0  # between looks at what may have died
-PATIENCE_SECONDS = 30.0  # with a cluster that does not answer; Ray itself ends this process after 60 s
-STUCK_SECONDS = 15.0  # without a tick of Tune, which has ten a second
-_VITAL = ("gcs_server", "raylet")
+CHECK_SECONDS = 1.0  # between two checks
+UNRESPONSIVE_SECONDS = 30.0  # that a cluster may not answer; Ray itself ends this process after 60 s
+STALL_SECONDS = 15.0  # without a tick of Tune, which has ten a second
+_VITAL_PROCESSES = ("gcs_server", "raylet")
 
 
 class RayLostError(BaseException):
-    """A vital part of Ray is gone. Not an Exception: Tune would wrap it."""
+    """Loss of a vital part of Ray. Not an Exception: Tune would wrap it."""
 
 
 class LivenessCheck(Protocol):
-    """Says what vital part of Ray is gone, or has not answered for ``patience`` seconds; empty if nothing."""
+    """Function that returns which vital part of Ray is gone; empty if all live."""
 
     def __call__(self, patience: float) -> str:
-        """Ask."""
+        """Return the part that is gone, or that has not answered for ``patience`` seconds; empty if there is none."""
         ...
 
 
-def own_ray_check() -> LivenessCheck:
-    """Of a Ray of our own, whose processes are ours."""
-    every = ray_worker.global_worker.node.all_processes
-    processes = [(name, info.process) for name in _VITAL for info in every.get(name, ())]
-    return lambda patience: next((name for name, process in processes if process.poll() is not None), "")
+def local_ray_check() -> LivenessCheck:
+    """Return a check of the local Ray, whose processes are children of this one."""
+    all_processes = ray_worker.global_worker.node.all_processes
+    vital = [(name, info.process) for name in _VITAL_PROCESSES for info in all_processes.get(name, ())]
+    return lambda patience: next((name for name, process in vital if process.poll() is not None), "")
 
 
 def cluster_check() -> LivenessCheck:
-    """Of a joined cluster: its head, or the raylet of this machine."""
+    """Return a check of the joined cluster: of its head and of the raylet of this machine."""
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
     raylet = ray_worker.global_worker.node.raylet_socket_name
     answered = time.monotonic()
 
-    def silent() -> str:
-        with suppress(OSError), socket.create_connection((host, int(port)), timeout=LOOK_SECONDS):
-            with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-                probe.settimeout(LOOK_SECONDS)
-                probe.connect(raylet)
+    def silent_part() -> str:
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=CHECK_SECONDS):
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(CHECK_SECONDS)
+                connection.connect(raylet)
                 return ""
             return "raylet of this machine"
         return "head"
 
-    def lost(patience: float) -> str:
+    def check(patience: float) -> str:
         nonlocal answered
-        what = silent()
-        if not what:
+        silent = silent_part()
+        if not silent:
             answered = time.monotonic()
-        return what if time.monotonic() - answered >= patience else ""
+        return silent if time.monotonic() - answered >= patience else ""
 
-    return lost
+    return check
 
 
 @contextmanager
-def guarded(
-    directory: SweepDir, failure: Callable[[str], str], lost: Callable[[], str]
+def exit_if_ray_dies(
+    directory: SweepDir, message: Callable[[str], str], find_lost_part: Callable[[], str]
 ) -> Iterator[Callable[[], None]]:
-    """End this process if Ray dies under a call that then waits for it for ever, and that no exception gets out of.
+    """End this process if Ray dies during a call that then waits for it for ever and raises nothing.
 
-    Removing the placement group of a dead worker is such a call, when GCS is going too. Nothing is lost: what is done
-    stands in the store. While the block runs it calls what it is given, at least every ``STUCK_SECONDS``.
+    Removing the placement group of a dead worker is such a call, when GCS is going too. Nothing is lost: the results
+    are in the sweep directory. The exit status is 130 if the sweep was to stop, else 2.
+
+    Args:
+        directory: the sweep directory.
+        message: returns the error message for a lost part of Ray.
+        find_lost_part: returns the part of Ray that is gone; empty if there is none.
+
+    Yields:
+        A function that the block must call at least every ``STALL_SECONDS``.
     """
-    ticked, done = time.monotonic(), threading.Event()
+    last_tick, done = time.monotonic(), threading.Event()
 
     def tick() -> None:
-        nonlocal ticked
-        ticked = time.monotonic()
+        nonlocal last_tick
+        last_tick = time.monotonic()
 
     def guard() -> None:
-        while not done.wait(LOOK_SECONDS):
-            if time.monotonic() - ticked > STUCK_SECONDS and (what := lost()):
+        while not done.wait(CHECK_SECONDS):
+            if time.monotonic() - last_tick > STALL_SECONDS and (lost_part := find_lost_part()):
                 stopped = stop_requested(directory)
-                with suppress(OSError):  # of storage that has gone too
+                with suppress(OSError):  # the storage may be gone as well
                     directory.stop.unlink(missing_ok=True)
-                sys.stderr.write(f"error: {failure(what)}\n")
+                sys.stderr.write(f"error: {message(lost_part)}\n")
                 sys.stderr.flush()
                 os._exit(130 if stopped else 2)
 

@@ -1,4 +1,4 @@
-"""What is changed in Tune while it runs packs: what it writes, what it dies of, its order, its words."""
+"""Changes to Ray Tune while it runs packs: its own state, its errors, its order, its output."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,63 +14,65 @@ from ray.tune.schedulers import FIFOScheduler
 
 
 @contextmanager
-def patched() -> Iterator[None]:
-    """While the block runs, Tune is without three habits.
+def patched_tune() -> Iterator[None]:
+    """Change three habits of Tune while the block runs.
 
-    It writes its own state only once, since it looks for the file in the end, not every ten seconds with 11 KB of every
-    trial that there ever was. It does not count callbacks for statistics that are off, importing mlflow for that. And a
-    worker that Ray kills since its machine runs out of memory has died, like any other: Tune knows of errors of actors
-    and of tasks alone, and ended with a traceback.
+    - Tune writes its own state only once, because it looks for the file in the end. By default it does so every ten
+      seconds, with 11 KB of every trial that there ever was.
+    - Tune does not count callbacks for statistics that are off; it would import mlflow for that.
+    - A worker that Ray kills because its machine runs out of memory counts as dead, like any other. Tune knows errors
+      of actors and of tasks alone, and ended with a traceback.
     """
-    checkpoint, tag_callbacks, failed = (
+    checkpoint, tag_callbacks, actor_task_failed = (
         TuneController.checkpoint,
         usage.tag_callbacks,
         RayActorManager._actor_task_failed,
     )
 
-    def at_first(controller: Any, **_: Any) -> None:
+    def checkpoint_once(controller: Any, **_: Any) -> None:
         if controller._iteration == 0:
             checkpoint(controller, wait=True)
 
-    def as_death(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+    def fail_as_actor(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
         if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
             exception = RayActorError(error_msg=f"{type(exception).__name__}: {exception}")
-        failed(manager, tracked_actor_task, exception)
+        actor_task_failed(manager, tracked_actor_task, exception)
 
-    TuneController.checkpoint, usage.tag_callbacks = at_first, lambda _: False
-    RayActorManager._actor_task_failed = as_death
+    TuneController.checkpoint, usage.tag_callbacks = checkpoint_once, lambda _: False
+    RayActorManager._actor_task_failed = fail_as_actor
     try:
         yield
     finally:
         TuneController.checkpoint, usage.tag_callbacks = checkpoint, tag_callbacks
-        RayActorManager._actor_task_failed = failed
+        RayActorManager._actor_task_failed = actor_task_failed
 
 
-class InOrder(FIFOScheduler):  # type: ignore[misc]
-    """Of the packs that wait the first of the plan, one that is tried again among them.
+class PlanOrderScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Scheduler that starts waiting chunks in the order of the plan, those that are tried again included.
 
-    Tune gives it the next worker that is done with another pack, and stops the worker that was being started for it. So
-    where packs end more often than a worker takes to start, one that was lost was never replaced, and nodes that
-    joined stayed idle. Hence packs whose worker is being started come last. Tune's own scheduler also looks through
-    every trial there ever was, at each of some five events a pack.
+    Tune gives a chunk the next worker that is done with another one, and stops the worker that was being started for
+    it. So where chunks end more often than a worker takes to start, a lost worker was never replaced, and nodes that
+    joined stayed idle. Hence chunks whose worker is being started come last.
+
+    Tune's own scheduler also looks through every trial there ever was, at each of some five events a trial.
     """
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Called by Tune when a worker is free."""
+        """Return the trial for a free worker, or None if no trial waits. Tune calls it when a worker is free."""
         workers, manager = tune_controller._trial_to_actor, tune_controller._actor_manager
         waiting = [trial for trial in tune_controller.get_live_trials() if trial.status == Trial.PENDING]
-        left = [t for t in waiting if t not in workers or not manager.is_actor_started(workers[t])]
-        return min(left or waiting, key=lambda trial: int(trial.trial_id.rpartition("_")[2]), default=None)
+        unassigned = [t for t in waiting if t not in workers or not manager.is_actor_started(workers[t])]
+        return min(unassigned or waiting, key=lambda trial: int(trial.trial_id.rpartition("_")[2]), default=None)
 
 
-class Silent(TrialProgressCallback):  # type: ignore[misc]
-    """In place of Tune's own, which on an interrupt prints of every trial that it was completed."""
+class SilentReporter(TrialProgressCallback):  # type: ignore[misc]
+    """Progress reporter that prints nothing. On an interrupt, Tune's own calls every trial completed."""
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:
-        """Silence."""
+        """Print nothing."""
 
     def on_trial_error(self, *_: Any, **__: Any) -> None:
-        """Silence."""
+        """Print nothing."""
 
     def on_trial_complete(self, *_: Any, **__: Any) -> None:
-        """Silence."""
+        """Print nothing."""

@@ -1,8 +1,8 @@
 """Packs that several processes train together: Ray Train within the Ray trial.
 
-The Ray trial itself only waits and hands on what the leader of the processes reports. Ray Train starts the processes on
-one node or several and notices when one of them dies; it is then the trial that failed, with all of them, and Tune
-tries it again like any other.
+The Ray trial itself only waits and forwards what the leader of the processes reports. Ray Train starts the processes on
+one node or several and notices when one of them dies. The trial then fails with all of them, and Tune tries it again
+like any other.
 """
 
 import math
@@ -31,96 +31,121 @@ from sweeper.worker.run_pack import assist_pack, run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.pack.group import GroupLostError, TorchGroup, join
 
-Report = Callable[[dict[str, Any]], None]
+SendResult = Callable[[dict[str, Any]], None]
 
-RAYS_PARTS = 10_000  # of a CPU: what was rounded up would not fit
+CPU_UNITS = 10_000  # that Ray divides a CPU into; a share is rounded down, since shares rounded up would not fit
 START_SECONDS = 60.0  # that processes take at most on a busy machine, if there is room for them
-LISTEN_SECONDS = 1.0  # for a report, before a look at whether the processes have left
+POLL_SECONDS = 1.0  # to wait for a report before checking whether the processes have left
 
 
-def train_together(root: str, pack: str, resources: Resources, notify: Notify, report: Report) -> None:
+def train_together(root: str, pack: str, resources: Resources, notify: Notify, send: SendResult) -> None:
     """Train a pack by ``processes_per_pack`` processes, and return when they have left.
 
     Args:
         root: the sweep directory.
-        pack: of its plan.
+        pack: id of the pack.
         resources: what the processes share.
-        notify: called about once a second until they have started.
-        report: called with what they report.
+        notify: is called about once a second until the processes have started.
+        send: is called with the messages of the processes.
 
     Raises:
-        RuntimeError: one of them died.
+        RuntimeError: one of the processes died.
     """
-    reports, on_gpus = Queue(actor_options={"num_cpus": 0}), resources.gpus_per_pack > 0
-    cpus = math.floor(RAYS_PARTS * resources.cpus_per_pack / resources.processes_per_pack) / RAYS_PARTS
-    settings = {"root": root, "pack": pack, "threads": max(1, int(cpus)), "on_gpus": on_gpus, "reports": reports}
+    messages = Queue(actor_options={"num_cpus": 0})
+    settings = {"root": root, "pack": pack, "messages": messages}
     with TemporaryDirectory(prefix="sweeper-") as state:  # Ray Train wants a folder; nothing is kept in it
-        trainer = TorchTrainer(
-            _process,
-            train_loop_config=settings,
-            torch_config=_Unconnected(),
-            scaling_config=ScalingConfig(
-                num_workers=resources.processes_per_pack,
-                use_gpu=on_gpus,
-                resources_per_worker={"CPU": cpus, "GPU": 1} if on_gpus else {"CPU": cpus},
-                label_selector=resources.labels or None,
-            ),
-            run_config=RunConfig(
-                storage_path=state, name=secrets.token_hex(4), failure_config=FailureConfig(max_failures=0)
-            ),
-        )
-        running, errors = _started(trainer)
-        if not _begun(reports, running, SweepDir(any_path(root)), pack, notify):
+        trainer = _TrainerThread(_make_trainer(settings, resources, state))
+        trainer.start()
+        if not _wait_for_start(messages, trainer, SweepDir(any_path(root)), pack, notify):
             return
-        while running.is_alive() or not reports.empty():
+        while trainer.is_alive() or not messages.empty():
             with suppress(Empty):
-                report(reports.get(timeout=LISTEN_SECONDS))
-    reports.shutdown()
-    if errors:
-        raise RuntimeError(_cause(errors[0])) from errors[0]
+                send(messages.get(timeout=POLL_SECONDS))
+    messages.shutdown()
+    if trainer.error:
+        raise RuntimeError(_cause_of(trainer.error)) from trainer.error
 
 
-class _Unconnected(TorchConfig):  # type: ignore[misc]
-    """Leaves it to ``_group`` to connect the processes, each of which sees its own GPU alone."""
+def _make_trainer(settings: dict[str, Any], resources: Resources, state: str) -> TorchTrainer:
+    """Return a trainer that runs ``_run_process`` in each process of a pack.
+
+    Args:
+        settings: what the processes need besides their resources.
+        resources: what the processes share.
+        state: a folder for Ray Train.
+    """
+    on_gpus = resources.gpus_per_pack > 0
+    cpus = math.floor(CPU_UNITS * resources.cpus_per_pack / resources.processes_per_pack) / CPU_UNITS
+    return TorchTrainer(
+        _run_process,
+        train_loop_config=settings | {"threads": max(1, int(cpus)), "on_gpus": on_gpus},
+        torch_config=_UnconnectedConfig(),
+        scaling_config=ScalingConfig(
+            num_workers=resources.processes_per_pack,
+            use_gpu=on_gpus,
+            resources_per_worker={"CPU": cpus, "GPU": 1} if on_gpus else {"CPU": cpus},
+            label_selector=resources.labels or None,
+        ),
+        run_config=RunConfig(
+            storage_path=state, name=secrets.token_hex(4), failure_config=FailureConfig(max_failures=0)
+        ),
+    )
+
+
+class _UnconnectedConfig(TorchConfig):  # type: ignore[misc]
+    """Torch configuration that leaves it to ``_join_group`` to connect the processes, each with its own GPU alone."""
 
     @property
     def backend_cls(self) -> type:
         return Backend  # type: ignore[no-any-return]
 
 
-def _started(trainer: Any) -> tuple[threading.Thread, list[BaseException]]:
-    """A thread that runs ``trainer``, and where its error will be."""
-    errors: list[BaseException] = []
+class _TrainerThread(threading.Thread):
+    """Thread that runs a trainer of Ray Train and keeps the error that ended it.
 
-    def run() -> None:
+    Attributes:
+        error: what ``fit`` raised; None until then.
+    """
+
+    def __init__(self, trainer: TorchTrainer) -> None:
+        super().__init__(name="Ray Train", daemon=True)
+        self._trainer = trainer
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Run the trainer to its end."""
         try:
-            trainer.fit()
+            self._trainer.fit()
         except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="Ray Train", daemon=True)
-    thread.start()
-    return thread, errors
+            self.error = error
 
 
-def _begun(reports: Any, running: threading.Thread, directory: SweepDir, pack: str, notify: Notify) -> bool:
-    """Wait until the first of the processes has begun, which others may keep from its CPUs or GPUs for hours.
+def _wait_for_start(messages: Queue, trainer: threading.Thread, directory: SweepDir, pack: str, notify: Notify) -> bool:
+    """Wait until the first process has started, which packs of others may delay by hours.
 
-    False if the run is to stop before.
+    Args:
+        messages: messages of the processes.
+        trainer: the thread that runs them.
+        directory: the sweep directory.
+        pack: id of the pack.
+        notify: is called about once a second.
+
+    Returns:
+        False if the run is to stop before.
     """
     began = time.monotonic()
-    while reports.empty() and running.is_alive():
+    while messages.empty() and trainer.is_alive():
         if stop_requested(directory):
             notify(PackReport(pack=pack, left=True))
             return False
-        long = time.monotonic() - began > START_SECONDS
-        notify(PackReport(pack=pack, waiting="its processes cannot start yet: CPUs or GPUs are taken" if long else ""))
-        time.sleep(LISTEN_SECONDS)
+        late = time.monotonic() - began > START_SECONDS
+        notify(PackReport(pack=pack, waiting="its processes cannot start yet: CPUs or GPUs are taken" if late else ""))
+        time.sleep(POLL_SECONDS)
     return True
 
 
-def _cause(error: BaseException) -> str:
-    """What befell the processes, in a line: which of them died, or raised what; the others only miss it."""
+def _cause_of(error: BaseException) -> str:
+    """Return in one line which process died, or raised what; the other processes only miss it."""
     for rank, failure in sorted(getattr(error, "worker_failures", {}).items()):
         lines = str(failure).strip().splitlines()
         what = lines[-1] if lines[0].startswith("Traceback") else "died"
@@ -129,28 +154,28 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
-def _process(settings: dict[str, Any]) -> None:
-    """One of the processes; that of rank 0 leads."""
-    reports, where = settings["reports"], (ray.get_runtime_context().get_node_id(), os.getpid())
+def _run_process(settings: dict[str, Any]) -> None:
+    """Run one of the processes; the process of rank 0 leads."""
+    messages, process = settings["messages"], (ray.get_runtime_context().get_node_id(), os.getpid())
 
-    def notify(progress: PackReport) -> None:
-        reports.put({"progress": (progress,), "process": where})
+    def notify(report: PackReport) -> None:
+        messages.put({"progress": (report,), "process": process})
 
     notify(PackReport(pack=settings["pack"]))  # so that a process that waits for the others for ever can be found
-    group = _group(settings["on_gpus"])
+    group = _join_group(settings["on_gpus"])
     if group.rank > 0:
         assist_pack(group, settings["threads"])
         return
     try:
         run_pack(settings["root"], settings["pack"], notify, settings["threads"], group)
     except StorageRefusedError as error:
-        reports.put({"refused": str(error), "pack": settings["pack"]})
+        messages.put({"refused": str(error), "pack": settings["pack"]})
     finally:
         group.leave()
 
 
-def _group(on_gpus: bool) -> TorchGroup:
-    """The processes, once all have come; they meet at the address that the first one has in the cluster."""
+def _join_group(on_gpus: bool) -> TorchGroup:
+    """Connect this process with the others; they meet at the address that rank 0 has in the cluster."""
     context = get_context()
     rank, size = context.get_world_rank(), context.get_world_size()
     listener = socket.create_server((ray.util.get_node_ip_address(), 0)) if rank == 0 else None

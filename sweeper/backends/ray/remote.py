@@ -1,4 +1,7 @@
-"""What nodes of a cluster are asked. A file of its own: who answers need not import Tune for two seconds."""
+"""Ray tasks that run on nodes of a cluster: GPU memory and pace.
+
+They have a file of their own, so that a node that answers need not import Tune for two seconds.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,24 +9,24 @@ import ray
 
 from search_spaces.plan import Pack
 from search_spaces.sections.grid import Grid
-from sweeper.backends.capacity import gpus_here
+from sweeper.backends.capacity import local_gpu_bytes
 
 if TYPE_CHECKING:
     from sweeper.backends.pace import Pace
 
 
 @ray.remote(num_cpus=0, max_retries=0)  # type: ignore[untyped-decorator]
-def gpu_memory(gpus: bool) -> list[int]:
-    """The memory of the node's GPUs, in bytes, if ``gpus`` are asked for; an answer shows that sweeper is there.
+def gpu_memory(on_gpus: bool) -> list[int]:
+    """Return the bytes of memory of each GPU of the node; empty unless packs train on GPUs.
 
-    A task that asks for no GPU sees them all.
+    Any answer shows that sweeper is installed there. A task that asks for no GPU sees them all.
     """
-    return gpus_here() if gpus else []
+    return local_gpu_bytes() if on_gpus else []
 
 
 @ray.remote(max_retries=0)  # type: ignore[untyped-decorator]
 def measure_pace_remotely(grid: Grid, pack: Pack) -> "Pace | None":
-    """See ``measure_pace``."""
-    from sweeper.backends.pace import measure_pace  # noqa: PLC0415 - whoever only looks needs no torch
+    """Measure the pace of a pack on a node, as ``measure_pace`` does."""
+    from sweeper.backends.pace import measure_pace  # noqa: PLC0415 - a node that is asked for its memory needs no torch
 
     return measure_pace(grid, pack)

@@ -1,4 +1,4 @@
-"""``sweeper submit``: a grid becomes a job of a Ray cluster."""
+"""Submission of a grid: ``sweeper submit`` turns it into a job of a Ray cluster."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,31 +11,46 @@ from search_spaces.sections.grid import Grid
 from sweeper.backends.ray.code_bundle import code_bundle
 from sweeper.console import mask_secrets
 
-__all__ = ["JobFailedError", "submit_grid"]
-
-_GRID = "grid.yaml"  # in what travels
+_GRID_FILE = "grid.yaml"  # in the folder that is sent
 
 
 class JobFailedError(Exception):
-    """The driver has ended before it had trained anything; the message is what it said."""
+    """End of the driver before it had trained anything; the message is the output of the driver."""
 
 
 def submit_grid(
     grid: Grid, out: str, address: str, tracking_uri: str | None, accepted: Callable[[str], None] = lambda _: None
 ) -> str:
-    """Run a grid, or what is missing of it, as a job; its id, once it runs.
+    """Run a grid, or what is missing of it, as a job, and return the id of the job once it runs.
 
     Args:
-        grid: what to run.
+        grid: the grid to run.
         out: folder of sweeps, as the cluster sees it.
-        address: of the cluster's dashboard.
-        tracking_uri: of MLflow, as the cluster sees it; None leaves that to the cluster.
-        accepted: is told the job's id as soon as it has one.
+        address: address of the cluster's dashboard.
+        tracking_uri: address of MLflow, as the cluster sees it; None leaves that to the cluster.
+        accepted: is called with the job's id as soon as it has one.
 
     Raises:
         InputError: nothing was submitted.
-        JobFailedError: it ended with an error at once.
+        JobFailedError: the job ended with an error at once.
     """
+    _refuse_wrong_options(out, tracking_uri)
+    try:
+        from sweeper.backends.ray import jobs  # noqa: PLC0415 - where Ray is not installed, all else works
+    except ModuleNotFoundError as error:
+        raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
+    command = ["python", "-m", "sweeper", "run", _GRID_FILE, "--address", "auto", "--out", out]
+    command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
+    with code_bundle(grid, Path.cwd()) as folder:
+        write_text(folder / _GRID_FILE, to_yaml(grid))
+        submission = jobs.submit(address, folder, grid.name, command, accepted)
+    if submission.failure:
+        raise JobFailedError(submission.failure)
+    return submission.job
+
+
+def _refuse_wrong_options(out: str, tracking_uri: str | None) -> None:
+    """Raise an ``InputError`` for a relative folder, or for a password that others could read."""
     if isinstance(any_path(out), Path) and not Path(out).is_absolute():
         raise InputError(
             f"--out {out}: a folder of the cluster; give an absolute path that all its machines share, or an "
@@ -46,15 +61,3 @@ def submit_grid(
             f"--tracking-uri {mask_secrets(tracking_uri)}: whoever sees the dashboard can read the command of a job. "
             "Set MLFLOW_TRACKING_URI where the cluster's head runs, and leave this option out."
         )
-    try:
-        from sweeper.backends.ray import jobs as ray_jobs  # noqa: PLC0415 - where Ray is not installed, all else works
-    except ModuleNotFoundError as error:
-        raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
-    command = ["python", "-m", "sweeper", "run", _GRID, "--address", "auto", "--out", out]
-    command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
-    with code_bundle(grid, Path.cwd()) as folder:
-        write_text(folder / _GRID, to_yaml(grid))
-        job, said = ray_jobs.submit(address, folder, grid.name, command, accepted)
-    if said:
-        raise JobFailedError(said)
-    return job

@@ -1,11 +1,17 @@
-"""What machines hold."""
+"""Capacity of machines for packs."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.sections.grid import Resources
-from sweeper.backends.capacity import available_cpus, capacity_here, gpus_here, pack_bytes, processes_on
+from sweeper.backends.capacity import (
+    available_cpus,
+    capacity_here,
+    count_processes,
+    gpu_bytes_per_pack,
+    local_gpu_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,23 +29,23 @@ from sweeper.backends.capacity import available_cpus, capacity_here, gpus_here, 
     ],
 )
 def test_a_machine_holds_what_its_cpus_and_gpus_hold(cpus, gpus, asked, count):
-    assert processes_on(cpus, gpus, Resources(**asked)) == count
+    assert count_processes(cpus, gpus, Resources(**asked)) == count
 
 
 @given(st.lists(st.integers(10**9, 10**12), min_size=1), st.floats(0.01, 8))
 def test_a_pack_has_its_share_of_the_smallest_gpu_and_never_more_than_one(gpus, share):
-    assert pack_bytes(gpus, Resources(gpus_per_pack=share)) == pytest.approx(min(gpus) * min(share, 1))
+    assert gpu_bytes_per_pack(gpus, Resources(gpus_per_pack=share)) == pytest.approx(min(gpus) * min(share, 1))
 
 
 def test_packs_on_cpus_have_no_memory_of_gpus():
-    assert pack_bytes([10**9], Resources()) is None
-    assert pack_bytes([], Resources(gpus_per_pack=1)) is None
+    assert gpu_bytes_per_pack([10**9], Resources()) is None
+    assert gpu_bytes_per_pack([], Resources(gpus_per_pack=1)) is None
 
 
 @pytest.mark.parametrize("asked", [{}, {"cpus_per_pack": 1000}, {"gpus_per_pack": 0.5}])
 def test_a_plan_can_be_made_anywhere(asked):
     capacity = capacity_here(Resources(**asked))
     assert capacity.workers >= 1
-    if not gpus_here():
+    if not local_gpu_bytes():
         assert capacity.workers == max(1, int(available_cpus() / asked.get("cpus_per_pack", 1)))
         assert capacity.pack_bytes is None

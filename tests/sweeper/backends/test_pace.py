@@ -1,4 +1,4 @@
-"""How long a plan takes: a second of real training, and what is told where that cannot be."""
+"""Time of a plan: a second of real training, and what is shown where that is impossible."""
 
 import pytest
 from typer.testing import CliRunner

@@ -1,4 +1,4 @@
-"""Trackers: SQLite, a real PostgreSQL, a real MLflow server on it."""
+"""Fixtures of trackers: SQLite, a real PostgreSQL, and a real MLflow server on it."""
 
 import pytest
 from mlflow import MlflowClient
@@ -24,7 +24,7 @@ def server(database, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory):
-    """MLflow takes a second to lay out its tables; once is enough."""
+    """An SQLite file with MLflow's tables, made once because that takes a second."""
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from sweeper.tracking.curves import MOST, landmarks, measurements_for, thin
+from sweeper.tracking.curves import MAX_POINT_MEASUREMENTS, landmarks, measurements_for, thin
 
 
 def test_a_short_curve_is_kept_whole():
-    steps = np.arange(MOST)
-    assert thin(steps, {"test_acc": np.zeros(MOST)}).tolist() == list(range(MOST))
+    steps = np.arange(MAX_POINT_MEASUREMENTS)
+    assert thin(steps, {"test_acc": np.zeros(MAX_POINT_MEASUREMENTS)}).tolist() == list(range(MAX_POINT_MEASUREMENTS))
 
 
 @pytest.mark.parametrize("n", [61, 800, 100_000])
@@ -17,7 +17,7 @@ def test_a_long_curve_keeps_first_last_and_best_within_the_limit(n):
     rng = np.random.default_rng(n)
     curves = {"test_acc": rng.random(n), "train_loss": rng.random(n), "weight_norm": rng.random(n)}
     kept = thin(steps, curves)
-    assert len(kept) <= MOST
+    assert len(kept) <= MAX_POINT_MEASUREMENTS
     assert (np.diff(kept) > 0).all()
     assert {0, n - 1, int(curves["test_acc"].argmax()), int(curves["train_loss"].argmin())} <= set(kept.tolist())
 

@@ -19,7 +19,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
-from sweeper.tracking.address import page_of
+from sweeper.tracking.address import run_page
 from sweeper.tracking.mirror import mirror
 from sweeper.tracking.page import verdict_note
 
@@ -135,6 +135,6 @@ def test_a_long_note_loses_whole_lines():
 
 
 def test_only_servers_have_pages():
-    assert page_of("sqlite:////runs/mlflow.db", "1", "ab") is None
+    assert run_page("sqlite:////runs/mlflow.db", "1", "ab") is None
     shown = "http://host:5000/#/experiments/1/runs/ab?workflowType=machine_learning"
-    assert page_of("http://me:secret@host:5000/", "1", "ab") == shown
+    assert run_page("http://me:secret@host:5000/", "1", "ab") == shown

@@ -1,4 +1,4 @@
-"""A few threads on one list of things."""
+"""Work shared by a few threads."""
 
 import threading
 import time

@@ -1,11 +1,11 @@
-"""Values as people write them."""
+"""Values and names as a tracker takes them."""
 
 import math
 
 import numpy as np
 import pytest
 
-from sweeper.tracking.wording import LONGEST, finite, key_of, show
+from sweeper.tracking.wording import MAX_CHARACTERS, finite_or_none, format_value, tracker_key
 
 
 @pytest.mark.parametrize(
@@ -24,20 +24,20 @@ from sweeper.tracking.wording import LONGEST, finite, key_of, show
     ],
 )
 def test_show(value, shown):
-    assert show(value) == shown
+    assert format_value(value) == shown
 
 
 def test_a_long_list_shows_its_ends():
-    assert show(list(range(1000))) == "[0, 1, 2, 3, 4, …, 999] (1000 values)"
-    assert len(show(["x" * 300] * 9)) == LONGEST
+    assert format_value(list(range(1000))) == "[0, 1, 2, 3, 4, …, 999] (1000 values)"
+    assert len(format_value(["x" * 300] * 9)) == MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(
     ("value", "number"), [(True, 1.0), (np.int64(3), 3.0), (math.inf, None), (None, None), ("3", None)]
 )
 def test_finite(value, number):
-    assert finite(value) == number
+    assert finite_or_none(value) == number
 
 
 def test_a_key_has_only_what_every_mlflow_takes():
-    assert key_of("t*/κ:a b.c-d") == "t_/__a b.c-d"
+    assert tracker_key("t*/κ:a b.c-d") == "t_/__a b.c-d"

@@ -1,4 +1,4 @@
-"""What a cluster offers, by what Ray says of its nodes; and what nodes say themselves, on real ones."""
+"""Capacity of a cluster from what Ray says of its nodes, and answers of real nodes."""
 
 import os
 import subprocess

@@ -77,7 +77,7 @@ def test_from_a_clone_sweeper_itself_does_not_travel(folder, monkeypatch):
     with code_bundle(load_grid(OWN, "own.yaml"), folder) as packed:
         assert {path.name for path in packed.iterdir()} == {"own.py", "package", "results"}
     own = Path(travel.__file__).parents[3]
-    assert not [path for path in travel._sources(own) if path.is_relative_to(own / "sweeper")]
+    assert not [path for path in travel._source_files(own) if path.is_relative_to(own / "sweeper")]
 
 
 def test_a_grid_that_names_no_code_sends_none(folder, small_grid):
@@ -86,7 +86,7 @@ def test_a_grid_that_names_no_code_sends_none(folder, small_grid):
 
 
 def test_more_than_code_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(travel, "MOST_BYTES", 100)
+    monkeypatch.setattr(travel, "MAX_SOURCE_BYTES", 100)
     with pytest.raises(InputError, match="more than 100 bytes"), code_bundle(load_grid(OWN, "own.yaml"), folder):
         pytest.fail("it was packed")
 

@@ -1,0 +1,101 @@
+"""Connections to Ray: start a local Ray or join a cluster, and refuse an address that is no head of a cluster."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import ray
+
+from search_spaces.errors import InputError
+
+HTTP_ANSWER_SECONDS = 2.0  # for a web server to answer; a head of Ray sends its own bytes first
+CONNECT_SECONDS = 10.0  # for the head of a cluster to accept a connection
+_INIT_ATTEMPTS = "RAY_gcs_server_port_wait_time_s"  # attempts of ray.init, one a second
+
+
+def connect(address: str, options: Mapping[str, Any]) -> None:
+    """Start a local Ray, or join the cluster at ``address``.
+
+    Args:
+        address: ``local``, ``auto`` or HOST:PORT.
+        options: further keywords of ``ray.init``.
+
+    Raises:
+        InputError: no Ray cluster answers at ``address``, or it does not let this process in.
+    """
+    if address not in {"local", "auto"}:
+        _refuse_wrong_address(address)
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with _single_attempt(joining=address != "local"):
+            ray.init(address=address, **options)
+    except (ConnectionError, ray.exceptions.RayError) as error:  # a RayError where the token is missing, for example
+        raise _refused_by_cluster(address, str(error).strip().partition("\n")[0].rstrip(".")) from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray's own handler would exit before workers can commit
+
+
+@contextmanager
+def _single_attempt(joining: bool) -> Iterator[None]:
+    """Ask a head only once to let this process in.
+
+    With a wrong token Ray asks 20 times by default, and prints each answer.
+    """
+    before = os.environ.get(_INIT_ATTEMPTS)
+    if joining:
+        os.environ.setdefault(_INIT_ATTEMPTS, "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_INIT_ATTEMPTS, None)
+
+
+def _refuse_wrong_address(address: str) -> None:
+    """Raise an ``InputError`` unless something that may be a head of Ray listens at ``address``.
+
+    Ray itself would try an address where nothing listens for minutes, and a signal would not end it.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise InputError(
+            f"--address {address}: give HOST:PORT of the cluster's head (6379 is Ray's default port), or "
+            "'auto' on a machine of the cluster. The address of its dashboard, as http://127.0.0.1:8265, is for "
+            "'sweeper submit'."
+        )
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS) as connection:
+            web = _speaks_http(connection)
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"--address {address}: no Ray cluster answers there ({error}). docs/cluster.md says "
+            "how to start one; leave --address out to use this machine."
+        ) from None
+    if web:
+        raise InputError(
+            f"--address {address}: a web server answers there, a dashboard perhaps. Give HOST:PORT "
+            "of the cluster's head (6379 is Ray's default port); a dashboard's address, with http://, is for "
+            "'sweeper submit'."
+        )
+
+
+def _speaks_http(connection: socket.socket) -> bool:
+    """Return whether an HTTP/1 server answers; Ray itself would wait 40 s for it to answer as a head does."""
+    connection.settimeout(HTTP_ANSWER_SECONDS)
+    with suppress(OSError):
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return connection.recv(5) == b"HTTP/"
+    return False
+
+
+def _refused_by_cluster(address: str, reason: str) -> InputError:
+    """Return the error for an address where something listens, or listened when Ray noted it (``auto``)."""
+    return InputError(
+        f"--address {address}: no Ray cluster lets this process in ({reason}). Its token may be another one "
+        "(RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token; RAY_AUTH_MODE=disabled for a cluster "
+        "without), or what listens there is no head of Ray 2.60; of several clusters name one by HOST:PORT."
+    )

@@ -1,4 +1,7 @@
-"""Numbers of attempts at packs: each is given once, and a later one takes the pack over. See docs/durability.md."""
+"""Numbers of attempts at packs. Each number is given once, and a later attempt takes the pack over.
+
+See docs/durability.md.
+"""
 
 import re
 from collections.abc import Collection, Iterator
@@ -11,17 +14,20 @@ _ATTEMPT = re.compile(r"([0-9a-z]+)-(\d{3,})")
 
 
 class OvertakenError(Exception):
-    """A later attempt at the same pack has begun: this one is not to write any more."""
+    """A later attempt at the same pack has begun. This one must not write any more."""
 
 
 def claim(directory: SweepDir, pack: str, *, new: bool = False) -> int:
-    """A number for an attempt at a pack that no other attempt has or will have.
+    """Claim a number for an attempt at a pack, which no other attempt has or will have.
 
     Args:
         directory: the sweep.
-        pack: whose.
-        new: that no attempt at it was made when the plan was written. If none has been made since, this is number 0,
-            and the folders of all packs need not be looked through.
+        pack: id of the pack.
+        new: whether no attempt at it had been made when the plan was written. If none has been made since, the number
+            is 0, and no folder needs to be listed.
+
+    Returns:
+        The number.
     """
     if new and _take(directory, pack, 0):
         return 0
@@ -34,7 +40,7 @@ def claim(directory: SweepDir, pack: str, *, new: bool = False) -> int:
 
 
 def claim_all(directory: SweepDir, packs: Collection[str]) -> None:
-    """Take the next number of each of ``packs``, so that whoever has them sees that they are taken over."""
+    """Claim the next number of each pack, so that a worker which trains one of them sees that it is overtaken."""
     latest: dict[str, int] = {}
     for pack, attempt in (*((n.pack, n.attempt) for n in all_parts_in(directory)), *_attempts(directory)):
         latest[pack] = max(attempt, latest.get(pack, attempt))
@@ -48,7 +54,15 @@ def claim_all(directory: SweepDir, packs: Collection[str]) -> None:
 
 
 def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:
-    """The number behind ``attempt``, for the same worker.
+    """Claim the number after ``attempt`` for the same worker.
+
+    Args:
+        directory: the sweep.
+        pack: id of the pack.
+        attempt: the number that the worker has.
+
+    Returns:
+        The number.
 
     Raises:
         OvertakenError: a later attempt has it.
@@ -59,7 +73,7 @@ def claim_next(directory: SweepDir, pack: str, attempt: int) -> int:
 
 
 def _take(directory: SweepDir, pack: str, attempt: int) -> bool:
-    """Take a number; False if it is taken."""
+    """Take a number; return False if it is taken."""
     make_folder(directory.attempts)
     try:
         create(directory.attempts / f"{pack}-{attempt:03d}")
@@ -69,10 +83,15 @@ def _take(directory: SweepDir, pack: str, attempt: int) -> bool:
 
 
 def refuse_if_overtaken(directory: SweepDir, pack: str, attempt: int) -> None:
-    """Ask whether this attempt may still write.
+    """Refuse to let an overtaken attempt write.
+
+    Args:
+        directory: the sweep.
+        pack: id of the pack.
+        attempt: number of the attempt.
 
     Raises:
-        OvertakenError: a later one has begun.
+        OvertakenError: a later attempt has begun.
     """
     if (directory.attempts / f"{pack}-{attempt + 1:03d}").exists():  # numbers are given without a gap
         raise _overtaken(pack, attempt)
@@ -83,11 +102,11 @@ def _overtaken(pack: str, attempt: int) -> OvertakenError:
 
 
 def packs_begun(directory: SweepDir) -> set[str]:
-    """Ids of the packs that some attempt was made at."""
+    """Return the ids of the packs at which an attempt was made."""
     return {pack for pack, _ in _attempts(directory)} | {name.pack for name in all_parts_in(directory)}
 
 
 def _attempts(directory: SweepDir, prefix: str = "") -> Iterator[tuple[str, int]]:
-    """Pack and number of the attempts that were made."""
+    """Pack and number of each attempt that was made."""
     matches = map(_ATTEMPT.fullmatch, names_in(directory.attempts, prefix))
     return ((match[1], int(match[2])) for match in matches if match)

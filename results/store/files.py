@@ -27,9 +27,9 @@ _LOCAL = LocalFileSystem()
 
 
 def names_in(folder: AnyPath, prefix: str = "") -> list[str]:
-    """Names of the files in a folder that begin with ``prefix``, in order; hidden ones apart.
+    """List the names in a folder that begin with ``prefix``, in order, without hidden files.
 
-    Of an object store only those names are asked for.
+    An object store is asked for these names only.
     """
     if isinstance(folder, ObjectPath):
         found = list(folder.sizes(prefix))
@@ -39,7 +39,7 @@ def names_in(folder: AnyPath, prefix: str = "") -> list[str]:
 
 
 def sizes_in(folder: AnyPath, prefix: str = "") -> dict[str, int]:
-    """The same with their bytes, each of which is a call to the system."""
+    """Map the names in a folder that begin with ``prefix`` to sizes in bytes, each a call to the system."""
     if isinstance(folder, ObjectPath):
         return {name: size for name, size in folder.sizes(prefix).items() if not name.startswith(".")}
     found = {}
@@ -50,7 +50,7 @@ def sizes_in(folder: AnyPath, prefix: str = "") -> dict[str, int]:
 
 
 def entries_in(folder: str) -> list[os.DirEntry[str]]:
-    """Files and folders in a folder; none if it is absent."""
+    """List files and folders in a folder; none if it is absent."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -59,12 +59,12 @@ def entries_in(folder: str) -> list[os.DirEntry[str]]:
 
 
 def size_of(path: AnyPath) -> int:
-    """Bytes of a file."""
+    """Return the size of a file in bytes."""
     return path.size() if isinstance(path, ObjectPath) else path.stat().st_size
 
 
 def version_of(path: AnyPath) -> Hashable:
-    """Another value whenever a file has been written anew."""
+    """Return a token that changes whenever the file is rewritten."""
     if isinstance(path, ObjectPath):
         return path.version()
     stat = path.stat()
@@ -72,7 +72,7 @@ def version_of(path: AnyPath) -> Hashable:
 
 
 def read_limited(path: AnyPath, most: int) -> bytes:
-    """Content of a file that is not to fill the memory.
+    """Read a file that must not fill the memory.
 
     Raises:
         InputError: it has more than ``most`` bytes.
@@ -84,13 +84,13 @@ def read_limited(path: AnyPath, most: int) -> bytes:
 
 
 def read_parquet(path: AnyPath) -> pa.Table:
-    """A Parquet file, whole."""
+    """Read a Parquet file."""
     with open_parquet(path) as file:
         return file.read()
 
 
 def read_schema(path: AnyPath) -> pa.Schema:
-    """Schema of a Parquet file with its metadata, in half of the time that opening the file takes."""
+    """Read the schema of a Parquet file with its metadata, in half of the time that opening the file takes."""
     if isinstance(path, ObjectPath):
         return _parquet().inspect(io.BytesIO(path.read_bytes()))
     return _parquet().inspect(str(path), _LOCAL)
@@ -104,7 +104,7 @@ def _parquet() -> Any:
 
 
 def open_parquet(path: AnyPath, **options: object) -> pq.ParquetFile:
-    """A Parquet file, to read some of it; ``options`` as of ``pyarrow.parquet.ParquetFile``.
+    """Open a Parquet file, to read some of it; ``options`` as of ``pyarrow.parquet.ParquetFile``.
 
     ``pyarrow.parquet.read_table`` would take a folder named a=b for a column.
     """
@@ -113,7 +113,7 @@ def open_parquet(path: AnyPath, **options: object) -> pq.ParquetFile:
 
 @contextmanager
 def local_copy(path: AnyPath) -> Iterator[Path]:
-    """A file as one of this machine, while the block runs."""
+    """Provide a file on this machine while the block runs."""
     if isinstance(path, Path):
         yield path
         return
@@ -124,13 +124,13 @@ def local_copy(path: AnyPath) -> Iterator[Path]:
 
 
 def make_folder(folder: AnyPath) -> None:
-    """Make a folder if it is absent; an object store has none."""
+    """Create a folder if it is absent; an object store has none."""
     if isinstance(folder, Path):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def clear(folder: AnyPath) -> None:
-    """Remove a folder with all that is in it."""
+    """Remove a folder with its content."""
     if isinstance(folder, Path):
         shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -139,10 +139,10 @@ def clear(folder: AnyPath) -> None:
 
 
 def create(path: AnyPath) -> None:
-    """Make a file that says nothing but that its name is taken.
+    """Create an empty file, whose name is thereby taken.
 
     Raises:
-        FileExistsError: it is taken already.
+        FileExistsError: the name is taken already.
     """
     if isinstance(path, Path):
         path.touch(exist_ok=False)
@@ -157,7 +157,7 @@ def create(path: AnyPath) -> None:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears whole or not at all: written under a hidden name, flushed to the disk, then renamed."""
+    """Open a file that appears whole or not at all: it is written under a hidden name, flushed, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -174,7 +174,7 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def _flush_names(folder: Path) -> None:
-    """Make new and changed names in ``folder`` durable: on Linux a rename is not until its folder is flushed."""
+    """Make new and changed names in ``folder`` durable. On Linux a rename is durable once its folder is flushed."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -202,7 +202,7 @@ def write_table(path: AnyPath, table: pa.Table) -> None:
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """A table as the content of a Parquet file."""
+    """Return a table as the content of a Parquet file."""
     distinct = [name for name in table.column_names if name in _DISTINCT]
     buffer = io.BytesIO()
     pq.write_table(

@@ -1,6 +1,6 @@
-"""Names of parts, which alone say what counts. See docs/durability.md.
+"""Names of parts. The names alone tell which parts count. See docs/durability.md.
 
-A part is written once, under a name that says whose it is and what is in it:
+A part is written once. Its name says to which pack it belongs and what it contains:
 
     PACK-ATTEMPT-SEQUENCE-PARENT-DIGEST.parquet
 
@@ -25,8 +25,9 @@ class PartName:
     """The name of a part.
 
     Attributes:
-        attempt: at the pack, from 0; no two attempts share a number.
-        sequence: place among the parts of the pack, from 0.
+        pack: id of the pack.
+        attempt: number of the attempt that wrote it, from 0; no two attempts at a pack share a number.
+        sequence: position among the parts of the pack, from 0.
         parent_digest: digest of the part that it was built on.
         digest: of the content of the file.
     """
@@ -39,12 +40,12 @@ class PartName:
 
     @property
     def file(self) -> str:
-        """As a file name."""
+        """The file name."""
         return f"{self.pack}-{self.attempt:03d}-{self.sequence:05d}-{self.parent_digest}-{self.digest}.parquet"
 
 
 def parse_name(file: str) -> PartName | None:
-    """The parts of a file name; None if it is none of ours."""
+    """Parse a file name; return None if it is not the name of a part."""
     if not (match := _NAME.fullmatch(file)):
         return None
     pack, attempt, sequence, parent, digest = match.groups()
@@ -53,26 +54,26 @@ def parse_name(file: str) -> PartName | None:
 
 
 def digest_of(content: bytes) -> str:
-    """What a file with this ``content`` has in its name."""
+    """Return the digest that a file with this content has in its name."""
     return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
 
 
 def valid_parts(names: Iterable[PartName]) -> list[PartName]:
-    """The parts that count, in the order of pack and sequence.
+    """Select the parts that count, in the order of pack and sequence.
 
-    Each part names the one that it was built on. Of all lines that reach back to the pack's start, that of the latest
-    attempt counts: parts of two histories never stand together, whoever writes late and whatever is missing.
+    Each part names its parent. Of all chains that reach back to the start of the pack, the chain of the latest attempt
+    counts. So parts of two histories never count together, whoever writes late and whatever is missing.
     """
     return [name for _, chain, _ in _chains(names) for name in chain]
 
 
 def missing_parts(names: Iterable[PartName]) -> list[tuple[str, int]]:
-    """Pack and number of the parts that are missing before others, which for that do not count."""
+    """Return pack and sequence of each part that is missing before others, which therefore do not count."""
     return [(pack, missing) for pack, _, missing in _chains(names) if missing is not None]
 
 
 def _chains(names: Iterable[PartName]) -> Iterator[tuple[str, list[PartName], int | None]]:
-    """Of each pack the parts that count, and the number of what is missing behind them, if something is."""
+    """Each pack with its parts that count, and the sequence of the part that is missing after them, if one is."""
     by_pack: defaultdict[str, list[PartName]] = defaultdict(list)
     for name in names:
         by_pack[name.pack].append(name)
@@ -93,7 +94,7 @@ def _chains(names: Iterable[PartName]) -> Iterator[tuple[str, list[PartName], in
 
 
 def _chain(last: PartName, known: Mapping[tuple[int, str], PartName]) -> list[PartName]:
-    """``last`` and what it was built on, as far back as it is ``known``."""
+    """The chain that ends with ``last``, as far back as parents are ``known``."""
     chain = [last]
     while parent := known.get((chain[-1].sequence - 1, chain[-1].parent_digest)):
         chain.append(parent)

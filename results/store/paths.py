@@ -1,7 +1,7 @@
-"""Where a sweep lies: in a folder, or below a prefix of an object store (S3, GCS). See docs/durability.md.
+"""Paths of folders and of object stores (S3, GCS). See docs/durability.md.
 
-An object store has no folders and no rename, and needs neither: an object appears whole or not at all, a listing shows
-it from then on, and a conditional write says who was first.
+An object store has no folders and no rename, and needs neither. An object appears whole or not at all, a listing shows
+it from then on, and a conditional write tells who was first.
 """
 
 from __future__ import annotations
@@ -31,106 +31,120 @@ _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.DOTALL)
 
 
 class StoreError(OSError):
-    """An object store could not be asked, or refused: what lies there is as it was."""
+    """An object store cannot be reached, or refuses. The objects in it are unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Store:
-    """A store: its scheme, and the fsspec file system that speaks to it."""
+    """A store.
+
+    Attributes:
+        scheme: scheme of its addresses, as ``s3``.
+        files: the fsspec file system that speaks to it.
+    """
 
     scheme: str
     files: Any
 
 
 class ObjectPath:
-    """A name in an object store; of ``pathlib.Path`` it has what a sweep needs.
+    """A name in an object store, with the part of the interface of ``pathlib.Path`` that a sweep needs.
 
-    Whatever goes wrong is an ``OSError`` with the address in it. No listing is kept: another machine may write.
+    Every error is an ``OSError`` with the address in it. No listing is kept, since another machine may write.
     """
 
     __slots__ = ("_key", "_store")
 
     def __init__(self, store: _Store, key: str) -> None:
-        """``key`` begins with the bucket."""
+        """Name an object.
+
+        Args:
+            store: the store.
+            key: bucket and name, as ``bucket/runs/digits``.
+        """
         self._store, self._key = store, key
 
     def __str__(self) -> str:
-        """Its address, as ``s3://bucket/runs/digits``."""
+        """The address, as ``s3://bucket/runs/digits``."""
         return f"{self._store.scheme}://{self._key}"
 
     def __repr__(self) -> str:
-        """Its address."""
+        """The address with the class."""
         return f"ObjectPath({str(self)!r})"
 
     def __hash__(self) -> int:
-        """By address."""
+        """Hash of the address."""
         return hash(str(self))
 
     def __eq__(self, other: object) -> bool:
-        """By address."""
+        """Whether the addresses are equal."""
         return isinstance(other, ObjectPath) and str(self) == str(other)
 
     def __lt__(self, other: ObjectPath) -> bool:
-        """By address."""
+        """Order of the addresses."""
         return str(self) < str(other)
 
     def __truediv__(self, name: str) -> ObjectPath:
-        """What is called ``name`` below it."""
+        """The path of ``name`` below this one."""
         return ObjectPath(self._store, posixpath.join(self._key, name))
 
     @property
     def name(self) -> str:
-        """Behind the last slash."""
+        """The final path component."""
         return PurePosixPath(self._key).name
 
     @property
     def stem(self) -> str:
-        """``name`` without its ending."""
+        """The final path component without its suffix."""
         return PurePosixPath(self._key).stem
 
     @property
     def suffix(self) -> str:
-        """Ending of ``name``, as ``.svg``."""
+        """The suffix of the final path component, as ``.svg``."""
         return PurePosixPath(self._key).suffix
 
     @property
     def parent(self) -> ObjectPath:
-        """Before the last slash."""
+        """The path without its final component."""
         return ObjectPath(self._store, posixpath.dirname(self._key))
 
     def with_name(self, name: str) -> ObjectPath:
-        """Beside it."""
+        """The path with another final component."""
         return self.parent / name
 
     def with_suffix(self, suffix: str) -> ObjectPath:
-        """With another ending."""
+        """The path with another suffix."""
         return self.with_name(self.stem + suffix)
 
     def read_bytes(self) -> bytes:
-        """Its content."""
+        """Read the object."""
         with self._errors():
             return bytes(self._store.files.cat_file(self._key))
 
     def read_text(self, encoding: str = "utf-8") -> str:
-        """Its content as text."""
+        """Read the object as text."""
         return self.read_bytes().decode(encoding)
 
     def write(self, content: bytes) -> None:
-        """Write it whole or not at all, over what was there."""
+        """Write the object whole or not at all, over an earlier one."""
         with self._errors():
             self._store.files.pipe_file(self._key, content)
 
     def create(self, content: bytes) -> None:
-        """Write it if nothing is there.
+        """Write the object if it does not exist.
 
         Raises:
-            FileExistsError: something is.
+            FileExistsError: it exists.
         """
         with self._errors():
             self._store.files.pipe_file(self._key, content, mode="create")
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Delete it."""
+        """Delete the object.
+
+        Raises:
+            FileNotFoundError: there is none, and ``missing_ok`` is False.
+        """
         if not missing_ok and not self.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
         with suppress(FileNotFoundError), self._errors():
@@ -147,21 +161,21 @@ class ObjectPath:
             return bool(self._store.files.isfile(self._key))
 
     def size(self) -> int:
-        """Bytes."""
+        """Size of the object in bytes."""
         with self._errors():
             return int(self._store.files.info(self._key)["size"])
 
     def version(self) -> str:
-        """Another one whenever it was written anew."""
+        """A token that changes whenever the object is rewritten."""
         with self._errors():
             return str(self._store.files.ukey(self._key))
 
     def arrow(self) -> tuple[str, Any]:
-        """As pyarrow's data sets want it: a name, and the file system that has it."""
+        """The name and the file system, as data sets of pyarrow take them."""
         return self._key, self._store.files
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
-        """Of all below it whose names begin with ``prefix``: name, as seen from here, to bytes."""
+        """Map the names below this path that begin with ``prefix``, relative to it, to their sizes in bytes."""
         with self._errors():
             found = self._store.files.find(self._key, detail=True, **({"prefix": prefix} if prefix else {}))
         start = f"{self._key}/"
@@ -171,7 +185,7 @@ class ObjectPath:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """What a store's library raises is an OSError here, with the address."""
+        """Turn the errors of a store's library into ``OSError`` with the address."""
         try:
             yield
         except FileNotFoundError as error:
@@ -192,14 +206,14 @@ class ObjectPath:
 
 
 AnyPath = Path | ObjectPath
-"""Where a sweep, or a file of it, lies."""
+"""A path in a folder or in an object store."""
 
 
 def any_path(text: str | os.PathLike[str]) -> AnyPath:
-    """A folder, as an absolute path with its links, or an address in an object store.
+    """Parse the path of a folder, which becomes absolute and keeps its links, or an address in an object store.
 
     Raises:
-        InputError: a scheme that no sweep can lie in, or whose package is not installed.
+        InputError: sweeps cannot lie in stores of this scheme, or its package is not installed.
     """
     match = _SCHEME.fullmatch(os.fspath(text))
     if not match or match[1] == "file":
@@ -215,7 +229,7 @@ def any_path(text: str | os.PathLike[str]) -> AnyPath:
 
 @cache
 def _store(scheme: str) -> _Store:
-    """The store of a scheme, set up by its own environment (AWS_ENDPOINT_URL, AWS_PROFILE and so on)."""
+    """Open the store of a scheme; its environment configures it (AWS_ENDPOINT_URL, AWS_PROFILE and so on)."""
     try:
         files = import_module("fsspec").filesystem(scheme, skip_instance_cache=True, **_OPTIONS.get(scheme, {}))
     except ImportError:

@@ -1,4 +1,4 @@
-"""``plan.json``: what a sweep holds and what its latest run trains, as workers and other commands read it."""
+"""``plan.json``: the points that a sweep holds, and the packs that its latest run trains."""
 
 import json
 import re
@@ -30,9 +30,10 @@ class PlanFile:
         created: when the sweep was first run, ISO 8601.
         points: every point the sweep has ever planned, by id.
         packs: every pack that it has planned and may have begun, those of the latest run first, in launch order.
-        resources: what a pack of the latest run gets.
-        device: a torch device.
-        begun: ids of the packs that some attempt had been made at when the plan was written.
+        workers: number of packs that the latest run trains at the same time.
+        device: torch device of the latest run.
+        resources: CPUs and GPUs of a pack in the latest run.
+        begun: ids of the packs at which an attempt had been made when the plan was written.
     """
 
     created: str
@@ -45,7 +46,7 @@ class PlanFile:
 
     @property
     def pack_points(self) -> dict[str, list[str]]:
-        """Pack id to the ids of its points."""
+        """Map each pack id to the ids of its points."""
         return {pack.id: [p.id for p in pack.points] for pack in self.packs}
 
 
@@ -120,7 +121,7 @@ def read_grid(directory: SweepDir) -> Grid:
 
 
 def _checked_id(id_: str) -> str:
-    """Ids become names of files, and must not lead out of the folder."""
+    """Refuse an id that would lead out of the folder, since ids become names of files."""
     if not re.fullmatch(r"[0-9a-z]{1,64}", id_):
         raise ValueError(f"{id_!r} is no id")
     return id_

@@ -1,4 +1,4 @@
-"""Rows of a sweep in batches of whole points, so that a sweep of any size is read in the memory of a few packs."""
+"""Rows of a sweep in batches of whole points. A sweep of any size is read in the memory of a few packs."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,13 +21,23 @@ BATCH_ROWS = 700_000  # a pack of 64 points of 10,000 measurements; 40 MB of the
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowBatch:
-    """Points whose rows are read together, and the parts that hold them."""
+    """Points whose rows are read together.
+
+    Attributes:
+        points: ids of the points.
+        names: the parts that hold their rows.
+    """
 
     points: frozenset[str]
     names: tuple[PartName, ...]
 
     def read(self, directory: SweepDir, columns: Collection[str]) -> pd.DataFrame:
-        """All rows of these points, in the order of the parts; ``point``, which must be asked for, as categories."""
+        """Read all rows of the points, in the order of the parts.
+
+        Args:
+            directory: the sweep.
+            columns: names of the columns; ``point``, which must be among them, comes as categories.
+        """
         tables = map_reads(
             directory,
             lambda name: self._chosen(read_part(directory, name, list(columns), check_digest=False)),
@@ -44,7 +54,7 @@ class RowBatch:
 
 
 def row_batches(directory: SweepDir, names: Sequence[PartName]) -> list[RowBatch]:
-    """Batches of whole points that together hold every row once: each `BATCH_ROWS` rows and at most a point more.
+    """Divide the rows into batches of whole points, of `BATCH_ROWS` rows and at most one point more.
 
     Parts that share points are read in the same batch where they fit: those of a pack, and of the packs that a point
     went through. Otherwise each of their batches reads them all.
@@ -73,14 +83,19 @@ def row_batches(directory: SweepDir, names: Sequence[PartName]) -> list[RowBatch
 
 
 def _count_points(directory: SweepDir, name: PartName) -> pd.Series:
-    """How many rows each point has in a part."""
+    """Number of rows of each point in a part."""
     point = read_part(directory, name, ["point"])["point"].unify_dictionaries().combine_chunks()
     counts = np.bincount(point.indices.to_numpy(), minlength=len(point.dictionary))
     return pd.Series(counts, index=pd.Index(point.dictionary.to_pylist(), dtype=object))
 
 
 def _batched(group: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The batch of each point: groups one after the other, a new batch where the next group does not fit in."""
+    """The batch number of each point (n,). Groups follow each other; one that does not fit begins a new batch.
+
+    Args:
+        group: number of the group of each point (n,).
+        rows: number of rows of each point (n,).
+    """
     batch, number, filled = np.zeros(len(group), dtype=np.int64), 0, 0.0
     order = np.argsort(group, kind="stable")
     for members in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):

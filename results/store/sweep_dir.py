@@ -1,4 +1,4 @@
-"""The sweep directory: where things lie in it, how a file is read, and how one is written whole or not at all."""
+"""The layout of a sweep directory."""
 
 import os
 import re
@@ -22,7 +22,11 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class SweepDir:
-    """Paths of one sweep."""
+    """Paths of one sweep.
+
+    Attributes:
+        root: the directory.
+    """
 
     root: AnyPath
 
@@ -33,7 +37,7 @@ class SweepDir:
 
     @property
     def poll_seconds(self) -> float:
-        """Between two looks at whether ``stop`` is there: 20 ms of a request a second would be 2 % of the training."""
+        """Seconds between two checks of ``stop``. In an object store a check a second, 20 ms each, would cost 2 %."""
         return 5.0 if isinstance(self.root, ObjectPath) else 1.0
 
     @property
@@ -43,7 +47,7 @@ class SweepDir:
 
     @property
     def plan(self) -> AnyPath:
-        """Points and packs of the latest run."""
+        """The plan: points, and the packs of the latest run."""
         return self.root / "plan.json"
 
     @property
@@ -57,47 +61,47 @@ class SweepDir:
 
     @property
     def checkpoints(self) -> AnyPath:
-        """States of the packs that are in training."""
+        """Folder of checkpoints, the states of packs in training."""
         return self.root / "checkpoints"
 
     @property
     def weights(self) -> AnyPath:
-        """Weights of points at their ends, if the grid asks for them."""
+        """Folder of the final weights of points, if the grid keeps them."""
         return self.root / "weights"
 
     @property
     def attempts(self) -> AnyPath:
-        """An empty file for every attempt at a pack: its number is taken."""
+        """Folder with an empty file for every attempt at a pack, whose number is thereby taken."""
         return self.root / "attempts"
 
     @property
     def memory(self) -> AnyPath:
-        """An empty file for every number of points that some worker had no memory for."""
+        """Folder with an empty file for every number of points that some worker had no memory for."""
         return self.root / "memory"
 
     @property
     def given_up(self) -> AnyPath:
-        """For every pack whose worker died too often in the latest run, a file that says why."""
+        """Folder with the cause for each pack whose worker died too often in the latest run."""
         return self.root / "given-up"
 
     @property
     def lock(self) -> AnyPath:
-        """Held by the process that runs the sweep, and says which it is."""
+        """The lock, held by the process that runs the sweep. It says which process that is."""
         return self.root / "lock"
 
     @property
     def stop(self) -> AnyPath:
-        """There while workers are asked to commit and leave."""
+        """A file that exists while workers are asked to commit and leave."""
         return self.root / "stop"
 
     @property
     def points(self) -> AnyPath:
-        """One row a point, with its outcome."""
+        """The table of points, one row each, with their outcomes."""
         return self.root / "points.parquet"
 
     @property
     def analysis(self) -> AnyPath:
-        """``peaks.parquet``, ``verdicts.json`` and ``figures/``."""
+        """Folder of ``peaks.parquet``, ``verdicts.json`` and ``figures/``."""
         return self.root / "analysis"
 
     @property
@@ -107,12 +111,12 @@ class SweepDir:
 
     @property
     def prediction(self) -> AnyPath:
-        """Page of ``sweeper predict``; of a probe only."""
+        """The page of ``sweeper predict``, in the sweep of a probe."""
         return self.root / "prediction.html"
 
     @property
     def forecast(self) -> AnyPath:
-        """The same as JSON."""
+        """The forecast of ``sweeper predict`` as JSON."""
         return self.analysis / "forecast.json"
 
     @property
@@ -121,16 +125,16 @@ class SweepDir:
         return self.root / "logs"
 
     def inside(self, path: AnyPath) -> str:
-        """Name of a file of the sweep as seen from its folder."""
+        """Return the path of a file relative to the sweep directory."""
         return str(path).removeprefix(f"{self.root}/")
 
 
 def files_of(directory: SweepDir) -> dict[AnyPath, int]:
-    """Every file of a sweep, with its bytes.
+    """Map every file of a sweep to its size in bytes.
 
     Raises:
-        InputError: there is a link, a pipe or a device. A sweep has none, one made by others might lead out of its
-            folder what is written or deleted in it, and reading a pipe waits for ever.
+        InputError: there is a link, a pipe or a device. A sweep has none. A link that others made might lead writes and
+            deletions out of the directory, and reading a pipe waits for ever.
     """
     root = directory.root
     if isinstance(root, ObjectPath):
@@ -143,13 +147,17 @@ def files_of(directory: SweepDir) -> dict[AnyPath, int]:
 
 
 def refuse_links(directory: SweepDir) -> None:
-    """Raise what ``files_of`` would, in half of its time; an object store has no links."""
+    """Refuse links, pipes and devices, in half of the time of ``files_of``. An object store has none.
+
+    Raises:
+        InputError: there is one.
+    """
     if isinstance(directory.root, Path):
         deque(_walk(directory.root), maxlen=0)
 
 
 def leftovers(directory: SweepDir) -> list[AnyPath]:
-    """Files of writers that were killed before their rename. Errors as of ``files_of``."""
+    """List the files of writers that were killed before their rename. Errors as of ``files_of``."""
     root = directory.root
     if isinstance(root, ObjectPath):  # it makes none, but a folder may have been copied there
         return [path for path in files_of(directory) if _TEMPORARY.fullmatch(path.name)]
@@ -157,7 +165,7 @@ def leftovers(directory: SweepDir) -> list[AnyPath]:
 
 
 def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
-    """The files below a folder. Errors as of ``files_of``."""
+    """Yield the files below a folder. Errors as of ``files_of``."""
     folders = [str(root)]
     while folders:
         for entry in entries_in(folders.pop()):
@@ -174,7 +182,16 @@ def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def map_reads(directory: SweepDir, read: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-    """``read`` of each, side by side where each is a request to an object store."""
+    """Apply ``read`` to each item, in parallel where each is a request to an object store.
+
+    Args:
+        directory: the sweep.
+        read: reads one item.
+        items: the items.
+
+    Returns:
+        The results, in the order of the items.
+    """
     if not isinstance(directory.root, ObjectPath):
         return [read(item) for item in items]
     with ThreadPoolExecutor(REQUESTS) as pool:

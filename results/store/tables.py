@@ -21,11 +21,11 @@ _TEXT_COLUMNS = ["sweep", "point", "pack"]
 
 
 def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
-    """The table of rows, ordered by point and step.
+    """Read the table of rows, ordered by point and step.
 
     Args:
         directory: the sweep.
-        columns: those wanted; all if None. ``sweep``, ``point`` and ``pack`` come as categories.
+        columns: names of the columns; all if None. ``sweep``, ``point`` and ``pack`` come as categories.
 
     Raises:
         InputError: a file among the parts is damaged or not of this program.
@@ -53,24 +53,24 @@ def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] |
 
 
 def row_columns(directory: SweepDir) -> list[str]:
-    """Columns of the table of rows: those of ``results.store.schema``, then the further axes."""
+    """List the columns of the table of rows: those of ``results.store.schema``, then the further axes."""
     return read_consistent(directory, lambda names: [str(name) for name in _schema_of(directory, names).names])
 
 
 def _schema_of(directory: SweepDir, names: list[PartName]) -> pa.Schema:
-    """Columns of all these parts together."""
+    """The columns of all parts together."""
     distinct = {id(schema): schema for schema in read_columns(directory, names)}  # of 10,000 parts mostly one
     return pa.unify_schemas([row_schema(), *distinct.values()])
 
 
 def _dictionaries(schema: pa.Schema) -> pa.Schema:
-    """``schema`` with the ids as dictionaries: a name of 16 letters a row would be most of the table's memory."""
+    """``schema`` with ids as dictionaries; else a name of 16 letters a row would take most of the memory."""
     names = pa.dictionary(pa.int32(), pa.string())
     return pa.schema([pa.field(f.name, names) if f.name in _TEXT_COLUMNS else f for f in schema])
 
 
 def read_points(directory: SweepDir) -> pd.DataFrame:
-    """The table of ended points (``points.parquet``).
+    """Read the table of ended points (``points.parquet``).
 
     Raises:
         InputError: the directory holds no sweep that has been analyzed, or its table is damaged.
@@ -93,7 +93,7 @@ def read_points(directory: SweepDir) -> pd.DataFrame:
 
 
 def _wrong_columns(points: pd.DataFrame) -> list[str]:
-    """Columns of a table of points that are missing, there twice, or text where numbers must stand."""
+    """Columns of a table of points that are missing, that stand there twice, or that are text instead of numbers."""
     numbers = ["eta", "lam", "mu", "seed", "budget", "attempt", "steps", "seconds"]
     names = ["sweep", *numbers, *(f.name for f in fields(PointEnd))]
     counts = points.columns.value_counts()
@@ -110,8 +110,8 @@ def write_points(
 
     Args:
         directory: the sweep.
-        axes: for every planned point its axis values and budget, in plan order; points not in it come last.
-        ends: the ledger: point id to its end.
+        axes: axis values and budget of every planned point, in plan order; points not in it come last.
+        ends: point id to its end.
     """
     order = [*[p for p in axes if p in ends], *sorted(ends.keys() - axes.keys())]
     records = [{"sweep": directory.name, **axes.get(p, {}), **asdict(ends[p])} for p in order]

@@ -31,7 +31,7 @@ def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
 
 def _watch(
     sweep_dir: SweepFolder,
-    every: Annotated[float, typer.Option(min=0.1, max=3600.0, help="Seconds between two looks.")] = 2.0,
+    every: Annotated[float, typer.Option(min=0.1, max=3600.0, help="Seconds between two updates.")] = 2.0,
 ) -> None:
     """Follow a sweep that runs elsewhere, from any machine that sees its folder, until all its points have ended.
 

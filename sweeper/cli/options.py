@@ -1,4 +1,4 @@
-"""What the commands share: their options, the grid or sweep that is meant, how they are interrupted."""
+"""Options that commands share, and the grids and sweeps that they name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,16 @@ STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
 def load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
-    """The grid of a file, with ``--set`` and ``--name`` applied."""
+    """Load the grid of a file, with ``--set`` and ``--name`` applied.
+
+    Args:
+        path: the YAML file.
+        settings: texts KEY=VALUE of ``--set``.
+        name: name of the sweep; the grid's own if None.
+
+    Raises:
+        InputError: the file cannot be read, or is no grid.
+    """
     from search_spaces.reading.load import load_grid
 
     try:
@@ -62,7 +71,11 @@ def load(path: Path, settings: Sequence[str] | None, name: str | None = None) ->
 
 
 def pair(text: str) -> tuple[str, str]:
-    """KEY=VALUE of ``--only``."""
+    """Split KEY=VALUE of ``--only``.
+
+    Raises:
+        InputError: the text has another form.
+    """
     key, equals, value = text.partition("=")
     if not (key and equals and value):
         raise InputError(f"--only {text}: write KEY=VALUE, e.g. mu=0.9.")
@@ -70,7 +83,7 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def sweep_folder(text: str) -> AnyPath:
-    """The folder of a sweep, which others may have made: there must be no way out of it."""
+    """Parse the path of a sweep. Others may have made it, so links that lead out of it are refused."""
     from results.store.files import names_in
     from results.store.sweep_dir import SweepDir, refuse_links
 

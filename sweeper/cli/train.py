@@ -121,19 +121,19 @@ def _predict(
     share: Annotated[
         float,
         typer.Option(
-            min=0.0, max=1.0, help="About what the probe may cost, of one run at the longest budget; 0: --dry."
+            min=0.0, max=1.0, help="Cost of the probe, as a share of one run at the longest budget; 0 means --dry."
         ),
     ] = 0.1,
     factor: Annotated[
         float, typer.Option(min=0.1, max=10, help="λ_pred = FACTOR · c/T; the paper tries 2 at small λ (Figure S4).")
     ] = 1.0,
     dry: Annotated[
-        bool, typer.Option("--dry", help="No probe: a first guess, from what other sweeps have shown.")
+        bool, typer.Option("--dry", help="Train no probe; guess from what other sweeps have shown.")
     ] = False,
     verify_: Annotated[
-        bool, typer.Option("--verify", help="Then train at λ_pred and at a third and three times.")
+        bool, typer.Option("--verify", help="Then train at λ_pred, at a third of it and at three times it.")
     ] = False,
-    name: Annotated[str | None, typer.Option(help="In place of the grid's, for the sweeps that are made.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the sweeps that are made.  [default: the grid's]")] = None,
     out: Out = "runs",
     backend: BackendName = "ray",
     address: Address = None,

@@ -1,4 +1,4 @@
-"""From options to a run: backend, tracking, signals."""
+"""From options to a run: backend, tracking, and the exit after an interrupt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
 
 @contextmanager
 def stopped_in_order(folder: AnyPath) -> Iterator[None]:
-    """Say how to go on where training is interrupted, or the storage of ``folder`` refuses; and exit."""
+    """Exit with a line on how to continue when the run is interrupted or the storage of ``folder`` refuses."""
     try:
         yield
     except KeyboardInterrupt:
@@ -46,7 +46,14 @@ def stopped_in_order(folder: AnyPath) -> Iterator[None]:
 
 
 def runner(out: AnyPath, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], SweepResult]:
-    """Runs a grid, or what is missing of it, in a folder of sweeps."""
+    """Return a function that runs a grid in a folder of sweeps.
+
+    Args:
+        out: folder of sweeps.
+        backend: ``ray`` or ``inprocess``.
+        address: address of a Ray cluster; None for this machine.
+        tracking_uri: address of MLflow, or ``none``; None for the default.
+    """
     from sweeper.driver.run import run_sweep
 
     uri = tracking_of(tracking_uri, out)
@@ -55,7 +62,11 @@ def runner(out: AnyPath, backend: str, address: str | None, tracking_uri: str | 
 
 
 def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
-    """Opens the backend when there is something to train."""
+    """Return a function that opens the backend.
+
+    Raises:
+        InputError: the backend takes no address.
+    """
     if backend == "inprocess" and address:
         raise InputError(f"--address {address}: only the ray backend joins a cluster; leave --backend out.")
 
@@ -70,7 +81,11 @@ def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
 
 
 def ray_backend(grid: Grid, address: str | None) -> RayBackend:
-    """A Ray of this machine, or a cluster, to which the code goes that the grid names."""
+    """Start Ray on this machine, or join a cluster and send it the code that the grid names.
+
+    Raises:
+        InputError: Ray is not installed, or no cluster answers.
+    """
     from sweeper.backends.ray.code_bundle import code_bundle
     from sweeper.lock.holder import RAY_JOB_VARIABLE
 
@@ -91,7 +106,11 @@ def ray_backend(grid: Grid, address: str | None) -> RayBackend:
 
 
 def tracking_of(uri: str | None, out: AnyPath) -> str | None:
-    """Where MLflow is; None for no tracking."""
+    """Return the address of MLflow; None for no tracking.
+
+    Raises:
+        InputError: it is none that MLflow knows.
+    """
     from sweeper.console import mask_secrets
     from sweeper.tracking.address import default_uri
 

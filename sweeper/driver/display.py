@@ -30,7 +30,7 @@ TELLING_SECONDS = 10.0  # of a run from which its makespan says more than what w
 
 
 class Display:
-    """Shows a ``Tally`` while a run goes on; a context manager whose ``notify`` takes the workers' summaries."""
+    """A context manager that shows a ``Tally`` during a run; ``notify`` takes the reports of the workers."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Display:
         under_way: int = 0,
         law: bool = True,
     ) -> None:
-        """Show nothing yet.
+        """Prepare the display, and show nothing yet.
 
         Args:
             console: to print on.
@@ -63,7 +63,7 @@ class Display:
         self._last_line = time.monotonic()
 
     def __enter__(self) -> "Display":
-        """Begin to show."""
+        """Print a heading, and begin to show."""
         packs, workers = len(self._plan.packs), self._plan.workers
         before = f" ({self.tally.done_before:,} done before)" if self.tally.done_before else ""
         self._console.print(
@@ -82,7 +82,7 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; the last state stays as a line."""
+        """Stop, and leave the last state as a line."""
         if self._console.is_terminal:
             self._live.stop()
         if self._cell:
@@ -93,7 +93,7 @@ class Display:
             self._console.print(makespan, soft_wrap=True, highlight=False)
 
     def notify(self, progress: PackReport) -> None:
-        """Take in a summary; may be called from any thread."""
+        """Take in a report. Any thread may call this."""
         now = time.monotonic()
         with self._lock:
             self.tally.add(progress, now)
@@ -140,7 +140,7 @@ class Display:
         return Text(" · ".join(parts), style="red" if outcomes[Outcome.FAILED] or tally.waiting else "")
 
     def _makespan(self) -> str:
-        """What the order of the packs was worth in this run: no schedule of them can be faster than the bound."""
+        """The time of this run against its bound, which no order of the packs can beat."""
         seconds, workers = self.tally.makespan(), max(self._plan.workers, self.tally.most_active)
         longest, all_packs = self.tally.pack_seconds()
         bound = max(longest, all_packs / max(1, workers))
@@ -174,13 +174,13 @@ def display_of(spec: RunSpec, state: SweepState, plan: Plan, console: Console) -
 
 
 class _Cell:
-    """One output of a notebook's cell, shown anew in place; needs no widgets, as rich's ``Live`` would."""
+    """One output of a notebook cell that is renewed in place. Unlike rich's ``Live`` it needs no widgets."""
 
     def __init__(self) -> None:
         self._handle: DisplayHandle | None = None
 
     def show(self, renderable: JupyterMixin) -> None:
-        """In place of what was shown before."""
+        """Show ``renderable`` in place of what was shown before."""
         from IPython.display import display  # noqa: PLC0415 - only a notebook has it
 
         if self._handle is None:

@@ -1,4 +1,4 @@
-"""Leaving in good order: what SIGINT and SIGTERM do to a run."""
+"""Orderly stop of a run on SIGINT and SIGTERM."""
 
 import signal
 import threading
@@ -19,7 +19,11 @@ ANSWER_SECONDS, JOIN_SECONDS = 1.0, 10.0  # for a store that does not answer
 
 @contextmanager
 def stop_on_signals(directory: SweepDir, console: Console) -> Iterator[None]:
-    """While the block runs, a first signal asks the workers to commit and leave, and a second stops at once.
+    """Handle signals while the block runs: the first asks workers to commit and leave, a second stops at once.
+
+    Args:
+        directory: the sweep.
+        console: for a line that says so.
 
     Raises:
         KeyboardInterrupt: the workers have left, or there was a second signal.

@@ -11,7 +11,7 @@ from sweeper.worker.messages import PackReport
 
 @dataclass(slots=True)
 class Tally:
-    """What a run has done so far; fed with summaries, read by the display.
+    """Counts of a run so far, fed with the reports of workers and read by the display.
 
     Attributes:
         total: points to train.
@@ -44,7 +44,7 @@ class Tally:
     _kappas: int = 0
 
     def add(self, progress: PackReport, now: float) -> None:
-        """Take in a summary that arrived at time ``now``, in seconds."""
+        """Take in a report that arrived at time ``now``, in seconds."""
         if self.first_report is None:
             self.first_report = now
         self.last_report = now
@@ -90,11 +90,11 @@ class Tally:
         return (1 - self.share()) * self.steps_total / rate if rate > 0 else None
 
     def share(self) -> float:
-        """Of all steps, those that are done: 0 to 1."""
+        """Share of all steps that is done, 0 to 1."""
         return min(1.0, self._steps / max(1, self.steps_total))
 
     def outcomes(self) -> Counter[Outcome]:
-        """Ended points by outcome."""
+        """Number of ended points by outcome."""
         return +self._outcomes
 
     def best(self) -> float | None:
@@ -102,14 +102,14 @@ class Tally:
         return self._best
 
     def kappa(self) -> tuple[float, int] | None:
-        """Geometric mean of κ over the ended points that have one, and their number: the running estimate of c."""
+        """Geometric mean of κ over the ended points that have one, and their number; None without any."""
         return (math.exp(self._log_kappa / self._kappas), self._kappas) if self._kappas else None
 
     def makespan(self) -> float:
-        """Seconds from the first summary to the last."""
+        """Seconds from the first report to the last."""
         return 0.0 if self.first_report is None else self.last_report - self.first_report
 
     def pack_seconds(self) -> tuple[float, float]:
-        """Seconds that workers had packs in this run: the longest, and all together."""
+        """Seconds that workers spent on packs in this run: of the longest pack, and of all together."""
         seconds = [sum(parts) for parts in self.spent.values()]
         return max(seconds, default=0.0), sum(seconds)

@@ -1,16 +1,16 @@
-"""What ``sweeper verify`` found, and how it is printed."""
+"""The findings of ``sweeper verify``."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something wrong with a sweep directory.
+    """A fault of a sweep directory.
 
     Attributes:
-        file: relative to the folder of the sweep.
-        why: what is wrong with it.
-        again: what the next run or analysis does again for it; empty if nothing.
+        file: path relative to the sweep directory.
+        why: the reason.
+        again: the work that the next run or analysis repeats for it; empty if none.
         repairable: whether ``--repair`` drops it.
     """
 
@@ -22,7 +22,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A kind of files, how many there are, and what they hold."""
+    """A kind of files.
+
+    Attributes:
+        what: name of the kind.
+        files: number of the files.
+        bytes: their size together.
+        holds: their content in words; empty where nothing is to be said.
+    """
 
     what: str
     files: int
@@ -32,14 +39,16 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What was found in a sweep directory.
+    """The findings in a sweep directory.
 
     Attributes:
-        damage: files that are not what they were.
-        waste: files of no use, which the next run removes, each with why.
+        sweep: name of the sweep.
+        checked: the kinds of files that were checked.
+        damage: files whose content has changed, or that are missing.
+        waste: files of no use, which the next run removes.
         outdated: files that an analysis would write anew.
-        bytes: of all files.
-        runner: who runs the sweep at present, in words.
+        bytes: size of all files.
+        runner: the process that runs the sweep at present, in words; None if there is none.
     """
 
     sweep: str

@@ -1,4 +1,4 @@
-"""What ``sweeper verify`` asks of parts and checkpoints: each by itself, then those that count against each other."""
+"""Checks of parts and checkpoints: each by itself, then the parts that count against each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -24,9 +24,9 @@ class PartChecks:
     """The parts of a sweep.
 
     Attributes:
-        names: of all parts on the disk.
-        rows: how many count.
-        ends: point to the pack that it ended in.
+        names: names of all parts on the disk.
+        rows: number of rows that count.
+        ends: point id to the pack that it ended in.
     """
 
     def __init__(self, state: SweepState, packs: Mapping[str, Sequence[str]]) -> None:
@@ -49,7 +49,7 @@ class PartChecks:
             self._check_pack(list(names))
 
     def faults(self) -> Iterator[Fault]:
-        """What is wrong with parts and checkpoints."""
+        """Yield the faults of parts and checkpoints."""
         for file in self._strangers:
             why = "not written by sweeper, and in the way of reading the table; move it out of the folder"
             yield Fault(file=f"rows/{file}", why=why, repairable=False)
@@ -64,11 +64,11 @@ class PartChecks:
         yield from self._checkpoint_faults()
 
     def waste(self) -> list[PartName]:
-        """Sound parts that do not count."""
+        """List the intact parts that do not count."""
         return sorted(set(self.names) - set(valid_parts(self.names)) - self._wrong.keys())
 
     def _checkpoint_faults(self) -> Iterator[Fault]:
-        """Checkpoints that a pack under way, whose parts are sound, goes on from and that are missing or not whole."""
+        """Yield the missing and damaged checkpoints of unfinished packs whose parts are sound."""
         ill = {name.pack for name in self._wrong} | {pack for pack, _ in missing_parts(self.names)}
         last = {name.pack: commit for name, commit in self._commits.items()}
         files = {path.name for path in checkpoint_files(self._directory)}
@@ -85,7 +85,7 @@ class PartChecks:
                 )
 
     def _again(self, pack: str) -> str:
-        """What of a pack the next run trains again once what is damaged is gone."""
+        """The work of a pack that the next run repeats once the damaged parts are gone; empty if none."""
         planned = set(self._packs.get(pack, ()))
         if not planned:
             return "its points that have not ended"
@@ -150,12 +150,12 @@ class PartChecks:
             self.ends[end.point] = name.pack
 
     def _known(self, point: str, pack: str) -> bool:
-        """Whether a point may be in a pack; packs that no plan knows, since it was lost, may hold any."""
+        """Whether a point may be in a pack. A pack that no plan knows, since it was lost, may hold any point."""
         return pack not in self._packs or point in self._packs[pack]
 
 
 def _measured_twice(tables: dict[PartName, pa.Table]) -> Sequence[PartName]:
-    """Parts of a pack with a (point, step) that an earlier row has."""
+    """Select the parts of a pack that repeat the point and step of an earlier row."""
     if not any(map(len, tables.values())):
         return ()
     names = list(tables)

@@ -19,18 +19,18 @@ from sweeper.lock.lock import holder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How far a sweep is.
+    """The status of a sweep.
 
     Attributes:
-        sweep: its name.
-        created: when it was first run.
-        points: planned.
+        sweep: name of the sweep.
+        created: time of its first run, ISO 8601.
+        points: number of planned points.
         outcomes: number of ended points by outcome.
-        missing: points that have not ended.
-        under_way: packs that have committed something and have points that have not ended, to their rows.
-        eta_seconds: of training that is left, by the pace so far; None if not known.
-        running: who runs it at present, in words; None if nobody.
-        given_up: pack to why it is not tried again.
+        missing: number of points that have not ended.
+        under_way: unfinished packs that have committed something, with the number of their rows.
+        eta_seconds: expected time of the training that is left, by the pace so far; None if unknown.
+        running: the process that runs it at present, in words; None if there is none.
+        given_up: pack id to the cause for which it is not tried again.
         damaged: file to what is wrong with it.
     """
 
@@ -46,7 +46,7 @@ class Status:
     damaged: Mapping[str, str]
 
     def to_json(self) -> dict[str, object]:
-        """A dict for ``json.dumps``; packs under way as their number and their rows."""
+        """The status as a dict for ``json.dumps``, with the number of packs under way and of their rows."""
         under_way = {"packs": len(self.under_way), "rows": sum(self.under_way.values())}
         return asdict(self) | {"under_way": under_way}
 
@@ -86,7 +86,13 @@ def _damaged(state: SweepState) -> dict[str, str]:
 
 
 class _SoFar(NamedTuple):
-    """What a pack has committed: rows, the last step, and the seconds that it has trained until then."""
+    """The progress that a pack has committed.
+
+    Attributes:
+        rows: number of its rows.
+        step: the last step.
+        seconds: training time until then.
+    """
 
     rows: int = 0
     step: int = 0
@@ -94,7 +100,7 @@ class _SoFar(NamedTuple):
 
 
 def _begun(state: SweepState, unfinished: Collection[str]) -> dict[str, _SoFar]:
-    """Unfinished packs that have committed something."""
+    """The progress of each unfinished pack that has committed something."""
     begun: dict[str, _SoFar] = {}
     for name in state.footers:
         if name.pack in unfinished:
@@ -111,14 +117,14 @@ def _begun(state: SweepState, unfinished: Collection[str]) -> dict[str, _SoFar]:
 
 
 def _largest(metadata: pq.FileMetaData, column: str) -> float:
-    """The largest value of a column, as the footer has it; 0 of a part without rows."""
+    """The largest value of a column by the footer; 0 for a part without rows."""
     at = metadata.schema.names.index(column)
     statistics = [metadata.row_group(k).column(at).statistics for k in range(metadata.num_row_groups)]
     return max((float(s.max) for s in statistics if s is not None and s.has_min_max), default=0.0)
 
 
 def disk_usage(directory: SweepDir) -> dict[str, int]:
-    """Sizes of the parts, the checkpoints and the whole folder."""
+    """Return the bytes of the parts, of the checkpoints and of the whole directory."""
     sizes = {"rows": 0, "checkpoints": 0, "in all": 0}
     for path, size in files_of(directory).items():
         sizes["in all"] += size
@@ -128,7 +134,7 @@ def disk_usage(directory: SweepDir) -> dict[str, int]:
 
 
 def _steps_per_second(ends: Collection[PointEnd], begun: Mapping[str, tuple[_SoFar, int]]) -> float:
-    """Steps of points a second and worker, over packs that have ended points or are ``begun``, with so many left."""
+    """Steps of points a second and worker, over ended points and unfinished packs with the number of open points."""
     seconds: dict[tuple[str, int], float] = {}
     for end in ends:
         if end.pack not in begun:

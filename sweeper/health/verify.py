@@ -1,4 +1,4 @@
-"""``sweeper verify``: every file of a sweep against its name, its content and the others. See docs/durability.md.
+"""Verification of a sweep: every file against its name, its content and the others. See docs/durability.md.
 
 The folder may come from anybody: nothing in it is executed, and nothing outside it is read, written or removed.
 """
@@ -41,10 +41,10 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
 
     Args:
         directory: the sweep.
-        repair: remove what is damaged, so that the next run trains it again. What is sound stays.
+        repair: whether to remove what is damaged, so that the next run trains it again.
 
     Returns:
-        What is wrong now, and what was repaired.
+        The findings, after any repair, and the repaired faults.
 
     Raises:
         InputError: no sweep lies there, its folder holds links, or, to be repaired, somebody runs it.
@@ -62,7 +62,7 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
 
 
 def _steady(directory: SweepDir) -> Inspection:
-    """What is found; while somebody writes, what is found twice."""
+    """Inspect a sweep. While a run writes, only the damage that is found twice counts."""
     found = inspect(read_state(directory))
     runner = holder(directory)
     if runner and found.damage:
@@ -72,7 +72,7 @@ def _steady(directory: SweepDir) -> Inspection:
 
 
 def _repair(directory: SweepDir, damage: Sequence[Fault]) -> None:
-    """Remove what is damaged, then the parts that no longer count, or that training cannot go on from, without it."""
+    """Remove damaged files, then the parts that do not count without them or that training cannot continue from."""
     for fault in damage:
         path = directory.root / fault.file
         if fault.repairable and path.is_file():
@@ -145,7 +145,7 @@ def _described(state: SweepState) -> tuple[PlanFile | None, list[Fault]]:
 
 
 def _inconsistent(grid: Grid | None, plan: PlanFile) -> str:
-    """What is wrong with a plan that can be read; empty if nothing is."""
+    """The contradiction in a plan that can be read; empty if there is none."""
     packs = Counter(p.id for pack in plan.packs for p in pack.points)
     if wrong := [pack.id for pack in plan.packs if pack.id != pack_id(pack.points)]:
         return f"the id of pack {wrong[0]} is not the hash of its points{_more(wrong)}"
@@ -202,7 +202,7 @@ def _for_analysis(path: AnyPath, directory: SweepDir, why: str) -> Fault:
 
 
 def _agrees(row: Mapping[Hashable, object], end: PointEnd | None, plan: PlanFile) -> bool:
-    """Whether a row of the table of points says what ledger and plan do, if it is of the same training."""
+    """Whether a row of the table of points agrees with ledger and plan, if it is of the same training."""
     if end is None or (row["pack"], row["attempt"]) != (end.pack, end.attempt):
         return True
     point = plan.points.get(end.point)
@@ -217,7 +217,7 @@ def _same(stored: object, value: object) -> bool:
 
 
 def _analysis(directory: SweepDir, files: Iterable[AnyPath]) -> tuple[list[Fault], list[Fault]]:
-    """What is missing of the analysis, and what cannot be read."""
+    """The files of the analysis that are missing, and those that cannot be read."""
     missing, broken = [], []
     tables = [directory.analysis / f"{name}.parquet" for name in _TABLES]
     found = [path for path in files if _lies_in(path, directory.analysis / "figures") and path.suffix in _FIGURE]
@@ -231,7 +231,7 @@ def _analysis(directory: SweepDir, files: Iterable[AnyPath]) -> tuple[list[Fault
 
 
 def _unreadable(path: AnyPath) -> str:
-    """Why a file of the analysis is none; empty if it is one."""
+    """The reason why a file of the analysis cannot be read; empty if it can."""
     try:
         if path.suffix == ".parquet":
             read_parquet(path)

@@ -9,7 +9,8 @@ import torch
 from search_spaces.plan import Pack, Plan
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.grid import Grid
-from trainables.train import PackTraining, start_training
+from trainables.pack.training import PackTraining
+from trainables.train import start_training
 
 SECONDS = 1.0
 MOST_FLOPS = 2e10  # of a step that is tried out: half a second of a core
@@ -55,7 +56,7 @@ def _times(training: PackTraining) -> tuple[list[float], list[float]]:
     stepping: list[float] = []
     measuring: list[float] = []
     began = before = 0.0
-    for measurement in training.measurements(pulse=0.0):
+    for measurement in training.measurements(heartbeat_seconds=0.0):
         now = time.perf_counter()
         if before:
             (measuring if measurement.members else stepping).append(now - before)

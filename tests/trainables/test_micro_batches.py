@@ -10,7 +10,8 @@ from torch import nn
 
 from trainables.data import load_data
 from trainables.models import build_model, initial_buffers, initial_parameters
-from trainables.train import PackTraining, train_pack
+from trainables.pack.training import PackTraining
+from trainables.train import train_pack
 
 SAMPLES, BATCH = 64, 32
 CNN = {"name": "cnn", "channels": 3, "dense": 6, "pool": 2}

@@ -42,11 +42,11 @@ class Group(Protocol):
     rank: int
     size: int
 
-    def say(self, *order: Any) -> None:
+    def broadcast(self, *order: Any) -> None:
         """As the leader: tell the others what is to be done."""
         ...
 
-    def total(self, share: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
+    def all_reduce(self, share: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
         """The tensors that ``share`` returns, summed over all processes, which call this alike.
 
         Raises:
@@ -62,10 +62,10 @@ class _Alone:
 
     rank, size = 0, 1
 
-    def say(self, *order: Any) -> None:
+    def broadcast(self, *order: Any) -> None:
         """To nobody."""
 
-    def total(self, share: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
+    def all_reduce(self, share: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
         """Its own."""
         return list(share())
 
@@ -79,7 +79,7 @@ class TorchGroup:
     def __init__(self) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
 
-    def say(self, *order: Any) -> None:
+    def broadcast(self, *order: Any) -> None:
         """See ``Group``; ``order`` travels by pickle, and the group is as trusted as the code that it runs."""
         with _told():
             dist.broadcast_object_list([order], src=0, device=torch.device("cpu"))
@@ -97,9 +97,9 @@ class TorchGroup:
     def leave(self) -> None:
         """As the leader: let the others go, those that are still there."""
         with suppress(GroupLostError):
-            self.say()
+            self.broadcast()
 
-    def total(self, share: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
+    def all_reduce(self, share: Callable[[], Sequence[Tensor]]) -> list[Tensor]:
         """See ``Group``. The tensors travel as one; no process waits for one whose code raised."""
         try:
             tensors, error = list(share()), None
@@ -131,7 +131,7 @@ class TorchGroup:
         raise partner
 
 
-def join(rank: int, size: int, address: tuple[str, int], backend: str, listener: socket | None = None) -> TorchGroup:
+def connect(rank: int, size: int, address: tuple[str, int], backend: str, listener: socket | None = None) -> TorchGroup:
     """Meet the other processes; returns when all have come.
 
     Args:

@@ -5,7 +5,7 @@ Axis letters: P pack (the points still training).
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -47,9 +47,13 @@ class Rates:
         self._on_device: tuple[Tensor, Tensor] | None = None
 
     @property
-    def every(self) -> int:
-        """Steps between two looks of AutoL2 at the training signal; 0 without it."""
-        return self._auto_l2.every if self._auto_l2 else 0
+    def signal(self) -> Literal["batch", "train"] | None:
+        """What AutoL2 looks at, the step's batch or the training set; None without AutoL2."""
+        return self._auto_l2.signal if self._auto_l2 else None
+
+    def observed_after(self, step: int) -> bool:
+        """Return whether AutoL2 looks at the training signal after ``step`` steps."""
+        return self._auto_l2 is not None and step > 0 and step % self._auto_l2.every == 0
 
     def observe(self, step: int, loss_P: Tensor, error_P: Tensor) -> None:
         """Let each point's AutoL2 see its training loss and error at the parameters after ``step`` steps."""

@@ -21,8 +21,8 @@ from search_spaces.reading.load import load_grid
 from sweeper.worker.memory_limits import GPU_MOST_POINTS, limited, most_that_fit, note_too_many, sized
 from sweeper.worker.run_pack import run_pack
 from trainables.memory import out_of_memory
+from trainables.pack.training import PackTraining
 from trainables.profile import profiles_of
-from trainables.train import PackTraining
 
 ROOT = Path(__file__).parents[3]
 WIDE = """

@@ -21,8 +21,8 @@ from sweeper.driver.planning import plan_for, prepare
 from sweeper.worker import run_pack as worker
 from sweeper.worker.pack_writer import MANY_PARTS
 from sweeper.worker.run_pack import run_pack
+from trainables.pack.training import PackTraining
 from trainables.profile import profiles_of
-from trainables.train import PackTraining
 
 DIGITS = """
 name: kind

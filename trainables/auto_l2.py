@@ -14,8 +14,8 @@ from decimal import Decimal
 import torch
 from torch import Tensor
 
-REFRACTORY = Decimal("0.1")  # after a fall λ stays for 0.1/λ steps (SM E: 1/λ is the time scale of the system)
-_COUPLED_UNLESS_SAID = (
+REFRACTORY_TIME = Decimal("0.1")  # after a fall λ stays for 0.1/λ steps (SM E: 1/λ is the time scale of the system)
+_COUPLED_BY_DEFAULT = (
     torch.optim.Adadelta,
     torch.optim.Adagrad,
     torch.optim.Adam,
@@ -83,7 +83,7 @@ def observe(state: AutoL2State, step: int, loss: float, error: float) -> AutoL2S
     if step > state.min_step and (loss_rose or error_rose):
         # In decimals: 1e-05 as people write it, and 0.1/λ steps a whole number where it should be.
         lam = Decimal(repr(float(state.lam))) / 10
-        return replace(state, lam=float(lam), min_step=step + float(REFRACTORY / lam), **last)
+        return replace(state, lam=float(lam), min_step=step + float(REFRACTORY_TIME / lam), **last)
     # min(best, last) in this order keeps the best where the last is NaN.
     best_loss, best_error = min(state.best_loss, state.last_loss), min(state.best_error, state.last_error)
     return replace(state, best_loss=best_loss, best_error=best_error, **last)
@@ -169,7 +169,7 @@ def _number(value: float | Tensor) -> float:
 def _warn_if_coupled(optimizer: torch.optim.Optimizer) -> None:
     # torch.optim.AdamW is an Adam whose groups say decoupled_weight_decay.
     decoupled = all(group.get("decoupled_weight_decay", False) for group in optimizer.param_groups)
-    if isinstance(optimizer, _COUPLED_UNLESS_SAID) and not decoupled:
+    if isinstance(optimizer, _COUPLED_BY_DEFAULT) and not decoupled:
         warnings.warn(
             f"{type(optimizer).__name__} divides λθ by the size of each weight's gradients, so its weight_decay is not "
             "L2 regularization; AutoL2 is meant for SGD or AdamW",

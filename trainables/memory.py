@@ -6,8 +6,8 @@ import sys
 import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc takes no more
-_KEPT = 2**30
+_MAX_MMAP_THRESHOLD_BYTES = 32 * 2**20  # glibc takes no more
+_TRIM_THRESHOLD_BYTES = 2**30
 
 
 def keep_freed_memory() -> None:
@@ -22,8 +22,8 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return
-    mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-    mallopt(_M_TRIM_THRESHOLD, _KEPT)
+    mallopt(_M_MMAP_THRESHOLD, _MAX_MMAP_THRESHOLD_BYTES)
+    mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
 
 
 def out_of_memory(error: BaseException) -> bool:

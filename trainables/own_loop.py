@@ -10,7 +10,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnLoop
 from trainables.measurement import Ended, Measurement
-from trainables.task import own_function
+from trainables.task import import_function
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Meas
         InputError: no such function.
         ValueError: what it yields cannot be used.
     """
-    loop = own_function(trainable.loop, "trainable.loop", (point, device), trainable.arguments)
+    loop = import_function(trainable.loop, "trainable.loop", (point, device), trainable.arguments)
     measurements = loop(point, device, **trainable.arguments)
     if not isinstance(measurements, Iterator):
         raise ValueError(f"{trainable.loop} returned {type(measurements).__name__}; write yield, not return")

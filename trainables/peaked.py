@@ -6,15 +6,16 @@ from math import isfinite
 Record = MutableSequence[tuple[float, float]]
 """(test accuracy, decay time) of the measurements that were better than all before, in order."""
 
-TOLERANCE = 0.005  # of t*: the paper's
-# A maximum counts as passed when the decay time is SURE times that of t*, and at least LEAST: κ is 0.4 to 0.7 wherever
-# the law holds, twice that at small λ (Figure S4). On 276 recorded curves of the small siblings of the paper's grids
-# that ran on for longer, what was cut off held at most 0.005 more accuracy (fully connected, CNN and wide ResNets, with
-# and without batch norm). Where accuracy flickers, its maximum is the largest of many, and may come at any time: small
-# batches with μ = 0.9 lost more than 0.005 on 49 of 175 curves, up to 0.07 (benchmarks/search.py, MNIST and CNN).
-SURE = 2.5
-LEAST = 1.0
-EXPECTED = 1.25  # decay time at which a point is stopped when κ = 0.5
+ACCURACY_TOLERANCE = 0.005  # of t*: the paper's
+# A maximum counts as passed when the decay time is STOPPING_FACTOR times that of t*, and at least MINIMUM_DECAY_TIME:
+# κ is 0.4 to 0.7 wherever the law holds, and twice that at small λ (Figure S4). The rule was tried on 276 recorded
+# curves of small siblings of the paper's grids, which ran on for longer. In fully connected networks, CNNs and wide
+# ResNets, with and without batch norm, what was cut off held at most 0.005 more accuracy. Where the accuracy
+# fluctuates, its maximum is the largest of many values and may come at any time: small batches with μ = 0.9 lost more
+# than 0.005 on 49 of 175 curves, up to 0.07 (benchmarks/search.py, MNIST and CNN).
+STOPPING_FACTOR = 2.5
+MINIMUM_DECAY_TIME = 1.0
+EXPECTED_DECAY_TIME = 1.25  # decay time at which a point is stopped when κ = 0.5
 
 
 def record_if_best(record: Record, accuracy: float, decay_time: float) -> None:
@@ -23,7 +24,7 @@ def record_if_best(record: Record, accuracy: float, decay_time: float) -> None:
         record.append((accuracy, decay_time))
 
 
-def peak_of(record: Sequence[tuple[float, float]], tolerance: float = TOLERANCE) -> tuple[float, float]:
+def peak_of(record: Sequence[tuple[float, float]], tolerance: float = ACCURACY_TOLERANCE) -> tuple[float, float]:
     """(maximum test accuracy, decay time at t*) of a record that is not empty.
 
     t* is the earliest within ``tolerance`` of the maximum, and so better than all before it, or one of those would be.
@@ -34,4 +35,4 @@ def peak_of(record: Sequence[tuple[float, float]], tolerance: float = TOLERANCE)
 
 def is_past(record: Sequence[tuple[float, float]], decay_time: float) -> bool:
     """Whether a point whose measurements up to ``decay_time`` gave ``record`` is past its maximum for certain."""
-    return bool(record) and decay_time >= max(LEAST, SURE * peak_of(record)[1])
+    return bool(record) and decay_time >= max(MINIMUM_DECAY_TIME, STOPPING_FACTOR * peak_of(record)[1])

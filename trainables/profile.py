@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,27 +16,43 @@ from search_spaces.points import Point
 from search_spaces.recipe import Recipe, Variant, recipe_of
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, TorchvisionImages, Trainable
-from trainables.data.torchvision_sets import DataNotFoundError, published
+from trainables.data.torchvision_sets import DataNotFoundError, published_shapes
 from trainables.kernel.cost import kernel_profile
 from trainables.measurement import EVALUATION_BATCH
 from trainables.models.ntk_linear import NtkLinear
-from trainables.peaked import EXPECTED
+from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
 from trainables.step.losses import OwnLoss
 from trainables.step.packed import pack_model
-from trainables.task import Task, cause_of, own_function, task_of
+from trainables.task import Task, cause_of, import_function, task_of
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
 # nothing there: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
 # FC-256 5.5 ms alone and 5.9 ms in packs of 8. Small convolutions gain too: 8 channels on 8×8 images, batches of 32,
 # 1.8 ms a point alone and 0.8 ms in packs of 8; 32 channels on 28×28 images lose, 186 ms and 208 ms.
-CPU_ACTIVATION_BYTES = 2**20
-CPU_MOST_POINTS = 64
+MAX_CPU_ACTIVATION_BYTES = 2**20
+MAX_CPU_POINTS = 64
 # A measurement holds the widest activation so many times: what a layer reads, what it writes, and its workspace. Seen
 # for the CNN with 16 channels on 32×32 images, whose widest has 67 MB for 1,024 of them: 193 MB alone, 241 in packs.
-MEASURING = 3
-LARGE = 10**8  # parameters from which a trial pass is made without memory, on the meta device
-SAMPLES = 2  # of the trial forward pass: batch norm refuses one
+ACTIVATION_COPIES = 3
+LARGE_MODEL_PARAMETERS = 10**8  # parameters from which a trial pass is made without memory, on the meta device
+TRIAL_SAMPLES = 2  # of the trial forward pass: batch norm refuses one
+
+
+class _ForwardCost(NamedTuple):
+    """Cost of a forward pass of one sample.
+
+    Attributes:
+        flops: FLOP of the layers with weight matrices.
+        activations: numbers kept for the backward pass.
+        widest: numbers of the widest layer's output.
+        outputs: outputs of the trial batch, (TRIAL_SAMPLES, C).
+    """
+
+    flops: float
+    activations: int
+    widest: int
+    outputs: Tensor
 
 
 @lru_cache(maxsize=256)
@@ -57,13 +74,13 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     batch = _batch(recipe.trainable.batch, train)
     micro_batches = _micro_batches(recipe.trainable.micro_batch, batch, processes)
     micro_batch = batch // micro_batches
-    with _told(recipe.trainable, f"a batch of {SAMPLES} samples of shape {task.data.train.shape}"):
+    with _errors_explained(recipe.trainable, f"a batch of {TRIAL_SAMPLES} samples of shape {task.data.train.shape}"):
         model = task.model()
         pack_model(model)  # refuses what cannot be trained
-        flops, activations, widest, outputs = _forward_cost(model, task.data.train.shape)
-        _check_outputs(task, outputs)
+        forward = _forward_cost(model, task.data.train.shape)
+        _check_outputs(task, forward.outputs)
     parameters = sum(p.numel() for p in model.parameters())
-    free, alone = whole_batch(recipe.trainable, micro_batch == train, model), processes == 1
+    free, alone = measures_train_set(recipe.trainable, micro_batch == train, model), processes == 1
     auto = recipe.l2.auto
     return Profile(
         train=train,
@@ -71,13 +88,15 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         batch=batch,
         parameters=parameters,
         decay=describe_l2(model, recipe.l2, train),
-        forward_flops=flops,
-        measured=test + (0 if free else measured_train(recipe, train)),
-        ends_at=EXPECTED / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
+        forward_flops=forward.flops,
+        measured=test + (0 if free else measured_train_samples(recipe, train)),
+        ends_at=EXPECTED_DECAY_TIME / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=max(1, min(CPU_MOST_POINTS, CPU_ACTIVATION_BYTES // (micro_batch * widest * 4))) if alone else 1,
+        pack_limit=max(1, min(MAX_CPU_POINTS, MAX_CPU_ACTIVATION_BYTES // (micro_batch * forward.widest * 4)))
+        if alone
+        else 1,
         point_bytes=_point_bytes(
-            micro_batch * activations, min(EVALUATION_BATCH, max(train, test)) * widest, parameters
+            micro_batch * forward.activations, min(EVALUATION_BATCH, max(train, test)) * forward.widest, parameters
         )
         if alone
         else 0,
@@ -92,11 +111,11 @@ def _planned_task(trainable: Trainable | OwnTrainable) -> Task:
     except DataNotFoundError:
         assert isinstance(trainable, Trainable)
         assert isinstance(trainable.data, TorchvisionImages)
-        return task_of(trainable, published(trainable.data))
+        return task_of(trainable, published_shapes(trainable.data))
 
 
 @contextmanager
-def _told(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
+def _errors_explained(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
     """Whatever a model or loss of one's own raises, in one paragraph."""
     try:
         yield
@@ -111,7 +130,7 @@ def _told(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
         ) from error
 
 
-def whole_batch(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module) -> bool:
+def measures_train_set(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module) -> bool:
     """Whether a step's forward pass is also a measurement of the training set: the same samples, the same outputs.
 
     Not with running statistics: a training pass changes them, and a measurement uses them.
@@ -120,14 +139,14 @@ def whole_batch(trainable: Trainable | OwnTrainable, full: bool, model: nn.Modul
     return full and not trainable.augment.active and not changing
 
 
-def measured_train(recipe: Recipe, train: int) -> int:
+def measured_train_samples(recipe: Recipe, train: int) -> int:
     """Training samples of a measurement."""
     return train if recipe.measure.train == "all" else min(train, recipe.measure.train)
 
 
 def _own_loop(trainable: OwnLoop) -> Profile:
     """Nothing is known of a loop of one's own: an epoch counts as one step, and its points train alone."""
-    own_function(trainable.loop, "trainable.loop", ("point", "device"), trainable.arguments)
+    import_function(trainable.loop, "trainable.loop", ("point", "device"), trainable.arguments)
     return Profile(
         train=1,
         test=0,
@@ -175,7 +194,7 @@ def _point_bytes(kept: int, measured: int, parameters: int) -> int:
         measured: numbers of the widest activation in a measurement.
         parameters: of the model: weights, gradients and two moments.
     """
-    return 4 * max(kept, MEASURING * measured) + 16 * parameters
+    return 4 * max(kept, ACTIVATION_COPIES * measured) + 16 * parameters
 
 
 def _check_outputs(task: Task, outputs: Tensor) -> None:
@@ -183,12 +202,12 @@ def _check_outputs(task: Task, outputs: Tensor) -> None:
     loss = task.objective()
     expected = task.data.classes if isinstance(loss, OwnLoss) else loss.outputs
     if outputs.ndim != 2 or (outputs.shape[1] != expected and not isinstance(loss, OwnLoss)):
-        raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({SAMPLES}, {expected})")
+        raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({TRIAL_SAMPLES}, {expected})")
     if not outputs.is_meta:
-        loss.sums(outputs.unsqueeze(0), torch.full((SAMPLES,), task.data.classes - 1))
+        loss.sums(outputs.unsqueeze(0), torch.full((TRIAL_SAMPLES,), task.data.classes - 1))
 
 
-def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[float, int, int, Tensor]:
+def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCost:
     """FLOP, numbers kept for the backward pass, and the widest layer's output, all of one sample; and the outputs.
 
     FLOP are those of the layers with weight matrices: 2 · fan-in for each output. (torch's own counter, like
@@ -201,10 +220,10 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         if not isinstance(output, Tensor):
             return
         weight = getattr(module, "weight", None)
-        outputs.append(output.numel() // SAMPLES)
+        outputs.append(output.numel() // TRIAL_SAMPLES)
         flops.append(2 * weight[0].numel() * outputs[-1] if weight is not None and weight.ndim > 1 else 0)
 
-    large = sum(p.numel() for p in model.parameters()) > LARGE
+    large = sum(p.numel() for p in model.parameters()) > LARGE_MODEL_PARAMETERS
     device = torch.device("meta" if large else "cpu")
     built_in = any(p.is_meta for p in model.parameters())
     model = copy.deepcopy(model)
@@ -213,11 +232,11 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         if not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
-        final = model(torch.zeros(SAMPLES, *sample_shape, device=device))
+        final = model(torch.zeros(TRIAL_SAMPLES, *sample_shape, device=device))
     if not isinstance(final, Tensor):
         raise ValueError(f"the model returned {type(final).__name__}, not a tensor (B, C)")
-    outputs.append(final.numel() // SAMPLES)
-    return float(sum(flops)), sum(outputs), max(outputs), final
+    outputs.append(final.numel() // TRIAL_SAMPLES)
+    return _ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs), outputs=final)
 
 
 def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:

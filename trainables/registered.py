@@ -6,23 +6,23 @@ from itertools import count
 
 from trainables.task import Task, task_of
 
-_FUNCTIONS: dict[str, Callable[[], Task]] = {}
+_REGISTERED: dict[str, Callable[[], Task]] = {}
 _NUMBERS = count(1)
 
 
 def __getattr__(name: str) -> Callable[[], Task]:
-    if name not in _FUNCTIONS:
+    if name not in _REGISTERED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _FUNCTIONS[name]
+    return _REGISTERED[name]
 
 
 @contextmanager
 def registered(function: Callable[[], Task]) -> Iterator[str]:
     """A name for ``function`` while the block runs, never used again; afterwards nothing keeps its model and data."""
     name = f"task_{next(_NUMBERS)}"
-    _FUNCTIONS[name] = function
+    _REGISTERED[name] = function
     try:
         yield f"{__name__}:{name}"
     finally:
-        del _FUNCTIONS[name]
+        del _REGISTERED[name]
         task_of.cache_clear()

@@ -26,7 +26,7 @@ from trainables.models import (
 )
 from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
 
-OwnFunction = Callable[..., object]
+UserFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """(outputs (B, C), labels (B,)) → the loss of each sample, (B,)."""
 
@@ -72,7 +72,7 @@ def task_of(trainable: Trainable | OwnTrainable, data: Dataset | None = None) ->
         outputs = make_loss(trainable.loss, data.classes).outputs
         spec = trainable.model
         return Task(lambda: build_model(spec, data.train.shape, outputs), data, trainable.loss)
-    task = call_own(trainable.function, "trainable.function", trainable.arguments)
+    task = call_function(trainable.function, "trainable.function", trainable.arguments)
     if not isinstance(task, Task):
         raise InputError(
             f"trainable.function: {trainable.function} returned {type(task).__name__}; it must return a "
@@ -125,7 +125,9 @@ def initial_weights(
     return {name: p for name, p in values.items() if name not in frozen}, buffers | frozen
 
 
-def own_function(name: str, key: str, arguments: Sequence[object], keywords: Mapping[str, AxisValue]) -> OwnFunction:
+def import_function(
+    name: str, key: str, arguments: Sequence[object], keywords: Mapping[str, AxisValue]
+) -> UserFunction:
     """The function ``module:function``; modules are looked for in what is installed, then in the working directory.
 
     Args:
@@ -160,13 +162,13 @@ def own_function(name: str, key: str, arguments: Sequence[object], keywords: Map
     return function  # type: ignore[no-any-return]
 
 
-def call_own(name: str, key: str, arguments: Mapping[str, AxisValue]) -> object:
+def call_function(name: str, key: str, arguments: Mapping[str, AxisValue]) -> object:
     """Call a function of one's own with the grid's arguments.
 
     Raises:
         InputError: it does not take them, or raises.
     """
-    function = own_function(name, key, (), arguments)
+    function = import_function(name, key, (), arguments)
     try:
         return function(**arguments)
     except (Exception, SystemExit) as error:

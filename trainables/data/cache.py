@@ -11,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-CACHE = ".sweeper-cache"
+CACHE_FOLDER = ".sweeper-cache"
 
 
 def cached_array(root: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -28,11 +28,11 @@ def cached_array(root: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDAr
     Returns:
         The array; a stored one is mapped from the file, so that workers share its memory until one writes to it.
     """
-    path = root / CACHE / f"{key}.npy"
+    path = root / CACHE_FOLDER / f"{key}.npy"
     stored = _read(path)
     if stored is not None:
         return stored
-    with _locked_if_possible(path.parent):
+    with _folder_lock_if_possible(path.parent):
         stored = _read(path)  # another process may have made it meanwhile
         if stored is not None:
             return stored
@@ -46,7 +46,7 @@ def cached_array(root: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDAr
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder; it falls away with its process.
 
     Raises:
@@ -58,12 +58,12 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked_if_possible(folder: Path) -> Iterator[None]:
+def _folder_lock_if_possible(folder: Path) -> Iterator[None]:
     """Without a lock several processes may do the same work; each stores whole files, so that nothing breaks."""
     with ExitStack() as stack:
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
-            stack.enter_context(locked(folder))
+            stack.enter_context(folder_lock(folder))
         yield
 
 

@@ -9,7 +9,7 @@ from search_spaces.sections.trainable import Some, Validation
 _WORDS = {"train": "training", "test": "test"}
 
 
-def used(part: Literal["train", "test"], wanted: Some, available: int, name: str, where: Path) -> int:
+def requested_count(part: Literal["train", "test"], wanted: Some, available: int, name: str, where: Path) -> int:
     """How many samples ``trainable.data.train`` or ``.test`` asks for.
 
     Raises:
@@ -25,7 +25,7 @@ def used(part: Literal["train", "test"], wanted: Some, available: int, name: str
     return wanted
 
 
-def split(train: Some, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
+def split_counts(train: Some, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
     """How many of the training images are trained on, and how many of those that follow are held out.
 
     Args:
@@ -38,7 +38,7 @@ def split(train: Some, validation: Validation, available: int, name: str, where:
     Raises:
         InputError: more than there are, or none left to train on.
     """
-    wanted = used("train", train, available, name, where)
+    wanted = requested_count("train", train, available, name, where)
     if validation is None:
         return wanted, 0
     if validation >= available:

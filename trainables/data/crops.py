@@ -12,9 +12,9 @@ from torch.nn.functional import grid_sample
 from trainables.data.transfer import on_device
 
 # torchvision's RandomResizedCrop: share of the area, width over height, and tries before it gives up.
-AREA = (0.08, 1.0)
-RATIO = (3 / 4, 4 / 3)
-TRIES = 10
+AREA_RANGE = (0.08, 1.0)
+ASPECT_RATIO_RANGE = (3 / 4, 4 / 3)
+MAX_TRIES = 10
 
 
 def crop_boxes(sizes: NDArray[np.int64], draws: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -32,8 +32,8 @@ def crop_boxes(sizes: NDArray[np.int64], draws: NDArray[np.float32]) -> NDArray[
     """
     area_u, ratio_u, top_u, left_u = np.moveaxis(draws.astype(np.float64), 2, 0)  # each (n, 10)
     full_height, full_width = sizes[:, :1], sizes[:, 1:]
-    area = full_height * full_width * (AREA[0] + area_u * (AREA[1] - AREA[0]))
-    low, high = np.log(RATIO)
+    area = full_height * full_width * (AREA_RANGE[0] + area_u * (AREA_RANGE[1] - AREA_RANGE[0]))
+    low, high = np.log(ASPECT_RATIO_RANGE)
     ratio = np.exp(low + ratio_u * (high - low))
     width, height = (np.rint(np.sqrt(a)).astype(np.int64) for a in (area * ratio, area / ratio))
     fits = (width > 0) & (width <= full_width) & (height > 0) & (height <= full_height)
@@ -50,10 +50,10 @@ def crop_boxes(sizes: NDArray[np.int64], draws: NDArray[np.float32]) -> NDArray[
 
 def _central_box(height: int, width: int) -> tuple[int, int, int, int]:
     box_height, box_width = height, width
-    if width / height < RATIO[0]:
-        box_height = round(width / RATIO[0])
-    elif width / height > RATIO[1]:
-        box_width = round(height * RATIO[1])
+    if width / height < ASPECT_RATIO_RANGE[0]:
+        box_height = round(width / ASPECT_RATIO_RANGE[0])
+    elif width / height > ASPECT_RATIO_RANGE[1]:
+        box_width = round(height * ASPECT_RATIO_RANGE[1])
     return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
 
 
@@ -82,8 +82,8 @@ def resized_crop(images: Tensor, draws: NDArray[np.float32]) -> Tensor:
 def _coordinates(start: Tensor, length: Tensor, size: int) -> Tensor:
     """Where each of ``size`` new pixels lies in the image, in the units of ``grid_sample``, (n, size).
 
-    Held between the centres of the box's first and last pixel: what lies outside the box must not shine in.
+    Held between the centers of the box's first and last pixel: what lies outside the box must not shine in.
     """
-    centres = (torch.arange(size, device=start.device) + 0.5) * (length / size)[:, None] - 0.5
-    pixel = start[:, None] + torch.minimum(centres.clamp(min=0), (length - 1)[:, None])
+    centers = (torch.arange(size, device=start.device) + 0.5) * (length / size)[:, None] - 0.5
+    pixel = start[:, None] + torch.minimum(centers.clamp(min=0), (length - 1)[:, None])
     return (2 * pixel + 1) / size - 1

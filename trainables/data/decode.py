@@ -23,21 +23,21 @@ from trainables.data.crops import crop_boxes
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 _FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
-CHUNK = 16  # images of one task of a thread: 2 ms of work for the smallest, against 0.05 ms to hand it over
+IMAGES_PER_TASK = 16  # images of one task of a thread: 2 ms of work for the smallest, against 0.05 ms to hand it over
 
-Cut = Callable[[int, Image.Image], Image.Image]
+Crop = Callable[[int, Image.Image], Image.Image]
 """Makes the image at a position of the batch as large as all others."""
 
 
 class Decoding:
     """Images being decoded by the pool, uint8 (n, 3, H, W)."""
 
-    def __init__(self, paths: Sequence[str], height: int, width: int, cut: Cut) -> None:
+    def __init__(self, paths: Sequence[str], height: int, width: int, crop: Crop) -> None:
         self._images = np.empty((len(paths), 3, height, width), np.uint8)
         pool = _pool(torch.get_num_threads(), os.getpid())
         self._tasks: list[Future[None]] = [
-            pool.submit(_fill, self._images, paths, range(i, min(i + CHUNK, len(paths))), cut)
-            for i in range(0, len(paths), CHUNK)
+            pool.submit(_fill, self._images, paths, range(i, min(i + IMAGES_PER_TASK, len(paths))), crop)
+            for i in range(0, len(paths), IMAGES_PER_TASK)
         ]
 
     def images(self) -> NDArray[np.uint8]:
@@ -66,9 +66,9 @@ def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
 
-def _fill(images: NDArray[np.uint8], paths: Sequence[str], positions: range, cut: Cut) -> None:
+def _fill(images: NDArray[np.uint8], paths: Sequence[str], positions: range, crop: Crop) -> None:
     for i in positions:
-        images[i] = np.asarray(cut(i, read_rgb(paths[i]))).transpose(2, 0, 1)
+        images[i] = np.asarray(crop(i, read_rgb(paths[i]))).transpose(2, 0, 1)
 
 
 def read_rgb(path: str) -> Image.Image:
@@ -94,13 +94,13 @@ def read_rgb(path: str) -> Image.Image:
 
 
 def decode_all(paths: Sequence[str], size: int | None) -> NDArray[np.uint8]:
-    """All images, uint8 (n, 3, H, W), each cut by ``centre_cut`` if there is a size.
+    """All images, uint8 (n, 3, H, W), each cut by ``center_crop`` if there is a size.
 
     Raises:
         InputError: a file that is no image, or images of several sizes without ``size``.
     """
     if size is not None:
-        return Decoding(paths, size, size, partial(_centre, size)).images()
+        return Decoding(paths, size, size, partial(_center_crop_at, size)).images()
     first = read_rgb(paths[0])
 
     def same(i: int, image: Image.Image) -> Image.Image:
@@ -123,21 +123,21 @@ def check_same_size(a: tuple[str, int, int], b: tuple[str, int, int]) -> None:
         )
 
 
-def decode_centres(paths: Sequence[str], size: int) -> Decoding:
-    """Start to decode images, each cut by ``centre_cut``."""
-    return Decoding(paths, size, size, partial(_centre, size))
+def decode_center_crops(paths: Sequence[str], size: int) -> Decoding:
+    """Start to decode images, each cut by ``center_crop``."""
+    return Decoding(paths, size, size, partial(_center_crop_at, size))
 
 
-def decode_crops(paths: Sequence[str], size: int, draws: NDArray[np.float32]) -> Decoding:
-    """Start to decode images, each cut by ``random_cut`` with its own of the draws, (n, 10, 4)."""
-    return Decoding(paths, size, size, lambda i, image: random_cut(image, size, draws[i]))
+def decode_random_crops(paths: Sequence[str], size: int, draws: NDArray[np.float32]) -> Decoding:
+    """Start to decode images, each cut by ``random_resized_crop`` with its own of the draws, (n, 10, 4)."""
+    return Decoding(paths, size, size, lambda i, image: random_resized_crop(image, size, draws[i]))
 
 
-def _centre(size: int, _position: int, image: Image.Image) -> Image.Image:
-    return centre_cut(image, size)
+def _center_crop_at(size: int, _position: int, image: Image.Image) -> Image.Image:
+    return center_crop(image, size)
 
 
-def centre_cut(image: Image.Image, size: int) -> Image.Image:
+def center_crop(image: Image.Image, size: int) -> Image.Image:
     """Scale the shorter side to 8/7 of ``size``, then cut out the centre: for 224 torchvision's 256 and 224."""
     short = round(size * 8 / 7)
     width, height = ((short * side) // min(image.size) for side in image.size)
@@ -146,8 +146,8 @@ def centre_cut(image: Image.Image, size: int) -> Image.Image:
     return scaled.crop((left, top, left + size, top + size))
 
 
-def random_cut(image: Image.Image, size: int, draws: NDArray[np.float32]) -> Image.Image:
-    """Cut out a box as torchvision's RandomResizedCrop does, from its draws (10, 4), and scale it to ``size``."""
+def random_resized_crop(image: Image.Image, size: int, draws: NDArray[np.float32]) -> Image.Image:
+    """Crop out a box as torchvision's RandomResizedCrop does, from its draws (10, 4), and scale it to ``size``."""
     sizes = np.array([[image.height, image.width]])
     top, left, height, width = crop_boxes(sizes, draws[None])[0].tolist()
     box = image.crop((left, top, left + width, top + height))

@@ -13,7 +13,7 @@ from search_spaces.sections.trainable import Digits, Labels
 from trainables.data.dataset import Dataset
 
 CLASSES = 10
-LEAST_TEST = 297  # images that are never trained on, so that a test set remains
+MINIMUM_TEST_IMAGES = 297  # images that are never trained on, so that a test set remains
 
 
 def load_digits(spec: Digits) -> Dataset:
@@ -23,7 +23,7 @@ def load_digits(spec: Digits) -> Dataset:
         InputError: more training or validation samples than the set has.
     """
     images, labels = read_digits()
-    total, most = len(labels), len(labels) - LEAST_TEST
+    total, most = len(labels), len(labels) - MINIMUM_TEST_IMAGES
     if spec.train > most:
         raise InputError(
             f"trainable.data.train: {spec.train} is not allowed: digits has {total} images, of which at most {most} "

@@ -16,7 +16,7 @@ from torch import Tensor
 from search_spaces.errors import InputError
 from search_spaces.sections.trainable import ImageFolder
 from trainables.data.cache import cached_array
-from trainables.data.counts import split, used
+from trainables.data.counts import requested_count, split_counts
 from trainables.data.dataset import Dataset
 from trainables.data.decode import EXTENSIONS, check_same_size, decode_all
 from trainables.data.moments import channel_sums, mean_and_std
@@ -24,7 +24,7 @@ from trainables.data.streamed import Streamed
 
 # Training images whose mean and deviation stand for all of a streamed set. Photographs of 500×375 pixels take 2 s of
 # one core; the mean of CIFAR-10's first thousand is off by 0.02 of a deviation, where chance gives 0.016.
-SAMPLE = 1000
+STATISTICS_IMAGES = 1000
 _LAYOUT = "ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg (or ROOT/val)"
 
 
@@ -52,7 +52,7 @@ def load_image_folder(spec: ImageFolder) -> Dataset:
             f"trainable.data.root: {root / 'train'} has {_listed(classes)}; at least 2 classes are needed."
         )
     files = _files(root, "train", classes)
-    n, held_out = split(spec.train, spec.validation, len(files.paths), "image_folder", root)
+    n, held_out = split_counts(spec.train, spec.validation, len(files.paths), "image_folder", root)
     test = files.part(n, n + held_out) if held_out else _test_files(spec, root, classes)
     return (_streamed if spec.stream else _in_memory)(spec, root, files.part(0, n), test, len(classes))
 
@@ -60,7 +60,7 @@ def load_image_folder(spec: ImageFolder) -> Dataset:
 def _test_files(spec: ImageFolder, root: Path, classes: Sequence[str]) -> _Files:
     only_val = (root / "val").is_dir() and not (root / "test").is_dir()
     files = _files(root, "val" if only_val else "test", classes)
-    return files.part(0, used("test", spec.test, len(files.paths), "image_folder", root))
+    return files.part(0, requested_count("test", spec.test, len(files.paths), "image_folder", root))
 
 
 def _in_memory(spec: ImageFolder, root: Path, train: _Files, test: _Files, classes: int) -> Dataset:
@@ -76,7 +76,7 @@ def _images_of(files: _Files, size: int | None, root: Path) -> NDArray[np.uint8]
 
 def _streamed(spec: ImageFolder, root: Path, train: _Files, test: _Files, classes: int) -> Dataset:
     assert spec.size is not None, "the grid's check of stream: true"
-    sample = train.paths[:SAMPLE]  # at random already: training files are permuted
+    sample = train.paths[:STATISTICS_IMAGES]  # at random already: training files are permuted
 
     def sums() -> NDArray[Any]:
         return channel_sums(torch.from_numpy(decode_all(sample, spec.size)))
@@ -110,11 +110,11 @@ def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequenc
             "the folders of train: move or delete the others."
         )
     number = {name: i for i, name in enumerate(classes)}
-    found = [(path, number[name]) for name in names for path in _images(root / folder / name, part)]
-    if not found:
+    files = [(path, number[name]) for name in names for path in _images(root / folder / name, part)]
+    if not files:
         raise InputError(f"trainable.data.root: {root / folder} has no images. Expected are {_LAYOUT}.")
-    order = np.random.default_rng(0).permutation(len(found))
-    return _Files([found[i][0] for i in order], torch.tensor([found[i][1] for i in order]))
+    order = np.random.default_rng(0).permutation(len(files))
+    return _Files([files[i][0] for i in order], torch.tensor([files[i][1] for i in order]))
 
 
 def _images(folder: Path, part: Literal["train", "test"]) -> list[str]:

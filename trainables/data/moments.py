@@ -13,9 +13,9 @@ from torch import Tensor
 
 from search_spaces.sections.trainable import Normalize
 
-CHUNK = 2**20  # numbers looked at together: 8 MB as float64
+CHUNK_NUMBERS = 2**20  # numbers looked at together: 8 MB as float64
 # Of the deviation to the mean. Numbers that differ less are constant: float32 resolves 6e-8 of the mean.
-LEAST_DEVIATION = 1e-6
+MIN_RELATIVE_DEVIATION = 1e-6
 
 
 def channel_sums(x: Tensor) -> NDArray[np.float64]:
@@ -24,7 +24,7 @@ def channel_sums(x: Tensor) -> NDArray[np.float64]:
     Args:
         x: (N, C, ...), uint8 or float32; of vectors (N, C) each number is a channel.
     """
-    rows = max(1, CHUNK // math.prod(x.shape[1:]))
+    rows = max(1, CHUNK_NUMBERS // math.prod(x.shape[1:]))
     chunks = (chunk.detach().cpu().numpy() for chunk in torch.split(x, rows))
     if x.dtype == torch.uint8:
         return _sums_of_bytes(sum(_histograms(chunk) for chunk in chunks))
@@ -68,7 +68,7 @@ def mean_and_std(sums: NDArray[np.float64], normalize: Normalize, sample_ndim: i
     count, total, squares = sums.sum(1, keepdims=True) if normalize == "global" else sums
     mean = total / count
     std = np.sqrt(np.maximum(squares - total * mean, 0) / np.maximum(count - 1, 1))
-    constant = np.flatnonzero(std <= LEAST_DEVIATION * np.abs(mean))
+    constant = np.flatnonzero(std <= MIN_RELATIVE_DEVIATION * np.abs(mean))
     if constant.size:
         where = "all training samples" if normalize == "global" else f"channel {constant[0]} of the training samples"
         raise ValueError(f"the numbers of {where} do not vary (all are {mean[constant[0]]:g}) and cannot be normalized")

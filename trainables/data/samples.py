@@ -27,7 +27,7 @@ class Samples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def expect(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
+    def prefetch(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
         """Announce an ``at`` with the same arguments, so that its samples can be made ready meanwhile."""
 
     def at(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> Tensor:
@@ -65,7 +65,7 @@ class InMemory:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def expect(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
+    def prefetch(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
         """Nothing: all samples are ready."""
 
     def at(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from search_spaces.sections.trainable import Teacher
 from trainables.data.dataset import Dataset
 
-CHUNK = 2**24  # numbers of a hidden layer at a time: 128 MB
+CHUNK_NUMBERS = 2**24  # numbers of a hidden layer at a time: 128 MB
 
 
 def load_teacher(spec: Teacher) -> Dataset:
@@ -34,7 +34,7 @@ def load_teacher(spec: Teacher) -> Dataset:
 
 def _labels(x: NDArray[np.float32], weights: list[NDArray[np.float64]]) -> NDArray[np.int64]:
     """In float64, so that the order of a machine's sums decides no label."""
-    rows = max(1, CHUNK // max(w.shape[1] for w in weights))
+    rows = max(1, CHUNK_NUMBERS // max(w.shape[1] for w in weights))
     return np.concatenate([_outputs(x[i : i + rows], weights).argmax(1) for i in range(0, len(x), rows)])
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from search_spaces.errors import InputError
 from search_spaces.sections.trainable import TorchvisionImages
-from trainables.data.cache import locked
-from trainables.data.counts import split, used
+from trainables.data.cache import folder_lock
+from trainables.data.counts import requested_count, split_counts
 from trainables.data.dataset import Dataset
 from trainables.data.digits import relabel
 from trainables.data.samples import InMemory
@@ -38,7 +38,7 @@ class DataNotFoundError(InputError):
     """A data set whose sizes are known is not there."""
 
 
-def published(spec: TorchvisionImages) -> Dataset:
+def published_shapes(spec: TorchvisionImages) -> Dataset:
     """The set as published, without its images: tensors on the meta device, to plan with where the files are not.
 
     Raises:
@@ -46,13 +46,13 @@ def published(spec: TorchvisionImages) -> Dataset:
     """
     *counts, shape = _PUBLISHED[spec.name]
     root = Path(spec.root).expanduser().absolute()
-    train, held_out = split(spec.train, spec.validation, counts[0], spec.name, root)
+    train, held_out = split_counts(spec.train, spec.validation, counts[0], spec.name, root)
     parts = [
         InMemory(
             x=torch.empty(n, *shape, dtype=torch.uint8, device="meta"),
             labels=torch.empty(n, dtype=torch.int64, device="meta"),
         )
-        for n in (train, held_out or used("test", spec.test, counts[1], spec.name, root))
+        for n in (train, held_out or requested_count("test", spec.test, counts[1], spec.name, root))
     ]
     _, classes = relabel(torch.zeros(1, dtype=torch.int64), spec.labels, CLASSES)
     nothing = torch.zeros(())
@@ -68,13 +68,13 @@ def load_torchvision(spec: TorchvisionImages) -> Dataset:
     """
     root = Path(spec.root).expanduser().absolute()
     images = _torchvision_set(spec, "train")
-    train, held_out = split(spec.train, spec.validation, len(images.data), spec.name, root)
+    train, held_out = split_counts(spec.train, spec.validation, len(images.data), spec.name, root)
     x_train, y_train = _part(images, 0, train)
     if held_out:
         x_test, y_test = _part(images, train, train + held_out)
     else:
         images = _torchvision_set(spec, "test")
-        x_test, y_test = _part(images, 0, used("test", spec.test, len(images.data), spec.name, root))
+        x_test, y_test = _part(images, 0, requested_count("test", spec.test, len(images.data), spec.name, root))
     y_train, classes = relabel(y_train, spec.labels, CLASSES)
     y_test, _ = relabel(y_test, spec.labels, CLASSES)
     return Dataset.from_tensors(x_train, y_train, x_test, y_test, classes, spec.normalize)
@@ -101,7 +101,7 @@ def _torchvision_set(spec: TorchvisionImages, part: Literal["train", "test"]) ->
         if not spec.download:
             return read(root, train=part == "train")
         root.mkdir(parents=True, exist_ok=True)
-        with locked(root):  # torchvision unpacks in place, where another worker would read half a file
+        with folder_lock(root):  # torchvision unpacks in place, where another worker would read half a file
             return read(root, train=part == "train", download=True)
     except Exception as error:  # RuntimeError for missing files, and whatever reading a damaged one raises
         raise DataNotFoundError(_not_there(spec, root, error)) from error

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 DAMPING = 2 / 13  # ε: the stability interval is 2 % shorter than without, and has a margin around the real axis
-MOST_STAGES = 2000  # rounding grows as the square: 1e-16 · 4e6 stays far below the tolerance
-SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0
+MAX_STAGES = 2000  # rounding grows as the square: 1e-16 · 4e6 stays far below the tolerance
+SAFETY_FACTOR, MIN_STEP_FACTOR, MAX_STEP_FACTOR = 0.8, 0.1, 5.0
 
 
 class Chebyshev:
@@ -42,7 +42,7 @@ class Chebyshev:
         """
         self._slope, self._radius, self._norm = slope, radius, error_norm
         self._t, self._y, self._f = 0.0, start, slope(0.0, start)
-        self._before = self._t, self._y, self._f
+        self._previous = self._t, self._y, self._f
         self._step = 0.1 / max(radius(0.0), 1e-300)
         self.evaluations = 1
 
@@ -50,7 +50,7 @@ class Chebyshev:
         """y(t); times may not fall from call to call."""
         while self._t < t:
             self._advance()
-        (t0, y0, f0), h = self._before, self._t - self._before[0]
+        (t0, y0, f0), h = self._previous, self._t - self._previous[0]
         if h == 0:
             return self._y
         u = (t - t0) / h
@@ -62,16 +62,18 @@ class Chebyshev:
         """One accepted step."""
         while True:
             radius = self._radius(self._t)
-            self._step = min(self._step, 0.65 * (MOST_STAGES**2 - 1) / radius) if radius > 0 else self._step
+            self._step = min(self._step, 0.65 * (MAX_STAGES**2 - 1) / radius) if radius > 0 else self._step
             h = self._step
             y = self._stages(h, 1 + math.ceil(math.sqrt(1 + 1.54 * h * radius)))
             f = self._slope(self._t + h, y)
             self.evaluations += 1
             error = self._norm((12 * (self._y - y) + 6 * h * (self._f + f)) / 15, y)
-            wanted = SAFETY * max(error, 1e-12) ** (-1 / 3)
-            self._step = h * (min(GROW, max(SHRINK, wanted)) if math.isfinite(error) else SHRINK)
+            factor = SAFETY_FACTOR * max(error, 1e-12) ** (-1 / 3)
+            self._step = h * (
+                min(MAX_STEP_FACTOR, max(MIN_STEP_FACTOR, factor)) if math.isfinite(error) else MIN_STEP_FACTOR
+            )
             if error <= 1:  # not NaN, of a step that overflowed
-                self._before = self._t, self._y, self._f
+                self._previous = self._t, self._y, self._f
                 self._t, self._y, self._f = self._t + h, y, f
                 return
 

@@ -9,10 +9,10 @@ from trainables.step.l2 import weight_decay_of
 from trainables.step.losses import CrossEntropy
 from trainables.step.packed import is_matrix_stack
 
-MOST_POINTS = 64  # of a pack
-KERNEL_BYTES = 2**31  # of the kernels of a pack: its points may have as many seeds
-EIGENVECTORS = 9  # FLOP over M³, of LAPACK's tridiagonal method
-EVALUATIONS = 3000  # of the integrator for one point: 100 to 7,000 were seen on digits
+MAX_PACK_POINTS = 64  # of a pack
+MAX_KERNEL_BYTES = 2**31  # of the kernels of a pack: its points may have as many seeds
+EIGENVECTOR_FLOPS = 9  # FLOP over M³, of LAPACK's tridiagonal method
+EXPECTED_EVALUATIONS = 3000  # of the integrator for one point: 100 to 7,000 were seen on digits
 
 
 def kernel_profile(recipe: Recipe, trainable: KernelTrainable) -> Profile:
@@ -42,10 +42,10 @@ def kernel_profile(recipe: Recipe, trainable: KernelTrainable) -> Profile:
         forward_flops=2.0 * rows * outputs,
         measured=measured,
         watched=0.0,
-        pack_limit=max(1, min(MOST_POINTS, KERNEL_BYTES // kernel_bytes)),
+        pack_limit=max(1, min(MAX_PACK_POINTS, MAX_KERNEL_BYTES // kernel_bytes)),
         flow=True,
-        point_flops=EVALUATIONS * product if integrated else 0.0,
-        pack_flops=derivatives + (0.0 if integrated else EIGENVECTORS * float(rows) ** 3),
+        point_flops=EXPECTED_EVALUATIONS * product if integrated else 0.0,
+        pack_flops=derivatives + (0.0 if integrated else EIGENVECTOR_FLOPS * float(rows) ** 3),
     )
 
 

@@ -30,7 +30,7 @@ KernelLoss = CrossEntropy | SquaredError | SignSquaredError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Start:
+class InitialState:
     """Infinitely wide networks at t = 0.
 
     Attributes:
@@ -62,7 +62,7 @@ class Flow(Protocol):
 class Modes:
     """A start under MSE, taken apart into modes; points with any λ and k share it."""
 
-    def __init__(self, start: Start, loss: SquaredError | SignSquaredError) -> None:
+    def __init__(self, start: InitialState, loss: SquaredError | SignSquaredError) -> None:
         """Takes some 9 M³ FLOP for the eigenvectors."""
         self._start, self._scale = start, loss.factor(len(start.labels))
         gamma, vectors = torch.linalg.eigh(start.train)
@@ -106,7 +106,7 @@ class ModeFlow:
 class IntegratedFlow:
     """A point under any loss, integrated with a tolerance of ``TOLERANCE`` a step."""
 
-    def __init__(self, start: Start, loss: Loss, curvature: float, lam: float, k: float) -> None:
+    def __init__(self, start: InitialState, loss: Loss, curvature: float, lam: float, k: float) -> None:
         """At t = 0; ``curvature`` bounds the second derivatives of the loss by the outputs."""
         self._start, self._loss, self._decay, self._shrink = start, loss, k * lam, 2 * (k - 1) * lam
         # Gershgorin's bound of the largest eigenvalue: near it where all entries are positive
@@ -138,7 +138,7 @@ class IntegratedFlow:
         return float((df / (TOLERANCE * (1 + f.abs()))).square().mean().sqrt())
 
 
-def make_flow(start: Start, loss: KernelLoss, modes: Modes | None, lam: float, k: float) -> Flow:
+def make_flow(start: InitialState, loss: KernelLoss, modes: Modes | None, lam: float, k: float) -> Flow:
     """The point with λ (as torch's ``weight_decay``) and degree of homogeneity k."""
     if modes is not None:
         return modes.flow(lam, k)
@@ -146,7 +146,7 @@ def make_flow(start: Start, loss: KernelLoss, modes: Modes | None, lam: float, k
     return IntegratedFlow(start, loss, 0.5 * loss.factor(len(start.labels)), lam, k)
 
 
-def modes_of(start: Start, loss: KernelLoss) -> Modes | None:
+def modes_of(start: InitialState, loss: KernelLoss) -> Modes | None:
     """What all points of one start share under MSE; None for other losses."""
     return None if isinstance(loss, CrossEntropy) else Modes(start, loss)
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 _SCAN = np.linspace(-60.0, 60.0, 4801)  # of log μ around the data's scale; two roots within 0.025 count as none
 
@@ -30,12 +30,12 @@ class FixedPoint:
         norm: ‖W_l‖² of each of the L + 1 matrices.
     """
 
-    weights: Array
+    weights: Floats
     norm: float
 
 
 def sides_of_s20(
-    x_NF: Array, slopes_N: Array, outputs_N: Array, *, lam: float, layers: int, beta: float
+    x_NF: Floats, slopes_N: Floats, outputs_N: Floats, *, lam: float, layers: int, beta: float
 ) -> tuple[float, float]:
     """Both sides of (S20), which are equal at a fixed point, for any loss.
 
@@ -51,7 +51,7 @@ def sides_of_s20(
     return lam**layers / beta**2, pull ** (layers - 2) * float(np.square(slopes_N @ x_NF).sum())
 
 
-def fixed_points(x_NF: Array, y_N: Array, *, lam: float, layers: int, beta: float) -> tuple[FixedPoint, ...]:
+def fixed_points(x_NF: Floats, y_N: Floats, *, lam: float, layers: int, beta: float) -> tuple[FixedPoint, ...]:
     """The fixed points other than 0 under ℓ = ½(f - y)², the one with the largest norm first; that one is stable.
 
     At rest the product w = β W_L … W_0 solves a ridge regression whose coefficient depends on w itself,
@@ -64,7 +64,7 @@ def fixed_points(x_NF: Array, y_N: Array, *, lam: float, layers: int, beta: floa
     values, target = np.clip(values, 0, None), vectors.T @ (x_NF.T @ y_N)
     exponent = layers / (2 * (layers - 1))
 
-    def product(log_mu: float) -> Array:
+    def product(log_mu: float) -> Floats:
         return np.asarray(target / (values + math.exp(log_mu)))
 
     def excess(log_mu: float) -> float:
@@ -74,9 +74,9 @@ def fixed_points(x_NF: Array, y_N: Array, *, lam: float, layers: int, beta: floa
 
     grid = math.log(float(values.max())) + _SCAN
     signs = [excess(log_mu) > 0 for log_mu in grid]
-    found = []
+    points = []
     for i in np.flatnonzero(np.diff(signs)):
         log_mu = float(brentq(excess, grid[i], grid[i + 1], xtol=1e-14, rtol=1e-14))
         norm = (lam / (beta**2 * math.exp(log_mu))) ** (1 / (layers - 1))
-        found.append(FixedPoint(vectors @ product(log_mu), norm))
-    return tuple(found)
+        points.append(FixedPoint(vectors @ product(log_mu), norm))
+    return tuple(points)

@@ -10,9 +10,9 @@ from torch.func import functional_call
 from search_spaces.errors import InputError
 from trainables.models.init import NORMS, initial_buffers, initial_parameters
 
-SAMPLES = 4
-FACTORS = (0.5, 2.0, 3.0)
-EXACT = 1e-6  # relative; float64 and norms with an ε of 1e-16 leave less than 1e-9
+TRIAL_SAMPLES = 4
+SCALE_FACTORS = (0.5, 2.0, 3.0)
+RELATIVE_TOLERANCE = 1e-6  # relative; float64 and norms with an ε of 1e-16 leave less than 1e-9
 
 
 def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> float:
@@ -30,7 +30,7 @@ def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> flo
             part.eps = 1e-16  # ε would be felt at small scales
     parameters = {k: p.double() for k, p in initial_parameters(module, seed=0, sigma_w=1.4, sigma_b=0.1).items()}
     buffers = {k: b.double() if b.is_floating_point() else b for k, b in initial_buffers(module).items()}
-    x = torch.rand(SAMPLES, *sample_shape, generator=torch.Generator().manual_seed(0)).double()
+    x = torch.rand(TRIAL_SAMPLES, *sample_shape, generator=torch.Generator().manual_seed(0)).double()
     sizes = []
 
     def outputs(factor: float) -> Tensor:
@@ -40,20 +40,20 @@ def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> flo
         return f
 
     f = outputs(1.0)
-    for factor in FACTORS:
+    for factor in SCALE_FACTORS:
         scaled = outputs(factor)
         degree = math.log(float(scaled.norm() / f.norm())) / math.log(factor)
         sizes.append((degree, float((scaled - factor**degree * f).norm() / scaled.norm())))
     degrees = [degree for degree, _ in sizes]
-    if max(degrees) - min(degrees) > EXACT or max(error for _, error in sizes) > EXACT:
+    if max(degrees) - min(degrees) > RELATIVE_TOLERANCE or max(error for _, error in sizes) > RELATIVE_TOLERANCE:
         raise InputError(
             "trainable.homogeneity: the network is not homogeneous: with all parameters times "
-            + ", ".join(f"{factor:g}" for factor in FACTORS)
+            + ", ".join(f"{factor:g}" for factor in SCALE_FACTORS)
             + " its outputs grow as the powers "
             + ", ".join(f"{degree:.3g}" for degree in degrees)
             + ". Leave out its biases (model.bias: false), or give the degree as a number."
         )
-    if degrees[0] < 1 - EXACT:
+    if degrees[0] < 1 - RELATIVE_TOLERANCE:
         raise InputError(
             f"trainable.homogeneity: the network is homogeneous of degree {degrees[0]:.3g}; the theory of infinite "
             "width is made for degrees of at least 1."

@@ -5,7 +5,7 @@ Axis letters: N samples, C outputs. A kernel of C outputs is a matrix whose inde
 Three ways, tested to agree. In a stack of linear layers the derivatives of a layer are products of its input h and the
 derivatives δ by its output, so that its part of the kernel is (δ·δ′)(h·h′): no derivative by a weight is ever written
 down (784-5000-1 with 1,200 samples: 6 s on a core, where 37 GB of derivatives would have to be made). Any other network
-is differentiated sample by sample, so many at a time as ``BLOCK_BYTES`` hold. With batch norm an output depends on
+is differentiated sample by sample, so many at a time as ``MAX_BLOCK_BYTES`` hold. With batch norm an output depends on
 the whole set, which then is differentiated as one batch.
 """
 
@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from trainables.models.ntk_linear import NtkLinear
 from trainables.step.packed import is_matrix_stack
 
-BLOCK_BYTES = 2**28  # of derivatives in memory at a time; two blocks are held
+MAX_BLOCK_BYTES = 2**28  # of derivatives in memory at a time; two blocks are held
 State = Mapping[str, Tensor]
 
 Factors = list[tuple[Tensor, Tensor]]
@@ -61,18 +61,20 @@ def _call(module: nn.Module, state: State, x: Tensor) -> Tensor:
 def _by_factors(module: nn.Module, state: State, x: Tensor, y: Tensor | None) -> Tensor:
     factors = _factors(module, state, x)
     if y is None:
-        return _factored(factors, factors)
+        return _kernel_of_factors(factors, factors)
     # as many at a time as there are in x: memory is bounded by what x needs
-    return torch.cat([_factored(factors, _factors(module, state, part)) for part in torch.split(y, len(x))], dim=1)
+    return torch.cat(
+        [_kernel_of_factors(factors, _factors(module, state, part)) for part in torch.split(y, len(x))], dim=1
+    )
 
 
 def _factors(module: nn.Module, state: State, x: Tensor) -> Factors:
     """Of each linear layer (δ of all outputs, h); a bias counts as an input that is 1."""
-    seen: list[tuple[nn.Linear, Tensor, Tensor]] = []
+    calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
     def record(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         assert isinstance(layer, nn.Linear)
-        seen.append((layer, inputs[0].detach(), output))
+        calls.append((layer, inputs[0].detach(), output))
 
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
     hooks = [layer.register_forward_hook(record) for _, layer in layers]
@@ -81,11 +83,11 @@ def _factors(module: nn.Module, state: State, x: Tensor) -> Factors:
     finally:
         for hook in hooks:
             hook.remove()
-    z = [output for _, _, output in seen]
-    each = [torch.autograd.grad(f_N.sum(), z, retain_graph=True) for f_N in outputs_NC.unbind(1)]
+    z = [output for _, _, output in calls]
+    gradients_by_output = [torch.autograd.grad(f_N.sum(), z, retain_graph=True) for f_N in outputs_NC.unbind(1)]
     factors = []
-    for i, ((name, _), (layer, h_NF, _)) in enumerate(zip(layers, seen, strict=True)):
-        delta = torch.stack([gradients[i] for gradients in each], dim=1).flatten(0, 1)
+    for i, ((name, _), (layer, h_NF, _)) in enumerate(zip(layers, calls, strict=True)):
+        delta = torch.stack([gradients[i] for gradients in gradients_by_output], dim=1).flatten(0, 1)
         if isinstance(layer, NtkLinear):
             h_NF = h_NF * (state[f"{name}.sigma_w"] / layer.in_features**0.5)  # noqa: PLW2901 - the input that W sees
         if layer.bias is not None:
@@ -94,7 +96,7 @@ def _factors(module: nn.Module, state: State, x: Tensor) -> Factors:
     return factors
 
 
-def _factored(a: Factors, b: Factors) -> Tensor:
+def _kernel_of_factors(a: Factors, b: Factors) -> Tensor:
     total: Tensor | None = None
     for (delta_a, h_a), (delta_b, h_b) in zip(a, b, strict=True):
         outputs = len(delta_a) // len(h_a)
@@ -128,14 +130,14 @@ def _derivatives(module: nn.Module, state: State, x: Tensor) -> tuple[Callable[[
     parameters = {name: t for name, t in state.items() if t.requires_grad}
     row_bytes = sum(p.numel() for p in parameters.values()) * x.element_size()
     unit = 1 if coupled else classes
-    step = max(1, BLOCK_BYTES // (row_bytes * unit)) * unit
+    step = max(1, MAX_BLOCK_BYTES // (row_bytes * unit)) * unit
     ends = [*range(0, len(x) * classes, step), len(x) * classes]
     if coupled:
         flat = _call(module, state, x).flatten()
 
         def rows(start: int, end: int) -> list[Tensor]:
-            each = [torch.autograd.grad(f, list(parameters.values()), retain_graph=True) for f in flat[start:end]]
-            return [torch.stack([g[i].flatten() for g in each]) for i in range(len(parameters))]
+            gradients = [torch.autograd.grad(f, list(parameters.values()), retain_graph=True) for f in flat[start:end]]
+            return [torch.stack([g[i].flatten() for g in gradients]) for i in range(len(parameters))]
 
     else:
         fixed = {name: t for name, t in state.items() if not t.requires_grad}
@@ -147,7 +149,7 @@ def _derivatives(module: nn.Module, state: State, x: Tensor) -> tuple[Callable[[
         jacobian = vmap(jacrev(one), in_dims=(None, 0))
 
         def rows(start: int, end: int) -> list[Tensor]:
-            found = jacobian({k: p.detach() for k, p in parameters.items()}, x[start // classes : end // classes])
-            return [found[k].flatten(2).flatten(0, 1) for k in parameters]
+            derivatives = jacobian({k: p.detach() for k, p in parameters.items()}, x[start // classes : end // classes])
+            return [derivatives[k].flatten(2).flatten(0, 1) for k in parameters]
 
     return rows, ends

@@ -15,7 +15,7 @@ from search_spaces.sections.trainable import KernelTrainable, ReluKernel
 from trainables.data import load_data
 from trainables.kernel.cost import kernel_profile
 from trainables.kernel.dynamics import Flow, KernelLoss, make_flow, modes_of
-from trainables.kernel.start import homogeneity_of, loss_of, make_start
+from trainables.kernel.start import homogeneity_of, initial_state, loss_of
 from trainables.measurement import Ended, Measurement
 from trainables.step.l2 import weight_decay_of
 
@@ -34,9 +34,9 @@ def run_kernel(
     upcoming = dict.fromkeys(range(len(points)), 0)  # which of its measurements is a member's next
     while upcoming:
         step = min(int(pack.due[m][i]) for m, i in upcoming.items())
-        now = tuple(m for m, i in upcoming.items() if pack.due[m][i] == step)
-        measurement = pack.measure(step, now)
-        upcoming |= {m: upcoming[m] + 1 for m in now}
+        members = tuple(m for m, i in upcoming.items() if pack.due[m][i] == step)
+        measurement = pack.measure(step, members)
+        upcoming |= {m: upcoming[m] + 1 for m in members}
         upcoming = {m: i for m, i in upcoming.items() if m not in {end.member for end in measurement.ends}}
         yield measurement
 
@@ -73,11 +73,11 @@ class _KernelPack:
     def _row(self, outputs: tuple[Tensor, Tensor]) -> Tensor:
         """Accuracy and loss on training and test samples, (4,)."""
         counts = self._count, len(self._labels[1])
-        each = []
+        metrics = []
         for f, labels, count in zip(outputs, self._labels, counts, strict=True):
             correct, loss = self._loss.sums(f[:count].unsqueeze(0), labels[:count])
-            each += [correct[0] / count, loss[0] * self._loss.factor(count)]
-        return torch.stack(each)
+            metrics += [correct[0] / count, loss[0] * self._loss.factor(count)]
+        return torch.stack(metrics)
 
     def _end(self, member: int, step: int, loss: float) -> Ended | None:
         if not math.isfinite(loss):
@@ -89,7 +89,7 @@ def _flows(
     points: Sequence[Point], lams: Sequence[float], trainable: KernelTrainable, loss: KernelLoss, device: torch.device
 ) -> list[Flow]:
     k = homogeneity_of(trainable)
-    drawn = [(0 if isinstance(trainable.kernel, ReluKernel) else p.seed, p.sigma_w) for p in points]
-    starts = {key: make_start(trainable, *key, device) for key in dict.fromkeys(drawn)}
+    start_keys = [(0 if isinstance(trainable.kernel, ReluKernel) else p.seed, p.sigma_w) for p in points]
+    starts = {key: initial_state(trainable, *key, device) for key in dict.fromkeys(start_keys)}
     modes = {key: modes_of(start, loss) for key, start in starts.items()}
-    return [make_flow(starts[key], loss, modes[key], lam, k) for key, lam in zip(drawn, lams, strict=True)]
+    return [make_flow(starts[key], loss, modes[key], lam, k) for key, lam in zip(start_keys, lams, strict=True)]

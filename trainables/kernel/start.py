@@ -9,7 +9,7 @@ from search_spaces.errors import InputError
 from search_spaces.sections.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
 from trainables.data import InMemory, load_data
 from trainables.kernel.analytic import relu_kernel
-from trainables.kernel.dynamics import KernelLoss, Start
+from trainables.kernel.dynamics import InitialState, KernelLoss
 from trainables.kernel.homogeneity import measure_homogeneity
 from trainables.kernel.ntk import empirical_kernel, outputs_of
 from trainables.models import build_model, initial_buffers, initial_parameters
@@ -43,7 +43,7 @@ def homogeneity_of(trainable: KernelTrainable) -> float:
     return measure_homogeneity(network_of(trainable), load_data(trainable.data).train.shape)
 
 
-def make_start(trainable: KernelTrainable, seed: int, sigma_w: float, device: torch.device) -> Start:
+def initial_state(trainable: KernelTrainable, seed: int, sigma_w: float, device: torch.device) -> InitialState:
     """Kernel and outputs at t = 0 on all samples, float64 on ``device``.
 
     Raises:
@@ -61,11 +61,11 @@ def make_start(trainable: KernelTrainable, seed: int, sigma_w: float, device: to
 
 def _analytic(
     kernel: ReluKernel, trainable: KernelTrainable, sigma_w: float, train: tuple[Tensor, Tensor], x_test: Tensor
-) -> Start:
+) -> InitialState:
     x, x_test, labels = train[0].flatten(1), x_test.flatten(1), train[1]
     outputs = loss_of(trainable).outputs
     zero = torch.zeros(len(x) + len(x_test), outputs, dtype=torch.float64, device=x.device)
-    return Start(
+    return InitialState(
         train=relu_kernel(x, x, depth=kernel.depth, sigma_w=sigma_w),
         test=relu_kernel(x_test, x, depth=kernel.depth, sigma_w=sigma_w),
         f_train=zero[: len(x)],
@@ -80,21 +80,21 @@ def _empirical(
     drawn: tuple[int, float],
     train: tuple[Tensor, Tensor],
     x_test: Tensor,
-) -> Start:
+) -> InitialState:
     dtype = torch.float64 if kernel.precision == "float64" else torch.float32
     (x, labels), (seed, sigma_w) = train, drawn
     x, x_test = x.to(dtype), x_test.to(dtype)
     module = network_of(trainable)
-    state = initial_parameters(module, seed=seed, sigma_w=sigma_w, sigma_b=trainable.init.sigma_b)
-    parameters = {name: p.to(x).requires_grad_() for name, p in state.items()}
+    initial = initial_parameters(module, seed=seed, sigma_w=sigma_w, sigma_b=trainable.init.sigma_b)
+    parameters = {name: p.to(x).requires_grad_() for name, p in initial.items()}
     buffers = initial_buffers(module, sigma_w=sigma_w)
     fixed = {name: b.to(x if b.is_floating_point() else x.device) for name, b in buffers.items()}
-    each = parameters | fixed
+    state = parameters | fixed
     keep = 0.0 if kernel.centered else 1.0
-    return Start(
-        train=empirical_kernel(module, each, x).double(),
-        test=empirical_kernel(module, each, x, x_test).T.double(),
-        f_train=outputs_of(module, each, x).double() * keep,
-        f_test=outputs_of(module, each, x_test).double() * keep,
+    return InitialState(
+        train=empirical_kernel(module, state, x).double(),
+        test=empirical_kernel(module, state, x, x_test).T.double(),
+        f_train=outputs_of(module, state, x).double() * keep,
+        f_test=outputs_of(module, state, x_test).double() * keep,
         labels=labels,
     )

@@ -9,12 +9,12 @@ from torch.func import functional_call
 from trainables.models.init import NORMS, initial_buffers, initial_parameters, is_weight
 from trainables.models.ntk_linear import NtkLinear
 
-SAMPLES = 4  # of the trial batch; of two, batch norm would leave signs only, whose gradient is 0 everywhere
-EPSILON = 1e-16  # of norms in the trial: their own, 1e-5, is felt in ResNet-50 on 28×28 images as changes of 7 %
+TRIAL_SAMPLES = 4  # of the trial batch; of two, batch norm would leave signs only, whose gradient is 0 everywhere
+TRIAL_EPSILON = 1e-16  # of norms in the trial: their own, 1e-5, is felt in ResNet-50 on 28×28 images as changes of 7 %
 # Relative changes of the outputs per relative change of a weight's scale. In float32, rounding leaves less than 1e-6 of
 # those of WRN-28-10, whose other weights have 1e-3 and more; but 1e-3 in ResNet-50 on 28×28 images, whose last norms
 # see four numbers. float64 leaves less than 1e-7 even on 8×8 images, in twice the time.
-NOT_FELT, FELT = 1e-5, 1e-3
+MAX_INVARIANT_CHANGE, MIN_DEPENDENT_CHANGE = 1e-5, 1e-3
 
 
 def scale_invariant(module: nn.Module, sample_shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -30,31 +30,31 @@ def scale_invariant(module: nn.Module, sample_shape: tuple[int, ...]) -> tuple[s
     """
     if not _may_normalize(module):
         return ()
-    changes = _changes(module, sample_shape, torch.float32)
-    if any(NOT_FELT < change < FELT for change in changes.values()):
-        changes = _changes(module, sample_shape, torch.float64)
-    return tuple(name for name, change in changes.items() if change < NOT_FELT)
+    changes = _relative_changes(module, sample_shape, torch.float32)
+    if any(MAX_INVARIANT_CHANGE < change < MIN_DEPENDENT_CHANGE for change in changes.values()):
+        changes = _relative_changes(module, sample_shape, torch.float64)
+    return tuple(name for name, change in changes.items() if change < MAX_INVARIANT_CHANGE)
 
 
 def _may_normalize(module: nn.Module) -> bool:
     """False if every part of ``module`` is one of torch's layers or containers, or of ours, and none is a norm."""
-    return any(isinstance(m, NORMS) or not _plain(m) for m in module.modules())
+    return any(isinstance(m, NORMS) or not _is_known_layer(m) for m in module.modules())
 
 
-def _plain(module: nn.Module) -> bool:
+def _is_known_layer(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.") or isinstance(module, NtkLinear)
 
 
-def _changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:
+def _relative_changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:
     """|r · df/dlog α| / |f| of each weight."""
     parameters = {name: p.to(dtype) for name, p in initial_parameters(module, seed=0, sigma_w=1.0, sigma_b=0.1).items()}
     weights = {name: p.requires_grad_() for name, p in parameters.items() if is_weight(module, name)}
     buffers = {name: b.to(dtype) if b.is_floating_point() else b for name, b in initial_buffers(module).items()}
     generator = torch.Generator().manual_seed(0)
     # Of different brightness: averages over the pixels of plain noise hardly differ, and a norm would blow them up.
-    brightness = torch.rand(SAMPLES, *[1] * len(sample_shape), generator=generator)
-    x = brightness * torch.rand(SAMPLES, *sample_shape, generator=generator)
-    outputs: Tensor = functional_call(_sharp(module), parameters | buffers, (x.to(dtype),))
+    brightness = torch.rand(TRIAL_SAMPLES, *[1] * len(sample_shape), generator=generator)
+    x = brightness * torch.rand(TRIAL_SAMPLES, *sample_shape, generator=generator)
+    outputs: Tensor = functional_call(_without_epsilon(module), parameters | buffers, (x.to(dtype),))
     r = torch.randn(outputs.shape, generator=generator)
     gradients = torch.autograd.grad((r * outputs).sum(), list(weights.values()), materialize_grads=True)
     size = outputs.detach().norm()
@@ -64,10 +64,10 @@ def _changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtyp
     }
 
 
-def _sharp(module: nn.Module) -> nn.Module:
+def _without_epsilon(module: nn.Module) -> nn.Module:
     """A copy in training mode whose norms have next to no ε."""
     module = copy.deepcopy(module).train()
     for part in module.modules():
         if isinstance(part, NORMS):
-            part.eps = EPSILON
+            part.eps = TRIAL_EPSILON
     return module

@@ -20,7 +20,7 @@ from torch import Tensor
 from trainables.task import cause_of
 
 # In place of torch's half hour: the others wait while the leader waits for storage; who is gone is noticed otherwise.
-PATIENCE = timedelta(days=365)
+TIMEOUT = timedelta(days=365)
 
 
 class GroupLostError(BaseException):
@@ -57,7 +57,7 @@ class Group(Protocol):
         ...
 
 
-class _Alone:
+class _SingleProcess:
     """A process that trains by itself."""
 
     rank, size = 0, 1
@@ -70,7 +70,7 @@ class _Alone:
         return list(share())
 
 
-SINGLE_PROCESS = _Alone()
+SINGLE_PROCESS = _SingleProcess()
 
 
 class TorchGroup:
@@ -81,18 +81,18 @@ class TorchGroup:
 
     def broadcast(self, *order: Any) -> None:
         """See ``Group``; ``order`` travels by pickle, and the group is as trusted as the code that it runs."""
-        with _told():
+        with _detect_lost_process():
             dist.broadcast_object_list([order], src=0, device=torch.device("cpu"))
 
     def orders(self) -> Iterator[tuple[Any, ...]]:
         """What the leader says, until it leaves."""
         while True:
-            heard: list[Any] = [None]
-            with _told():
-                dist.broadcast_object_list(heard, src=0, device=torch.device("cpu"))
-            if not heard[0]:
+            received: list[Any] = [None]
+            with _detect_lost_process():
+                dist.broadcast_object_list(received, src=0, device=torch.device("cpu"))
+            if not received[0]:
                 return
-            yield heard[0]
+            yield received[0]
 
     def leave(self) -> None:
         """As the leader: let the others go, those that are still there."""
@@ -109,23 +109,23 @@ class TorchGroup:
         if not tensors:
             return []
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        with _told():
+        with _detect_lost_process():
             dist.all_reduce(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
     def _raise_together(self, error: BaseException | None) -> None:
         failed = torch.tensor([error is not None], dtype=torch.int32)
-        with _told():
+        with _detect_lost_process():
             dist.all_reduce(failed)  # on the CPU, so that nobody waits for a GPU
         if not failed:
             return
-        told: list[Any] = [None] * self.size
-        with _told():
-            dist.all_gather_object(told, error and (cause_of(error), "".join(traceback.format_exception(error))))
+        errors: list[Any] = [None] * self.size
+        with _detect_lost_process():
+            dist.all_gather_object(errors, error and (cause_of(error), "".join(traceback.format_exception(error))))
         if error is not None and self.rank == 0:
             raise error
-        rank, (cause, trace) = next((rank, what) for rank, what in enumerate(told) if what)
+        rank, (cause, trace) = next((rank, what) for rank, what in enumerate(errors) if what)
         partner = PartnerError(f"process {rank} of {self.size}: {cause}")
         partner.add_note(trace)
         raise partner
@@ -151,12 +151,12 @@ def connect(rank: int, size: int, address: tuple[str, int], backend: str, listen
         wait_for_workers=False,
         master_listen_fd=None if listener is None else listener.detach(),
     )
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT)
     return TorchGroup()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _detect_lost_process() -> Iterator[None]:
     """Around what waits for the others."""
     try:
         yield

@@ -22,7 +22,7 @@ from trainables.pack.gradients import Gradients
 from trainables.pack.group import SINGLE_PROCESS, Group
 from trainables.pack.members import Members
 from trainables.pack.network import Network, host_copies, set_float32_precision
-from trainables.profile import measured_train, profile, whole_batch
+from trainables.profile import measured_train_samples, measures_train_set, profile
 from trainables.step.batches import Batches, Inputs
 from trainables.step.l2 import decayed_parameters, weight_decay_of
 from trainables.step.optimizers import make_optimizer
@@ -61,11 +61,13 @@ class PackTraining:
         data, module, loss = task.data.to(torch.device(device)), task.model(), task.objective()
         self._network = Network(points, trainable, module, torch.device(device))
         train, test = Inputs(data.train, data), Inputs(data.test, data)
-        self._evaluation = Evaluation(self._network, loss, train, test, measured_train(recipe, cost.train), group)
+        self._evaluation = Evaluation(
+            self._network, loss, train, test, measured_train_samples(recipe, cost.train), group
+        )
         size = cost.batch // cost.micro_batches
         micro_batches = [slice(i, i + size) for i in range(0, cost.batch, size)][group.rank :: group.size]
         batches = Batches([p.seed for p in points], data, train, cost.batch, trainable.augment, micro_batches)
-        full_batch = train if whole_batch(trainable, size == cost.train, module) else None
+        full_batch = train if measures_train_set(trainable, size == cost.train, module) else None
         self._gradients = Gradients(self._network, loss, batches, group, cost, full_batch)
         last_steps = np.array([cost.last_step(p.budget) for p in points])
         self._members = Members(points, recipe, last_steps, cost.steps_per_epoch)

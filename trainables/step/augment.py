@@ -7,7 +7,7 @@ micro-batch sees what it would have seen as part of the batch.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,12 +16,24 @@ from torch import Tensor, nn
 
 from search_spaces.errors import InputError
 from search_spaces.sections.trainable import Augment
-from trainables.data.crops import TRIES
+from trainables.data.crops import MAX_TRIES
 from trainables.data.transfer import on_device
 
 # One stream a transformation, so that adding one leaves the draws of the others. numpy takes [seed, tag, 0] for
 # [seed, tag]; the order of the batches is drawn from [seed, epoch], and no epoch is as large as these.
 _FLIP, _CROP, _MIXUP, _RESIZED_CROP = range(2**48, 2**48 + 4)
+
+
+class MixupDraws(NamedTuple):
+    """Random numbers of mixup for the S·B samples of a micro-batch.
+
+    Attributes:
+        shares: share λ ~ Beta(α, α) of each sample in its mixture, float32 (S·B,).
+        partners: position of each sample's partner among the S·M samples, int64 (S·B,).
+    """
+
+    shares: NDArray[np.float32]
+    partners: NDArray[np.int64]
 
 
 class Draws:
@@ -30,33 +42,35 @@ class Draws:
     Axis letters: M the samples that the part's B are made of.
 
     Attributes:
-        places_SM: their places in the batch: those of the part, and with mixup those of their partners behind them. The
-            samples of the whole batch are partners of one another.
+        positions_SM: their positions in the batch: first those of the micro-batch, then with mixup those of their
+            partners, which may be any samples of the whole batch.
     """
 
-    def __init__(self, spec: Augment, seeds: Sequence[int], step: int, batch: int, part: slice) -> None:
-        """Of the samples ``part``, a slice with start and stop, in batches of ``batch`` samples at ``step``."""
+    def __init__(self, spec: Augment, seeds: Sequence[int], step: int, batch: int, micro_batch: slice) -> None:
+        """Of the samples ``micro_batch``, a slice with start and stop, in batches of ``batch`` samples at ``step``."""
         self._seeds, self._step, self._batch = seeds, step, batch
-        own_SB = np.arange(part.start, part.stop)[np.newaxis].repeat(len(seeds), axis=0)
-        self.places_SM = own_SB
+        positions_SB = np.arange(micro_batch.start, micro_batch.stop)[np.newaxis].repeat(len(seeds), axis=0)
+        self.positions_SM = positions_SB
         if spec.mixup:
             generators = [_generator(seed, _MIXUP, step) for seed in seeds]
-            shares_SB = np.stack([g.beta(spec.mixup, spec.mixup, batch) for g in generators])[:, part]
-            partner_SB = np.stack([g.permutation(batch) for g in generators])[:, part]
-            if own_SB.shape[1] < batch:
-                self.places_SM = np.concatenate([own_SB, partner_SB], axis=1)
-                partner_SB = own_SB - part.start + own_SB.shape[1]  # now behind their own
-            first_S1 = np.arange(len(seeds))[:, np.newaxis] * self.places_SM.shape[1]
-            self._mixup = shares_SB.astype(np.float32).reshape(-1), (first_S1 + partner_SB).reshape(-1)
+            shares_SB = np.stack([g.beta(spec.mixup, spec.mixup, batch) for g in generators])[:, micro_batch]
+            partner_SB = np.stack([g.permutation(batch) for g in generators])[:, micro_batch]
+            if positions_SB.shape[1] < batch:
+                self.positions_SM = np.concatenate([positions_SB, partner_SB], axis=1)
+                partner_SB = positions_SB - micro_batch.start + positions_SB.shape[1]  # now behind their own
+            first_S1 = np.arange(len(seeds))[:, np.newaxis] * self.positions_SM.shape[1]
+            self._mixup = MixupDraws(
+                shares=shares_SB.astype(np.float32).reshape(-1), partners=(first_S1 + partner_SB).reshape(-1)
+            )
 
-    def mixup(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def mixup(self) -> MixupDraws:
         """Of each of the S·B samples: its share λ ~ Beta(α, α), and where its partner stands among the S·M."""
         return self._mixup
 
-    def of_each(self, tag: int, draw: Callable[[np.random.Generator, int], NDArray[Any]]) -> NDArray[Any]:
+    def per_sample(self, tag: int, draw: Callable[[np.random.Generator, int], NDArray[Any]]) -> NDArray[Any]:
         """What ``draw(generator, B)`` draws for the whole batch of each seed, (B, ...), at their places, (S·M, ...)."""
         drawn = [draw(_generator(seed, tag, self._step), self._batch) for seed in self._seeds]
-        return np.concatenate([values[places] for values, places in zip(drawn, self.places_SM, strict=True)])
+        return np.concatenate([values[places] for values, places in zip(drawn, self.positions_SM, strict=True)])
 
 
 def augment(
@@ -74,8 +88,8 @@ def augment(
 
     Args:
         spec: what to do.
-        raw_SM: samples (S, M, ...) at ``draws.places_SM`` as stored, images uint8 or float (S, M, C, H, W) with 0 for
-            black.
+        raw_SM: samples (S, M, ...) at ``draws.positions_SM`` as stored; images are uint8 or float (S, M, C, H, W) with
+            0 for black.
         labels_SM: int64 (S, M).
         draws: for whom.
         classes: k.
@@ -99,7 +113,7 @@ def augment(
 
 def resized_crop_draws(draws: Draws) -> NDArray[np.float32]:
     """Uniform numbers in [0, 1) for ``Samples.at``, (S·M, 10, 4): ten tries of area, shape, top and left a sample."""
-    return draws.of_each(_RESIZED_CROP, lambda g, batch: g.random((batch, TRIES, 4), dtype=np.float32))
+    return draws.per_sample(_RESIZED_CROP, lambda g, batch: g.random((batch, MAX_TRIES, 4), dtype=np.float32))
 
 
 def _check_images(spec: Augment, shape: tuple[int, ...]) -> None:
@@ -122,7 +136,7 @@ def _cropped(raw_SM: Tensor, draws: Draws, padding: int) -> Tensor:
     seeds, samples, channels, height, width = raw_SM.shape
     padded_N = nn.functional.pad(raw_SM.flatten(0, 1), (padding,) * 4)
     offsets = 2 * padding + 1
-    top_N, left_N = draws.of_each(_CROP, lambda g, batch: g.integers(offsets, size=(2, batch)).T).T
+    top_N, left_N = draws.per_sample(_CROP, lambda g, batch: g.integers(offsets, size=(2, batch)).T).T
     image, channel, row, column = padded_N.stride()
     starts_N = np.arange(seeds * samples) * image + top_N * row + left_N * column
     last = (seeds * samples - 1) * image + (offsets - 1) * (row + column)
@@ -137,7 +151,7 @@ def _flipped(raw_SM: Tensor, draws: Draws) -> Tensor:
     where torch.where takes 2.9 ms and assignment to the flipped 2.3 ms.
     """
     raw_N = raw_SM.flatten(0, 1)
-    flipped = np.flatnonzero(draws.of_each(_FLIP, lambda g, batch: g.random(batch) < 0.5))
+    flipped = np.flatnonzero(draws.per_sample(_FLIP, lambda g, batch: g.random(batch) < 0.5))
     position_N = np.arange(len(raw_N))
     position_N[flipped] = len(raw_N) + np.arange(len(flipped))
     mirror = raw_N.index_select(0, on_device(flipped, raw_SM.device)).flip(-1)

@@ -9,7 +9,7 @@ same bit for bit in any pack.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -19,13 +19,25 @@ from search_spaces.errors import InputError
 from search_spaces.sections.trainable import MeanSquaredError, Softmax
 
 
+class LossSums(NamedTuple):
+    """Sums over the samples of a batch, without gradient.
+
+    Attributes:
+        correct: samples classified correctly by each point, (P,); NaN where the loss is not finite.
+        loss: unscaled loss of each point, (P,).
+    """
+
+    correct: Tensor
+    loss: Tensor
+
+
 class Loss(Protocol):
     """Compares the outputs of a pack with its targets."""
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         """Scaled loss of each point on a batch, (P,), differentiable."""
 
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
         """Without gradient: (samples classified correctly, unscaled loss) of each point, (P,) each, summed over B.
 
         The first is NaN where the second is not finite. A soft label counts as its largest entry, the first of equals.
@@ -69,7 +81,7 @@ class CrossEntropy:
         return _log_likelihood(_class_major(outputs_PBC), targets) * -self.factor(outputs_PBC.shape[1])
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
         """As in ``Loss``."""
         outputs_PCB = _class_major(outputs_PBC)
         return _sums(_first_of_largest(outputs_PCB) == _labels(targets), -_log_likelihood(outputs_PCB, targets))
@@ -93,19 +105,19 @@ class SquaredError:
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         """As in ``Loss``."""
-        return _squares(outputs_PBC, self._goal(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
+        return _squares(outputs_PBC, self._target(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
         """As in ``Loss``."""
         correct_PB = _first_of_largest(_class_major(outputs_PBC)) == _labels(targets)
-        return _sums(correct_PB, _squares(outputs_PBC, self._goal(targets)) * 0.5)
+        return _sums(correct_PB, _squares(outputs_PBC, self._target(targets)) * 0.5)
 
     def factor(self, samples: int) -> float:
         """As in ``Loss``."""
         return _squares_factor(self.scale, self.outputs, samples)
 
-    def _goal(self, targets: Tensor) -> Tensor:
+    def _target(self, targets: Tensor) -> Tensor:
         """(B, k) or (P, B, k)."""
         if targets.is_floating_point():
             return targets
@@ -134,7 +146,7 @@ class SignSquaredError:
         return _squares(outputs_PBC, _signs(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
         """As in ``Loss``."""
         correct_PB = (outputs_PBC.squeeze(2) > 0) == (_labels(targets) == 1)
         return _sums(correct_PB, _squares(outputs_PBC, _signs(targets)) * 0.5)
@@ -166,7 +178,7 @@ class OwnLoss:
         return self._losses(outputs_PBC, targets).sum(1) * self.factor(outputs_PBC.shape[1])
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
         """As in ``Loss``; raises what ``objective`` raises."""
         if outputs_PBC.shape[2] == 1:
             predicted_PB = (outputs_PBC.squeeze(2) > 0).long()
@@ -183,10 +195,10 @@ class OwnLoss:
         packed = vmap(self.per_sample, in_dims=(0, None if shared else 0))
         losses_PB: Tensor = packed(_at_least_float32(outputs_PBC), targets)
         if losses_PB.shape != outputs_PBC.shape[:2]:
-            given, samples = tuple(losses_PB.shape[1:]), outputs_PBC.shape[1]
+            shape, samples = tuple(losses_PB.shape[1:]), outputs_PBC.shape[1]
             raise InputError(
                 f"a loss of one's own must return one number a sample, of shape ({samples},) for this batch, but it "
-                f"returned the shape {given}; leave out the mean or sum over the samples, and take that over outputs."
+                f"returned the shape {shape}; leave out the mean or sum over the samples, and take that over outputs."
             )
         return losses_PB
 
@@ -210,9 +222,12 @@ def _log_likelihood(outputs_PCB: Tensor, targets: Tensor) -> Tensor:
     return log_p_PCB.gather(1, index_P1B).flatten(1).sum(1)
 
 
-def _squares(outputs_PBC: Tensor, goal: Tensor) -> Tensor:
-    """Σ ‖f - y‖² over the batch, (P,); ``goal`` (B, C) or (P, B, C) is float32, so that the difference is at least."""
-    return (outputs_PBC - goal).square().flatten(1).sum(1)
+def _squares(outputs_PBC: Tensor, target: Tensor) -> Tensor:
+    """Return Σ ‖f - y‖² over the batch, (P,).
+
+    ``target``, (B, C) or (P, B, C), is float32, so that the difference has at least that precision.
+    """
+    return (outputs_PBC - target).square().flatten(1).sum(1)
 
 
 def _squares_factor(scale: Literal["mean", "per_output", "sum"], outputs: int, samples: int) -> float:
@@ -234,9 +249,9 @@ def _labels(targets: Tensor) -> Tensor:
     return targets.max(-1).indices if targets.is_floating_point() else targets
 
 
-def _sums(correct_PB: Tensor, loss_P: Tensor) -> tuple[Tensor, Tensor]:
+def _sums(correct_PB: Tensor, loss_P: Tensor) -> LossSums:
     correct_P = correct_PB.sum(1, dtype=loss_P.dtype)
-    return torch.where(loss_P.isfinite(), correct_P, torch.nan), loss_P
+    return LossSums(torch.where(loss_P.isfinite(), correct_P, torch.nan), loss_P)
 
 
 BuiltInLoss = CrossEntropy | SquaredError | SignSquaredError

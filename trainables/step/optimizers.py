@@ -1,4 +1,4 @@
-"""Optimizer steps of a pack, each point with its own present learning rate η and weight decay λ.
+"""Optimizer steps of a pack, each point with its present learning rate η and weight decay λ.
 
 Axis letters: P pack; ``...`` the shape of a parameter. λ here is torch's ``weight_decay``; ``trainables.step.l2`` says
 which λ of a grid that is, and which parameters it acts on.
@@ -94,15 +94,15 @@ class PackedSgd:
                 v = self.velocity[name]
                 torch.add(g, v, alpha=self.mu, out=v)
                 if decays:
-                    v.addcmul_(p, _along(p, decay_P))
+                    v.addcmul_(p, _per_point(p, decay_P))
             if self.mu and not self.nesterov:
-                p.addcmul_(v, _along(p, minus_eta_P))
+                p.addcmul_(v, _per_point(p, minus_eta_P))
                 continue
             if decays:  # not θ(1 - ηλ): float32 rounds 1 - 2.5e-8 to 1, and Figure 2 has such ηλ
-                g = torch.addcmul(g, p, _along(p, decay_P))  # noqa: PLW2901 - g is the gradient with the L2 term
-            p.addcmul_(g, _along(p, minus_eta_P))
+                g = torch.addcmul(g, p, _per_point(p, decay_P))  # noqa: PLW2901 - g is the gradient with the L2 term
+            p.addcmul_(g, _per_point(p, minus_eta_P))
             if self.mu:
-                p.addcmul_(v, _along(p, minus_eta_mu_P))
+                p.addcmul_(v, _per_point(p, minus_eta_mu_P))
 
     def keep(self, index: Tensor) -> None:
         """As ``PackedOptimizer.keep``."""
@@ -114,7 +114,7 @@ class PackedSgd:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """As ``PackedOptimizer.load_state_dict``."""
-        _copy(self.state_dict(), state)
+        _copy_state(self.state_dict(), state)
 
 
 class PackedAdam:
@@ -150,13 +150,13 @@ class PackedAdam:
         for (name, p), g in zip(parameters.items(), gradients, strict=True):
             if name in self.decayed:
                 if self.coupled:
-                    g = torch.addcmul(g, p, _along(p, decay_P))  # noqa: PLW2901 - g is the gradient from here on
+                    g = torch.addcmul(g, p, _per_point(p, decay_P))  # noqa: PLW2901 - g is the gradient from here on
                 else:
-                    p.mul_(_along(p, shrink_P))
+                    p.mul_(_per_point(p, shrink_P))
             m = self.mean[name].lerp_(g, 1 - beta1)
             s = self.square[name].mul_(beta2).addcmul_(g, g, value=1 - beta2)
             move = s.sqrt().add_(self.epsilon * root)
-            p.addcmul_(torch.div(m, move, out=move), _along(p, minus_rate_P))
+            p.addcmul_(torch.div(m, move, out=move), _per_point(p, minus_rate_P))
 
     def keep(self, index: Tensor) -> None:
         """As ``PackedOptimizer.keep``."""
@@ -169,7 +169,7 @@ class PackedAdam:
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """As ``PackedOptimizer.load_state_dict``."""
-        _copy(self._moments(), {name: value for name, value in state.items() if name != "steps"})
+        _copy_state(self._moments(), {name: value for name, value in state.items() if name != "steps"})
         self.steps = int(state["steps"])
 
     def _moments(self) -> dict[str, Tensor]:
@@ -181,14 +181,14 @@ def _zeros(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p, requires_grad=False) for name, p in parameters.items()}
 
 
-def _along(p: Tensor, values_P: Tensor) -> Tensor:
+def _per_point(p: Tensor, values_P: Tensor) -> Tensor:
     """(P,) as (P, 1, ...), to be multiplied with ``p``."""
     return values_P.view(-1, *[1] * (p.ndim - 1))
 
 
-def _copy(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    shapes, given = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (own, state))
-    if shapes != given:  # copy_ would spread one point's numbers over a pack
-        raise ValueError(f"this optimizer's state has the shapes {shapes}, the one to load has {given}")
-    for name, tensor in own.items():
+def _copy_state(present: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    shapes, saved_shapes = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (present, state))
+    if shapes != saved_shapes:  # copy_ would spread one point's numbers over a pack
+        raise ValueError(f"this optimizer's state has the shapes {shapes}, the one to load has {saved_shapes}")
+    for name, tensor in present.items():
         tensor.copy_(state[name])

@@ -63,7 +63,7 @@ def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
         raise InputError(_RANDOM.format(", ".join(random)))
     layers = _matrix_layers(module)
     if layers is None:
-        return _AnyModule(module, compiled=compiled)
+        return _PackedModule(module, compiled=compiled)
     matrices = _batched_matrices(layers)
     return torch.compile(matrices) if compiled else matrices
 
@@ -79,7 +79,7 @@ def _drops_out(module: nn.Module) -> bool:
     return isinstance(probability, float | int) and probability > 0
 
 
-class _AnyModule:
+class _PackedModule:
     """The module itself for one point, vmapped for several."""
 
     def __init__(self, module: nn.Module, *, compiled: bool = False) -> None:
@@ -91,10 +91,10 @@ class _AnyModule:
         if self._module.training != training:
             self._module.train(training)
         if training and not self._deterministic:
-            return self._first(parameters, buffers, x, shared)
+            return self._run_watched(parameters, buffers, x, shared)
         return self._run(parameters, buffers, x, shared)
 
-    def _first(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
+    def _run_watched(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
         """The forward pass, watched: randomness that no layer declares moves the state of torch's generator."""
         before = _generator_state(x.device)
         outputs = self._run(parameters, buffers, x, shared)
@@ -105,9 +105,9 @@ class _AnyModule:
 
     def _forward(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
         count = next(iter(parameters.values())).shape[0]
-        return (self._alone if count == 1 else self._vmapped)(parameters, buffers, x, shared)
+        return (self._run_single if count == 1 else self._run_vmapped)(parameters, buffers, x, shared)
 
-    def _alone(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
+    def _run_single(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
         # squeeze, not [0]: the backward pass of an index fills a tensor of zeros for each parameter.
         x = x if shared else x.squeeze(0)
         if x.is_cuda and x.ndim == 4:  # images; cuDNN's tensor cores read channels last, as all that follows then is
@@ -121,8 +121,8 @@ class _AnyModule:
             buffers[name].copy_(b.unsqueeze(0))
         return outputs.unsqueeze(0)
 
-    def _vmapped(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
-        # "different" only lets random models through to where _first reports them
+    def _run_vmapped(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
+        # "different" only lets random models through to where _run_watched reports them
         call = vmap(self._call, in_dims=(0, 0, None if shared else 0), randomness="different")
         outputs, reassigned = call(dict(parameters), dict(buffers), x)
         for name, b in reassigned.items():
@@ -155,7 +155,7 @@ def _batched_matrices(layers: list[_Layer]) -> PackedModel:
 
 def _matrix_layers(module: nn.Module) -> list[_Layer] | None:
     """The layers of a Sequential of Flatten, Linear and ReLU as batched functions; None for any other module."""
-    if type(module) is not nn.Sequential or not _plain(module):
+    if type(module) is not nn.Sequential or not _is_plain(module):
         return None
     # Not named_children, which leaves out a layer that stands there twice.
     children = [(name, child) for name, child in module._modules.items() if not isinstance(child, nn.Flatten)]
@@ -169,18 +169,22 @@ def _matrix_layers(module: nn.Module) -> list[_Layer] | None:
     return layers
 
 
-def _plain(module: nn.Sequential) -> bool:
+def _is_plain(module: nn.Sequential) -> bool:
     """Whether each layer is exactly what its type says: no subclass, hook, sharing or freezing that products ignore."""
-    known = all(type(child) in {nn.Flatten, nn.Linear, NtkLinear, nn.ReLU} for child in module)
+    plain_types = all(type(child) in {nn.Flatten, nn.Linear, NtkLinear, nn.ReLU} for child in module)
     flat = all(child.start_dim == 1 for child in module if isinstance(child, nn.Flatten))
     hooked = any(child._forward_hooks or child._forward_pre_hooks for child in [module, *module])
-    each = [p for child in module for p in child.parameters()]
+    parameters = [p for child in module for p in child.parameters()]
     return (
-        known and flat and not hooked and len({id(p) for p in each}) == len(each) and all(p.requires_grad for p in each)
+        plain_types
+        and flat
+        and not hooked
+        and len({id(p) for p in parameters}) == len(parameters)
+        and all(p.requires_grad for p in parameters)
     )
 
 
-def _cast(x: Tensor) -> Tensor:
+def _autocast(x: Tensor) -> Tensor:
     """``x`` as autocast would give it to a matrix product; inside its own node autograd does not see autocast."""
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
@@ -192,8 +196,8 @@ def _linear(name: str, linear: nn.Linear, relu: bool) -> _Layer:
     def layer(parameters: Parameters, buffers: Buffers, h_PBF: Tensor) -> Tensor:
         if ntk:
             h_PBF = h_PBF * (buffers[f"{name}.sigma_w"] / root).view(-1, 1, 1)
-        b_PG = _cast(parameters[f"{name}.bias"]) if bias else None
-        out: Tensor = _BatchedLinear.apply(_cast(h_PBF), _cast(parameters[f"{name}.weight"]), b_PG, relu)
+        b_PG = _autocast(parameters[f"{name}.bias"]) if bias else None
+        out: Tensor = _BatchedLinear.apply(_autocast(h_PBF), _autocast(parameters[f"{name}.weight"]), b_PG, relu)
         return out
 
     return layer

@@ -57,8 +57,8 @@ class Rates:
 
     def observe(self, step: int, loss_P: Tensor, error_P: Tensor) -> None:
         """Let each point's AutoL2 see its training loss and error at the parameters after ``step`` steps."""
-        seen = zip(self._auto, loss_P.tolist(), error_P.tolist(), strict=True)
-        self._auto = [observe(state, step, loss, error) for state, loss, error in seen]
+        signals = zip(self._auto, loss_P.tolist(), error_P.tolist(), strict=True)
+        self._auto = [observe(state, step, loss, error) for state, loss, error in signals]
         lam = np.array([state.lam for state in self._auto])
         if (lam != self._lam).any():
             self._lam, self._on_device = lam, None
@@ -76,9 +76,9 @@ class Rates:
             self._on_device = eta_P, lam_P
         return self._on_device
 
-    def columns(self, at: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    def columns(self, positions: Sequence[int]) -> dict[str, NDArray[np.float64]]:
         """Rates of the latest step and decay time of the points at ``at``."""
-        i = list(at)
+        i = list(positions)
         return {
             "eta_t": self._eta_t[i],
             "lam_t": self._lam[i] * self._weight_decay,

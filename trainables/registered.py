@@ -1,4 +1,7 @@
-"""Functions given in this process, a lambda say, under names that a grid can hold: ``trainables.registered:task_3``."""
+"""Functions registered in this process under names that a grid can hold, such as ``trainables.registered:task_3``.
+
+They may be functions that cannot be imported, such as a lambda.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +21,10 @@ def __getattr__(name: str) -> Callable[[], Task]:
 
 @contextmanager
 def registered(function: Callable[[], Task]) -> Iterator[str]:
-    """A name for ``function`` while the block runs, never used again; afterwards nothing keeps its model and data."""
+    """Register ``function`` while the block runs, and yield its name.
+
+    The name is never used again. Afterwards nothing keeps the function's model and data.
+    """
     name = f"task_{next(_NUMBERS)}"
     _REGISTERED[name] = function
     try:

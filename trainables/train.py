@@ -27,33 +27,43 @@ class Training(Protocol):
             heartbeat_seconds: seconds after which a measurement of no point is yielded, as a sign of life.
 
         Yields:
-            The measurements of each step that has some, with the ends of the points that ended there.
+            The measurement of each step at which points are due, with the ends of the points that ended there.
         """
         ...
 
     def state_dict(self) -> dict[str, Any] | None:
-        """All that the next step depends on; None if it must start anew to go on."""
+        """Return all that the next step depends on; None if the training must start anew to go on."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where ``state_dict`` of an equal training was taken."""
+        """Continue from the ``state_dict`` of an equal training."""
         ...
 
     def weights(self, member: int) -> dict[str, Tensor] | None:
-        """Parameters and buffers, on the CPU, of a point that ended with the latest measurement; None if unknown."""
+        """Return the weights of a point that ended with the latest measurement; None if they are not known.
+
+        Args:
+            member: index of the point in the pack.
+
+        Returns:
+            Parameters and buffers by name, (...) each, on the CPU.
+        """
         ...
 
 
 def start_training(
     points: Sequence[Point], recipe: Recipe, device: str = "cpu", group: Group = SINGLE_PROCESS
 ) -> Training:
-    """``points`` at their start, each with its own η, λ, seed, initialization scale and budget.
+    """Return ``points`` at their start, each with its own η, λ, seed, initialization scale and budget.
 
     Args:
-        points: of one pack: they differ in packable axes only.
+        points: the points of one pack; they differ in packable axes only.
         recipe: the grid's, with the points' variant applied.
         device: a torch device.
-        group: the processes that train them, as their leader sees it; the others ``assist``.
+        group: the processes that train the pack, as their leader sees them; the others ``follow``.
+
+    Raises:
+        InputError: a model, data set, loss or loop that cannot be used.
     """
     if isinstance(recipe.trainable, OwnLoop):
         return Unresumable(partial(run_own_loop, points[0], recipe.trainable, device))
@@ -63,27 +73,37 @@ def start_training(
 
 
 def train_pack(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Iterator[Measurement]:
-    """The measurements of ``start_training`` alone."""
+    """Train a pack from its start, and yield its measurements.
+
+    Args:
+        points: the points of one pack; they differ in packable axes only.
+        recipe: the grid's, with the points' variant applied.
+        device: a torch device.
+    """
     return start_training(points, recipe, device).measurements()
 
 
 class Unresumable:
-    """A training that can only start anew: a loop of one's own, whose state is its own, and theory, which is cheap."""
+    """A training that can only start anew: a user's loop, whose state is unknown, or theory, which is cheap."""
 
     def __init__(self, run: Callable[[], Iterator[Measurement]]) -> None:
-        """``run`` yields the measurements."""
+        """Train by ``run``, which yields the measurements."""
         self._run = run
 
     def measurements(self, heartbeat_seconds: float = math.inf) -> Iterator[Measurement]:
-        """See ``Training``; only measurements are signs of life."""
+        """Yield the measurements of the run; nothing else is a sign of life."""
         return self._run()
 
     def state_dict(self) -> None:
-        """Nothing is kept."""
+        """Return None, because no state is kept."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Never called, for there is no state."""
+        """Refuse: there is no state.
+
+        Raises:
+            NotImplementedError: always.
+        """
         raise NotImplementedError
 
     def weights(self, member: int) -> None:
-        """A loop of one's own has its own."""
+        """Return None, because the weights are not known here."""

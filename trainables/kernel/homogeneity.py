@@ -12,14 +12,18 @@ from trainables.models.init import NORMS, initial_buffers, initial_parameters
 
 TRIAL_SAMPLES = 4
 SCALE_FACTORS = (0.5, 2.0, 3.0)
-RELATIVE_TOLERANCE = 1e-6  # relative; float64 and norms with an ε of 1e-16 leave less than 1e-9
+RELATIVE_TOLERANCE = 1e-6  # float64 and norms with an ε of 1e-16 leave errors below 1e-9
 
 
 def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> float:
-    """k, measured at random parameters and inputs; a network of L layers without biases has k = L.
+    """Return k, measured at random parameters and inputs; a network of L layers without biases has k = L.
 
-    Biases are drawn with σ_b = 0.1: beside a bias a layer is not homogeneous, although at its initialization, with all
-    biases 0, it looks so.
+    Biases are drawn with σ_b = 0.1. Beside a bias a layer is not homogeneous, although it looks so at its
+    initialization, where all biases are 0.
+
+    Args:
+        module: the network; its own values are not used.
+        sample_shape: shape of one input sample.
 
     Raises:
         InputError: the network is not homogeneous, or of a degree below 1, for which the theory is not made.
@@ -27,7 +31,7 @@ def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> flo
     module = copy.deepcopy(module)
     for part in module.modules():
         if isinstance(part, NORMS):
-            part.eps = 1e-16  # ε would be felt at small scales
+            part.eps = 1e-16  # ε would matter at small scales
     parameters = {k: p.double() for k, p in initial_parameters(module, seed=0, sigma_w=1.4, sigma_b=0.1).items()}
     buffers = {k: b.double() if b.is_floating_point() else b for k, b in initial_buffers(module).items()}
     x = torch.rand(TRIAL_SAMPLES, *sample_shape, generator=torch.Generator().manual_seed(0)).double()

@@ -25,13 +25,21 @@ _MEASURED = ("train_acc", "train_loss", "test_acc", "test_loss")
 def run_kernel(
     points: Sequence[Point], recipe: Recipe, trainable: KernelTrainable, device: str
 ) -> Iterator[Measurement]:
-    """Follow ``points`` in time t = step · η; those of one seed and σ_w share kernel and eigenvectors.
+    """Follow ``points`` in time t = step · η, and yield their measurements.
+
+    Points of one seed and σ_w share kernel and eigenvectors.
+
+    Args:
+        points: the points of one pack.
+        recipe: the grid's, with the points' variant applied.
+        trainable: its ``trainable``.
+        device: a torch device.
 
     Raises:
-        InputError: a network, data set or loss that cannot give what is asked.
+        InputError: a network, data set or loss cannot give what the grid asks for.
     """
     pack = _KernelPack(points, recipe, trainable, torch.device(device))
-    upcoming = dict.fromkeys(range(len(points)), 0)  # which of its measurements is a member's next
+    upcoming = dict.fromkeys(range(len(points)), 0)  # index of each member's next measurement
     while upcoming:
         step = min(int(pack.due[m][i]) for m, i in upcoming.items())
         members = tuple(m for m, i in upcoming.items() if pack.due[m][i] == step)
@@ -42,10 +50,10 @@ def run_kernel(
 
 
 class _KernelPack:
-    """Flows of the points of a pack.
+    """The flows of the points of a pack.
 
     Attributes:
-        due: the steps at which each point is measured.
+        due: the steps at which each point is measured, (n,) each.
     """
 
     def __init__(
@@ -60,7 +68,7 @@ class _KernelPack:
         self.due = [measured_steps(recipe.measure, cost.last_step(p.budget), 1) for p in points]
 
     def measure(self, step: int, members: tuple[int, ...]) -> Measurement:
-        """The ``members`` after ``step`` steps."""
+        """Measure the ``members`` after ``step`` steps."""
         rows = torch.stack([self._row(self._flows[m].at(step * self._points[m].eta)) for m in members])
         values = dict(zip(_MEASURED, rows.T.cpu().numpy(), strict=True))
         eta, lam = np.array([self._points[m].eta for m in members]), np.array([self._lam[m] for m in members])
@@ -71,7 +79,7 @@ class _KernelPack:
         return Measurement(step=step, members=members, values=values, ends=tuple(end for end in ends if end))
 
     def _row(self, outputs: tuple[Tensor, Tensor]) -> Tensor:
-        """Accuracy and loss on training and test samples, (4,)."""
+        """Return accuracy and loss on training samples, then on test samples, (4,)."""
         counts = self._count, len(self._labels[1])
         metrics = []
         for f, labels, count in zip(outputs, self._labels, counts, strict=True):

@@ -1,4 +1,4 @@
-"""From a grid's ``trainable: {kernel: …}`` to the kernel and outputs that its points start from."""
+"""Kernel and outputs that the points of a grid's ``trainable: {kernel: …}`` start from."""
 
 from functools import lru_cache
 
@@ -18,12 +18,12 @@ from trainables.step.losses import make_loss
 
 
 def loss_of(trainable: KernelTrainable) -> KernelLoss:
-    """What is minimized."""
+    """Return the loss that is minimized."""
     return make_loss(trainable.loss, load_data(trainable.data).classes)
 
 
 def network_of(trainable: KernelTrainable) -> nn.Module:
-    """The network of an empirical kernel, without memory."""
+    """Return the network of an empirical kernel, on the meta device."""
     assert isinstance(trainable.kernel, EmpiricalKernel)
     data = load_data(trainable.data)
     return build_model(trainable.kernel.model, data.train.shape, make_loss(trainable.loss, data.classes).outputs)
@@ -31,7 +31,7 @@ def network_of(trainable: KernelTrainable) -> nn.Module:
 
 @lru_cache(maxsize=64)
 def homogeneity_of(trainable: KernelTrainable) -> float:
-    """The degree k that the grid gives, or that of the kernel's network.
+    """Return the degree k that the grid gives, or that of the kernel's network.
 
     Raises:
         InputError: the network has none.
@@ -44,10 +44,16 @@ def homogeneity_of(trainable: KernelTrainable) -> float:
 
 
 def initial_state(trainable: KernelTrainable, seed: int, sigma_w: float, device: torch.device) -> InitialState:
-    """Kernel and outputs at t = 0 on all samples, float64 on ``device``.
+    """Return kernel and outputs at t = 0 on all samples, float64 on ``device``.
+
+    Args:
+        trainable: the grid's ``trainable``.
+        seed: the point's seed, from which an empirical kernel's network is drawn.
+        sigma_w: the point's initialization scale σ_w.
+        device: device of the kernel.
 
     Raises:
-        InputError: samples that are not kept in memory.
+        InputError: samples are not kept in memory.
     """
     data = load_data(trainable.data)
     if not isinstance(data.train, InMemory) or not isinstance(data.test, InMemory):

@@ -8,7 +8,9 @@ from trainables.models.norm import batch_norm
 
 
 def cnn(spec: Cnn, image: tuple[int, int, int], outputs: int) -> nn.Sequential:
-    """Two blocks of a SAME and a VALID 3×3 convolution and a max-pool of stride 1 (stax's default), then two dense.
+    """Return two blocks of a SAME and a VALID 3×3 convolution and a max-pool, then two dense layers.
+
+    The max-pools have a stride of 1, stax's default.
 
     Args:
         spec: the grid's ``trainable.model``.
@@ -20,8 +22,8 @@ def cnn(spec: Cnn, image: tuple[int, int, int], outputs: int) -> nn.Sequential:
     """
     channels, height, width = image
     _check_image_size(spec.pool, height, width)
-    # SM A has Act after the first three convolutions only: none between the fourth and the max-pool, and none between
-    # Dense(500) and Dense(10). Followed to the letter.
+    # As in SM A, an activation follows the first three convolutions only. There is none between the fourth and the
+    # max-pool, and none between Dense(500) and Dense(10).
     block_1 = [
         *_convolution(spec, channels, padding=1), *_activation(spec),
         *_convolution(spec, spec.channels, padding=0), *_activation(spec),
@@ -47,11 +49,12 @@ def _activation(spec: Cnn) -> list[nn.Module]:
 
 
 def _remaining_side(pool: int, side: int) -> int:
-    """Pixels of ``side`` after both blocks: each VALID convolution takes 2, each pool of stride 1 pool - 1."""
+    """Return the pixels of ``side`` after both blocks: a VALID convolution takes 2, a pool of stride 1 pool - 1."""
     return side - 2 * 2 - 2 * (pool - 1)
 
 
 def _check_image_size(pool: int, height: int, width: int) -> None:
+    """Refuse images that are smaller than both blocks need."""
     side = min(height, width)
     if _remaining_side(pool, side) < 1:
         largest = (side - 3) // 2

@@ -16,8 +16,11 @@ from trainables.pack.training import PackTraining
 def follow(group: TorchGroup) -> None:
     """Take the steps and measurements that the leader takes, until it leaves.
 
-    An error of the point's code is the leader's to judge, which hears of it; any other ends this process, and with it
-    the group.
+    The leader hears of an error of the point's code and judges it. Any other error ends this process, and with it the
+    group.
+
+    Raises:
+        GroupLostError: a process of the group is gone.
     """
     training: PackTraining
 

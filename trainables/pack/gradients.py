@@ -67,11 +67,13 @@ class Gradients:
         self._full_batch, self._batch, self._micro_batches = full_batch, cost.batch, cost.micro_batches
         self._averaged = network.running_statistics if cost.micro_batches > 1 else []
         size = cost.batch // cost.micro_batches
-        self._weight = loss.factor(cost.batch) / loss.factor(size)  # of a micro-batch's loss in a step's
+        self._weight = loss.factor(cost.batch) / loss.factor(
+            size
+        )  # weight of a micro-batch's loss in the loss of a step
 
     @property
     def full_batch(self) -> bool:
-        """Whether a step's forward pass is also a measurement of the training set."""
+        """True if a step's forward pass is also a measurement of the training set."""
         return self._full_batch is not None
 
     def full_batch_outputs(self) -> Tensor | None:

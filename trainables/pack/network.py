@@ -16,7 +16,9 @@ from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.step.packed import PackedModel, pack_model
 from trainables.task import Task, initial_weights, scale_invariant_weights, task_of
 
-COMPILED_FORMS = 128  # torch's limit is 8; a network takes some four: in training and not, for one point and several
+COMPILED_FORMS = (
+    128  # torch's limit is 8; a network needs about four: training and evaluation, for one point and for several
+)
 
 
 class Weights(NamedTuple):
@@ -152,7 +154,7 @@ def host_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 @lru_cache(maxsize=8)
 def _compiled(trainable: Trainable | OwnTrainable) -> PackedModel:
     """Return the compiled model, cached so that a worker compiles once and not for every pack."""
-    # All networks count together, and beyond the limit torch would say so once and compile no more.
+    # The limit counts all networks together; beyond it torch warns once and compiles no more.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_FORMS)
     return pack_model(task_of(trainable).model(), compiled=True)
 

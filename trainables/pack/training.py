@@ -118,7 +118,7 @@ class PackTraining:
                 measurement = self._measure(outputs)
                 self._release(measurement.ends)
                 yield measurement
-                self._ended = {}  # views of the tensors of the whole pack, which they keep in memory
+                self._ended = {}  # these views keep the tensors of the whole pack in memory
                 yielded = time.monotonic()
                 if measurement.ends:
                     self._lead()

@@ -1,6 +1,7 @@
-"""What a pack sees: the batches of its steps, and whole sets for measurements.
+"""Samples that a pack sees: the batches of its steps, and whole sets for measurements.
 
-Axis letters: P pack, S distinct seeds of the pack, B batch.
+Axis letters: P pack, S distinct seeds of the pack, B micro-batch, M samples that a micro-batch is made of, k classes;
+``...`` the shape of a sample.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,9 +22,14 @@ MAX_NORMALIZED_BYTES = 2**26  # a set of up to 64 MiB as float32 is normalized o
 
 
 class Inputs:
-    """One set of samples as the model takes them: normalized, on the device."""
+    """One set of samples as the model takes them: normalized, on the device.
+
+    Attributes:
+        labels: class of every sample, int64 (N,).
+    """
 
     def __init__(self, samples: Samples, data: Dataset) -> None:
+        """Take the samples of a set of ``data``; normalize a small one at once."""
         self.labels, self._samples, self._normalize = samples.labels, samples, data.normalize
         size = len(samples) * int(np.prod(samples.shape)) * 4
         self._normalized = (
@@ -31,20 +37,29 @@ class Inputs:
         )
 
     def first(self, count: int) -> tuple[Tensor, Tensor]:
-        """The first ``count`` samples and their labels."""
+        """Return the first ``count`` samples (count, ...) and their labels (count,)."""
         return self._between(0, count), self.labels[:count]
 
     def at(self, index: Tensor) -> Tensor:
-        """Normalized samples at ``index``, which has any shape."""
+        """Return normalized samples at ``index``, of any shape (...), followed by the shape of a sample."""
         if self._normalized is not None:
             return self._normalized[index]
         return self._normalize(self._samples.at(index.flatten())).view(*index.shape, *self._samples.shape)
 
     def chunks(self, count: int, size: int, rank: int = 0, processes: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
-        """The first ``count`` samples with their labels, in near equal chunks of at most ``size``.
+        """Yield the first ``count`` samples with their labels, in nearly equal chunks.
 
-        Equal, since batch norm without running statistics makes a chunk's outputs depend on all of it. Where several
-        processes share them, each takes every ``of``-th chunk, from ``first`` on.
+        They are nearly equal, because batch norm without running statistics makes a chunk's outputs depend on all of
+        it. Where several processes share the chunks, each takes every ``processes``-th one, from ``rank`` on.
+
+        Args:
+            count: samples in all.
+            size: samples of a chunk at most, B.
+            rank: index of this process.
+            processes: processes that share the chunks.
+
+        Yields:
+            (samples (B, ...), labels (B,)).
         """
         number = -(-count // size)
         ends = [count * i // number for i in range(number + 1)]
@@ -77,9 +92,9 @@ class MicroBatch(NamedTuple):
 
 
 class Batches:
-    """Training batches: a permutation of the set an epoch, from (seed, epoch) alone; augmented from (seed, step).
+    """Training batches: an epoch is a permutation from (seed, epoch); augmentation is drawn from (seed, step).
 
-    A batch comes in micro-batches of neighbouring samples, of which this process takes some.
+    A batch comes in micro-batches of neighboring samples, of which this process takes some.
     """
 
     def __init__(
@@ -91,15 +106,24 @@ class Batches:
         spec: Augment,
         micro_batches: Sequence[slice],
     ) -> None:
-        """``own`` are the places of this process's micro-batches, in batches of ``batch`` samples."""
+        """Prepare the batches of one process.
+
+        Args:
+            seeds: seed of each point of the pack.
+            data: the data set.
+            inputs: its training samples.
+            batch: samples of a batch.
+            spec: the grid's ``trainable.augment``.
+            micro_batches: positions in the batch of this process's micro-batches.
+        """
         self._seeds, self._data, self._inputs, self._batch, self._spec = seeds, data, inputs, batch, spec
         self._micro_batches = micro_batches
         self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
     def of_step(self, step: int, members: Sequence[int]) -> Iterator[MicroBatch]:
-        """This process's micro-batches of ``step``, each as (inputs, targets, shared).
+        """Yield this process's micro-batches of ``step`` for the points ``members``.
 
-        (B, …) if the members share a seed, else (P, B, …). What is read from the disk is decoded one micro-batch ahead.
+        Images that are read from the disk are decoded one micro-batch ahead.
         """
         seeds = [self._seeds[m] for m in members]
         following = [*((step, places) for places in self._micro_batches[1:]), (step + 1, self._micro_batches[0])]
@@ -113,7 +137,7 @@ class Batches:
         draws = Draws(self._spec, distinct, step, self._batch, places)
         host_SM = self._indices(step, distinct, draws)
         device_SM = on_device(host_SM, self._inputs.labels.device)
-        # files are found on the host, samples in memory where they lie
+        # files are looked up on the host, samples in memory on their device
         index_SM = device_SM if isinstance(self._data.train, InMemory) else torch.from_numpy(host_SM)
         targets_SB = self._inputs.labels[device_SM]
         if self._spec.active:

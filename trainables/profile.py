@@ -95,14 +95,8 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         measured=test + (0 if free else measured_train_samples(recipe, train)),
         ends_at=EXPECTED_DECAY_TIME / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=max(1, min(MAX_CPU_POINTS, MAX_CPU_ACTIVATION_BYTES // (micro_batch * forward.widest * 4)))
-        if alone
-        else 1,
-        point_bytes=_point_bytes(
-            micro_batch * forward.activations, min(EVALUATION_BATCH, max(train, test)) * forward.widest, parameters
-        )
-        if alone
-        else 0,
+        pack_limit=_pack_limit(forward, micro_batch) if alone else 1,
+        point_bytes=_point_bytes(forward, micro_batch, max(train, test), parameters) if alone else 0,
         micro_batches=micro_batches,
         processes=processes,
     )
@@ -221,15 +215,23 @@ def _micro_batches(size: int | None, batch: int, processes: int) -> int:
     return count
 
 
-def _point_bytes(kept: int, measured: int, parameters: int) -> int:
+def _pack_limit(forward: _ForwardCost, micro_batch: int) -> int:
+    """Return the number of points that can share a pack on a CPU."""
+    return max(1, min(MAX_CPU_POINTS, MAX_CPU_ACTIVATION_BYTES // (micro_batch * forward.widest * 4)))
+
+
+def _point_bytes(forward: _ForwardCost, micro_batch: int, measured: int, parameters: int) -> int:
     """Return the memory that a point takes on a GPU, in bytes.
 
     Args:
-        kept: numbers that a step keeps for its backward pass.
-        measured: numbers of the widest activation in a measurement.
+        forward: cost of a forward pass.
+        micro_batch: samples whose activations a step keeps for its backward pass.
+        measured: samples of the larger of training and test set.
         parameters: numbers of the model's parameters, which are held as weights, gradients and two moments.
     """
-    return 4 * max(kept, ACTIVATION_COPIES * measured) + 16 * parameters
+    step = micro_batch * forward.activations
+    measurement = ACTIVATION_COPIES * min(EVALUATION_BATCH, measured) * forward.widest
+    return 4 * max(step, measurement) + 16 * parameters
 
 
 def _check_outputs(task: Task, outputs: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,28 +29,10 @@ def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> flo
     Raises:
         InputError: the network is not homogeneous, or of a degree below 1, for which the theory is not made.
     """
-    module = copy.deepcopy(module)
-    for part in module.modules():
-        if isinstance(part, NORMS):
-            part.eps = 1e-16  # ε would matter at small scales
-    parameters = {k: p.double() for k, p in initial_parameters(module, seed=0, sigma_w=1.4, sigma_b=0.1).items()}
-    buffers = {k: b.double() if b.is_floating_point() else b for k, b in initial_buffers(module).items()}
-    x = torch.rand(TRIAL_SAMPLES, *sample_shape, generator=torch.Generator().manual_seed(0)).double()
-    sizes = []
-
-    def outputs(factor: float) -> Tensor:
-        scaled = {k: factor * p for k, p in parameters.items()}
-        with torch.no_grad():
-            f: Tensor = functional_call(module.train(), {**scaled, **{k: b.clone() for k, b in buffers.items()}}, (x,))
-        return f
-
-    f = outputs(1.0)
-    for factor in SCALE_FACTORS:
-        scaled = outputs(factor)
-        degree = math.log(float(scaled.norm() / f.norm())) / math.log(factor)
-        sizes.append((degree, float((scaled - factor**degree * f).norm() / scaled.norm())))
-    degrees = [degree for degree, _ in sizes]
-    if max(degrees) - min(degrees) > RELATIVE_TOLERANCE or max(error for _, error in sizes) > RELATIVE_TOLERANCE:
+    powers = _fitted_powers(module, sample_shape)
+    degrees = [power.degree for power in powers]
+    spread, error = max(degrees) - min(degrees), max(power.error for power in powers)
+    if spread > RELATIVE_TOLERANCE or error > RELATIVE_TOLERANCE:
         raise InputError(
             "trainable.homogeneity: the network is not homogeneous: with all parameters times "
             + ", ".join(f"{factor:g}" for factor in SCALE_FACTORS)
@@ -63,3 +46,39 @@ def measure_homogeneity(module: nn.Module, sample_shape: tuple[int, ...]) -> flo
             "width is made for degrees of at least 1."
         )
     return round(degrees[0], 6)
+
+
+class _Power(NamedTuple):
+    """The power of a scale factor α by which the outputs grow.
+
+    Attributes:
+        degree: exponent k in |f(αθ)| = αᵏ |f(θ)|.
+        error: |f(αθ) - αᵏ f(θ)| over |f(αθ)|.
+    """
+
+    degree: float
+    error: float
+
+
+def _fitted_powers(module: nn.Module, sample_shape: tuple[int, ...]) -> list[_Power]:
+    """Return the power of each of ``SCALE_FACTORS``."""
+    module = copy.deepcopy(module)
+    for part in module.modules():
+        if isinstance(part, NORMS):
+            part.eps = 1e-16  # ε would matter at small scales
+    parameters = {k: p.double() for k, p in initial_parameters(module, seed=0, sigma_w=1.4, sigma_b=0.1).items()}
+    buffers = {k: b.double() if b.is_floating_point() else b for k, b in initial_buffers(module).items()}
+    x = torch.rand(TRIAL_SAMPLES, *sample_shape, generator=torch.Generator().manual_seed(0)).double()
+
+    def outputs(factor: float) -> Tensor:
+        scaled = {k: factor * p for k, p in parameters.items()}
+        with torch.no_grad():
+            f: Tensor = functional_call(module.train(), {**scaled, **{k: b.clone() for k, b in buffers.items()}}, (x,))
+        return f
+
+    f, powers = outputs(1.0), []
+    for factor in SCALE_FACTORS:
+        scaled = outputs(factor)
+        degree = math.log(float(scaled.norm() / f.norm())) / math.log(factor)
+        powers.append(_Power(degree, float((scaled - factor**degree * f).norm() / scaled.norm())))
+    return powers

@@ -29,9 +29,10 @@ from sweeper.backends.capacity import available_cpus
 from trainables.data import Dataset
 from trainables.memory import keep_freed_memory
 from trainables.models import build_model, initial_parameters
+from trainables.pack.network import set_float32_precision
+from trainables.pack.training import PackTraining
 from trainables.profile import profile
 from trainables.task import Task, task_of
-from trainables.train import PackTraining, _set_precision
 
 Step = Callable[[], object]
 
@@ -72,9 +73,9 @@ def steps_of(training: PackTraining, *, search: bool = False) -> Step:
     """One step; ``search``: cuDNN times its algorithms for each shape, which sweeper leaves off."""
 
     def step() -> None:
-        _set_precision(training._numerics.precision)  # of the process: the other side has set its own
+        training.prepare()  # of the process: the other side has set its own
         torch.backends.cudnn.benchmark = search
-        training.step(training._whole_outputs() if training._whole else None)
+        training.step(training.full_batch_outputs())
 
     return step
 
@@ -106,7 +107,7 @@ def solo_steps(recipe: Recipe, count: int, device: str = "cpu") -> Step:
     steps = [solo_step(recipe, device) for _ in range(count)]
 
     def each() -> None:
-        _set_precision(recipe.trainable.numerics.precision)
+        set_float32_precision(recipe.trainable.numerics.precision)
         for step in steps:
             step()
 
@@ -293,7 +294,7 @@ def plain_step(sizes: Sizes, device: str) -> Callable[[str], None]:
     mixup, batches = v2.MixUp(num_classes=10, alpha=1.0), loaded(sizes, device)
 
     def step(precision: str) -> None:
-        _set_precision(precision)
+        set_float32_precision(precision)
         torch.backends.cudnn.benchmark = True
         x, y = (t.to(device, non_blocking=True) for t in next(batches))
         x, y = mixup((x.float() - mean) / std, y)

@@ -1,0 +1,6 @@
+"""Everything that trains: packs of points as one program, a user's loop, and the theory of infinitely wide networks.
+
+A training takes points and a recipe and yields measurements; from the same points it yields the same numbers in any
+pack. This package knows networks, data and one optimizer step. It must not know sweep directories, Ray or the command
+line.
+"""

@@ -2,7 +2,7 @@
 
 ``AutoL2State`` and ``observe`` are the algorithm, in pure numbers. ``AutoL2`` applies it to a torch optimizer in
 anyone's training loop, as a learning-rate scheduler is applied. The paper finds it faster and better than constant λ at
-a constant learning rate (Figure S9), but behind the best of them at the end of a learning-rate schedule (Figure S10).
+a constant learning rate (Figure S9). At the end of a learning-rate schedule it is behind the best of them (Figure S10).
 """
 
 import math
@@ -14,8 +14,8 @@ from decimal import Decimal
 import torch
 from torch import Tensor
 
-REFRACTORY = Decimal("0.1")  # after a fall λ stays for 0.1/λ steps (SM E: 1/λ is the time scale of the system)
-_COUPLED_UNLESS_SAID = (
+REFRACTORY_TIME = Decimal("0.1")  # after a fall λ stays for 0.1/λ steps (SM E: 1/λ is the time scale of the system)
+_COUPLED_BY_DEFAULT = (
     torch.optim.Adadelta,
     torch.optim.Adagrad,
     torch.optim.Adam,
@@ -31,10 +31,10 @@ class AutoL2State:
     """State of Algorithm 1 between two measurements; ``AutoL2State(lam=0.1)`` is the paper's start.
 
     Attributes:
-        lam: present λ.
+        lam: present λ, > 0.
         min_step: λ falls only after this step.
-        best_loss: smallest loss seen, but for the last measurement (MINLOSS); without the L2 term.
-        best_error: smallest error seen, but for the last measurement (MINERROR).
+        best_loss: smallest loss before the last measurement (MINLOSS), without the L2 term.
+        best_error: smallest error before the last measurement (MINERROR).
         last_loss: loss of the last measurement; infinite before the first, so that it is never the best.
         last_error: error of the last measurement.
 
@@ -55,21 +55,21 @@ class AutoL2State:
 
 
 def observe(state: AutoL2State, step: int, loss: float, error: float) -> AutoL2State:
-    """One measurement of Algorithm 1.
+    """Apply one measurement of Algorithm 1, and return the new state.
 
-    λ falls if ``step`` > ``min_step`` and either the loss or the error is above its best for the second time in a row;
-    then ``min_step`` becomes ``step`` + 0.1/λ. If not, the previous measurement joins the bests, which a fall neither
-    resets nor changes.
+    λ falls if ``step`` > ``min_step`` and either the loss or the error is above its best for the second time in a row.
+    Then ``min_step`` becomes ``step`` + 0.1/λ. If λ does not fall, the previous measurement joins the bests, which a
+    fall neither resets nor changes.
 
-    Above means >, as in Algorithm 1: a training error that stays at its best, 0, is no deterioration; with ≥ it would
-    take λ down at the end of each refractory period. (Algorithm 1 prints "ERROR > ERROR"; the right one is MINERROR.)
-    A NaN is no evidence: it is neither above nor below anything, so that λ stays and the bests are unharmed.
+    Above means >, as in Algorithm 1: a training error that stays at its best, 0, is no deterioration. With ≥ it would
+    lower λ at the end of each refractory period. (Algorithm 1 prints "ERROR > ERROR"; the right one is MINERROR.) A NaN
+    is no evidence: it is neither above nor below anything, so that λ stays and the bests are unharmed.
 
     Args:
-        state: before the measurement.
+        state: state before the measurement.
         step: optimizer steps taken.
-        loss: of a training batch or the training set, without the L2 term.
-        error: share of samples misclassified there.
+        loss: loss of a training batch or the training set, without the L2 term.
+        error: share of samples misclassified there, 0 to 1.
 
     >>> state = AutoL2State(lam=0.1)
     >>> for step, loss in [(5, 1.0), (10, 1.5), (15, 1.25)]:
@@ -81,10 +81,10 @@ def observe(state: AutoL2State, step: int, loss: float, error: float) -> AutoL2S
     loss_rose = loss > state.best_loss and state.last_loss > state.best_loss
     error_rose = error > state.best_error and state.last_error > state.best_error
     if step > state.min_step and (loss_rose or error_rose):
-        # In decimals: 1e-05 as people write it, and 0.1/λ steps a whole number where it should be.
+        # Decimals keep 1e-05 as people write it, and 0.1/λ steps a whole number where it should be.
         lam = Decimal(repr(float(state.lam))) / 10
-        return replace(state, lam=float(lam), min_step=step + float(REFRACTORY / lam), **last)
-    # min(best, last) in this order keeps the best where the last is NaN.
+        return replace(state, lam=float(lam), min_step=step + float(REFRACTORY_TIME / lam), **last)
+    # This order of arguments keeps the best where the last is NaN.
     best_loss, best_error = min(state.best_loss, state.last_loss), min(state.best_error, state.last_error)
     return replace(state, best_loss=best_loss, best_error=best_error, **last)
 
@@ -104,8 +104,8 @@ class AutoL2:
             auto.step(loss, (outputs.argmax(1) != y).float().mean())
 
     It sets the groups whose ``weight_decay`` is not 0 when ``AutoL2`` is made, so that biases in a group with 0 keep
-    it; if all have 0, torch's default for SGD, it sets every group. Where several processes train one model, give all
-    of them the same loss and error, or their λ part.
+    it. If all have 0, torch's default for SGD, it sets every group. Where several processes train one model, give all
+    of them the same loss and error; otherwise their λ diverge.
 
     Args:
         optimizer: its ``weight_decay`` is set to λ, the coefficient of ½λ‖θ‖², at once and at each fall.
@@ -124,7 +124,7 @@ class AutoL2:
         _warn_if_coupled(optimizer)
         self.optimizer, self.every, self.steps = optimizer, every, 0
         self.state = AutoL2State(lam=float(lam))
-        # Positions, not the groups: optimizer.load_state_dict replaces those.
+        # Positions are kept, not the groups: optimizer.load_state_dict replaces those.
         groups = range(len(optimizer.param_groups))
         self._groups = [i for i in groups if optimizer.param_groups[i]["weight_decay"]] or list(groups)
         self._apply()
@@ -138,9 +138,9 @@ class AutoL2:
         """Count an optimizer step; to be called after each.
 
         Args:
-            loss: training loss without the L2 term, a number or a tensor of one; it is read, which waits for the
-                device, every ``every`` steps only.
-            error: share of samples misclassified, likewise.
+            loss: training loss without the L2 term, a number or a scalar tensor. It is read every ``every`` steps only,
+                which waits for the device.
+            error: share of samples misclassified, 0 to 1, a number or a scalar tensor, read likewise.
         """
         self.steps += 1
         if self.steps % self.every == 0:
@@ -148,11 +148,11 @@ class AutoL2:
             self._apply()
 
     def state_dict(self) -> dict[str, float]:
-        """Plain numbers, which ``torch.load`` reads with ``weights_only=True``; ``every`` is not among them."""
+        """Return plain numbers, which ``torch.load`` reads with ``weights_only=True``; ``every`` is not among them."""
         return {"steps": self.steps, **asdict(self.state)}
 
     def load_state_dict(self, state: Mapping[str, float]) -> None:
-        """Go on where ``state_dict`` was taken; sets the optimizer's ``weight_decay`` too."""
+        """Continue from a ``state_dict``, and set the optimizer's ``weight_decay`` too."""
         self.steps = int(state["steps"])
         self.state = AutoL2State(**{name: value for name, value in state.items() if name != "steps"})
         self._apply()
@@ -167,9 +167,9 @@ def _number(value: float | Tensor) -> float:
 
 
 def _warn_if_coupled(optimizer: torch.optim.Optimizer) -> None:
-    # torch.optim.AdamW is an Adam whose groups say decoupled_weight_decay.
+    # torch.optim.AdamW is an Adam whose groups have decoupled_weight_decay.
     decoupled = all(group.get("decoupled_weight_decay", False) for group in optimizer.param_groups)
-    if isinstance(optimizer, _COUPLED_UNLESS_SAID) and not decoupled:
+    if isinstance(optimizer, _COUPLED_BY_DEFAULT) and not decoupled:
         warnings.warn(
             f"{type(optimizer).__name__} divides λθ by the size of each weight's gradients, so its weight_decay is not "
             "L2 regularization; AutoL2 is meant for SGD or AdamW",

@@ -1,4 +1,4 @@
-"""What training yields: measurements, and the ends of points."""
+"""Measurements that training yields, and the ends of points."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,17 @@ from numpy.typing import NDArray
 
 from search_spaces.outcome import Outcome
 
-EVALUATION_BATCH = 1024  # samples of one evaluation pass: bounds its memory; the paper's batch of WRN
+EVALUATION_BATCH = 1024  # samples of one evaluation pass, which bound its memory; the paper's batch of WRN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A point of the pack is done and costs nothing from here on.
+    """The end of a point, which costs nothing from then on.
 
     Attributes:
-        member: which, as a position in the pack.
-        why: cause of a divergence, empty otherwise.
+        member: index of the point in the pack.
+        outcome: how the point ended.
+        why: cause of a divergence or a stop, empty otherwise.
     """
 
     member: int
@@ -31,10 +32,10 @@ class Measurement:
 
     Attributes:
         step: optimizer steps taken.
-        members: which points, as positions in the pack.
-        values: column name to numbers, one a member: train_acc, test_acc, train_loss, test_loss, weight_norm, eta_eff,
-            epoch, decay_time, eta_t, lam_t.
-        ends: of members.
+        members: indices of the measured points in the pack.
+        values: column name to numbers, (n,) each, one for each member: train_acc, test_acc, train_loss, test_loss,
+            weight_norm, eta_eff, epoch, decay_time, eta_t, lam_t.
+        ends: the points that ended, all of them among ``members``.
     """
 
     step: int

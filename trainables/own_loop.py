@@ -1,4 +1,4 @@
-"""A training loop of one's own: it gets points and yields measurements; storage and analysis are sweeper's."""
+"""A user's training loop: it takes points and yields measurements; storage and analysis are sweeper's."""
 
 import math
 from collections.abc import Iterator
@@ -10,19 +10,23 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnLoop
 from trainables.measurement import Ended, Measurement
-from trainables.task import own_function
+from trainables.task import import_function
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One measurement that a loop of one's own yields.
+    """One measurement that a user's loop yields.
 
     Attributes:
         step: optimizer steps taken, more than at the measurement before.
-        epoch: passes through the training set taken.
-        train_acc, test_acc: 0 to 1. train_loss, test_loss: without the L2 term.
+        epoch: passes taken through the training set.
+        train_acc: accuracy on the training set, 0 to 1.
+        test_acc: accuracy on the test set, 0 to 1.
+        train_loss: loss on the training set, without the L2 term.
+        test_loss: loss on the test set, without the L2 term.
         weight_norm: ‖θ‖², squared norm of all parameters.
-        eta_t, lam_t: learning rate and weight decay of the latest step; the point's own if None.
+        eta_t: learning rate of the latest step; the point's own if None.
+        lam_t: weight decay of the latest step; the point's own if None.
         decay_time: Σ ηλ/(1-μ) over the steps taken; step · ηλ/(1-μ) if None.
     """
 
@@ -38,10 +42,10 @@ class Measured:
     decay_time: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would stand as a wrong number in the table.
+        """Refuse values that would be wrong numbers in the table.
 
         Raises:
-            ValueError: a value is not a number, or an accuracy not between 0 and 1.
+            ValueError: a value is not a number, or an accuracy is not between 0 and 1.
         """
         for field in fields(self):
             value = getattr(self, field.name)
@@ -54,13 +58,18 @@ class Measured:
 
 
 def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Measurement]:
-    """Train one point with the grid's loop, called as ``loop(point, device, **arguments)``.
+    """Train one point with the grid's loop, called as ``loop(point, device, **arguments)``, and yield its measurements.
+
+    Args:
+        point: the point to train.
+        trainable: the grid's ``trainable``, which names the loop.
+        device: a torch device.
 
     Raises:
-        InputError: no such function.
-        ValueError: what it yields cannot be used.
+        InputError: there is no such function.
+        ValueError: the loop yields something that cannot be used.
     """
-    loop = own_function(trainable.loop, "trainable.loop", (point, device), trainable.arguments)
+    loop = import_function(trainable.loop, "trainable.loop", (point, device), trainable.arguments)
     measurements = loop(point, device, **trainable.arguments)
     if not isinstance(measurements, Iterator):
         raise ValueError(f"{trainable.loop} returned {type(measurements).__name__}; write yield, not return")
@@ -70,7 +79,7 @@ def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Meas
         if latest is not None:
             yield _measurement(point, latest)
         latest = measured
-        yield Measurement(step=latest.step, members=(), values={})  # a sign of life: the next one may take its time
+        yield Measurement(step=latest.step, members=(), values={})  # a sign of life: the next measurement may take long
         if not math.isfinite(latest.train_loss):
             break
     if latest is None:

@@ -1,10 +1,11 @@
-"""What a recipe costs, found from its shapes alone: nothing is trained."""
+"""Sizes and cost of a recipe, from its shapes alone: nothing is trained."""
 
 import copy
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,38 +16,57 @@ from search_spaces.points import Point
 from search_spaces.recipe import Recipe, Variant, recipe_of
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, TorchvisionImages, Trainable
-from trainables.data.torchvision_sets import DataNotFoundError, published
+from trainables.data.torchvision_sets import DataNotFoundError, published_shapes
 from trainables.kernel.cost import kernel_profile
 from trainables.measurement import EVALUATION_BATCH
 from trainables.models.ntk_linear import NtkLinear
-from trainables.peaked import EXPECTED
+from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
 from trainables.step.losses import OwnLoss
 from trainables.step.packed import pack_model
-from trainables.task import Task, cause_of, own_function, task_of
+from trainables.task import Task, cause_of, import_function, task_of
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
-# nothing there: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
+# nothing: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
 # FC-256 5.5 ms alone and 5.9 ms in packs of 8. Small convolutions gain too: 8 channels on 8×8 images, batches of 32,
 # 1.8 ms a point alone and 0.8 ms in packs of 8; 32 channels on 28×28 images lose, 186 ms and 208 ms.
-CPU_ACTIVATION_BYTES = 2**20
-CPU_MOST_POINTS = 64
-# A measurement holds the widest activation so many times: what a layer reads, what it writes, and its workspace. Seen
-# for the CNN with 16 channels on 32×32 images, whose widest has 67 MB for 1,024 of them: 193 MB alone, 241 in packs.
-MEASURING = 3
-LARGE = 10**8  # parameters from which a trial pass is made without memory, on the meta device
-SAMPLES = 2  # of the trial forward pass: batch norm refuses one
+MAX_CPU_ACTIVATION_BYTES = 2**20
+MAX_CPU_POINTS = 64
+# Copies of the widest activation that a measurement holds: a layer's input, its output and its workspace. Measured for
+# the CNN with 16 channels on 32×32 images, whose widest has 67 MB for 1,024 of them: 193 MB alone, 241 in packs.
+ACTIVATION_COPIES = 3
+LARGE_MODEL_PARAMETERS = 10**8  # a model with more parameters is tried on the meta device, without memory
+TRIAL_SAMPLES = 2  # samples of the trial forward pass: batch norm refuses one
+
+
+class _ForwardCost(NamedTuple):
+    """Cost of a forward pass of one sample.
+
+    Attributes:
+        flops: FLOP of the layers with weight matrices.
+        activations: numbers kept for the backward pass.
+        widest: numbers of the widest layer's output.
+        outputs: outputs of the trial batch, (TRIAL_SAMPLES, C).
+    """
+
+    flops: float
+    activations: int
+    widest: int
+    outputs: Tensor
 
 
 @lru_cache(maxsize=256)
 def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> Profile:
-    """Sizes and cost of ``recipe`` in packs that so many ``processes`` train.
+    """Return sizes and cost of ``recipe``.
 
-    If ``only_plan``, a published data set that is not there is taken as published.
+    Args:
+        recipe: the grid's, with a variant applied.
+        processes: processes that train a pack together.
+        only_plan: whether a published data set that is missing is taken as published.
 
     Raises:
-        InputError: a batch larger than the training set, micro-batches that do not divide it or that processes cannot
-            share, or a model, data set or loss that cannot give what is asked.
+        InputError: a batch is larger than the training set; micro-batches do not divide it, or processes cannot share
+            them; or a model, data set or loss cannot give what is asked.
     """
     if isinstance(recipe.trainable, OwnLoop):
         return _own_loop(recipe.trainable)
@@ -57,13 +77,13 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     batch = _batch(recipe.trainable.batch, train)
     micro_batches = _micro_batches(recipe.trainable.micro_batch, batch, processes)
     micro_batch = batch // micro_batches
-    with _told(recipe.trainable, f"a batch of {SAMPLES} samples of shape {task.data.train.shape}"):
+    with _errors_explained(recipe.trainable, f"a batch of {TRIAL_SAMPLES} samples of shape {task.data.train.shape}"):
         model = task.model()
-        pack_model(model)  # refuses what cannot be trained
-        flops, activations, widest, outputs = _forward_cost(model, task.data.train.shape)
-        _check_outputs(task, outputs)
+        pack_model(model)  # raises an error for a model that cannot be trained
+        forward = _forward_cost(model, task.data.train.shape)
+        _check_outputs(task, forward.outputs)
     parameters = sum(p.numel() for p in model.parameters())
-    free, alone = whole_batch(recipe.trainable, micro_batch == train, model), processes == 1
+    free, alone = measures_train_set(recipe.trainable, micro_batch == train, model), processes == 1
     auto = recipe.l2.auto
     return Profile(
         train=train,
@@ -71,33 +91,38 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         batch=batch,
         parameters=parameters,
         decay=describe_l2(model, recipe.l2, train),
-        forward_flops=flops,
-        measured=test + (0 if free else measured_train(recipe, train)),
-        ends_at=EXPECTED / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
+        forward_flops=forward.flops,
+        measured=test + (0 if free else measured_train_samples(recipe, train)),
+        ends_at=EXPECTED_DECAY_TIME / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=max(1, min(CPU_MOST_POINTS, CPU_ACTIVATION_BYTES // (micro_batch * widest * 4))) if alone else 1,
-        point_bytes=_point_bytes(
-            micro_batch * activations, min(EVALUATION_BATCH, max(train, test)) * widest, parameters
-        )
-        if alone
-        else 0,
+        pack_limit=_pack_limit(forward, micro_batch) if alone else 1,
+        point_bytes=_point_bytes(forward, micro_batch, max(train, test), parameters) if alone else 0,
         micro_batches=micro_batches,
         processes=processes,
     )
 
 
 def _planned_task(trainable: Trainable | OwnTrainable) -> Task:
+    """Return the task of a grid, with the shapes of a published data set where its files are missing."""
     try:
         return task_of(trainable)
     except DataNotFoundError:
         assert isinstance(trainable, Trainable)
         assert isinstance(trainable.data, TorchvisionImages)
-        return task_of(trainable, published(trainable.data))
+        return task_of(trainable, published_shapes(trainable.data))
 
 
 @contextmanager
-def _told(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
-    """Whatever a model or loss of one's own raises, in one paragraph."""
+def _errors_explained(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
+    """Turn any error of a user's model or loss into one paragraph.
+
+    Args:
+        trainable: the grid's ``trainable``.
+        samples: the samples that are tried, in words.
+
+    Raises:
+        InputError: the user's model or loss raised an error.
+    """
     try:
         yield
     except InputError:
@@ -111,23 +136,36 @@ def _told(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
         ) from error
 
 
-def whole_batch(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module) -> bool:
-    """Whether a step's forward pass is also a measurement of the training set: the same samples, the same outputs.
+def measures_train_set(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module) -> bool:
+    """Return whether a step's forward pass is also a measurement of the training set: same samples, same outputs.
 
-    Not with running statistics: a training pass changes them, and a measurement uses them.
+    This does not hold with running statistics: a training pass changes them, and a measurement uses them.
+
+    Args:
+        trainable: the grid's ``trainable``.
+        full: whether a step's forward pass runs through the whole training set.
+        model: the network.
     """
     changing = [m for m in model.modules() if not isinstance(m, NtkLinear) and list(m.buffers(recurse=False))]
     return full and not trainable.augment.active and not changing
 
 
-def measured_train(recipe: Recipe, train: int) -> int:
-    """Training samples of a measurement."""
+def measured_train_samples(recipe: Recipe, train: int) -> int:
+    """Return the number of training samples of a measurement.
+
+    Args:
+        recipe: the grid's.
+        train: training samples there are.
+    """
     return train if recipe.measure.train == "all" else min(train, recipe.measure.train)
 
 
 def _own_loop(trainable: OwnLoop) -> Profile:
-    """Nothing is known of a loop of one's own: an epoch counts as one step, and its points train alone."""
-    own_function(trainable.loop, "trainable.loop", ("point", "device"), trainable.arguments)
+    """Return the profile of a user's loop, of which nothing is known.
+
+    An epoch counts as one step, and its points train alone.
+    """
+    import_function(trainable.loop, "trainable.loop", ("point", "device"), trainable.arguments)
     return Profile(
         train=1,
         test=0,
@@ -142,6 +180,7 @@ def _own_loop(trainable: OwnLoop) -> Profile:
 
 
 def _batch(batch: str | int, train: int) -> int:
+    """Return the samples of a step."""
     if batch == "full":
         return train
     if int(batch) > train:
@@ -150,7 +189,16 @@ def _batch(batch: str | int, train: int) -> int:
 
 
 def _micro_batches(size: int | None, batch: int, processes: int) -> int:
-    """Micro-batches of a step."""
+    """Return the number of micro-batches of a step.
+
+    Args:
+        size: samples of a micro-batch; None for the whole batch.
+        batch: samples of a step.
+        processes: processes that share the micro-batches.
+
+    Raises:
+        InputError: the micro-batches do not divide the batch, or the processes cannot share them evenly.
+    """
     if size is not None and batch % size:
         below = next(k for k in range(min(size, batch), 0, -1) if batch % k == 0)
         raise InputError(
@@ -167,32 +215,55 @@ def _micro_batches(size: int | None, batch: int, processes: int) -> int:
     return count
 
 
-def _point_bytes(kept: int, measured: int, parameters: int) -> int:
-    """Memory of a point on a GPU.
+def _pack_limit(forward: _ForwardCost, micro_batch: int) -> int:
+    """Return the number of points that can share a pack on a CPU."""
+    return max(1, min(MAX_CPU_POINTS, MAX_CPU_ACTIVATION_BYTES // (micro_batch * forward.widest * 4)))
+
+
+def _point_bytes(forward: _ForwardCost, micro_batch: int, measured: int, parameters: int) -> int:
+    """Return the memory that a point takes on a GPU, in bytes.
 
     Args:
-        kept: numbers that a step keeps for its backward pass.
-        measured: numbers of the widest activation in a measurement.
-        parameters: of the model: weights, gradients and two moments.
+        forward: cost of a forward pass.
+        micro_batch: samples whose activations a step keeps for its backward pass.
+        measured: samples of the larger of training and test set.
+        parameters: numbers of the model's parameters, which are held as weights, gradients and two moments.
     """
-    return 4 * max(kept, MEASURING * measured) + 16 * parameters
+    step = micro_batch * forward.activations
+    measurement = ACTIVATION_COPIES * min(EVALUATION_BATCH, measured) * forward.widest
+    return 4 * max(step, measurement) + 16 * parameters
 
 
 def _check_outputs(task: Task, outputs: Tensor) -> None:
-    """Refuse outputs that the loss would spread over the targets instead of comparing one by one."""
+    """Refuse outputs that the loss would broadcast over the targets instead of comparing them one by one.
+
+    Args:
+        task: the task of the outputs.
+        outputs: outputs of the trial batch, (TRIAL_SAMPLES, C).
+
+    Raises:
+        ValueError: the outputs have another shape than the loss needs.
+    """
     loss = task.objective()
     expected = task.data.classes if isinstance(loss, OwnLoss) else loss.outputs
     if outputs.ndim != 2 or (outputs.shape[1] != expected and not isinstance(loss, OwnLoss)):
-        raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({SAMPLES}, {expected})")
+        raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({TRIAL_SAMPLES}, {expected})")
     if not outputs.is_meta:
-        loss.sums(outputs.unsqueeze(0), torch.full((SAMPLES,), task.data.classes - 1))
+        loss.sums(outputs.unsqueeze(0), torch.full((TRIAL_SAMPLES,), task.data.classes - 1))
 
 
-def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[float, int, int, Tensor]:
-    """FLOP, numbers kept for the backward pass, and the widest layer's output, all of one sample; and the outputs.
+def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCost:
+    """Return the cost of a forward pass of one sample, and the outputs of the trial batch.
 
-    FLOP are those of the layers with weight matrices: 2 · fan-in for each output. (torch's own counter, like
-    every pass on the meta device, first imports torch's compiler for a second; only models that may not fit pay it.)
+    FLOP are those of the layers with weight matrices: 2 · fan-in for each output. Torch's own counter, like every pass
+    on the meta device, first imports torch's compiler for a second. Only models that may not fit into memory pay that.
+
+    Args:
+        model: the network.
+        sample_shape: shape of one sample.
+
+    Raises:
+        ValueError: the model does not return a tensor.
     """
     flops: list[int] = []
     outputs: list[int] = []
@@ -201,10 +272,10 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         if not isinstance(output, Tensor):
             return
         weight = getattr(module, "weight", None)
-        outputs.append(output.numel() // SAMPLES)
+        outputs.append(output.numel() // TRIAL_SAMPLES)
         flops.append(2 * weight[0].numel() * outputs[-1] if weight is not None and weight.ndim > 1 else 0)
 
-    large = sum(p.numel() for p in model.parameters()) > LARGE
+    large = sum(p.numel() for p in model.parameters()) > LARGE_MODEL_PARAMETERS
     device = torch.device("meta" if large else "cpu")
     built_in = any(p.is_meta for p in model.parameters())
     model = copy.deepcopy(model)
@@ -213,14 +284,23 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> tuple[floa
         if not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
-        final = model(torch.zeros(SAMPLES, *sample_shape, device=device))
+        final = model(torch.zeros(TRIAL_SAMPLES, *sample_shape, device=device))
     if not isinstance(final, Tensor):
         raise ValueError(f"the model returned {type(final).__name__}, not a tensor (B, C)")
-    outputs.append(final.numel() // SAMPLES)
-    return float(sum(flops)), sum(outputs), max(outputs), final
+    outputs.append(final.numel() // TRIAL_SAMPLES)
+    return _ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs), outputs=final)
 
 
 def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:
-    """Cost of each variant of the grid's trainable; if ``only_plan``, of data sets that may not be there yet."""
+    """Return the profile of each variant of the grid's trainable.
+
+    Args:
+        grid: the grid.
+        points: its points, whose variants are profiled.
+        only_plan: whether published data sets that are missing are taken as published.
+
+    Raises:
+        InputError: see ``profile``.
+    """
     processes = grid.resources.processes_per_pack
     return {v: profile(recipe_of(grid, v), processes, only_plan=only_plan) for v in variants(points)}

@@ -1,4 +1,4 @@
-"""What a pack learns: a model, data and a loss, built in or of one's own."""
+"""Tasks that a pack learns: a model, data and a loss, from a grid or from a user's function."""
 
 import inspect
 import sys
@@ -26,23 +26,22 @@ from trainables.models import (
 )
 from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
 
-OwnFunction = Callable[..., object]
+UserFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
 """(outputs (B, C), labels (B,)) → the loss of each sample, (B,)."""
-
 
 _CROSS_ENTROPY = Softmax(name="softmax")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a function of one's own returns.
+    """A task, as a user's function returns it.
 
     Attributes:
-        model: builds the network, an ``nn.Module`` from (B, …) inputs to (B, C) outputs; called for each seed, with
-            torch's generator seeded, and once more for its shapes.
+        model: builds the network, an ``nn.Module`` from (B, …) inputs to (B, C) outputs. It is called for each seed,
+            with torch's generator seeded, and once more for its shapes.
         data: training and test set; ``Dataset.from_tensors`` makes one of tensors.
-        loss: of each sample of a batch, without the L2 term; or a loss that sweeper has.
+        loss: loss of each sample of a batch, without the L2 term; or a loss that sweeper has.
     """
 
     model: Callable[[], nn.Module]
@@ -50,7 +49,7 @@ class Task:
     loss: SampleLoss | Softmax | MeanSquaredError = _CROSS_ENTROPY
 
     def objective(self) -> BuiltInLoss | OwnLoss:
-        """The loss of a pack."""
+        """Return the loss of a pack."""
         if isinstance(self.loss, Softmax | MeanSquaredError):
             return make_loss(self.loss, self.data.classes)
         return OwnLoss(self.loss)
@@ -58,21 +57,21 @@ class Task:
 
 @lru_cache(maxsize=4)
 def task_of(trainable: Trainable | OwnTrainable, data: Dataset | None = None) -> Task:
-    """The task of a grid; kept in memory, since a worker trains many packs on it.
+    """Return the task of a grid, cached because a worker trains many packs on it.
 
     Args:
-        trainable: the grid's.
-        data: in place of its own, where that is not there.
+        trainable: the grid's ``trainable``.
+        data: a data set to use in place of the grid's, where that is missing.
 
     Raises:
-        InputError: data that is not there, or a function that cannot be used.
+        InputError: the data are missing, or a function cannot be used.
     """
     if isinstance(trainable, Trainable):
         data = data or load_data(trainable.data)
         outputs = make_loss(trainable.loss, data.classes).outputs
         spec = trainable.model
         return Task(lambda: build_model(spec, data.train.shape, outputs), data, trainable.loss)
-    task = call_own(trainable.function, "trainable.function", trainable.arguments)
+    task = call_function(trainable.function, "trainable.function", trainable.arguments)
     if not isinstance(task, Task):
         raise InputError(
             f"trainable.function: {trainable.function} returned {type(task).__name__}; it must return a "
@@ -99,7 +98,10 @@ def _check_fields(task: Task, name: str) -> None:
 
 @lru_cache(maxsize=64)
 def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, ...]:
-    """Names of the weights whose scale the network does not feel; kept, since finding them can take seconds."""
+    """Return the names of the weights whose scale does not change the outputs.
+
+    They are cached, because the search can take seconds.
+    """
     task = task_of(trainable)
     module = task.model()
     names = scale_invariant(module, task.data.train.shape)
@@ -109,9 +111,18 @@ def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, .
 def initial_weights(
     trainable: Trainable | OwnTrainable, task: Task, seed: int, sigma_w: float
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Parameters and buffers of a point before its first step, on the CPU, from its seed alone.
+    """Return parameters and buffers of a point before its first step, on the CPU, from its seed alone.
 
-    Frozen parameters (``requires_grad`` false) stand among the buffers, with the values that the model gives them.
+    Frozen parameters (``requires_grad`` false) are among the buffers, with the values that the model gives them.
+
+    Args:
+        trainable: the grid's ``trainable``.
+        task: its task.
+        seed: the point's seed.
+        sigma_w: the point's initialization scale σ_w, > 0.
+
+    Returns:
+        (parameters, buffers), each name to tensor (...) of the shape that the model gives it.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -125,17 +136,21 @@ def initial_weights(
     return {name: p for name, p in values.items() if name not in frozen}, buffers | frozen
 
 
-def own_function(name: str, key: str, arguments: Sequence[object], keywords: Mapping[str, AxisValue]) -> OwnFunction:
-    """The function ``module:function``; modules are looked for in what is installed, then in the working directory.
+def import_function(
+    name: str, key: str, arguments: Sequence[object], keywords: Mapping[str, AxisValue]
+) -> UserFunction:
+    """Import the function ``module:function``.
+
+    Modules are searched for in what is installed, then in the working directory.
 
     Args:
-        name: as in the grid.
-        key: where it stands there.
-        arguments: what it will be called with.
-        keywords: and by keyword.
+        name: ``module:function``, as in the grid.
+        key: the grid's key that holds the name.
+        arguments: positional arguments of the later call.
+        keywords: keyword arguments of the later call.
 
     Raises:
-        InputError: there is none, or it does not take these arguments.
+        InputError: there is no such function, or it does not take these arguments.
     """
     module_name, _, function_name = name.partition(":")
     here = str(Path.cwd())
@@ -160,13 +175,18 @@ def own_function(name: str, key: str, arguments: Sequence[object], keywords: Map
     return function  # type: ignore[no-any-return]
 
 
-def call_own(name: str, key: str, arguments: Mapping[str, AxisValue]) -> object:
-    """Call a function of one's own with the grid's arguments.
+def call_function(name: str, key: str, arguments: Mapping[str, AxisValue]) -> object:
+    """Call a user's function with the grid's arguments.
+
+    Args:
+        name: ``module:function``, as in the grid.
+        key: the grid's key that holds the name.
+        arguments: keyword arguments of the call.
 
     Raises:
-        InputError: it does not take them, or raises.
+        InputError: the function does not take the arguments, or raises an error.
     """
-    function = own_function(name, key, (), arguments)
+    function = import_function(name, key, (), arguments)
     try:
         return function(**arguments)
     except (Exception, SystemExit) as error:
@@ -174,7 +194,7 @@ def call_own(name: str, key: str, arguments: Mapping[str, AxisValue]) -> object:
 
 
 def cause_of(error: BaseException) -> str:
-    """The error and the innermost line that raised it, in one line."""
+    """Return the error and the innermost line that raised it, as one line."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})"
     frame = traceback.extract_tb(error.__traceback__)[-1]

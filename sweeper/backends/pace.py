@@ -13,7 +13,8 @@ import torch
 from search_spaces.plan import Pack, Plan
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.grid import Grid
-from trainables.train import PackTraining, start_training
+from trainables.pack.training import PackTraining
+from trainables.train import start_training
 
 MEASURING_SECONDS = 1.0  # of training, from the second step on
 MAX_STEP_FLOPS = 2e10  # of a step that is measured on a CPU: half a second of a core
@@ -71,7 +72,7 @@ def _time_steps(training: PackTraining) -> _StepTimes:
     """Time single steps. The first step is left out, because it also warms up."""
     times = _StepTimes([], [])
     began = before = 0.0
-    for measurement in training.measurements(pulse=0.0):
+    for measurement in training.measurements(heartbeat_seconds=0.0):
         now = time.perf_counter()
         if before:
             (times.measured if measurement.members else times.plain).append(now - before)

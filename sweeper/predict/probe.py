@@ -14,7 +14,7 @@ from search_spaces.reading.dump import to_yaml
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid
 from sweeper.predict.target import Target
-from trainables.peaked import SURE
+from trainables.peaked import STOPPING_FACTOR
 
 # λ of a probe begin at so many times the λ expected for the longest budget: a point ends at decay time 1.25 where κ is
 # 0.5, so that one at f times λ_pred costs 2.5/f of a run, and these two 1 %.
@@ -63,7 +63,7 @@ def run_probe(setting: Target, longest: float, share: float, out: AnyPath, run: 
             break
         # At f times λ_pred a point that ends at decay time s takes s/(κ f) of a run. The last s is taken for the next;
         # where none has learned, at least that of a point with the κ expected.
-        ended = probed.ended if probed.found else max(probed.ended, SURE * setting.known.kappa)
+        ended = probed.ended if probed.found else max(probed.ended, STOPPING_FACTOR * setting.known.kappa)
         following = ended / setting.known.kappa / max(AIM * spent - probed.cost, 1e-9)
         if following <= factors[-1] / CLOSEST:
             factors.append(following)

@@ -10,13 +10,13 @@ from torch import nn
 
 from sweeper.worker.run_pack import assist_pack
 from trainables.data import Dataset
-from trainables.pack.group import join
+from trainables.pack.group import connect
 from trainables.task import Task
 
 
 def _partner(rank, size, port):
     torch.set_num_threads(1)
-    assist_pack(join(rank, size, ("127.0.0.1", port), "gloo"))
+    assist_pack(connect(rank, size, ("127.0.0.1", port), "gloo"))
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def led_group(size=2):
     ]
     for partner in partners:
         partner.start()
-    group = join(0, size, ("127.0.0.1", port), "gloo", listener)
+    group = connect(0, size, ("127.0.0.1", port), "gloo", listener)
     try:
         yield group, partners
     finally:

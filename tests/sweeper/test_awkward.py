@@ -34,8 +34,8 @@ from sweeper.worker import messages, pack_writer
 from sweeper.worker import run_pack as worker
 from sweeper.worker.messages import stop_requested
 from sweeper.worker.run_pack import run_pack
+from trainables.pack.training import PackTraining
 from trainables.profile import profiles_of
-from trainables.train import PackTraining
 
 STEPS = [4, 8, 12]
 FOUR = """

@@ -10,9 +10,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import trainables.step.batches
 from search_spaces.points import Point
+from trainables.pack.training import PackTraining
 from trainables.profile import profile
 from trainables.task import scale_invariant_weights
-from trainables.train import PackTraining, train_pack
+from trainables.train import train_pack
 
 GPU = "cuda"
 AUGMENTED = {"flip": True, "crop": 1, "mixup": 1.0}
@@ -119,9 +120,9 @@ def test_on_a_gpu_too_a_pack_equals_its_points_alone(make_recipe, name):
 @pytest.mark.parametrize("ready", [True, False])
 @pytest.mark.parametrize("augment", [{}, AUGMENTED, {"resized_crop": True}], ids=lambda a: "-".join(a) or "plain")
 def test_a_gpu_sees_the_same_batches(make_recipe, monkeypatch, augment, ready):
-    monkeypatch.setattr(trainables.step.batches, "READY_BYTES", 2**26 if ready else 0)
+    monkeypatch.setattr(trainables.step.batches, "MAX_NORMALIZED_BYTES", 2**26 if ready else 0)
     recipe = make_recipe({"trainable.batch": 16, "trainable.augment": augment})
-    on_gpu, on_cpu = (PackTraining(_three(), recipe, device)._batches for device in (GPU, "cpu"))
+    on_gpu, on_cpu = (PackTraining(_three(), recipe, device)._gradients._batches for device in (GPU, "cpu"))
     for step, members in ((0, [0]), (1, [0, 1]), (3, [0, 1, 2]), (9, [0, 2])):
         got, want = next(on_gpu.of_step(step, members)), next(on_cpu.of_step(step, members))
         assert got[2] == want[2]
@@ -136,8 +137,8 @@ def test_a_gpu_sees_the_same_batches(make_recipe, monkeypatch, augment, ready):
 @gpu
 @pytest.mark.parametrize("ready", [True, False])
 def test_chunks_of_a_set_on_a_gpu(make_recipe, monkeypatch, ready):
-    monkeypatch.setattr(trainables.step.batches, "READY_BYTES", 2**26 if ready else 0)
-    on_gpu, on_cpu = (PackTraining(_three(), make_recipe(), device)._test for device in (GPU, "cpu"))
+    monkeypatch.setattr(trainables.step.batches, "MAX_NORMALIZED_BYTES", 2**26 if ready else 0)
+    on_gpu, on_cpu = (PackTraining(_three(), make_recipe(), device)._evaluation._test for device in (GPU, "cpu"))
     for got, want in zip(on_gpu.chunks(100, 30), on_cpu.chunks(100, 30), strict=True):
         for tensor, expected in zip(got, want, strict=True):
             torch.testing.assert_close(tensor.cpu(), expected)
@@ -165,7 +166,7 @@ SEEDS = [(0,), (0, 0), (0, 1), (0, 1, 0)]
 
 
 def _step(training):
-    training.step(training._whole_outputs() if training._whole else None)
+    training.step(training.full_batch_outputs())
 
 
 def _prepared(make_recipe, name, seeds):
@@ -178,7 +179,7 @@ def _prepared(make_recipe, name, seeds):
 @pytest.mark.parametrize("seeds", SEEDS, ids=str)
 @pytest.mark.parametrize("name", STEPS)
 def test_the_host_never_waits_in_a_training_step(make_recipe, monkeypatch, name, seeds):
-    monkeypatch.setattr(trainables.step.batches, "READY_BYTES", 0)
+    monkeypatch.setattr(trainables.step.batches, "MAX_NORMALIZED_BYTES", 0)
     training = PackTraining(*_prepared(make_recipe, name, seeds), GPU)
     for _ in range(2):
         _step(training)
@@ -217,19 +218,20 @@ def test_a_step_on_an_imagined_gpu_mixes_no_devices_and_never_waits(make_recipe,
     """Fake tensors know their device, and an operation on two devices raises; only the backward pass is left out."""
     points, recipe = _prepared(make_recipe, name, seeds)
     profile(recipe), scale_invariant_weights(recipe.trainable)  # kept: they compute with numbers
-    monkeypatch.setattr(trainables.step.batches, "READY_BYTES", 0)
+    monkeypatch.setattr(trainables.step.batches, "MAX_NORMALIZED_BYTES", 0)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
     monkeypatch.setattr(torch.autograd, "grad", lambda loss, of, weight, **_: [torch.empty_like(p) for p in of])
     with FakeTensorMode(allow_non_fake_inputs=True):
         training = PackTraining(points, recipe, GPU)
-        training._model._deterministic = True  # the check asks the GPU's generator
+        training._network._model._deterministic = True  # the check asks the GPU's generator
         with _Copies() as copies:
             for _ in range(2):
                 _step(training)
-        training._evaluate(training._parameters, training._buffers, training._test, 100)
+        evaluation = training._evaluation
+        evaluation._evaluate(training._network.weights_at(range(len(points))), evaluation._test, 100)
         training._drop({0} if len(points) > 1 else set())
         _step(training)
-    assert all(p.device.type == GPU for p in training._parameters.values())
+    assert all(p.device.type == GPU for p in training._network.parameters.values())
     assert copies.waiting == []
 
 

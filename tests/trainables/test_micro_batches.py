@@ -10,7 +10,8 @@ from torch import nn
 
 from trainables.data import load_data
 from trainables.models import build_model, initial_buffers, initial_parameters
-from trainables.train import PackTraining, train_pack
+from trainables.pack.training import PackTraining
+from trainables.train import train_pack
 
 SAMPLES, BATCH = 64, 32
 CNN = {"name": "cnn", "channels": 3, "dense": 6, "pool": 2}
@@ -183,12 +184,12 @@ def test_micro_batches_of_files_are_read_once_and_ahead(make_point, make_recipe,
     augment = {"flip": True, "resized_crop": True}
     changes = {"trainable.data": data | {"stream": True}, "trainable.batch": 8, "trainable.augment": augment}
     point, read = make_point(budget=3), []
-    decode = streamed.decode_crops
+    decode = streamed.decode_random_crops
 
     def counted(paths, *rest):
         read.append(len(paths))
         return decode(paths, *rest)
 
-    monkeypatch.setattr(streamed, "decode_crops", counted)
+    monkeypatch.setattr(streamed, "decode_random_crops", counted)
     _assert_close(*(_curves([point], make_recipe(changes | {"trainable.micro_batch": size})) for size in (8, 4)))
     assert read == [8] * (3 * 2 + 1) + [4] * (3 * 4 + 1)  # one more, for the step that did not come

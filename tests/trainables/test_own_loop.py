@@ -26,7 +26,7 @@ def running(monkeypatch, make_point):
                 done.append(one.step)
                 yield one
 
-        monkeypatch.setattr(own_loop, "own_function", lambda *_: loop)
+        monkeypatch.setattr(own_loop, "import_function", lambda *_: loop)
         return run_own_loop(make_point(), OwnLoop(loop="mine:loop", arguments={}), "cpu"), done
 
     return start

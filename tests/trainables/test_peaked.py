@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.peaked import LEAST, SURE, TOLERANCE, is_past, peak_of, record_if_best
+from trainables.peaked import ACCURACY_TOLERANCE, MINIMUM_DECAY_TIME, STOPPING_FACTOR, is_past, peak_of, record_if_best
 
 CURVES = Path(__file__).parent / "curves" / "small.parquet"  # of the small siblings of the paper's grids, λ > 0
 # Accuracy flickers: a CNN with batch norm at a large step, and mini-batches with momentum 0.9, of benchmarks/search.py.
@@ -42,14 +42,14 @@ def lost(curve):
 def test_on_recorded_curves_less_than_the_tolerance_of_t_star_is_lost(curves):
     losses = {key: lost(curve) for key, curve in curves.items() if key[0] not in FLICKERING}
     assert len(losses) > 70
-    assert max(losses.values()) < TOLERANCE
+    assert max(losses.values()) < ACCURACY_TOLERANCE
     assert np.quantile(list(losses.values()), 0.9) <= 0.002
 
 
 def test_where_accuracy_flickers_more_is_lost(curves):
     losses = {key: lost(curve) for key, curve in curves.items() if key[0] in FLICKERING}
-    assert TOLERANCE < max(losses.values()) < 0.07
-    assert 0.2 < np.mean([loss > TOLERANCE for key, loss in losses.items() if key[0] == "search-mnist"]) < 0.5
+    assert ACCURACY_TOLERANCE < max(losses.values()) < 0.07
+    assert 0.2 < np.mean([loss > ACCURACY_TOLERANCE for key, loss in losses.items() if key[0] == "search-mnist"]) < 0.5
 
 
 def test_the_saving_is_real(curves):
@@ -64,10 +64,10 @@ def test_a_record_is_of_what_was_better_than_all_before(accuracies, step):
         record_if_best(record, acc, (i + 1) * step)
     best, star = peak_of(record)
     assert best == max(accuracies)
-    first = next(i for i, acc in enumerate(accuracies) if acc >= best - TOLERANCE)
+    first = next(i for i, acc in enumerate(accuracies) if acc >= best - ACCURACY_TOLERANCE)
     assert star == (first + 1) * step
     now = len(accuracies) * step
-    assert is_past(record, now) == (now >= max(LEAST, SURE * star))
+    assert is_past(record, now) == (now >= max(MINIMUM_DECAY_TIME, STOPPING_FACTOR * star))
 
 
 def test_what_cannot_be_measured_is_no_maximum():

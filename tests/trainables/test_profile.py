@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from search_spaces.errors import InputError
-from trainables.profile import CPU_ACTIVATION_BYTES, _forward_cost, profile
+from trainables.profile import MAX_CPU_ACTIVATION_BYTES, _forward_cost, profile
 
 
 def test_a_fully_connected_network_costs_two_flop_a_weight(make_recipe):
@@ -13,7 +13,7 @@ def test_a_fully_connected_network_costs_two_flop_a_weight(make_recipe):
     assert cost.parameters == 3 * (64 * 64 + 64) + 64 * 10 + 10
     assert (cost.train, cost.test, cost.batch, cost.steps_per_epoch) == (512, 1285, 512, 1)
     assert cost.measured == 1285
-    assert cost.pack_limit == CPU_ACTIVATION_BYTES // (512 * 64 * 4)
+    assert cost.pack_limit == MAX_CPU_ACTIVATION_BYTES // (512 * 64 * 4)
 
 
 def test_a_convolution_costs_two_flop_a_weight_and_position():
@@ -58,7 +58,7 @@ def test_micro_batches_cost_as_much_as_the_batch_and_keep_less(make_recipe):
     assert (parts.step_flops, parts.steps_per_epoch, parts.measured) == (whole.step_flops, 1, whole.measured)
     wide = {"trainable.model": {"name": "fc", "width": 512}}  # so that activations are what limits a pack
     limits = [profile(make_recipe(BATCHES | wide | more)).pack_limit for more in ({}, {"trainable.micro_batch": 15})]
-    assert limits == [CPU_ACTIVATION_BYTES // (size * 512 * 4) for size in (60, 15)]
+    assert limits == [MAX_CPU_ACTIVATION_BYTES // (size * 512 * 4) for size in (60, 15)]
 
 
 def test_a_full_batch_in_parts_is_no_measurement_of_the_set(make_recipe):

@@ -15,7 +15,8 @@ from trainables.auto_l2 import AutoL2
 from trainables.data import load_data
 from trainables.measurement import Measurement
 from trainables.models import initial_parameters
-from trainables.train import PackTraining, train_pack
+from trainables.pack.training import PackTraining
+from trainables.train import train_pack
 
 
 def _collect(measurements, count):
@@ -332,8 +333,8 @@ def test_training_metrics_from_the_steps_own_pass_equal_an_evaluation(make_point
 
     def first(reuse):
         run = PackTraining(points, recipe)
-        run.step(run._whole_outputs())
-        return run._measure(run._whole_outputs() if reuse else None).values
+        run.step(run.full_batch_outputs())
+        return run._measure(run.full_batch_outputs() if reuse else None).values
 
     _assert_same(first(True), first(False))
 
@@ -364,9 +365,11 @@ def test_the_effective_learning_rate_is_that_of_the_layers_before_batch_norm(mak
     *_, last = training.measurements()
     state = PackTraining([make_point(budget=2)], recipe)
     for _ in range(2):
-        state.step(state._whole_outputs())
-    norm = sum(p.square().sum().item() for name, p in state._parameters.items() if name in state._invariant)
-    assert 0 < len(state._invariant) < 4
+        state.step(state.full_batch_outputs())
+    norm = sum(
+        p.square().sum().item() for name, p in state._network.parameters.items() if name in state._network._invariant
+    )
+    assert 0 < len(state._network._invariant) < 4
     assert last.values["eta_eff"][0] == pytest.approx(0.3 / norm, rel=1e-5)
     assert math.isnan(next(train_pack([make_point()], make_recipe())).values["eta_eff"][0])
 

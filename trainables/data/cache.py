@@ -1,4 +1,4 @@
-"""Arrays kept beside the data they were made from, shared by all workers of a machine."""
+"""Arrays stored beside the data that they were made from, shared by all workers of a machine."""
 
 import fcntl
 import os
@@ -11,28 +11,29 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-CACHE = ".sweeper-cache"
+CACHE_FOLDER = ".sweeper-cache"
 
 
 def cached_array(root: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """The array of that key from ``root/.sweeper-cache``, made and stored there if it is missing.
+    """Return the array of a key from ``root/.sweeper-cache``; make and store it if it is missing.
 
-    One process makes it while others wait; if that process dies, the next makes it. Where nothing can be stored, as
-    in a folder that may not be written, every process makes its own.
+    One process makes it while others wait; if that process dies, the next makes it. Where nothing can be stored, as in
+    a folder that is read-only, every process makes its own.
 
     Args:
         root: folder of the data.
         key: names the contents: two arrays that differ need two keys.
-        make: called if the array is not stored or not intact.
+        make: called if the array is not stored or not intact; returns an array of any shape.
 
     Returns:
-        The array; a stored one is mapped from the file, so that workers share its memory until one writes to it.
+        The array, of the shape that ``make`` gives it. A stored one is mapped from the file, so that workers share its
+        memory until one writes to it.
     """
-    path = root / CACHE / f"{key}.npy"
+    path = root / CACHE_FOLDER / f"{key}.npy"
     stored = _read(path)
     if stored is not None:
         return stored
-    with _locked_if_possible(path.parent):
+    with _folder_lock_if_possible(path.parent):
         stored = _read(path)  # another process may have made it meanwhile
         if stored is not None:
             return stored
@@ -46,8 +47,8 @@ def cached_array(root: Path, key: str, make: Callable[[], NDArray[Any]]) -> NDAr
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder; it falls away with its process.
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder; it is released when its process ends.
 
     Raises:
         OSError: the folder may not be written, or its file system has no locks.
@@ -58,25 +59,28 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked_if_possible(folder: Path) -> Iterator[None]:
-    """Without a lock several processes may do the same work; each stores whole files, so that nothing breaks."""
+def _folder_lock_if_possible(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder where there are locks.
+
+    Without a lock several processes may do the same work; each stores whole files, so that nothing breaks.
+    """
     with ExitStack() as stack:
         with suppress(OSError):
             folder.mkdir(exist_ok=True)
-            stack.enter_context(locked(folder))
+            stack.enter_context(folder_lock(folder))
         yield
 
 
 def _read(path: Path) -> NDArray[Any] | None:
     try:
-        # Mode c: pages are shared like those of mode r, but torch, which knows no read-only memory, may not warn.
+        # Mode c shares pages as mode r does. Torch has no read-only memory and would warn of mode r.
         return np.load(path, mmap_mode="c", allow_pickle=False)  # type: ignore[no-any-return]
     except (OSError, ValueError, EOFError):  # missing, unreadable or cut short
         return None
 
 
 def _write(path: Path, array: NDArray[Any]) -> None:
-    """Under a temporary name first: what has its final name is whole, on the disk too."""
+    """Write an array under a temporary name first, so that a file with its final name is whole, on the disk too."""
     temporary = path.with_name(f"{path.stem}.{uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:

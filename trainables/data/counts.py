@@ -1,4 +1,4 @@
-"""How many samples of a set are used, and for what."""
+"""Numbers of training, validation and test samples that a grid asks for."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,11 +9,18 @@ from search_spaces.sections.trainable import Some, Validation
 _WORDS = {"train": "training", "test": "test"}
 
 
-def used(part: Literal["train", "test"], wanted: Some, available: int, name: str, where: Path) -> int:
-    """How many samples ``trainable.data.train`` or ``.test`` asks for.
+def requested_count(part: Literal["train", "test"], wanted: Some, available: int, name: str, where: Path) -> int:
+    """Return the number of samples that ``trainable.data.train`` or ``.test`` asks for.
+
+    Args:
+        part: the key, ``train`` or ``test``.
+        wanted: its value.
+        available: samples that the set has.
+        name: name of the set, for the message.
+        where: folder of the set, for the message.
 
     Raises:
-        InputError: more than there are.
+        InputError: the grid asks for more than there are.
     """
     if wanted == "all":
         return available
@@ -25,20 +32,20 @@ def used(part: Literal["train", "test"], wanted: Some, available: int, name: str
     return wanted
 
 
-def split(train: Some, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
-    """How many of the training images are trained on, and how many of those that follow are held out.
+def split_counts(train: Some, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
+    """Return (training images to train on, training images after them to hold out).
 
     Args:
         train: ``trainable.data.train``; it is cut to what the held-out images leave.
         validation: ``trainable.data.validation``.
         available: training images of the set.
-        name: of the set.
-        where: its folder.
+        name: name of the set, for the message.
+        where: folder of the set, for the message.
 
     Raises:
-        InputError: more than there are, or none left to train on.
+        InputError: the grid asks for more than there are, or none are left to train on.
     """
-    wanted = used("train", train, available, name, where)
+    wanted = requested_count("train", train, available, name, where)
     if validation is None:
         return wanted, 0
     if validation >= available:

@@ -1,6 +1,6 @@
-"""A training and a test set with the numbers that normalize them.
+"""A training and a test set, with the numbers that normalize them.
 
-Axis letters: N samples, "..." the shape of one sample.
+Axis letters: N samples; ``...`` the shape of one sample.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,11 @@ class Dataset:
     """Training and test samples.
 
     Attributes:
-        train, test: raw samples and labels.
+        train: raw training samples and labels.
+        test: raw test samples and labels.
         classes: number of classes k.
-        mean, std: of the training samples; float32, of a shape that can be broadcast to a sample.
+        mean: mean of the training samples, float32, of a shape that can be broadcast to a sample.
+        std: standard deviation of the training samples, float32, of the same shape as ``mean``.
     """
 
     train: Samples
@@ -40,18 +42,19 @@ class Dataset:
         classes: int,
         normalize: Normalize = "global",
     ) -> "Dataset":
-        """A data set of one's own, kept in memory; the tensors are not copied.
+        """Return a data set of tensors in memory; they are not copied.
 
         Args:
             x_train: samples (N, ...), uint8 or float32; images are (N, channels, height, width).
             y_train: integer labels from 0 to ``classes`` - 1, (N,).
-            x_test: as ``x_train``.
-            y_test: as ``y_train``.
+            x_test: test samples, as ``x_train``.
+            y_test: test labels, as ``y_train``.
             classes: number of classes, at least 2.
-            normalize: by one mean and standard deviation of all training numbers, or by one of each channel (axis 1).
+            normalize: ``global``: by one mean and standard deviation of all training numbers; ``channel``: by one of
+                each channel (axis 1).
 
         Raises:
-            ValueError: shapes, types or labels that do not fit; training samples that do not vary.
+            ValueError: shapes, types or labels do not fit, or training samples do not vary.
         """
         if classes < 2:
             raise ValueError(f"classes must be at least 2, but got {classes}")
@@ -62,11 +65,11 @@ class Dataset:
         return Dataset(train, test, classes, mean, std)
 
     def normalize(self, raw: Tensor) -> Tensor:
-        """Raw samples minus the mean, over the standard deviation: float32 of the same shape, (..., of a sample)."""
+        """Return raw samples (N, ...) minus the mean, over the standard deviation, as float32."""
         return (raw.float() - self.mean) / self.std
 
     def to(self, device: torch.device) -> "Dataset":
-        """The same data on ``device``; streamed samples are delivered there."""
+        """Return the same data on ``device``; streamed samples are delivered there."""
         train, test = self.train.to(device), self.test.to(device)
         return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device))
 

@@ -1,11 +1,11 @@
-"""Image files to arrays, on all threads of the process.
+"""Decoding of image files to arrays, on all threads of the process.
 
 Axis letters: n images, H and W pixels.
 
-Pillow decodes: torchvision's decoders need 15 % less time for photographs (0.9 against 1.05 ms for 500×375 pixels) and
-half for CIFAR-10's (0.06 against 0.12 ms), but are deprecated since torchvision 0.29, take 1.5 s to import and know no
-BMP. JPEG's fast decoding at half the size (``draft``) would save a third, but changes pixels by 2 of 255 on average and
-by 20 at edges: not used.
+Pillow decodes. Torchvision's decoders need 15 % less time for photographs (0.9 against 1.05 ms for 500×375 pixels) and
+half for CIFAR-10's (0.06 against 0.12 ms). But they are deprecated since torchvision 0.29, take 1.5 s to import and
+know no BMP. JPEG's fast decoding at half the size (``draft``) would save a third. It is not used, because it changes
+pixels by 2 of 255 on average and by 20 at edges.
 """
 
 import os
@@ -23,28 +23,36 @@ from trainables.data.crops import crop_boxes
 
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 _FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
-CHUNK = 16  # images of one task of a thread: 2 ms of work for the smallest, against 0.05 ms to hand it over
+IMAGES_PER_TASK = 16  # 2 ms of work for the smallest images, against 0.05 ms to submit a task
 
-Cut = Callable[[int, Image.Image], Image.Image]
-"""Makes the image at a position of the batch as large as all others."""
+Crop = Callable[[int, Image.Image], Image.Image]
+"""(position in the batch, image) → the image, as large as all others."""
 
 
 class Decoding:
-    """Images being decoded by the pool, uint8 (n, 3, H, W)."""
+    """Images that the pool is decoding, uint8 (n, 3, H, W)."""
 
-    def __init__(self, paths: Sequence[str], height: int, width: int, cut: Cut) -> None:
+    def __init__(self, paths: Sequence[str], height: int, width: int, crop: Crop) -> None:
+        """Submit the images to the pool.
+
+        Args:
+            paths: n image files.
+            height: height of each image after ``crop``, H pixels.
+            width: width of each image after ``crop``, W pixels.
+            crop: makes each image as large as all others.
+        """
         self._images = np.empty((len(paths), 3, height, width), np.uint8)
         pool = _pool(torch.get_num_threads(), os.getpid())
         self._tasks: list[Future[None]] = [
-            pool.submit(_fill, self._images, paths, range(i, min(i + CHUNK, len(paths))), cut)
-            for i in range(0, len(paths), CHUNK)
+            pool.submit(_fill, self._images, paths, range(i, min(i + IMAGES_PER_TASK, len(paths))), crop)
+            for i in range(0, len(paths), IMAGES_PER_TASK)
         ]
 
     def images(self) -> NDArray[np.uint8]:
-        """The images, once all are there.
+        """Wait for all images, and return them, uint8 (n, 3, H, W).
 
         Raises:
-            InputError: a file that is no image.
+            InputError: a file is not an image.
         """
         try:
             for task in self._tasks:
@@ -55,31 +63,31 @@ class Decoding:
         return self._images
 
     def cancel(self) -> None:
-        """Decode no more of them than threads have begun with."""
+        """Cancel the images that no thread has begun with."""
         for task in self._tasks:
             task.cancel()
 
 
 @lru_cache(maxsize=1)
 def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
-    """One for all data sets of a process; a forked process has none of its parent's threads."""
+    """Return the pool of all data sets of a process; a forked process has none of its parent's threads."""
     return ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
 
-def _fill(images: NDArray[np.uint8], paths: Sequence[str], positions: range, cut: Cut) -> None:
+def _fill(images: NDArray[np.uint8], paths: Sequence[str], positions: range, crop: Crop) -> None:
     for i in positions:
-        images[i] = np.asarray(cut(i, read_rgb(paths[i]))).transpose(2, 0, 1)
+        images[i] = np.asarray(crop(i, read_rgb(paths[i]))).transpose(2, 0, 1)
 
 
 def read_rgb(path: str) -> Image.Image:
-    """One image file, converted to RGB.
+    """Read one image file, converted to RGB.
 
     Raises:
-        InputError: it cannot be read as an image of 8 bits a channel.
+        InputError: the file cannot be read as an image of 8 bits a channel.
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            deep = image.mode.startswith(("I", "F"))  # converting 16 bits to RGB would cut all above 255
+            deep = image.mode.startswith(("I", "F"))  # converting 16 bits to RGB would clip all above 255
             rgb = image if image.mode == "RGB" else image.convert("RGB")
             rgb.load()
     except Exception as error:  # Pillow's readers raise OSError, SyntaxError, ValueError, struct.error and others
@@ -94,13 +102,20 @@ def read_rgb(path: str) -> Image.Image:
 
 
 def decode_all(paths: Sequence[str], size: int | None) -> NDArray[np.uint8]:
-    """All images, uint8 (n, 3, H, W), each cut by ``centre_cut`` if there is a size.
+    """Decode all images, each cut by ``center_crop`` if there is a size.
+
+    Args:
+        paths: n image files.
+        size: side of the square that images are cut to, in pixels; None if they have one size.
+
+    Returns:
+        The images, uint8 (n, 3, H, W).
 
     Raises:
-        InputError: a file that is no image, or images of several sizes without ``size``.
+        InputError: a file is not an image, or images have several sizes and ``size`` is None.
     """
     if size is not None:
-        return Decoding(paths, size, size, partial(_centre, size)).images()
+        return Decoding(paths, size, size, partial(_center_crop_at, size)).images()
     first = read_rgb(paths[0])
 
     def same(i: int, image: Image.Image) -> Image.Image:
@@ -114,7 +129,7 @@ def check_same_size(a: tuple[str, int, int], b: tuple[str, int, int]) -> None:
     """Refuse two images (path, width, height) of different sizes.
 
     Raises:
-        InputError: they differ.
+        InputError: the sizes differ.
     """
     if a[1:] != b[1:]:
         raise InputError(
@@ -123,22 +138,28 @@ def check_same_size(a: tuple[str, int, int], b: tuple[str, int, int]) -> None:
         )
 
 
-def decode_centres(paths: Sequence[str], size: int) -> Decoding:
-    """Start to decode images, each cut by ``centre_cut``."""
-    return Decoding(paths, size, size, partial(_centre, size))
+def decode_center_crops(paths: Sequence[str], size: int) -> Decoding:
+    """Start to decode images, each cut by ``center_crop`` to ``size`` × ``size`` pixels."""
+    return Decoding(paths, size, size, partial(_center_crop_at, size))
 
 
-def decode_crops(paths: Sequence[str], size: int, draws: NDArray[np.float32]) -> Decoding:
-    """Start to decode images, each cut by ``random_cut`` with its own of the draws, (n, 10, 4)."""
-    return Decoding(paths, size, size, lambda i, image: random_cut(image, size, draws[i]))
+def decode_random_crops(paths: Sequence[str], size: int, draws: NDArray[np.float32]) -> Decoding:
+    """Start to decode images, each cut by ``random_resized_crop``.
+
+    Args:
+        paths: n image files.
+        size: side of the crops in pixels.
+        draws: uniform numbers in [0, 1), (n, 10, 4), as for ``crop_boxes``.
+    """
+    return Decoding(paths, size, size, lambda i, image: random_resized_crop(image, size, draws[i]))
 
 
-def _centre(size: int, _position: int, image: Image.Image) -> Image.Image:
-    return centre_cut(image, size)
+def _center_crop_at(size: int, _position: int, image: Image.Image) -> Image.Image:
+    return center_crop(image, size)
 
 
-def centre_cut(image: Image.Image, size: int) -> Image.Image:
-    """Scale the shorter side to 8/7 of ``size``, then cut out the centre: for 224 torchvision's 256 and 224."""
+def center_crop(image: Image.Image, size: int) -> Image.Image:
+    """Scale the shorter side to 8/7 of ``size``, then cut out the center: for 224 torchvision's 256 and 224."""
     short = round(size * 8 / 7)
     width, height = ((short * side) // min(image.size) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
@@ -146,8 +167,14 @@ def centre_cut(image: Image.Image, size: int) -> Image.Image:
     return scaled.crop((left, top, left + size, top + size))
 
 
-def random_cut(image: Image.Image, size: int, draws: NDArray[np.float32]) -> Image.Image:
-    """Cut out a box as torchvision's RandomResizedCrop does, from its draws (10, 4), and scale it to ``size``."""
+def random_resized_crop(image: Image.Image, size: int, draws: NDArray[np.float32]) -> Image.Image:
+    """Cut out a box as torchvision's RandomResizedCrop does, and scale it to ``size`` × ``size`` pixels.
+
+    Args:
+        image: an image of any size.
+        size: side of the crop in pixels.
+        draws: uniform numbers in [0, 1), (10, 4), as for ``crop_boxes``.
+    """
     sizes = np.array([[image.height, image.width]])
     top, left, height, width = crop_boxes(sizes, draws[None])[0].tolist()
     box = image.crop((left, top, left + width, top + height))

@@ -1,4 +1,4 @@
-"""scikit-learn's digits."""
+"""The handwritten digits of scikit-learn."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,17 +13,17 @@ from search_spaces.sections.trainable import Digits, Labels
 from trainables.data.dataset import Dataset
 
 CLASSES = 10
-LEAST_TEST = 297  # images that are never trained on, so that a test set remains
+MINIMUM_TEST_IMAGES = 297  # images that are never trained on, so that a test set remains
 
 
 def load_digits(spec: Digits) -> Dataset:
-    """The digits, uint8 (N, 1, 8, 8) from 0 to 16.
+    """Load the digits, uint8 (N, 1, 8, 8) from 0 to 16.
 
     Raises:
-        InputError: more training or validation samples than the set has.
+        InputError: the grid asks for more training or validation samples than the set has.
     """
     images, labels = read_digits()
-    total, most = len(labels), len(labels) - LEAST_TEST
+    total, most = len(labels), len(labels) - MINIMUM_TEST_IMAGES
     if spec.train > most:
         raise InputError(
             f"trainable.data.train: {spec.train} is not allowed: digits has {total} images, of which at most {most} "
@@ -44,10 +44,12 @@ def load_digits(spec: Digits) -> Dataset:
 
 
 def read_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """scikit-learn's ``load_digits()``, read from its file: importing the package takes every worker a second.
+    """Read the data of scikit-learn's ``load_digits()`` from its file.
+
+    Importing the package would take every worker a second.
 
     Returns:
-        Images (1797, 64) with numbers from 0 to 16, and labels (1797,).
+        (images (1797, 64) with numbers from 0 to 16, labels (1797,)).
     """
     package = find_spec("sklearn")
     assert package is not None, "scikit-learn is a dependency of sweeper"
@@ -57,5 +59,14 @@ def read_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def relabel(y: Tensor, labels: Labels, classes: int) -> tuple[Tensor, int]:
-    """Labels and their number of classes as ``trainable.data.labels`` asks for."""
+    """Return the labels and their number of classes as ``trainable.data.labels`` asks for.
+
+    Args:
+        y: labels, int64 (N,).
+        labels: ``trainable.data.labels``; ``parity`` keeps whether a label is odd.
+        classes: number of classes of ``y``.
+
+    Returns:
+        (labels (N,), number of classes).
+    """
     return (y % 2, 2) if labels == "parity" else (y, classes)

@@ -1,4 +1,4 @@
-"""Images in ``train/CLASS/*`` and ``test/CLASS/*``."""
+"""Images in folders ``train/CLASS/*`` and ``test/CLASS/*``."""
 
 import hashlib
 import os
@@ -16,34 +16,40 @@ from torch import Tensor
 from search_spaces.errors import InputError
 from search_spaces.sections.trainable import ImageFolder
 from trainables.data.cache import cached_array
-from trainables.data.counts import split, used
+from trainables.data.counts import requested_count, split_counts
 from trainables.data.dataset import Dataset
 from trainables.data.decode import EXTENSIONS, check_same_size, decode_all
 from trainables.data.moments import channel_sums, mean_and_std
 from trainables.data.streamed import Streamed
 
-# Training images whose mean and deviation stand for all of a streamed set. Photographs of 500×375 pixels take 2 s of
-# one core; the mean of CIFAR-10's first thousand is off by 0.02 of a deviation, where chance gives 0.016.
-SAMPLE = 1000
+# Training images whose mean and deviation stand for all of a streamed set. A thousand photographs of 500×375 pixels
+# take 2 s of one core; the mean of CIFAR-10's first thousand is off by 0.02 of a deviation, where chance gives 0.016.
+STATISTICS_IMAGES = 1000
 _LAYOUT = "ROOT/train/CLASS/*.jpg and ROOT/test/CLASS/*.jpg (or ROOT/val)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """Image files of one part in the order of use, and their classes (N,)."""
+    """Image files of one set in the order of use.
 
-    paths: list[str]  # an ImageNet of Path objects would take 0.6 GB
+    Attributes:
+        paths: N files, as strings: an ImageNet of Path objects would take 0.6 GB.
+        labels: their classes, int64 (N,).
+    """
+
+    paths: list[str]
     labels: Tensor
 
     def part(self, start: int, end: int) -> "_Files":
+        """Return the files from ``start`` to ``end``."""
         return _Files(self.paths[start:end], self.labels[start:end])
 
 
 def load_image_folder(spec: ImageFolder) -> Dataset:
-    """The images, uint8 (N, 3, H, W): in memory, or decoded from the disk whenever they are needed.
+    """Load the images, uint8 (N, 3, H, W): in memory, or decoded from the disk whenever they are needed.
 
     Raises:
-        InputError: folders that are not as they should be, files that are no images, images of several sizes.
+        InputError: a folder has another layout, a file is not an image, or images have several sizes.
     """
     root = Path(spec.root).expanduser().absolute()
     classes = _class_names(root / "train")
@@ -52,7 +58,7 @@ def load_image_folder(spec: ImageFolder) -> Dataset:
             f"trainable.data.root: {root / 'train'} has {_listed(classes)}; at least 2 classes are needed."
         )
     files = _files(root, "train", classes)
-    n, held_out = split(spec.train, spec.validation, len(files.paths), "image_folder", root)
+    n, held_out = split_counts(spec.train, spec.validation, len(files.paths), "image_folder", root)
     test = files.part(n, n + held_out) if held_out else _test_files(spec, root, classes)
     return (_streamed if spec.stream else _in_memory)(spec, root, files.part(0, n), test, len(classes))
 
@@ -60,7 +66,7 @@ def load_image_folder(spec: ImageFolder) -> Dataset:
 def _test_files(spec: ImageFolder, root: Path, classes: Sequence[str]) -> _Files:
     only_val = (root / "val").is_dir() and not (root / "test").is_dir()
     files = _files(root, "val" if only_val else "test", classes)
-    return files.part(0, used("test", spec.test, len(files.paths), "image_folder", root))
+    return files.part(0, requested_count("test", spec.test, len(files.paths), "image_folder", root))
 
 
 def _in_memory(spec: ImageFolder, root: Path, train: _Files, test: _Files, classes: int) -> Dataset:
@@ -76,7 +82,7 @@ def _images_of(files: _Files, size: int | None, root: Path) -> NDArray[np.uint8]
 
 def _streamed(spec: ImageFolder, root: Path, train: _Files, test: _Files, classes: int) -> Dataset:
     assert spec.size is not None, "the grid's check of stream: true"
-    sample = train.paths[:SAMPLE]  # at random already: training files are permuted
+    sample = train.paths[:STATISTICS_IMAGES]  # random already: training files are permuted
 
     def sums() -> NDArray[Any]:
         return channel_sums(torch.from_numpy(decode_all(sample, spec.size)))
@@ -88,7 +94,7 @@ def _streamed(spec: ImageFolder, root: Path, train: _Files, test: _Files, classe
 
 
 def _class_names(folder: Path) -> list[str]:
-    """Folders in ``folder``, sorted."""
+    """Return the names of the folders in ``folder``, sorted."""
     try:
         with os.scandir(folder) as entries:
             return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
@@ -100,7 +106,7 @@ def _class_names(folder: Path) -> list[str]:
 
 
 def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequence[str]) -> _Files:
-    """Image files in a fixed permutation, so that each class has about its share of the first of them."""
+    """Return the image files in a fixed permutation, so that each class has about its share of the first of them."""
     part: Literal["train", "test"] = "train" if folder == "train" else "test"
     names = classes if part == "train" else _class_names(root / folder)
     unknown = sorted(set(names) - set(classes))
@@ -110,15 +116,15 @@ def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequenc
             "the folders of train: move or delete the others."
         )
     number = {name: i for i, name in enumerate(classes)}
-    found = [(path, number[name]) for name in names for path in _images(root / folder / name, part)]
-    if not found:
+    files = [(path, number[name]) for name in names for path in _images(root / folder / name, part)]
+    if not files:
         raise InputError(f"trainable.data.root: {root / folder} has no images. Expected are {_LAYOUT}.")
-    order = np.random.default_rng(0).permutation(len(found))
-    return _Files([found[i][0] for i in order], torch.tensor([found[i][1] for i in order]))
+    order = np.random.default_rng(0).permutation(len(files))
+    return _Files([files[i][0] for i in order], torch.tensor([files[i][1] for i in order]))
 
 
 def _images(folder: Path, part: Literal["train", "test"]) -> list[str]:
-    """Image files of a class, sorted by name."""
+    """Return the image files of a class, sorted by name."""
     with os.scandir(folder) as entries:
         names = sorted(e.name for e in entries if e.name.lower().endswith(EXTENSIONS) and not e.name.startswith("."))
     if part == "train" and not names:
@@ -130,7 +136,7 @@ def _images(folder: Path, part: Literal["train", "test"]) -> list[str]:
 
 
 def _listed(classes: Sequence[str]) -> str:
-    """At most five names: ImageNet has a thousand."""
+    """List at most five names for a message: ImageNet has a thousand."""
     if not classes:
         return "no class folders"
     more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
@@ -138,7 +144,7 @@ def _listed(classes: Sequence[str]) -> str:
 
 
 def _key(root: Path, paths: Sequence[str], kind: Literal["images", "sums"], size: int | None) -> str:
-    """Names what is made of these files as they are now: another length or time of one of them is another key."""
+    """Return a key that changes with the length or the modification time of any of the files."""
     digest = hashlib.sha256(f"{size}\n".encode())
     for path in paths:
         try:

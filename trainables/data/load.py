@@ -1,4 +1,4 @@
-"""From a grid's ``trainable.data`` to its samples."""
+"""Loading of the data set that a grid's ``trainable.data`` names."""
 
 from functools import lru_cache
 
@@ -13,14 +13,14 @@ from trainables.data.torchvision_sets import load_torchvision
 
 @lru_cache(maxsize=4)
 def load_data(spec: Data) -> Dataset:
-    """Load the data set of a grid on the CPU; kept in memory, since a worker trains many packs on it.
+    """Load the data set of a grid on the CPU; it is cached, because a worker trains many packs on it.
 
     Raises:
-        InputError: a set that is not there, is damaged, or cannot give what is asked.
+        InputError: the set is missing, is damaged, or cannot give what the grid asks for.
     """
     try:
         return _load(spec)
-    except ValueError as error:  # of Dataset.from_tensors: here the numbers are the user's files
+    except ValueError as error:  # raised by Dataset.from_tensors, here about the user's files
         raise InputError(f"trainable.data: {spec.name} cannot be used: {error}.") from error
 
 

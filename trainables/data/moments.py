@@ -1,6 +1,6 @@
 """Mean and standard deviation of samples, without a float64 copy of them.
 
-Axis letters: N samples, C channels, "..." the shape of one sample.
+Axis letters: N samples, C channels; ``...`` the shape of one sample.
 """
 
 import math
@@ -13,18 +13,19 @@ from torch import Tensor
 
 from search_spaces.sections.trainable import Normalize
 
-CHUNK = 2**20  # numbers looked at together: 8 MB as float64
-# Of the deviation to the mean. Numbers that differ less are constant: float32 resolves 6e-8 of the mean.
-LEAST_DEVIATION = 1e-6
+CHUNK_NUMBERS = 2**20  # numbers summed at a time: 8 MB as float64
+# Ratio of the standard deviation to the mean. Numbers that differ less count as constant: float32 resolves 6e-8 of the
+# mean.
+MIN_RELATIVE_DEVIATION = 1e-6
 
 
 def channel_sums(x: Tensor) -> NDArray[np.float64]:
-    """Count, sum and sum of squares of each channel, (3, C).
+    """Return count, sum and sum of squares of each channel, (3, C).
 
     Args:
-        x: (N, C, ...), uint8 or float32; of vectors (N, C) each number is a channel.
+        x: samples (N, C, ...), uint8 or float32; of vectors (N, C) each number is a channel.
     """
-    rows = max(1, CHUNK // math.prod(x.shape[1:]))
+    rows = max(1, CHUNK_NUMBERS // math.prod(x.shape[1:]))
     chunks = (chunk.detach().cpu().numpy() for chunk in torch.split(x, rows))
     if x.dtype == torch.uint8:
         return _sums_of_bytes(sum(_histograms(chunk) for chunk in chunks))
@@ -32,15 +33,15 @@ def channel_sums(x: Tensor) -> NDArray[np.float64]:
 
 
 def _histograms(chunk: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often each channel has each of the 256 values, (C, 256).
+    """Count how often each channel has each of the 256 values, (C, 256).
 
-    CIFAR-10's 1.5e8 numbers take 0.5 s on one core so, and 2 to 3 s as sums of float64 copies.
+    CIFAR-10's 1.5e8 numbers take 0.5 s on one core this way, and 2 to 3 s as sums of float64 copies.
     """
     return np.stack([np.bincount(chunk[:, c].ravel(), minlength=256) for c in range(chunk.shape[1])])
 
 
 def _sums_of_bytes(histograms: Any) -> NDArray[np.float64]:
-    """Exact below 2^53, which the squares of 10^11 pixels do not reach."""
+    """Return the sums (3, C) of histograms (C, 256), exact below 2^53: the squares of 10^11 pixels stay below."""
     values = np.arange(256)
     return np.stack([histograms.sum(1), histograms @ values, histograms @ values**2]).astype(np.float64)
 
@@ -52,23 +53,23 @@ def _sums_of_floats(chunk: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def mean_and_std(sums: NDArray[np.float64], normalize: Normalize, sample_ndim: int) -> tuple[Tensor, Tensor]:
-    """Mean and (n - 1) standard deviation from ``channel_sums``.
+    """Return mean and (n - 1) standard deviation from ``channel_sums``.
 
     Args:
-        sums: (3, C).
-        normalize: ``global``: one number, ``channel``: one for each channel.
-        sample_ndim: axes of one sample.
+        sums: count, sum and sum of squares of each channel, (3, C).
+        normalize: ``global``: one number; ``channel``: one for each channel.
+        sample_ndim: number of axes of one sample.
 
     Returns:
-        Two float32 tensors that can be broadcast to a sample: () or (C, 1, ...).
+        (mean, standard deviation), float32 tensors that can be broadcast to a sample: () or (C, 1, ...).
 
     Raises:
-        ValueError: numbers that do not vary.
+        ValueError: the numbers do not vary.
     """
     count, total, squares = sums.sum(1, keepdims=True) if normalize == "global" else sums
     mean = total / count
     std = np.sqrt(np.maximum(squares - total * mean, 0) / np.maximum(count - 1, 1))
-    constant = np.flatnonzero(std <= LEAST_DEVIATION * np.abs(mean))
+    constant = np.flatnonzero(std <= MIN_RELATIVE_DEVIATION * np.abs(mean))
     if constant.size:
         where = "all training samples" if normalize == "global" else f"channel {constant[0]} of the training samples"
         raise ValueError(f"the numbers of {where} do not vary (all are {mean[constant[0]]:g}) and cannot be normalized")

@@ -1,6 +1,6 @@
-"""Where the samples of a batch come from.
+"""Samples of a data set, from which those of a batch are taken.
 
-Axis letters: N all samples, n those asked for, "..." the shape of one sample.
+Axis letters: N all samples, n those asked for; ``...`` the shape of one sample.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from trainables.data.crops import resized_crop
 
 
 class Samples(Protocol):
-    """One part of a data set, training or test."""
+    """The samples of a training or a test set."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -27,22 +27,28 @@ class Samples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def expect(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
-        """Announce an ``at`` with the same arguments, so that its samples can be made ready meanwhile."""
-
-    def at(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> Tensor:
-        """Raw samples, not yet normalized.
+    def prefetch(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
+        """Announce a call of ``at`` with the same arguments, so that its samples can be prepared meanwhile.
 
         Args:
-            index: int64 (n,).
-            draws: (n, 10, 4) in [0, 1): cut out and scale each image as torchvision's RandomResizedCrop does.
+            index: positions of the samples, int64 (n,).
+            draws: random numbers of the crops, (n, 10, 4), as for ``at``.
+        """
+
+    def at(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> Tensor:
+        """Return raw samples, not yet normalized.
+
+        Args:
+            index: positions of the samples, int64 (n,).
+            draws: uniform numbers in [0, 1), (n, 10, 4): cut out and scale each image as torchvision's
+                RandomResizedCrop does.
 
         Returns:
-            (n, ...), uint8 or float32, on the samples' device.
+            The samples (n, ...), uint8 or float32, on the samples' device.
         """
 
     def to(self, device: torch.device) -> "Samples":
-        """The same samples, delivered on ``device``."""
+        """Return the same samples, delivered on ``device``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +56,8 @@ class InMemory:
     """Samples kept as one tensor.
 
     Attributes:
-        x: (N, ...), uint8 or float32.
-        labels: int64 (N,).
+        x: the samples (N, ...), uint8 or float32.
+        labels: their classes, int64 (N,).
     """
 
     x: Tensor
@@ -65,14 +71,14 @@ class InMemory:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def expect(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
-        """Nothing: all samples are ready."""
+    def prefetch(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
+        """Do nothing: all samples ``index`` (n,) are ready."""
 
     def at(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> Tensor:
-        """Raw samples, (n, ...); see ``Samples.at``."""
+        """Return raw samples (n, ...) at ``index`` (n,), cropped by ``draws`` (n, 10, 4) if there are any."""
         x = self.x[index.to(self.x.device)]
         return x if draws is None else resized_crop(x, draws)
 
     def to(self, device: torch.device) -> "InMemory":
-        """The same samples on ``device``."""
+        """Return the same samples on ``device``."""
         return InMemory(self.x.to(device), self.labels.to(device))

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.data.decode import Decoding, decode_centres, decode_crops
+from trainables.data.decode import Decoding, decode_center_crops, decode_random_crops
 
-AHEAD = 4  # requests that wait, decoded or being decoded; bounds the memory
+MAX_PENDING_REQUESTS = 4  # decoded or being decoded; bounds the memory
 
 _Request = tuple[bytes, bytes | None]
 
@@ -20,11 +20,11 @@ _Request = tuple[bytes, bytes | None]
 class Streamed:
     """Image files, decoded by a pool of as many threads as torch has.
 
-    Without draws the shorter side is scaled to 8/7 of ``size`` and the centre is cut out.
+    Without random numbers for a crop, the shorter side is scaled to 8/7 of ``size`` and the center is cut out.
     """
 
     def __init__(self, paths: Sequence[str], labels: Tensor, size: int) -> None:
-        """Nothing is read yet.
+        """Keep the names of the files; nothing is read yet.
 
         Args:
             paths: N image files.
@@ -32,7 +32,7 @@ class Streamed:
             size: side of the square that images are cut to, in pixels.
         """
         self._paths, self._labels, self._size = paths, labels, size
-        self._expected: dict[_Request, Decoding] = {}
+        self._pending: dict[_Request, Decoding] = {}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,35 +47,45 @@ class Streamed:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def expect(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
-        """Start to decode what an ``at`` with the same arguments will ask for.
+    def prefetch(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> None:
+        """Start to decode the images that ``at`` with the same arguments will ask for.
 
-        Four requests can wait; the oldest is forgotten for a fifth, since a batch that nobody fetched, as after a
-        change of the pack, would otherwise stay forever.
+        Four requests can wait; a fifth drops the oldest. A batch that nobody fetched, as after a change of the pack,
+        would otherwise stay forever.
+
+        Args:
+            index: positions of the images, int64 (n,).
+            draws: random numbers of the crops, (n, 10, 4); None for center crops.
         """
         request = _request(index, draws)
-        if request in self._expected:
+        if request in self._pending:
             return
-        if len(self._expected) == AHEAD:
-            self._expected.pop(next(iter(self._expected))).cancel()
-        self._expected[request] = self._start(index, draws)
+        if len(self._pending) == MAX_PENDING_REQUESTS:
+            self._pending.pop(next(iter(self._pending))).cancel()
+        self._pending[request] = self._start(index, draws)
 
     def at(self, index: Tensor, draws: NDArray[np.float32] | None = None) -> Tensor:
-        """Images, uint8 (n, 3, size, size); see ``Samples.at``.
+        """Return images, uint8 (n, 3, size, size).
+
+        Args:
+            index: positions of the images, int64 (n,).
+            draws: random numbers of the crops, (n, 10, 4); None for center crops.
 
         Raises:
-            InputError: a file that is no image.
+            InputError: a file is not an image.
         """
-        decoding = self._expected.pop(_request(index, draws), None) or self._start(index, draws)
+        decoding = self._pending.pop(_request(index, draws), None) or self._start(index, draws)
         return torch.from_numpy(decoding.images()).to(self._labels.device)
 
     def to(self, device: torch.device) -> "Streamed":
-        """The same images, delivered on ``device``."""
+        """Return the same images, delivered on ``device``."""
         return Streamed(self._paths, self._labels.to(device), self._size)
 
     def _start(self, index: Tensor, draws: NDArray[np.float32] | None) -> Decoding:
         paths = [self._paths[i] for i in index.tolist()]
-        return decode_centres(paths, self._size) if draws is None else decode_crops(paths, self._size, draws)
+        return (
+            decode_center_crops(paths, self._size) if draws is None else decode_random_crops(paths, self._size, draws)
+        )
 
 
 def _request(index: Tensor, draws: NDArray[np.float32] | None) -> _Request:

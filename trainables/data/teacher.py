@@ -1,4 +1,4 @@
-"""Gaussian inputs labelled by a random network.
+"""Gaussian inputs, labeled by a random network.
 
 Axis letters: N samples, F features, C classes.
 """
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from search_spaces.sections.trainable import Teacher
 from trainables.data.dataset import Dataset
 
-CHUNK = 2**24  # numbers of a hidden layer at a time: 128 MB
+CHUNK_NUMBERS = 2**24  # numbers of a hidden layer at a time: 128 MB
 
 
 def load_teacher(spec: Teacher) -> Dataset:
-    """Inputs x ~ N(0, I), float32 (N, F); the label is the largest output of a random ReLU network.
+    """Return inputs x ~ N(0, I), float32 (N, F); the label is the largest output of a random ReLU network.
 
     The teacher has weights from N(0, 2/fan_in) and no biases. Training inputs, test inputs, teacher and noise have
-    random numbers of their own, so that sets of different sizes begin with the same samples.
+    separate streams of random numbers, so that sets of different sizes begin with the same samples.
     """
     train_rng, test_rng, teacher_rng, noise_rng = (np.random.default_rng([spec.seed, i]) for i in range(4))
     widths = [spec.inputs] + [spec.width] * spec.depth + [spec.classes]
@@ -33,8 +33,8 @@ def load_teacher(spec: Teacher) -> Dataset:
 
 
 def _labels(x: NDArray[np.float32], weights: list[NDArray[np.float64]]) -> NDArray[np.int64]:
-    """In float64, so that the order of a machine's sums decides no label."""
-    rows = max(1, CHUNK // max(w.shape[1] for w in weights))
+    """Return the labels (N,), computed in float64 so that the order of a machine's sums decides no label."""
+    rows = max(1, CHUNK_NUMBERS // max(w.shape[1] for w in weights))
     return np.concatenate([_outputs(x[i : i + rows], weights).argmax(1) for i in range(0, len(x), rows)])
 
 
@@ -46,7 +46,7 @@ def _outputs(x: NDArray[np.float32], weights: list[NDArray[np.float64]]) -> NDAr
 
 
 def _replaced(labels: NDArray[np.int64], share: float, classes: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Exactly that share of the labels replaced by uniform ones, which may by chance be the right ones."""
+    """Replace exactly that share of the labels by uniform ones, which may by chance be the right ones."""
     noisy = labels.copy()
     chosen = rng.permutation(len(labels))[: round(share * len(labels))]
     noisy[chosen] = rng.integers(classes, size=len(chosen))

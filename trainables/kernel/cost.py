@@ -1,4 +1,4 @@
-"""What infinitely wide networks cost: a kernel and its eigenvectors a pack, then measurements; steps are free."""
+"""Cost of infinitely wide networks: kernel and eigenvectors of a pack, then measurements; steps cost nothing."""
 
 from search_spaces.plan import Profile
 from search_spaces.recipe import Recipe
@@ -9,17 +9,23 @@ from trainables.step.l2 import weight_decay_of
 from trainables.step.losses import CrossEntropy
 from trainables.step.packed import is_matrix_stack
 
-MOST_POINTS = 64  # of a pack
-KERNEL_BYTES = 2**31  # of the kernels of a pack: its points may have as many seeds
-EIGENVECTORS = 9  # FLOP over M³, of LAPACK's tridiagonal method
-EVALUATIONS = 3000  # of the integrator for one point: 100 to 7,000 were seen on digits
+MAX_PACK_POINTS = 64  # points of a pack
+MAX_KERNEL_BYTES = 2**31  # for the kernels of a pack, one for each seed of its points
+EIGENVECTOR_FLOPS = 9  # FLOP of LAPACK's tridiagonal method, in M³
+EXPECTED_EVALUATIONS = 3000  # evaluations of the integrator for one point: 100 to 7,000 were measured on digits
 
 
 def kernel_profile(recipe: Recipe, trainable: KernelTrainable) -> Profile:
-    """Sizes and cost, from shapes alone; float64 counts as the planner's FLOP do, though a core makes half as many.
+    """Return sizes and cost, from shapes alone.
+
+    float64 counts as the planner's FLOP do, although a core makes half as many.
+
+    Args:
+        recipe: the grid's, with a variant applied.
+        trainable: its ``trainable``.
 
     Raises:
-        InputError: a network, data set or loss that cannot give what is asked.
+        InputError: a network, data set or loss cannot give what the grid asks for.
     """
     data, loss = load_data(trainable.data), loss_of(trainable)
     train, test, outputs = len(data.train), len(data.test), loss.outputs
@@ -42,15 +48,15 @@ def kernel_profile(recipe: Recipe, trainable: KernelTrainable) -> Profile:
         forward_flops=2.0 * rows * outputs,
         measured=measured,
         watched=0.0,
-        pack_limit=max(1, min(MOST_POINTS, KERNEL_BYTES // kernel_bytes)),
+        pack_limit=max(1, min(MAX_PACK_POINTS, MAX_KERNEL_BYTES // kernel_bytes)),
         flow=True,
-        point_flops=EVALUATIONS * product if integrated else 0.0,
-        pack_flops=derivatives + (0.0 if integrated else EIGENVECTORS * float(rows) ** 3),
+        point_flops=EXPECTED_EVALUATIONS * product if integrated else 0.0,
+        pack_flops=derivatives + (0.0 if integrated else EIGENVECTOR_FLOPS * float(rows) ** 3),
     )
 
 
 def _network_cost(trainable: KernelTrainable, samples: int, outputs: int) -> tuple[int, float]:
-    """Parameters of the kernel's network, and FLOP of the kernel between all samples and the training set."""
+    """Return (parameters of the kernel's network, FLOP of the kernel between all samples and the training set)."""
     train = len(load_data(trainable.data).train)
     if not isinstance(trainable.kernel, EmpiricalKernel):
         return 0, 50.0 * samples * train * trainable.kernel.depth  # angles, sines

@@ -1,16 +1,18 @@
 """The empirical neural tangent kernel, Θ₀(x, x′) = Σ_μ ∂f(x)/∂θ_μ ∂f(x′)/∂θ_μ.
 
-Axis letters: N samples, C outputs. A kernel of C outputs is a matrix whose index n·C + c is sample n, output c.
+Axis letters: N and M samples, C outputs, F features. A kernel of C outputs is a matrix whose index n·C + c is sample n,
+output c.
 
-Three ways, tested to agree. In a stack of linear layers the derivatives of a layer are products of its input h and the
-derivatives δ by its output, so that its part of the kernel is (δ·δ′)(h·h′): no derivative by a weight is ever written
-down (784-5000-1 with 1,200 samples: 6 s on a core, where 37 GB of derivatives would have to be made). Any other network
-is differentiated sample by sample, so many at a time as ``BLOCK_BYTES`` hold. With batch norm an output depends on
-the whole set, which then is differentiated as one batch.
+There are three ways, tested to agree. In a stack of linear layers the derivatives of a layer are products of its input
+h and the derivatives δ by its output. Its part of the kernel is then (δ·δ′)(h·h′), and no derivative by a weight is
+ever stored. 784-5000-1 with 1,200 samples takes 6 s on a core this way, where 37 GB of derivatives would have to be
+made. Any other network is differentiated sample by sample, as many at a time as ``MAX_BLOCK_BYTES`` hold. With batch
+norm an output depends on the whole set, which is then differentiated as one batch.
 """
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,24 +22,37 @@ from torch.nn.modules.batchnorm import _NormBase
 from trainables.models.ntk_linear import NtkLinear
 from trainables.step.packed import is_matrix_stack
 
-BLOCK_BYTES = 2**28  # of derivatives in memory at a time; two blocks are held
+MAX_BLOCK_BYTES = 2**28  # derivatives in memory at a time; two blocks are held
 State = Mapping[str, Tensor]
 
 Factors = list[tuple[Tensor, Tensor]]
 """Pairs whose Gram matrices multiply: (N·C, width) and (N, width) of each layer."""
 
 
+_Rows = Callable[[int, int], list[Tensor]]
+"""(start, end) → rows of ∂f/∂θ, (end - start, numbers of the parameter) for each parameter."""
+
+
+class _Derivatives(NamedTuple):
+    """Derivatives ∂f/∂θ of a set of samples, computed block by block.
+
+    Attributes:
+        rows: computes the rows from one index to another.
+        ends: the indices between blocks, from 0 to N·C.
+    """
+
+    rows: _Rows
+    ends: list[int]
+
+
 def empirical_kernel(module: nn.Module, state: State, x: Tensor, y: Tensor | None = None) -> Tensor:
-    """Θ₀ between two sets of samples, of the type and on the device of ``state``.
+    """Return Θ₀ between two sets of samples, (N·C, M·C), of the type and on the device of ``state``.
 
     Args:
         module: the network; its own values are not used.
-        state: parameters (those that require grad are differentiated) and buffers, by name.
+        state: parameters and buffers by name; those that require grad are differentiated.
         x: samples (N, …).
         y: samples (M, …); ``x`` if None.
-
-    Returns:
-        (N·C, M·C).
     """
     if is_matrix_stack(module):
         return _by_factors(module, state, x, y)
@@ -45,14 +60,20 @@ def empirical_kernel(module: nn.Module, state: State, x: Tensor, y: Tensor | Non
 
 
 def outputs_of(module: nn.Module, state: State, x: Tensor) -> Tensor:
-    """Outputs (N, C) of the network; with batch norm by the statistics of ``x``."""
+    """Return the outputs (N, C) of the network; batch norm uses the statistics of ``x``.
+
+    Args:
+        module: the network; its own values are not used.
+        state: parameters and buffers by name.
+        x: samples (N, …).
+    """
     with torch.no_grad():
         outputs: Tensor = _call(module, state, x)
     return outputs
 
 
 def _call(module: nn.Module, state: State, x: Tensor) -> Tensor:
-    """In training mode; running statistics are those of a copy, so that nothing remembers the call."""
+    """Run the network in training mode; running statistics are those of a copy, so that the call leaves no trace."""
     fresh = {name: t if t.requires_grad else t.clone() for name, t in state.items()}
     outputs: Tensor = functional_call(module.train(), fresh, (x,))
     return outputs
@@ -61,18 +82,20 @@ def _call(module: nn.Module, state: State, x: Tensor) -> Tensor:
 def _by_factors(module: nn.Module, state: State, x: Tensor, y: Tensor | None) -> Tensor:
     factors = _factors(module, state, x)
     if y is None:
-        return _factored(factors, factors)
-    # as many at a time as there are in x: memory is bounded by what x needs
-    return torch.cat([_factored(factors, _factors(module, state, part)) for part in torch.split(y, len(x))], dim=1)
+        return _kernel_of_factors(factors, factors)
+    # blocks are as large as x: memory is bounded by what x needs
+    return torch.cat(
+        [_kernel_of_factors(factors, _factors(module, state, part)) for part in torch.split(y, len(x))], dim=1
+    )
 
 
 def _factors(module: nn.Module, state: State, x: Tensor) -> Factors:
-    """Of each linear layer (δ of all outputs, h); a bias counts as an input that is 1."""
-    seen: list[tuple[nn.Linear, Tensor, Tensor]] = []
+    """Return (δ of all outputs, h) of each linear layer; a bias counts as an input that is 1."""
+    calls: list[tuple[nn.Linear, Tensor, Tensor]] = []
 
     def record(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         assert isinstance(layer, nn.Linear)
-        seen.append((layer, inputs[0].detach(), output))
+        calls.append((layer, inputs[0].detach(), output))
 
     layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
     hooks = [layer.register_forward_hook(record) for _, layer in layers]
@@ -81,20 +104,20 @@ def _factors(module: nn.Module, state: State, x: Tensor) -> Factors:
     finally:
         for hook in hooks:
             hook.remove()
-    z = [output for _, _, output in seen]
-    each = [torch.autograd.grad(f_N.sum(), z, retain_graph=True) for f_N in outputs_NC.unbind(1)]
+    z = [output for _, _, output in calls]
+    gradients_by_output = [torch.autograd.grad(f_N.sum(), z, retain_graph=True) for f_N in outputs_NC.unbind(1)]
     factors = []
-    for i, ((name, _), (layer, h_NF, _)) in enumerate(zip(layers, seen, strict=True)):
-        delta = torch.stack([gradients[i] for gradients in each], dim=1).flatten(0, 1)
+    for i, ((name, _), (layer, h_NF, _)) in enumerate(zip(layers, calls, strict=True)):
+        delta = torch.stack([gradients[i] for gradients in gradients_by_output], dim=1).flatten(0, 1)
         if isinstance(layer, NtkLinear):
-            h_NF = h_NF * (state[f"{name}.sigma_w"] / layer.in_features**0.5)  # noqa: PLW2901 - the input that W sees
+            h_NF = h_NF * (state[f"{name}.sigma_w"] / layer.in_features**0.5)  # noqa: PLW2901 - the input of W
         if layer.bias is not None:
             h_NF = torch.cat([h_NF, h_NF.new_ones(len(h_NF), 1)], dim=1)  # noqa: PLW2901
         factors.append((delta, h_NF))
     return factors
 
 
-def _factored(a: Factors, b: Factors) -> Tensor:
+def _kernel_of_factors(a: Factors, b: Factors) -> Tensor:
     total: Tensor | None = None
     for (delta_a, h_a), (delta_b, h_b) in zip(a, b, strict=True):
         outputs = len(delta_a) // len(h_a)
@@ -120,34 +143,44 @@ def _by_rows(module: nn.Module, state: State, x: Tensor, y: Tensor) -> Tensor:
     return kernel
 
 
-def _derivatives(module: nn.Module, state: State, x: Tensor) -> tuple[Callable[[int, int], list[Tensor]], list[int]]:
-    """A function that gives rows ``start`` to ``end`` of ∂f/∂θ, one tensor a parameter, and the ends of blocks."""
+def _derivatives(module: nn.Module, state: State, x: Tensor) -> _Derivatives:
+    """Return ∂f/∂θ of the samples ``x`` (N, …), to be computed block by block."""
     coupled = any(isinstance(part, _NormBase) for part in module.modules())
     outputs = outputs_of(module, state, x if coupled else x[:1])
     classes = outputs.shape[1]
-    parameters = {name: t for name, t in state.items() if t.requires_grad}
-    row_bytes = sum(p.numel() for p in parameters.values()) * x.element_size()
+    row_bytes = sum(t.numel() for t in state.values() if t.requires_grad) * x.element_size()
     unit = 1 if coupled else classes
-    step = max(1, BLOCK_BYTES // (row_bytes * unit)) * unit
+    step = max(1, MAX_BLOCK_BYTES // (row_bytes * unit)) * unit
     ends = [*range(0, len(x) * classes, step), len(x) * classes]
-    if coupled:
-        flat = _call(module, state, x).flatten()
+    rows = _rows_of_batch(module, state, x) if coupled else _rows_of_samples(module, state, x, classes)
+    return _Derivatives(rows, ends)
 
-        def rows(start: int, end: int) -> list[Tensor]:
-            each = [torch.autograd.grad(f, list(parameters.values()), retain_graph=True) for f in flat[start:end]]
-            return [torch.stack([g[i].flatten() for g in each]) for i in range(len(parameters))]
 
-    else:
-        fixed = {name: t for name, t in state.items() if not t.requires_grad}
+def _rows_of_batch(module: nn.Module, state: State, x: Tensor) -> _Rows:
+    """Return rows of ∂f/∂θ, computed with ``x`` as one batch."""
+    parameters = [t for t in state.values() if t.requires_grad]
+    flat = _call(module, state, x).flatten()
 
-        def one(values: dict[str, Tensor], sample: Tensor) -> Tensor:
-            out: Tensor = functional_call(module.train(), {**values, **fixed}, (sample.unsqueeze(0),)).squeeze(0)
-            return out
+    def rows(start: int, end: int) -> list[Tensor]:
+        gradients = [torch.autograd.grad(f, parameters, retain_graph=True) for f in flat[start:end]]
+        return [torch.stack([g[i].flatten() for g in gradients]) for i in range(len(parameters))]
 
-        jacobian = vmap(jacrev(one), in_dims=(None, 0))
+    return rows
 
-        def rows(start: int, end: int) -> list[Tensor]:
-            found = jacobian({k: p.detach() for k, p in parameters.items()}, x[start // classes : end // classes])
-            return [found[k].flatten(2).flatten(0, 1) for k in parameters]
 
-    return rows, ends
+def _rows_of_samples(module: nn.Module, state: State, x: Tensor, classes: int) -> _Rows:
+    """Return rows of ∂f/∂θ, computed sample by sample; ``start`` and ``end`` must be multiples of ``classes``."""
+    parameters = {name: t.detach() for name, t in state.items() if t.requires_grad}
+    fixed = {name: t for name, t in state.items() if not t.requires_grad}
+
+    def outputs(values: dict[str, Tensor], sample: Tensor) -> Tensor:
+        f_C: Tensor = functional_call(module.train(), {**values, **fixed}, (sample.unsqueeze(0),)).squeeze(0)
+        return f_C
+
+    jacobian = vmap(jacrev(outputs), in_dims=(None, 0))
+
+    def rows(start: int, end: int) -> list[Tensor]:
+        derivatives = jacobian(parameters, x[start // classes : end // classes])
+        return [derivatives[name].flatten(2).flatten(0, 1) for name in parameters]
+
+    return rows

@@ -15,7 +15,7 @@ from search_spaces.sections.trainable import KernelTrainable, ReluKernel
 from trainables.data import load_data
 from trainables.kernel.cost import kernel_profile
 from trainables.kernel.dynamics import Flow, KernelLoss, make_flow, modes_of
-from trainables.kernel.start import homogeneity_of, loss_of, make_start
+from trainables.kernel.start import homogeneity_of, initial_state, loss_of
 from trainables.measurement import Ended, Measurement
 from trainables.step.l2 import weight_decay_of
 
@@ -25,27 +25,35 @@ _MEASURED = ("train_acc", "train_loss", "test_acc", "test_loss")
 def run_kernel(
     points: Sequence[Point], recipe: Recipe, trainable: KernelTrainable, device: str
 ) -> Iterator[Measurement]:
-    """Follow ``points`` in time t = step · η; those of one seed and σ_w share kernel and eigenvectors.
+    """Follow ``points`` in time t = step · η, and yield their measurements.
+
+    Points of one seed and σ_w share kernel and eigenvectors.
+
+    Args:
+        points: the points of one pack.
+        recipe: the grid's, with the points' variant applied.
+        trainable: its ``trainable``.
+        device: a torch device.
 
     Raises:
-        InputError: a network, data set or loss that cannot give what is asked.
+        InputError: a network, data set or loss cannot give what the grid asks for.
     """
     pack = _KernelPack(points, recipe, trainable, torch.device(device))
-    upcoming = dict.fromkeys(range(len(points)), 0)  # which of its measurements is a member's next
+    upcoming = dict.fromkeys(range(len(points)), 0)  # index of each member's next measurement
     while upcoming:
         step = min(int(pack.due[m][i]) for m, i in upcoming.items())
-        now = tuple(m for m, i in upcoming.items() if pack.due[m][i] == step)
-        measurement = pack.measure(step, now)
-        upcoming |= {m: upcoming[m] + 1 for m in now}
+        members = tuple(m for m, i in upcoming.items() if pack.due[m][i] == step)
+        measurement = pack.measure(step, members)
+        upcoming |= {m: upcoming[m] + 1 for m in members}
         upcoming = {m: i for m, i in upcoming.items() if m not in {end.member for end in measurement.ends}}
         yield measurement
 
 
 class _KernelPack:
-    """Flows of the points of a pack.
+    """The flows of the points of a pack.
 
     Attributes:
-        due: the steps at which each point is measured.
+        due: the steps at which each point is measured, (n,) each.
     """
 
     def __init__(
@@ -60,7 +68,7 @@ class _KernelPack:
         self.due = [measured_steps(recipe.measure, cost.last_step(p.budget), 1) for p in points]
 
     def measure(self, step: int, members: tuple[int, ...]) -> Measurement:
-        """The ``members`` after ``step`` steps."""
+        """Measure the ``members`` after ``step`` steps."""
         rows = torch.stack([self._row(self._flows[m].at(step * self._points[m].eta)) for m in members])
         values = dict(zip(_MEASURED, rows.T.cpu().numpy(), strict=True))
         eta, lam = np.array([self._points[m].eta for m in members]), np.array([self._lam[m] for m in members])
@@ -71,13 +79,13 @@ class _KernelPack:
         return Measurement(step=step, members=members, values=values, ends=tuple(end for end in ends if end))
 
     def _row(self, outputs: tuple[Tensor, Tensor]) -> Tensor:
-        """Accuracy and loss on training and test samples, (4,)."""
+        """Return accuracy and loss on training samples, then on test samples, (4,)."""
         counts = self._count, len(self._labels[1])
-        each = []
+        metrics = []
         for f, labels, count in zip(outputs, self._labels, counts, strict=True):
             correct, loss = self._loss.sums(f[:count].unsqueeze(0), labels[:count])
-            each += [correct[0] / count, loss[0] * self._loss.factor(count)]
-        return torch.stack(each)
+            metrics += [correct[0] / count, loss[0] * self._loss.factor(count)]
+        return torch.stack(metrics)
 
     def _end(self, member: int, step: int, loss: float) -> Ended | None:
         if not math.isfinite(loss):
@@ -89,7 +97,7 @@ def _flows(
     points: Sequence[Point], lams: Sequence[float], trainable: KernelTrainable, loss: KernelLoss, device: torch.device
 ) -> list[Flow]:
     k = homogeneity_of(trainable)
-    drawn = [(0 if isinstance(trainable.kernel, ReluKernel) else p.seed, p.sigma_w) for p in points]
-    starts = {key: make_start(trainable, *key, device) for key in dict.fromkeys(drawn)}
+    start_keys = [(0 if isinstance(trainable.kernel, ReluKernel) else p.seed, p.sigma_w) for p in points]
+    starts = {key: initial_state(trainable, *key, device) for key in dict.fromkeys(start_keys)}
     modes = {key: modes_of(start, loss) for key, start in starts.items()}
-    return [make_flow(starts[key], loss, modes[key], lam, k) for key, lam in zip(drawn, lams, strict=True)]
+    return [make_flow(starts[key], loss, modes[key], lam, k) for key, lam in zip(start_keys, lams, strict=True)]

@@ -1,4 +1,4 @@
-"""From a grid's ``trainable: {kernel: …}`` to the kernel and outputs that its points start from."""
+"""Kernel and outputs that the points of a grid's ``trainable: {kernel: …}`` start from."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from search_spaces.errors import InputError
 from search_spaces.sections.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
 from trainables.data import InMemory, load_data
 from trainables.kernel.analytic import relu_kernel
-from trainables.kernel.dynamics import KernelLoss, Start
+from trainables.kernel.dynamics import InitialState, KernelLoss
 from trainables.kernel.homogeneity import measure_homogeneity
 from trainables.kernel.ntk import empirical_kernel, outputs_of
 from trainables.models import build_model, initial_buffers, initial_parameters
@@ -18,12 +18,12 @@ from trainables.step.losses import make_loss
 
 
 def loss_of(trainable: KernelTrainable) -> KernelLoss:
-    """What is minimized."""
+    """Return the loss that is minimized."""
     return make_loss(trainable.loss, load_data(trainable.data).classes)
 
 
 def network_of(trainable: KernelTrainable) -> nn.Module:
-    """The network of an empirical kernel, without memory."""
+    """Return the network of an empirical kernel, on the meta device."""
     assert isinstance(trainable.kernel, EmpiricalKernel)
     data = load_data(trainable.data)
     return build_model(trainable.kernel.model, data.train.shape, make_loss(trainable.loss, data.classes).outputs)
@@ -31,7 +31,7 @@ def network_of(trainable: KernelTrainable) -> nn.Module:
 
 @lru_cache(maxsize=64)
 def homogeneity_of(trainable: KernelTrainable) -> float:
-    """The degree k that the grid gives, or that of the kernel's network.
+    """Return the degree k that the grid gives, or that of the kernel's network.
 
     Raises:
         InputError: the network has none.
@@ -43,11 +43,17 @@ def homogeneity_of(trainable: KernelTrainable) -> float:
     return measure_homogeneity(network_of(trainable), load_data(trainable.data).train.shape)
 
 
-def make_start(trainable: KernelTrainable, seed: int, sigma_w: float, device: torch.device) -> Start:
-    """Kernel and outputs at t = 0 on all samples, float64 on ``device``.
+def initial_state(trainable: KernelTrainable, seed: int, sigma_w: float, device: torch.device) -> InitialState:
+    """Return kernel and outputs at t = 0 on all samples, float64 on ``device``.
+
+    Args:
+        trainable: the grid's ``trainable``.
+        seed: the point's seed, from which an empirical kernel's network is drawn.
+        sigma_w: the point's initialization scale σ_w.
+        device: device of the kernel.
 
     Raises:
-        InputError: samples that are not kept in memory.
+        InputError: samples are not kept in memory.
     """
     data = load_data(trainable.data)
     if not isinstance(data.train, InMemory) or not isinstance(data.test, InMemory):
@@ -61,11 +67,11 @@ def make_start(trainable: KernelTrainable, seed: int, sigma_w: float, device: to
 
 def _analytic(
     kernel: ReluKernel, trainable: KernelTrainable, sigma_w: float, train: tuple[Tensor, Tensor], x_test: Tensor
-) -> Start:
+) -> InitialState:
     x, x_test, labels = train[0].flatten(1), x_test.flatten(1), train[1]
     outputs = loss_of(trainable).outputs
     zero = torch.zeros(len(x) + len(x_test), outputs, dtype=torch.float64, device=x.device)
-    return Start(
+    return InitialState(
         train=relu_kernel(x, x, depth=kernel.depth, sigma_w=sigma_w),
         test=relu_kernel(x_test, x, depth=kernel.depth, sigma_w=sigma_w),
         f_train=zero[: len(x)],
@@ -80,21 +86,21 @@ def _empirical(
     drawn: tuple[int, float],
     train: tuple[Tensor, Tensor],
     x_test: Tensor,
-) -> Start:
+) -> InitialState:
     dtype = torch.float64 if kernel.precision == "float64" else torch.float32
     (x, labels), (seed, sigma_w) = train, drawn
     x, x_test = x.to(dtype), x_test.to(dtype)
     module = network_of(trainable)
-    state = initial_parameters(module, seed=seed, sigma_w=sigma_w, sigma_b=trainable.init.sigma_b)
-    parameters = {name: p.to(x).requires_grad_() for name, p in state.items()}
+    initial = initial_parameters(module, seed=seed, sigma_w=sigma_w, sigma_b=trainable.init.sigma_b)
+    parameters = {name: p.to(x).requires_grad_() for name, p in initial.items()}
     buffers = initial_buffers(module, sigma_w=sigma_w)
     fixed = {name: b.to(x if b.is_floating_point() else x.device) for name, b in buffers.items()}
-    each = parameters | fixed
+    state = parameters | fixed
     keep = 0.0 if kernel.centered else 1.0
-    return Start(
-        train=empirical_kernel(module, each, x).double(),
-        test=empirical_kernel(module, each, x, x_test).T.double(),
-        f_train=outputs_of(module, each, x).double() * keep,
-        f_test=outputs_of(module, each, x_test).double() * keep,
+    return InitialState(
+        train=empirical_kernel(module, state, x).double(),
+        test=empirical_kernel(module, state, x, x_test).T.double(),
+        f_train=outputs_of(module, state, x).double() * keep,
+        f_test=outputs_of(module, state, x_test).double() * keep,
         labels=labels,
     )

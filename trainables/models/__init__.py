@@ -1,4 +1,8 @@
-"""Models, each an ordinary ``nn.Module``, and how their weights start; packing is done elsewhere, for all alike."""
+"""Models of the paper, each an ordinary ``nn.Module``, and the initial values of their weights.
+
+A module describes one network for one point. Weights are drawn on the CPU from a seed, so that they are the same on
+every device. Packing, losses and training must not leak in; they treat all modules alike.
+"""
 
 from trainables.models.build import build_model as build_model
 from trainables.models.init import initial_buffers as initial_buffers

@@ -1,4 +1,4 @@
-"""From the grid's ``trainable.model`` to a module."""
+"""The module of a grid's ``trainable.model``."""
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from trainables.models.wide_resnet import wide_resnet
 
 
 def build_model(spec: Model, sample_shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """The module on the ``meta`` device: its shape without its weights.
+    """Return the module on the ``meta`` device: its shape without its weights.
 
     Args:
         spec: the grid's ``trainable.model``.
@@ -20,7 +20,7 @@ def build_model(spec: Model, sample_shape: tuple[int, ...], outputs: int) -> nn.
         outputs: numbers that the last layer gives for a sample.
 
     Raises:
-        InputError: a convolutional network for samples that are not images, or for images too small for it.
+        InputError: a convolutional network is asked for samples that are not images, or for images too small for it.
     """
     with torch.device("meta"):
         match spec:
@@ -35,7 +35,7 @@ def build_model(spec: Model, sample_shape: tuple[int, ...], outputs: int) -> nn.
 
 
 def _image(spec: Cnn | WideResNet | ResNet50, sample_shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """``sample_shape`` as (channels, height, width)."""
+    """Return ``sample_shape`` as (channels, height, width)."""
     if len(sample_shape) != 3:
         raise InputError(
             f"trainable.model.name: {spec.name} is not allowed: it learns images (channels, height, width), and these "

@@ -10,7 +10,13 @@ from trainables.models.ntk_linear import NtkLinear
 
 
 def fully_connected(spec: FullyConnected, sample_shape: tuple[int, ...], outputs: int) -> nn.Sequential:
-    """``depth`` times Linear-ReLU, then Linear; a plain Sequential of these, which packs as batched matrices."""
+    """Return ``depth`` times Linear-ReLU, then Linear, as a plain Sequential, which packs as batched matrices.
+
+    Args:
+        spec: the grid's ``trainable.model``.
+        sample_shape: shape of one input sample.
+        outputs: numbers that the last layer gives for a sample.
+    """
     widths = [math.prod(sample_shape)] + [spec.width] * spec.depth
     layers: list[nn.Module] = [nn.Flatten()]
     for fan_in, fan_out in pairwise(widths):

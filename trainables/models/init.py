@@ -1,4 +1,4 @@
-"""What a module's parameters and buffers start from."""
+"""Initial values of a module's parameters and buffers."""
 
 import math
 
@@ -12,16 +12,27 @@ NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # _NormBase: batch 
 
 
 def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b: float) -> dict[str, Tensor]:
-    """LeCun initialization (SM A): W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²); norms start with scale 1 and shift 0.
+    """Draw LeCun initialization (SM A): W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²); norms start with scale 1 and shift 0.
 
-    In NTK parametrization W ~ N(0, 1), and σ_w is a buffer. Vectors that are neither (a scale of one's own) are 1.
-    Drawn on the CPU from ``seed`` in the order of the module's parameters, so that points of one seed start from the
-    same weights on every device, and points of one seed and different σ_w from multiples of them.
+    In NTK parametrization W ~ N(0, 1), and σ_w is a buffer. Vectors that are neither biases nor norms, such as a user's
+    scale, are 1. All are drawn on the CPU from ``seed`` in the order of the module's parameters. So points of one seed
+    start from the same weights on every device, and points of one seed and different σ_w from multiples of them.
+
+    Args:
+        module: the network; its own values are not used.
+        seed: seed of the draws.
+        sigma_w: initialization scale σ_w of the weights.
+        sigma_b: initialization scale σ_b of the biases.
+
+    Returns:
+        Name to tensor (...), each of the parameter's shape.
     """
     generator = torch.Generator().manual_seed(seed)
     parameters = {}
     for name, p in module.named_parameters():
-        noise = torch.randn(p.shape, generator=generator)  # drawn for norms too: a norm moves no other layer's draw
+        noise = torch.randn(
+            p.shape, generator=generator
+        )  # drawn for norms too, so that a norm does not shift other layers' draws
         if isinstance(_owner(module, name), NtkLinear):
             parameters[name] = noise
         elif is_weight(module, name):
@@ -36,32 +47,33 @@ def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b:
 
 
 def initial_buffers(module: nn.Module, *, sigma_w: float = 1.0) -> dict[str, Tensor]:
-    """Running means 0, running variances 1, counts of batches 0; σ_w of layers in NTK parametrization.
+    """Return the buffers (...) that training starts from, on the CPU.
 
-    Other buffers as the module has them. On the CPU.
+    Running means are 0, running variances 1 and counts of batches 0; layers in NTK parametrization have σ_w. Other
+    buffers have the module's values.
     """
     return {name: _initial_buffer(_owner(module, name), name, b, sigma_w) for name, b in module.named_buffers()}
 
 
 def own_parameters(module: nn.Module, scale: float) -> dict[str, Tensor]:
-    """The values that the module has, its weights times ``scale``. On the CPU."""
+    """Return the values that the module has, its weights times ``scale``, (...) each, on the CPU."""
     return {
         name: p.detach().cpu() * (scale if is_weight(module, name) else 1.0) for name, p in module.named_parameters()
     }
 
 
 def own_buffers(module: nn.Module) -> dict[str, Tensor]:
-    """The buffers that the module has, running statistics too. On the CPU."""
+    """Return the buffers that the module has, running statistics too, (...) each, on the CPU."""
     return {name: b.detach().cpu().clone() for name, b in module.named_buffers()}
 
 
 def is_weight(module: nn.Module, name: str) -> bool:
-    """Whether a parameter is a layer's weight: no bias, no norm's scale or shift (a layer norm's may be matrices)."""
+    """Return whether a parameter is a layer's weight, and not a bias or a norm's (a layer norm's may be matrices)."""
     return module.get_parameter(name).ndim > 1 and not isinstance(_owner(module, name), NORMS)
 
 
 def _of_norm(module: nn.Module, name: str) -> bool:
-    """Whether the bias ``name`` is a norm's: torch's norms, and any module whose own ``weight`` is a vector."""
+    """Return whether the bias ``name`` belongs to one of torch's norms, or to a module whose ``weight`` is a vector."""
     owner = _owner(module, name)
     weight = getattr(owner, "weight", None)
     return isinstance(owner, NORMS) or (isinstance(weight, Tensor) and weight.ndim == 1)
@@ -79,5 +91,5 @@ def _fresh_statistic(name: str, buffer: Tensor) -> Tensor:
 
 
 def _owner(module: nn.Module, name: str) -> nn.Module:
-    """The submodule that has the parameter or buffer ``name``."""
+    """Return the submodule that has the parameter or buffer ``name``."""
     return module.get_submodule(name.rpartition(".")[0])

@@ -1,4 +1,4 @@
-"""Which weights a network does not feel the scale of: those that a batch norm follows."""
+"""Search for the weights whose scale does not change a network's outputs: those that a batch norm follows."""
 
 import copy
 
@@ -9,52 +9,57 @@ from torch.func import functional_call
 from trainables.models.init import NORMS, initial_buffers, initial_parameters, is_weight
 from trainables.models.ntk_linear import NtkLinear
 
-SAMPLES = 4  # of the trial batch; of two, batch norm would leave signs only, whose gradient is 0 everywhere
-EPSILON = 1e-16  # of norms in the trial: their own, 1e-5, is felt in ResNet-50 on 28×28 images as changes of 7 %
-# Relative changes of the outputs per relative change of a weight's scale. In float32, rounding leaves less than 1e-6 of
-# those of WRN-28-10, whose other weights have 1e-3 and more; but 1e-3 in ResNet-50 on 28×28 images, whose last norms
-# see four numbers. float64 leaves less than 1e-7 even on 8×8 images, in twice the time.
-NOT_FELT, FELT = 1e-5, 1e-3
+TRIAL_SAMPLES = 4  # with two, batch norm would leave only signs, whose gradient is 0 everywhere
+TRIAL_EPSILON = 1e-16  # ε of norms in the trial; the usual 1e-5 changes ResNet-50 on 28×28 images by 7 %
+# Relative changes of the outputs per relative change of a weight's scale. In float32, invariant weights of WRN-28-10
+# have less than 1e-6 from rounding, and its other weights 1e-3 and more. But rounding alone gives 1e-3 in ResNet-50 on
+# 28×28 images, whose last norms see four numbers. With float64 it gives less than 1e-7 even on 8×8 images, in twice
+# the time.
+MAX_INVARIANT_CHANGE, MIN_DEPENDENT_CHANGE = 1e-5, 1e-3
 
 
 def scale_invariant(module: nn.Module, sample_shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Names of the weights W whose scale the outputs do not depend on, all other parameters being what they are.
+    """Return the names of the weights W whose scale alone does not change the outputs.
 
-    Measured, not read off names. If f(αW) is constant in α, then <W, ∇_W f> = 0 (Euler). One backward pass from a
-    random projection r·f of the outputs, r ~ N(0, 1), gives <W, ∇_W r·f> ~ N(0, |df/dlog α|²) for every W at once.
-    Parameters, inputs and projection are drawn from fixed seeds, biases with σ_b = 0.1: beside a bias a weight before
-    a layer norm is not invariant.
+    This is measured, not read off names. If f(αW) is constant in α, then <W, ∇_W f> = 0 (Euler). One backward pass from
+    a random projection r·f of the outputs, r ~ N(0, 1), gives <W, ∇_W r·f> ~ N(0, |df/dlog α|²) for every W at once.
+    Parameters, inputs and projection are drawn from fixed seeds, biases with σ_b = 0.1: beside a bias a weight before a
+    layer norm is not invariant.
 
-    A module of torch's layers without a norm among them has none, which costs no pass. WRN-28-10 takes 2 s on one
-    core, ResNet-50 1 s on 28×28 images and 7 s on 224×224.
+    A module of torch's layers without a norm among them has no such weights, which costs no pass. WRN-28-10 takes 2 s
+    on one core, ResNet-50 1 s on 28×28 images and 7 s on 224×224.
+
+    Args:
+        module: the network; its own values are not used.
+        sample_shape: shape of one input sample.
     """
     if not _may_normalize(module):
         return ()
-    changes = _changes(module, sample_shape, torch.float32)
-    if any(NOT_FELT < change < FELT for change in changes.values()):
-        changes = _changes(module, sample_shape, torch.float64)
-    return tuple(name for name, change in changes.items() if change < NOT_FELT)
+    changes = _relative_changes(module, sample_shape, torch.float32)
+    if any(MAX_INVARIANT_CHANGE < change < MIN_DEPENDENT_CHANGE for change in changes.values()):
+        changes = _relative_changes(module, sample_shape, torch.float64)
+    return tuple(name for name, change in changes.items() if change < MAX_INVARIANT_CHANGE)
 
 
 def _may_normalize(module: nn.Module) -> bool:
-    """False if every part of ``module`` is one of torch's layers or containers, or of ours, and none is a norm."""
-    return any(isinstance(m, NORMS) or not _plain(m) for m in module.modules())
+    """Return False if every part of ``module`` is a layer or container of torch or of ours, and none is a norm."""
+    return any(isinstance(m, NORMS) or not _is_known_layer(m) for m in module.modules())
 
 
-def _plain(module: nn.Module) -> bool:
+def _is_known_layer(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.") or isinstance(module, NtkLinear)
 
 
-def _changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:
-    """|r · df/dlog α| / |f| of each weight."""
+def _relative_changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:
+    """Return |r · df/dlog α| / |f| of each weight."""
     parameters = {name: p.to(dtype) for name, p in initial_parameters(module, seed=0, sigma_w=1.0, sigma_b=0.1).items()}
     weights = {name: p.requires_grad_() for name, p in parameters.items() if is_weight(module, name)}
     buffers = {name: b.to(dtype) if b.is_floating_point() else b for name, b in initial_buffers(module).items()}
     generator = torch.Generator().manual_seed(0)
-    # Of different brightness: averages over the pixels of plain noise hardly differ, and a norm would blow them up.
-    brightness = torch.rand(SAMPLES, *[1] * len(sample_shape), generator=generator)
-    x = brightness * torch.rand(SAMPLES, *sample_shape, generator=generator)
-    outputs: Tensor = functional_call(_sharp(module), parameters | buffers, (x.to(dtype),))
+    # Images differ in brightness: averages over the pixels of plain noise hardly differ, and a norm would amplify that.
+    brightness = torch.rand(TRIAL_SAMPLES, *[1] * len(sample_shape), generator=generator)
+    x = brightness * torch.rand(TRIAL_SAMPLES, *sample_shape, generator=generator)
+    outputs: Tensor = functional_call(_without_epsilon(module), parameters | buffers, (x.to(dtype),))
     r = torch.randn(outputs.shape, generator=generator)
     gradients = torch.autograd.grad((r * outputs).sum(), list(weights.values()), materialize_grads=True)
     size = outputs.detach().norm()
@@ -64,10 +69,10 @@ def _changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtyp
     }
 
 
-def _sharp(module: nn.Module) -> nn.Module:
-    """A copy in training mode whose norms have next to no ε."""
+def _without_epsilon(module: nn.Module) -> nn.Module:
+    """Return a copy in training mode whose norms have next to no ε."""
     module = copy.deepcopy(module).train()
     for part in module.modules():
         if isinstance(part, NORMS):
-            part.eps = EPSILON
+            part.eps = TRIAL_EPSILON
     return module

@@ -1,4 +1,4 @@
-"""Batch norm as the grid names it."""
+"""Batch norm, as the grid names its kinds."""
 
 from torch import nn
 
@@ -6,8 +6,9 @@ from search_spaces.sections.trainable import BatchNorm
 
 
 def batch_norm(kind: BatchNorm, channels: int) -> nn.BatchNorm2d:
-    """``batch``: by the statistics of every batch, in tests too, as stax does (SM A). ``running``: torch's own.
+    """Return the batch norm of a grid.
 
-    Both have stax's ε, 1e-5.
+    ``batch``: by the statistics of every batch, in tests too, as stax does (SM A). ``running``: torch's own. Both have
+    stax's ε, 1e-5.
     """
     return nn.BatchNorm2d(channels, track_running_stats=kind == "running")

@@ -1,4 +1,4 @@
-"""torchvision's ResNet-50 (Figure S8)."""
+"""ResNet-50 of torchvision (Figure S8)."""
 
 from functools import partial
 
@@ -9,14 +9,14 @@ from trainables.models.norm import batch_norm
 
 
 def resnet50(spec: ResNet50, channels: int, outputs: int) -> nn.Module:
-    """The module of torchvision; its first convolution is replaced where images do not have three colours.
+    """Return torchvision's module; its first convolution is replaced where images do not have three colors.
 
     Args:
         spec: the grid's ``trainable.model``.
-        channels: of an image.
+        channels: channels of an image.
         outputs: numbers that the last layer gives for a sample.
     """
-    from torchvision import models  # noqa: PLC0415  takes 1.8 s, which no other model should wait for
+    from torchvision import models  # noqa: PLC0415  importing takes 1.8 s, which no other model should wait for
 
     module: nn.Module = models.resnet50(num_classes=outputs, norm_layer=partial(batch_norm, spec.batch_norm))
     if channels != 3:

@@ -1,11 +1,12 @@
 """Wide ResNets (Zagoruyko & Komodakis 2016, arXiv:1605.07146), in two forms.
 
-``released`` is the network of the code published with the paper, written in stax; ``original`` the one it names.
+``released`` is the network of the code published with the paper, written in stax; ``original`` is the network that the
+paper cites.
 
-Where stax pads an even side for a 3×3 convolution of stride 2, it adds one row after the last; torch's ``padding=1``
-adds one before the first (its row after the last is reached by no window). Each is the other's mirror image: turned by
-180°, images and kernels give the same numbers, and kernels are drawn alike in both orientations. So ``padding=1`` it
-is; odd sides are padded the same by both.
+For a 3×3 convolution of stride 2 on an even side, stax pads one row after the last; torch's ``padding=1`` pads one
+before the first (no window reaches its row after the last). Each is the other's mirror image: turned by 180°, images
+and kernels give the same numbers, and kernels are drawn alike in both orientations. So ``padding=1`` is used; odd sides
+are padded the same by both.
 """
 
 import torch
@@ -14,18 +15,18 @@ from torch import Tensor, nn
 from search_spaces.sections.trainable import BatchNorm, WideResNet
 from trainables.models.norm import batch_norm
 
-CHANNELS = (16, 32, 64)  # of the three groups, times the widening factor; the stem has 16
+CHANNELS = (16, 32, 64)  # channels of the three groups, before the widening factor; the stem has 16
 
 
 def wide_resnet(spec: WideResNet, channels: int, outputs: int) -> nn.Sequential:
-    """Stem, three groups of blocks at full, half and quarter resolution, average, dense.
+    """Return stem, three groups of blocks at full, half and quarter resolution, average, dense layer.
 
-    The average is over all pixels: the 8×8 that 32×32 images leave, as the pool of both forms, and what is there for
-    other sizes.
+    The average is over all pixels. For images of 32×32 that is 8×8, as the pool of both forms; other sizes leave more
+    or fewer.
 
     Args:
         spec: the grid's ``trainable.model``.
-        channels: of an image.
+        channels: channels of an image.
         outputs: numbers that the last layer gives for a sample.
     """
     released = spec.form == "released"
@@ -46,14 +47,14 @@ def wide_resnet(spec: WideResNet, channels: int, outputs: int) -> nn.Sequential:
 
 
 class _GlobalAverage(nn.Module):
-    """(N, C, H, W) → (N, C)."""
+    """A layer (N, C, H, W) → (N, C)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.mean((2, 3))
 
 
 class _Block(nn.Module):
-    """BN-ReLU-Conv-BN-ReLU-Conv, the stride in the first convolution; subclasses add the shortcut."""
+    """BN-ReLU-Conv-BN-ReLU-Conv with the stride in the first convolution; subclasses add the shortcut."""
 
     def __init__(self, fan_in: int, fan_out: int, stride: int, *, bias: bool, kind: BatchNorm) -> None:
         super().__init__()
@@ -63,13 +64,13 @@ class _Block(nn.Module):
         self.conv2 = nn.Conv2d(fan_out, fan_out, 3, padding=1, bias=bias)
 
     def residual(self, activated: Tensor) -> Tensor:
-        """Everything after the first BN-ReLU."""
+        """Return everything after the first BN-ReLU, (N, C, H, W)."""
         h: Tensor = self.conv2(torch.relu(self.norm2(self.conv1(activated))))
         return h
 
 
 class _ReleasedBlock(_Block):
-    """Convolutions with biases; the first block of a group has a 3×3 convolution of its raw input as shortcut."""
+    """A block with biases; the first of a group has a 3×3 convolution of its raw input as shortcut."""
 
     def __init__(self, fan_in: int, fan_out: int, stride: int, *, first: bool, kind: BatchNorm) -> None:
         super().__init__(fan_in, fan_out, stride, bias=True, kind=kind)
@@ -81,7 +82,7 @@ class _ReleasedBlock(_Block):
 
 
 class _OriginalBlock(_Block):
-    """No biases; where channels change, a 1×1 convolution of the activated input is the shortcut."""
+    """A block without biases; where channels change, a 1×1 convolution of the activated input is the shortcut."""
 
     def __init__(self, fan_in: int, fan_out: int, stride: int, *, kind: BatchNorm) -> None:
         super().__init__(fan_in, fan_out, stride, bias=False, kind=kind)

@@ -1,4 +1,4 @@
-"""A process that helps to train a point: it does what the leader of its group says."""
+"""A process that helps to train a pack: it follows the orders of the leader of its group."""
 
 import io
 from collections.abc import Sequence
@@ -10,14 +10,17 @@ import torch
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
 from trainables.pack.group import PartnerError, TorchGroup
-from trainables.train import PackTraining
+from trainables.pack.training import PackTraining
 
 
 def follow(group: TorchGroup) -> None:
     """Take the steps and measurements that the leader takes, until it leaves.
 
-    An error of the point's code is the leader's to judge, who hears of it; any other ends this process, and with it the
+    The leader hears of an error of the point's code and judges it. Any other error ends this process, and with it the
     group.
+
+    Raises:
+        GroupLostError: a process of the group is gone.
     """
     training: PackTraining
 
@@ -32,8 +35,8 @@ def follow(group: TorchGroup) -> None:
         with suppress(PartnerError):
             match order:
                 case "begin":
-                    group.total(partial(begin, *arguments))
+                    group.all_reduce(partial(begin, *arguments))
                 case "step":
                     training.step()
                 case "measure":
-                    training.accuracies(*arguments)
+                    training.evaluate(*arguments)

@@ -1,4 +1,6 @@
-"""One optimizer step of P networks: batch, forward pass, loss, rates, update.
+"""One optimizer step of P networks: batch, forward pass, loss, rates and update.
 
-Tensors carry a leading pack axis P. The modules do not know each other, and none knows points, grids or files.
+Tensors carry a leading pack axis P, and points share nothing but the samples they see. Numbers drawn at random depend
+on seed and step alone. The modules do not know each other (batches and augmentation apart), and none knows packs that
+shrink, or files.
 """

@@ -1,6 +1,6 @@
-"""What λ of a grid means for an optimizer: which ``weight_decay``, on which parameters.
+"""The ``weight_decay`` of torch that λ of a grid stands for, and the parameters that it acts on.
 
-The gradient of ½w‖θ‖² is wθ, which is what torch calls ``weight_decay=w``.
+The gradient of ½w‖θ‖² is wθ, which torch calls ``weight_decay=w``.
 """
 
 from torch import nn
@@ -17,11 +17,11 @@ _NOT_MATRICES = (*_NORMS, nn.Embedding, nn.EmbeddingBag)
 
 
 def weight_decay_of(l2: L2, lam: float, train: int) -> float:
-    """The ``weight_decay`` of torch for λ.
+    """Return the ``weight_decay`` of torch for λ.
 
     Args:
-        l2: section ``l2`` of a grid, which says what term λ stands in.
-        lam: λ.
+        l2: section ``l2`` of a grid, which says what term λ is a factor of.
+        lam: λ of the grid.
         train: samples of the training set N; never those of a batch, or the penalty would grow as batches shrink.
 
     >>> weight_decay_of(L2(convention="per_sample"), lam=0.5, train=1000)
@@ -37,11 +37,11 @@ def weight_decay_of(l2: L2, lam: float, train: int) -> float:
 
 
 def decayed_parameters(module: nn.Module, l2: L2) -> tuple[str, ...]:
-    """Names of the parameters that λ acts on, in the module's order.
+    """Return the names of the parameters that λ acts on, in the module's order.
 
     ``all``: every parameter that is trained. ``matrices``: of these, the ones with two or more dimensions, outside
     norms (a LayerNorm over images has such scales) and embeddings. A parameter that two modules share has the name that
-    ``named_parameters`` gives it, and counts as an embedding if one of them is.
+    ``named_parameters`` gives it; it counts as an embedding if one of them is.
     """
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if l2.parameters == "all":
@@ -51,7 +51,12 @@ def decayed_parameters(module: nn.Module, l2: L2) -> tuple[str, ...]:
 
 
 def describe_l2(module: nn.Module, l2: L2, train: int) -> str:
-    """The rule in one line, for people; ``module`` may be on the meta device, ``train`` is the size of the set.
+    """Return the rule in one line, for people.
+
+    Args:
+        module: the network; it may be on the meta device.
+        l2: section ``l2`` of a grid.
+        train: samples of the training set.
 
     >>> describe_l2(nn.Linear(10, 10), L2(parameters="matrices"), train=1000)
     '½λ‖θ‖² (weight_decay = λ) on 1 of 2 parameter tensors, 100 of 110 numbers; not on biases, norms and embeddings'

@@ -2,14 +2,14 @@
 
 Axis letters: P pack, B batch, C outputs of the model, k classes.
 
-Targets are labels, int64 (B,), or soft labels (mixup), float (B, k), where all points see the same batch; (P, B) and
-(P, B, k) where each point sees its own. All arithmetic is within one point, so that on a CPU a point's numbers are the
-same bit for bit in any pack.
+Targets are labels, int64 (B,), or soft labels (mixup), float (B, k), where all points see the same batch. They are (P,
+B) and (P, B, k) where each point sees its own. All arithmetic is within one point, so that on a CPU a point's numbers
+are the same bit for bit in any pack.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -19,27 +19,41 @@ from search_spaces.errors import InputError
 from search_spaces.sections.trainable import MeanSquaredError, Softmax
 
 
+class LossSums(NamedTuple):
+    """Sums over the samples of a batch, without gradient.
+
+    Attributes:
+        correct: samples classified correctly by each point, (P,); NaN where the loss is not finite.
+        loss: unscaled loss of each point, (P,).
+    """
+
+    correct: Tensor
+    loss: Tensor
+
+
 class Loss(Protocol):
-    """Compares the outputs of a pack with its targets."""
+    """A loss that compares the outputs of a pack with its targets."""
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
-        """Scaled loss of each point on a batch, (P,), differentiable."""
+        """Return the scaled loss of each point on a batch, (P,), differentiable."""
 
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Without gradient: (samples classified correctly, unscaled loss) of each point, (P,) each, summed over B.
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
+        """Return the sums of a batch, without gradient, (P,) each.
 
-        The first is NaN where the second is not finite. A soft label counts as its largest entry, the first of equals.
+        ``correct`` is NaN where the loss is not finite. A soft label counts as its largest entry, the first of equals.
         """
 
     def factor(self, samples: int) -> float:
-        """What the unscaled loss, summed over so many samples, is multiplied by."""
+        """Return the factor that the unscaled loss, summed over ``samples`` samples, is multiplied by."""
 
 
 def make_loss(spec: Softmax | MeanSquaredError, classes: int) -> "BuiltInLoss":
-    """The loss of a grid for data of so many classes; its ``outputs`` are those that the model gives for a sample.
+    """Return the loss of a grid for data of ``classes`` classes.
+
+    Its ``outputs`` are the number of outputs that the model gives for a sample.
 
     Raises:
-        InputError: targets of one number, -1 or +1, for more or fewer than two classes.
+        InputError: targets of one number, -1 or +1, are asked for with more or fewer than two classes.
     """
     if isinstance(spec, Softmax):
         return CrossEntropy(classes, spec.scale)
@@ -55,58 +69,65 @@ def make_loss(spec: Softmax | MeanSquaredError, classes: int) -> "BuiltInLoss":
 
 @dataclass(frozen=True, slots=True)
 class CrossEntropy:
-    """Cross-entropy of the softmax, -Σ_i y_i log p_i, and ``outputs`` = k.
+    """Cross-entropy of the softmax, -Σ_i y_i log p_i, with ``outputs`` = k.
 
     The class predicted is the first of the largest outputs, so that an all-zero network is not right about everything.
     Scales: ``mean`` 1/n, ``paper`` 1/(2kn) (SM A), ``code`` 1/(kn) (the paper's released code).
+
+    Attributes:
+        outputs: outputs of the model, k.
+        scale: name of the scale.
     """
 
     outputs: int
     scale: Literal["mean", "paper", "code"] = "mean"
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
-        """As in ``Loss``."""
+        """Return the scaled loss of each point on a batch, (P,), differentiable."""
         return _log_likelihood(_class_major(outputs_PBC), targets) * -self.factor(outputs_PBC.shape[1])
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """As in ``Loss``."""
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
+        """Return the sums of a batch, without gradient, (P,) each."""
         outputs_PCB = _class_major(outputs_PBC)
         return _sums(_first_of_largest(outputs_PCB) == _labels(targets), -_log_likelihood(outputs_PCB, targets))
 
     def factor(self, samples: int) -> float:
-        """As in ``Loss``."""
+        """Return the factor that scales the unscaled loss of ``samples`` samples."""
         per_sample = {"mean": 1, "paper": 2 * self.outputs, "code": self.outputs}[self.scale]
         return 1 / (per_sample * samples)
 
 
 @dataclass(frozen=True, slots=True)
 class SquaredError:
-    """Half the squared distance to the one-hot target, ½‖f - y‖², and ``outputs`` = k.
+    """Half the squared distance to the one-hot target, ½‖f - y‖², with ``outputs`` = k.
 
-    The class predicted is the first of the largest outputs.
-    Scales: ``mean`` 1/n, ``per_output`` 1/(kn), ``sum`` 1.
+    The class predicted is the first of the largest outputs. Scales: ``mean`` 1/n, ``per_output`` 1/(kn), ``sum`` 1.
+
+    Attributes:
+        outputs: outputs of the model, k.
+        scale: name of the scale.
     """
 
     outputs: int
     scale: Literal["mean", "per_output", "sum"] = "mean"
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
-        """As in ``Loss``."""
-        return _squares(outputs_PBC, self._goal(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
+        """Return the scaled loss of each point on a batch, (P,), differentiable."""
+        return _squares(outputs_PBC, self._target(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """As in ``Loss``."""
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
+        """Return the sums of a batch, without gradient, (P,) each."""
         correct_PB = _first_of_largest(_class_major(outputs_PBC)) == _labels(targets)
-        return _sums(correct_PB, _squares(outputs_PBC, self._goal(targets)) * 0.5)
+        return _sums(correct_PB, _squares(outputs_PBC, self._target(targets)) * 0.5)
 
     def factor(self, samples: int) -> float:
-        """As in ``Loss``."""
+        """Return the factor that scales the unscaled loss of ``samples`` samples."""
         return _squares_factor(self.scale, self.outputs, samples)
 
-    def _goal(self, targets: Tensor) -> Tensor:
-        """(B, k) or (P, B, k)."""
+    def _target(self, targets: Tensor) -> Tensor:
+        """Return the one-hot targets, (B, k) or (P, B, k)."""
         if targets.is_floating_point():
             return targets
         zeros = torch.zeros(*targets.shape, self.outputs, device=targets.device)
@@ -115,32 +136,35 @@ class SquaredError:
 
 @dataclass(frozen=True, slots=True)
 class SignSquaredError:
-    """½(f - y)² for two classes, y = -1 for class 0 and +1 for class 1, and ``outputs`` = 1.
+    """Half the squared distance ½(f - y)² for two classes, y = -1 for class 0 and +1 for class 1, with ``outputs`` = 1.
 
     f > 0 means class 1, anything else class 0, so that an all-zero network is right about class 0 only. Soft labels
-    mean the point between -1 and +1 at which they are the proportions. Scales as in ``SquaredError``, with one output:
-    ``per_output`` equals ``mean``.
+    mean the point between -1 and +1 at which they are the proportions. Scales are those of ``SquaredError`` with one
+    output: ``per_output`` equals ``mean``.
+
+    Attributes:
+        scale: name of the scale.
     """
 
     scale: Literal["mean", "per_output", "sum"] = "mean"
 
     @property
     def outputs(self) -> int:
-        """One."""
+        """Outputs of the model: one."""
         return 1
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
-        """As in ``Loss``."""
+        """Return the scaled loss of each point on a batch, (P,), differentiable."""
         return _squares(outputs_PBC, _signs(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """As in ``Loss``."""
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
+        """Return the sums of a batch, without gradient, (P,) each."""
         correct_PB = (outputs_PBC.squeeze(2) > 0) == (_labels(targets) == 1)
         return _sums(correct_PB, _squares(outputs_PBC, _signs(targets)) * 0.5)
 
     def factor(self, samples: int) -> float:
-        """As in ``Loss``."""
+        """Return the factor that scales the unscaled loss of ``samples`` samples."""
         return _squares_factor(self.scale, self.outputs, samples)
 
 
@@ -150,15 +174,18 @@ PerSample = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class OwnLoss:
-    """The mean of a user's loss; ``per_sample`` is written for one network and is run on a pack by ``vmap``.
+    """The mean of a user's loss, which is written for one network and runs on a pack by ``vmap``.
 
-    The class predicted is the first of the largest outputs; a single one means class 1 where it is positive.
+    The class predicted is the first of the largest outputs; a single output means class 1 where it is positive.
+
+    Attributes:
+        per_sample: the user's loss.
     """
 
     per_sample: PerSample
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
-        """As in ``Loss``.
+        """Return the mean loss of each point on a batch, (P,), differentiable.
 
         Raises:
             InputError: ``per_sample`` does not give one number a sample.
@@ -166,8 +193,12 @@ class OwnLoss:
         return self._losses(outputs_PBC, targets).sum(1) * self.factor(outputs_PBC.shape[1])
 
     @torch.no_grad()
-    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """As in ``Loss``; raises what ``objective`` raises."""
+    def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
+        """Return the sums of a batch, without gradient, (P,) each.
+
+        Raises:
+            InputError: ``per_sample`` does not give one number a sample.
+        """
         if outputs_PBC.shape[2] == 1:
             predicted_PB = (outputs_PBC.squeeze(2) > 0).long()
         else:
@@ -175,7 +206,7 @@ class OwnLoss:
         return _sums(predicted_PB == _labels(targets), self._losses(outputs_PBC, targets).sum(1))
 
     def factor(self, samples: int) -> float:
-        """As in ``Loss``."""
+        """Return the factor that scales the unscaled loss of ``samples`` samples."""
         return 1 / samples
 
     def _losses(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
@@ -183,26 +214,29 @@ class OwnLoss:
         packed = vmap(self.per_sample, in_dims=(0, None if shared else 0))
         losses_PB: Tensor = packed(_at_least_float32(outputs_PBC), targets)
         if losses_PB.shape != outputs_PBC.shape[:2]:
-            given, samples = tuple(losses_PB.shape[1:]), outputs_PBC.shape[1]
+            shape, samples = tuple(losses_PB.shape[1:]), outputs_PBC.shape[1]
             raise InputError(
                 f"a loss of one's own must return one number a sample, of shape ({samples},) for this batch, but it "
-                f"returned the shape {given}; leave out the mean or sum over the samples, and take that over outputs."
+                f"returned the shape {shape}; leave out the mean or sum over the samples, and take that over outputs."
             )
         return losses_PB
 
 
 def _class_major(outputs_PBC: Tensor) -> Tensor:
-    """(P, C, B): on a CPU a softmax or maximum over a strided axis vectorizes over B, 3 times faster."""
+    """Return (P, C, B): on a CPU a softmax or maximum over a strided axis vectorizes over B, 3 times faster."""
     return _at_least_float32(outputs_PBC.transpose(1, 2).contiguous())
 
 
 def _at_least_float32(outputs: Tensor) -> Tensor:
-    """Autocast's bfloat16 has 8 bits: too few for the loss of a sample, let alone for the sum of thousands."""
+    """Return outputs in float32 at least.
+
+    Autocast's bfloat16 has 8 bits: too few for the loss of a sample, let alone for the sum of thousands.
+    """
     return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 def _log_likelihood(outputs_PCB: Tensor, targets: Tensor) -> Tensor:
-    """Σ y log p over classes and batch, (P,)."""
+    """Return Σ y log p over classes and batch, (P,)."""
     log_p_PCB = torch.log_softmax(outputs_PCB, 1)
     if targets.is_floating_point():
         return (log_p_PCB * targets.transpose(-1, -2)).flatten(1).sum(1)
@@ -210,9 +244,12 @@ def _log_likelihood(outputs_PCB: Tensor, targets: Tensor) -> Tensor:
     return log_p_PCB.gather(1, index_P1B).flatten(1).sum(1)
 
 
-def _squares(outputs_PBC: Tensor, goal: Tensor) -> Tensor:
-    """Σ ‖f - y‖² over the batch, (P,); ``goal`` (B, C) or (P, B, C) is float32, so that the difference is at least."""
-    return (outputs_PBC - goal).square().flatten(1).sum(1)
+def _squares(outputs_PBC: Tensor, target: Tensor) -> Tensor:
+    """Return Σ ‖f - y‖² over the batch, (P,).
+
+    ``target``, (B, C) or (P, B, C), is float32, so that the difference has at least that precision.
+    """
+    return (outputs_PBC - target).square().flatten(1).sum(1)
 
 
 def _squares_factor(scale: Literal["mean", "per_output", "sum"], outputs: int, samples: int) -> float:
@@ -220,7 +257,7 @@ def _squares_factor(scale: Literal["mean", "per_output", "sum"], outputs: int, s
 
 
 def _signs(targets: Tensor) -> Tensor:
-    """-1 for class 0 and +1 for class 1, (B, 1) or (P, B, 1)."""
+    """Return -1 for class 0 and +1 for class 1, (B, 1) or (P, B, 1)."""
     share_of_one = targets[..., 1:] if targets.is_floating_point() else targets.unsqueeze(-1).float()
     return 2 * share_of_one - 1
 
@@ -230,13 +267,13 @@ def _first_of_largest(outputs_PCB: Tensor) -> Tensor:
 
 
 def _labels(targets: Tensor) -> Tensor:
-    """(B,) or (P, B): soft labels are those of their largest entries."""
+    """Return labels (B,) or (P, B): soft labels are those of their largest entries."""
     return targets.max(-1).indices if targets.is_floating_point() else targets
 
 
-def _sums(correct_PB: Tensor, loss_P: Tensor) -> tuple[Tensor, Tensor]:
+def _sums(correct_PB: Tensor, loss_P: Tensor) -> LossSums:
     correct_P = correct_PB.sum(1, dtype=loss_P.dtype)
-    return torch.where(loss_P.isfinite(), correct_P, torch.nan), loss_P
+    return LossSums(torch.where(loss_P.isfinite(), correct_P, torch.nan), loss_P)
 
 
 BuiltInLoss = CrossEntropy | SquaredError | SignSquaredError

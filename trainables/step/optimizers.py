@@ -1,4 +1,4 @@
-"""Optimizer steps of a pack, each point with its own present learning rate η and weight decay λ.
+"""Optimizer steps of a pack, each point with its present learning rate η and weight decay λ.
 
 Axis letters: P pack; ``...`` the shape of a parameter. λ here is torch's ``weight_decay``; ``trainables.step.l2`` says
 which λ of a grid that is, and which parameters it acts on.
@@ -15,7 +15,7 @@ from search_spaces.sections.optimizer import Adam, AdamW, Sgd
 
 
 class PackedOptimizer(Protocol):
-    """The same optimizer for every point of a pack."""
+    """One kind of optimizer for every point of a pack."""
 
     def step(
         self, parameters: Mapping[str, Tensor], gradients: Sequence[Tensor], eta_P: Tensor, decay_P: Tensor
@@ -23,20 +23,23 @@ class PackedOptimizer(Protocol):
         """Take one step, in place and without waiting for the device.
 
         Args:
-            parameters: (P, ...) each, with the names and in the order of those that the optimizer was made for.
+            parameters: name to tensor, (P, ...) each, in the order of those that the optimizer was made for.
             gradients: (P, ...) each, in that order, without the L2 term; they are only read.
             eta_P: present learning rates, (P,).
             decay_P: present weight decays, (P,); 0 is no decay.
         """
 
     def keep(self, index: Tensor) -> None:
-        """Keep only the points at ``index``, an int64 (n,)."""
+        """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that the next step needs besides its arguments: the tensors themselves, which later steps change."""
+        """Return all that the next step needs besides its arguments.
+
+        These are the tensors themselves, (P, ...) each, which later steps change.
+        """
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Copy in what ``state_dict`` gave, from any device.
+        """Copy in the tensors of ``state_dict``, (P, ...) each, from any device.
 
         Raises:
             ValueError: names or shapes are another optimizer's, or another number of points'.
@@ -46,16 +49,16 @@ class PackedOptimizer(Protocol):
 def make_optimizer(
     spec: Sgd | AdamW | Adam, parameters: Mapping[str, Tensor], *, mu: float, decayed: Collection[str]
 ) -> PackedOptimizer:
-    """The optimizer that a grid asks for.
+    """Return the optimizer that a grid asks for.
 
     Args:
         spec: section ``optimizer`` of the grid.
-        parameters: (P, ...) each.
-        mu: momentum of all points of the pack; it stands in place of the section's, and AdamW and Adam have none.
+        parameters: name to tensor, (P, ...) each.
+        mu: momentum of all points of the pack; it replaces the section's, and AdamW and Adam have none.
         decayed: names of the parameters that the weight decay acts on.
 
     Raises:
-        ValueError: ``decayed`` names something that is no parameter.
+        ValueError: ``decayed`` names something that is not a parameter.
     """
     if unknown := sorted(set(decayed) - set(parameters)):
         raise ValueError(f"weight decay is to act on {unknown}, but the parameters are {list(parameters)}")
@@ -79,6 +82,14 @@ class PackedSgd:
     def __init__(
         self, parameters: Mapping[str, Tensor], *, mu: float, nesterov: bool = False, decayed: Collection[str]
     ) -> None:
+        """Start with zero velocity.
+
+        Args:
+            parameters: name to tensor, (P, ...) each.
+            mu: momentum μ, 0 to below 1.
+            nesterov: whether the momentum is Nesterov's.
+            decayed: names of the parameters that the weight decay acts on.
+        """
         self.mu, self.nesterov, self.decayed = mu, nesterov, frozenset(decayed)
         self.velocity = _zeros(parameters) if mu else {}
 
@@ -86,7 +97,16 @@ class PackedSgd:
     def step(
         self, parameters: Mapping[str, Tensor], gradients: Sequence[Tensor], eta_P: Tensor, decay_P: Tensor
     ) -> None:
-        """As ``PackedOptimizer.step``: two passes over memory without momentum, three or five with it."""
+        """Take one step, in place and without waiting for the device.
+
+        It makes two passes over memory without momentum, three or five with it.
+
+        Args:
+            parameters: name to tensor, (P, ...) each, in the order of those that the optimizer was made for.
+            gradients: (P, ...) each, in that order, without the L2 term; they are only read.
+            eta_P: present learning rates, (P,).
+            decay_P: present weight decays, (P,); 0 is no decay.
+        """
         minus_eta_P, minus_eta_mu_P = -eta_P, eta_P * -self.mu
         for (name, p), g in zip(parameters.items(), gradients, strict=True):
             decays = name in self.decayed
@@ -94,34 +114,38 @@ class PackedSgd:
                 v = self.velocity[name]
                 torch.add(g, v, alpha=self.mu, out=v)
                 if decays:
-                    v.addcmul_(p, _along(p, decay_P))
+                    v.addcmul_(p, _per_point(p, decay_P))
             if self.mu and not self.nesterov:
-                p.addcmul_(v, _along(p, minus_eta_P))
+                p.addcmul_(v, _per_point(p, minus_eta_P))
                 continue
             if decays:  # not θ(1 - ηλ): float32 rounds 1 - 2.5e-8 to 1, and Figure 2 has such ηλ
-                g = torch.addcmul(g, p, _along(p, decay_P))  # noqa: PLW2901 - g is the gradient with the L2 term
-            p.addcmul_(g, _along(p, minus_eta_P))
+                g = torch.addcmul(g, p, _per_point(p, decay_P))  # noqa: PLW2901 - g is the gradient with the L2 term
+            p.addcmul_(g, _per_point(p, minus_eta_P))
             if self.mu:
-                p.addcmul_(v, _along(p, minus_eta_mu_P))
+                p.addcmul_(v, _per_point(p, minus_eta_mu_P))
 
     def keep(self, index: Tensor) -> None:
-        """As ``PackedOptimizer.keep``."""
+        """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
         self.velocity = {name: v[index] for name, v in self.velocity.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """As ``PackedOptimizer.state_dict``: ``velocity.NAME``, and nothing without momentum."""
+        """Return ``velocity.NAME``, (P, ...) each; nothing without momentum."""
         return {f"velocity.{name}": v for name, v in self.velocity.items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """As ``PackedOptimizer.load_state_dict``."""
-        _copy(self.state_dict(), state)
+        """Copy in the tensors of ``state_dict``, (P, ...) each, from any device.
+
+        Raises:
+            ValueError: names or shapes are another optimizer's, or another number of points'.
+        """
+        _copy_state(self.state_dict(), state)
 
 
 class PackedAdam:
     """Adam, equal to ``torch.optim.AdamW``, or to ``torch.optim.Adam`` if ``coupled``, with ``weight_decay=λ``.
 
-    m ← β₁m + (1-β₁)g, s ← β₂s + (1-β₂)g², θ ← θ - η m̂/(√ŝ + ε) with m̂ = m/(1-β₁ⁿ), ŝ = s/(1-β₂ⁿ) at step n
-    (Kingma & Ba 2015). Decoupled: first θ ← (1-ηλ)θ (Loshchilov & Hutter 2019). Coupled: first g ← g + λθ.
+    m ← β₁m + (1-β₁)g, s ← β₂s + (1-β₂)g², θ ← θ - η m̂/(√ŝ + ε) with m̂ = m/(1-β₁ⁿ), ŝ = s/(1-β₂ⁿ) at step n (Kingma &
+    Ba 2015). Decoupled: first θ ← (1-ηλ)θ (Loshchilov & Hutter 2019). Coupled: first g ← g + λθ.
     """
 
     def __init__(
@@ -133,6 +157,15 @@ class PackedAdam:
         coupled: bool,
         decayed: Collection[str],
     ) -> None:
+        """Start with zero moments.
+
+        Args:
+            parameters: name to tensor, (P, ...) each.
+            betas: (β₁, β₂), decay rates of the moments.
+            epsilon: ε of the denominator.
+            coupled: whether λθ is added to the gradient.
+            decayed: names of the parameters that the weight decay acts on.
+        """
         self.betas, self.epsilon, self.coupled, self.decayed = betas, epsilon, coupled, frozenset(decayed)
         self.mean, self.square = _zeros(parameters), _zeros(parameters)
         self.steps = 0  # the same for all points of a pack, so that it needs no tensor
@@ -141,7 +174,14 @@ class PackedAdam:
     def step(
         self, parameters: Mapping[str, Tensor], gradients: Sequence[Tensor], eta_P: Tensor, decay_P: Tensor
     ) -> None:
-        """As ``PackedOptimizer.step``."""
+        """Take one step, in place and without waiting for the device.
+
+        Args:
+            parameters: name to tensor, (P, ...) each, in the order of those that the optimizer was made for.
+            gradients: (P, ...) each, in that order, without the L2 term; they are only read.
+            eta_P: present learning rates, (P,).
+            decay_P: present weight decays, (P,); 0 is no decay.
+        """
         self.steps += 1
         beta1, beta2 = self.betas
         # m̂/(√ŝ + ε) = r/(1-β₁ⁿ) · m/(√s + rε) with r = √(1-β₂ⁿ): both corrections act on numbers, not on tensors.
@@ -150,26 +190,30 @@ class PackedAdam:
         for (name, p), g in zip(parameters.items(), gradients, strict=True):
             if name in self.decayed:
                 if self.coupled:
-                    g = torch.addcmul(g, p, _along(p, decay_P))  # noqa: PLW2901 - g is the gradient from here on
+                    g = torch.addcmul(g, p, _per_point(p, decay_P))  # noqa: PLW2901 - g is the gradient from here on
                 else:
-                    p.mul_(_along(p, shrink_P))
+                    p.mul_(_per_point(p, shrink_P))
             m = self.mean[name].lerp_(g, 1 - beta1)
             s = self.square[name].mul_(beta2).addcmul_(g, g, value=1 - beta2)
             move = s.sqrt().add_(self.epsilon * root)
-            p.addcmul_(torch.div(m, move, out=move), _along(p, minus_rate_P))
+            p.addcmul_(torch.div(m, move, out=move), _per_point(p, minus_rate_P))
 
     def keep(self, index: Tensor) -> None:
-        """As ``PackedOptimizer.keep``."""
+        """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
         self.mean = {name: m[index] for name, m in self.mean.items()}
         self.square = {name: s[index] for name, s in self.square.items()}
 
     def state_dict(self) -> dict[str, Tensor]:
-        """As ``PackedOptimizer.state_dict``: ``mean.NAME``, ``square.NAME`` and the count ``steps``."""
+        """Return ``mean.NAME``, ``square.NAME``, (P, ...) each, and the count ``steps``, ()."""
         return {**self._moments(), "steps": torch.tensor(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """As ``PackedOptimizer.load_state_dict``."""
-        _copy(self._moments(), {name: value for name, value in state.items() if name != "steps"})
+        """Copy in the tensors of ``state_dict``, (P, ...) each, from any device.
+
+        Raises:
+            ValueError: names or shapes are another optimizer's, or another number of points'.
+        """
+        _copy_state(self._moments(), {name: value for name, value in state.items() if name != "steps"})
         self.steps = int(state["steps"])
 
     def _moments(self) -> dict[str, Tensor]:
@@ -181,14 +225,14 @@ def _zeros(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p, requires_grad=False) for name, p in parameters.items()}
 
 
-def _along(p: Tensor, values_P: Tensor) -> Tensor:
-    """(P,) as (P, 1, ...), to be multiplied with ``p``."""
+def _per_point(p: Tensor, values_P: Tensor) -> Tensor:
+    """Return ``values_P`` (P,) as (P, 1, ...), to be multiplied with ``p``."""
     return values_P.view(-1, *[1] * (p.ndim - 1))
 
 
-def _copy(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
-    shapes, given = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (own, state))
-    if shapes != given:  # copy_ would spread one point's numbers over a pack
-        raise ValueError(f"this optimizer's state has the shapes {shapes}, the one to load has {given}")
-    for name, tensor in own.items():
+def _copy_state(present: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    shapes, saved_shapes = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (present, state))
+    if shapes != saved_shapes:  # copy_ would broadcast one point's numbers over a pack
+        raise ValueError(f"this optimizer's state has the shapes {shapes}, the one to load has {saved_shapes}")
+    for name, tensor in present.items():
         tensor.copy_(state[name])

@@ -1,13 +1,14 @@
-"""One forward pass for a whole pack: the same module with P sets of parameters and buffers.
+"""Forward pass of a whole pack: one module with P sets of parameters and buffers.
 
-Axis letters: P pack, B batch, F features in, G features out, C classes.
+Axis letters: P pack, B batch, F features in, G features out, C classes; ``...`` the shape of a tensor of one point.
 
-Three ways, chosen by module and pack and tested to agree. A stack of linear layers and ReLUs becomes batched matrix
-products (``bmm``), in which every point's product is computed on its own: on a CPU a point's numbers are then the same
-bit for bit in any pack. For FC-64 on digits in a pack of 4 on one core it takes 0.59 ms a point and step, vmap 0.93 ms,
-a plain loop 0.98 ms. Of any other module a pack of several goes through ``torch.func.vmap``, and a single point through
-the module itself. On a core vmap saves time on small images (a CNN of 16 channels on 32 images of 8×8: 1.01 ms a point
-in packs of 8, 1.84 ms alone) and loses it where activations outgrow the cache (128 of 28×28: 200 ms and 118 ms).
+There are three ways, chosen by module and pack, and tested to agree. A stack of linear layers and ReLUs becomes batched
+matrix products (``bmm``), in which every point's product is computed on its own. On a CPU a point's numbers are then
+the same bit for bit in any pack. For FC-64 on digits in a pack of 4 on one core it takes 0.59 ms a point and step, vmap
+0.93 ms, a plain loop 0.98 ms. Of any other module, a pack of several goes through ``torch.func.vmap``, and a single
+point through the module itself. On a core vmap saves time on small images (a CNN of 16 channels on 32 images of 8×8:
+1.01 ms a point in packs of 8, 1.84 ms alone). It loses time where activations outgrow the cache (128 images of 28×28:
+200 ms and 118 ms).
 """
 
 import math
@@ -36,12 +37,12 @@ class PackedModel(Protocol):
     """The forward pass of P points."""
 
     def __call__(self, parameters: Parameters, buffers: Buffers, x: Tensor, *, shared: bool, training: bool) -> Tensor:
-        """Outputs (P, B, C).
+        """Return the outputs (P, B, C).
 
         Args:
-            parameters: (P, ...) each.
-            buffers: (P, ...) each: running statistics and the like. Training updates them in place.
-            x: (B, ...) if ``shared``, else (P, B, ...).
+            parameters: name to tensor, (P, ...) each.
+            buffers: name to tensor, (P, ...) each, such as running statistics. Training updates them in place.
+            x: samples (B, ...) if ``shared``, else (P, B, ...).
             shared: whether all points see the same samples.
             training: whether the module is in its training mode.
 
@@ -52,7 +53,7 @@ class PackedModel(Protocol):
 
 
 def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
-    """The packed forward pass of ``module``, whose own parameters and buffers are not used (they may be on ``meta``).
+    """Return the packed forward pass of ``module``; its own parameters and buffers are not used and may be on ``meta``.
 
     If ``compiled``, torch compiles it when it is first called.
 
@@ -63,39 +64,39 @@ def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
         raise InputError(_RANDOM.format(", ".join(random)))
     layers = _matrix_layers(module)
     if layers is None:
-        return _AnyModule(module, compiled=compiled)
+        return _PackedModule(module, compiled=compiled)
     matrices = _batched_matrices(layers)
     return torch.compile(matrices) if compiled else matrices
 
 
 def is_matrix_stack(module: nn.Module) -> bool:
-    """Whether ``module`` is a stack of linear layers and ReLUs, which runs as batched matrix products."""
+    """Return whether ``module`` is a stack of linear layers and ReLUs, which runs as batched matrix products."""
     return _matrix_layers(module) is not None
 
 
 def _drops_out(module: nn.Module) -> bool:
-    # Attention and recurrent layers keep the probability as ``dropout``, under which others keep a layer.
+    # Attention and recurrent layers keep the probability as ``dropout``; other modules have a layer of that name.
     probability = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0)
     return isinstance(probability, float | int) and probability > 0
 
 
-class _AnyModule:
+class _PackedModule:
     """The module itself for one point, vmapped for several."""
 
     def __init__(self, module: nn.Module, *, compiled: bool = False) -> None:
         self._module = module
         self._run = torch.compile(self._forward) if compiled else self._forward
-        self._deterministic = False  # known from the first training pass on
+        self._deterministic = False  # set by the first training pass
 
     def __call__(self, parameters: Parameters, buffers: Buffers, x: Tensor, *, shared: bool, training: bool) -> Tensor:
         if self._module.training != training:
             self._module.train(training)
         if training and not self._deterministic:
-            return self._first(parameters, buffers, x, shared)
+            return self._run_watched(parameters, buffers, x, shared)
         return self._run(parameters, buffers, x, shared)
 
-    def _first(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
-        """The forward pass, watched: randomness that no layer declares moves the state of torch's generator."""
+    def _run_watched(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
+        """Run the forward pass; detect undeclared randomness, which changes the state of torch's generator."""
         before = _generator_state(x.device)
         outputs = self._run(parameters, buffers, x, shared)
         if not torch.equal(before, _generator_state(x.device)):
@@ -105,12 +106,12 @@ class _AnyModule:
 
     def _forward(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
         count = next(iter(parameters.values())).shape[0]
-        return (self._alone if count == 1 else self._vmapped)(parameters, buffers, x, shared)
+        return (self._run_single if count == 1 else self._run_vmapped)(parameters, buffers, x, shared)
 
-    def _alone(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
-        # squeeze, not [0]: the backward pass of an index fills a tensor of zeros for each parameter.
+    def _run_single(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
+        # squeeze replaces [0], whose backward pass fills a tensor of zeros for each parameter.
         x = x if shared else x.squeeze(0)
-        if x.is_cuda and x.ndim == 4:  # images; cuDNN's tensor cores read channels last, as all that follows then is
+        if x.is_cuda and x.ndim == 4:  # images: cuDNN's tensor cores read channels last, and so do all later layers
             x = x.contiguous(memory_format=torch.channels_last)
         outputs, reassigned = self._call(
             {name: p.squeeze(0) for name, p in parameters.items()},
@@ -121,8 +122,8 @@ class _AnyModule:
             buffers[name].copy_(b.unsqueeze(0))
         return outputs.unsqueeze(0)
 
-    def _vmapped(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
-        # "different" only lets random models through to where _first reports them
+    def _run_vmapped(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
+        # with "different", random models reach _run_watched, which reports them
         call = vmap(self._call, in_dims=(0, 0, None if shared else 0), randomness="different")
         outputs, reassigned = call(dict(parameters), dict(buffers), x)
         for name, b in reassigned.items():
@@ -130,7 +131,7 @@ class _AnyModule:
         return outputs
 
     def _call(self, parameters: Parameters, buffers: Buffers, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Outputs, and the buffers that the module did not update in place but set to new tensors."""
+        """Return outputs, and the buffers that the module did not update in place but set to new tensors."""
         state = {**parameters, **buffers}
         outputs = functional_call(self._module, state, (x,))
         return outputs, {name: state[name].detach() for name, b in buffers.items() if state[name] is not b}
@@ -154,10 +155,10 @@ def _batched_matrices(layers: list[_Layer]) -> PackedModel:
 
 
 def _matrix_layers(module: nn.Module) -> list[_Layer] | None:
-    """The layers of a Sequential of Flatten, Linear and ReLU as batched functions; None for any other module."""
-    if type(module) is not nn.Sequential or not _plain(module):
+    """Return the layers of a Sequential of Flatten, Linear and ReLU as batched functions; None for any other module."""
+    if type(module) is not nn.Sequential or not _is_plain(module):
         return None
-    # Not named_children, which leaves out a layer that stands there twice.
+    # named_children would leave out a layer that occurs twice.
     children = [(name, child) for name, child in module._modules.items() if not isinstance(child, nn.Flatten)]
     layers: list[_Layer] = []
     for i, (name, child) in enumerate(children):
@@ -169,19 +170,23 @@ def _matrix_layers(module: nn.Module) -> list[_Layer] | None:
     return layers
 
 
-def _plain(module: nn.Sequential) -> bool:
-    """Whether each layer is exactly what its type says: no subclass, hook, sharing or freezing that products ignore."""
-    known = all(type(child) in {nn.Flatten, nn.Linear, NtkLinear, nn.ReLU} for child in module)
+def _is_plain(module: nn.Sequential) -> bool:
+    """Return whether no layer has a subclass, hook, sharing or freezing, which products would ignore."""
+    plain_types = all(type(child) in {nn.Flatten, nn.Linear, NtkLinear, nn.ReLU} for child in module)
     flat = all(child.start_dim == 1 for child in module if isinstance(child, nn.Flatten))
     hooked = any(child._forward_hooks or child._forward_pre_hooks for child in [module, *module])
-    each = [p for child in module for p in child.parameters()]
+    parameters = [p for child in module for p in child.parameters()]
     return (
-        known and flat and not hooked and len({id(p) for p in each}) == len(each) and all(p.requires_grad for p in each)
+        plain_types
+        and flat
+        and not hooked
+        and len({id(p) for p in parameters}) == len(parameters)
+        and all(p.requires_grad for p in parameters)
     )
 
 
-def _cast(x: Tensor) -> Tensor:
-    """``x`` as autocast would give it to a matrix product; inside its own node autograd does not see autocast."""
+def _autocast(x: Tensor) -> Tensor:
+    """Return ``x`` as autocast would pass it to a matrix product, since it does not act inside an autograd node."""
     kind = x.device.type
     return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
 
@@ -192,8 +197,8 @@ def _linear(name: str, linear: nn.Linear, relu: bool) -> _Layer:
     def layer(parameters: Parameters, buffers: Buffers, h_PBF: Tensor) -> Tensor:
         if ntk:
             h_PBF = h_PBF * (buffers[f"{name}.sigma_w"] / root).view(-1, 1, 1)
-        b_PG = _cast(parameters[f"{name}.bias"]) if bias else None
-        out: Tensor = _BatchedLinear.apply(_cast(h_PBF), _cast(parameters[f"{name}.weight"]), b_PG, relu)
+        b_PG = _autocast(parameters[f"{name}.bias"]) if bias else None
+        out: Tensor = _BatchedLinear.apply(_autocast(h_PBF), _autocast(parameters[f"{name}.weight"]), b_PG, relu)
         return out
 
     return layer

@@ -1,11 +1,11 @@
-"""Learning rate, L2 coefficient and decay time of each point of a pack, as they change while it trains.
+"""Learning rate, L2 coefficient and decay time of each point of a pack, as they change during training.
 
 Axis letters: P pack (the points still training).
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,9 +21,10 @@ from trainables.data.transfer import on_device
 
 
 class Rates:
-    """η_t, λ_t and s = Σ η_t λ_t/(1-μ) of the points; plain numbers on the host, copied to the device when they change.
+    """Rates η_t and λ_t and decay time s = Σ η_t λ_t/(1-μ) of the points.
 
-    λ_t is torch's ``weight_decay``, whatever the grid's convention.
+    They are plain numbers on the host, copied to the device when they change. λ_t is torch's ``weight_decay``, whatever
+    the grid's convention.
     """
 
     def __init__(
@@ -34,7 +35,15 @@ class Rates:
         last_step: NDArray[np.int64],
         device: torch.device,
     ) -> None:
-        """Before the first step; ``weight_decay`` is that of λ = 1, ``last_step`` has the points' last steps, (P,)."""
+        """Start before the first step.
+
+        Args:
+            points: the points of the pack.
+            recipe: the grid's, with the points' variant applied.
+            weight_decay: torch's ``weight_decay`` for λ = 1.
+            last_step: the last optimizer step of each point's budget, (P,).
+            device: device of the optimizer.
+        """
         self._schedule, self._auto_l2, self._device = recipe.schedule, recipe.l2.auto, device
         self._weight_decay, self._last_step = weight_decay, last_step
         self._changes = self._schedule != Constant(name="constant")
@@ -47,20 +56,30 @@ class Rates:
         self._on_device: tuple[Tensor, Tensor] | None = None
 
     @property
-    def every(self) -> int:
-        """Steps between two looks of AutoL2 at the training signal; 0 without it."""
-        return self._auto_l2.every if self._auto_l2 else 0
+    def signal(self) -> Literal["batch", "train"] | None:
+        """The samples that AutoL2 looks at: the step's batch or the training set; None without AutoL2."""
+        return self._auto_l2.signal if self._auto_l2 else None
+
+    def observed_after(self, step: int) -> bool:
+        """Return whether AutoL2 looks at the training signal after ``step`` steps."""
+        return self._auto_l2 is not None and step > 0 and step % self._auto_l2.every == 0
 
     def observe(self, step: int, loss_P: Tensor, error_P: Tensor) -> None:
-        """Let each point's AutoL2 see its training loss and error at the parameters after ``step`` steps."""
-        seen = zip(self._auto, loss_P.tolist(), error_P.tolist(), strict=True)
-        self._auto = [observe(state, step, loss, error) for state, loss, error in seen]
+        """Pass each point's training loss and error to its AutoL2.
+
+        Args:
+            step: optimizer steps taken to the parameters measured.
+            loss_P: training loss without the L2 term, (P,).
+            error_P: share of samples misclassified, 0 to 1, (P,).
+        """
+        signals = zip(self._auto, loss_P.tolist(), error_P.tolist(), strict=True)
+        self._auto = [observe(state, step, loss, error) for state, loss, error in signals]
         lam = np.array([state.lam for state in self._auto])
         if (lam != self._lam).any():
             self._lam, self._on_device = lam, None
 
     def advance(self, step: int) -> tuple[Tensor, Tensor]:
-        """(η_t, λ_t) of the optimizer step taken after ``step`` steps, (P,) each; counts its decay time."""
+        """Return (η_t, λ_t), (P,) each, of the optimizer step taken after ``step`` steps, and add up its decay time."""
         if self._changes:
             eta_t = self._eta * learning_rate_factor(self._schedule, step, self._last_step)
             if (eta_t != self._eta_t).any():
@@ -72,9 +91,9 @@ class Rates:
             self._on_device = eta_P, lam_P
         return self._on_device
 
-    def columns(self, at: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-        """Rates of the latest step and decay time of the points at ``at``."""
-        i = list(at)
+    def columns(self, positions: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+        """Return rates of the latest step and decay time of the points at ``positions``, (n,) each."""
+        i = list(positions)
         return {
             "eta_t": self._eta_t[i],
             "lam_t": self._lam[i] * self._weight_decay,
@@ -82,7 +101,7 @@ class Rates:
         }
 
     def keep(self, index: Sequence[int]) -> None:
-        """Keep only the points at ``index``."""
+        """Keep only the points at ``index``, positions on the pack axis."""
         i = list(index)
         for name in ("_eta", "_lam", "_per_mu", "_eta_t", "_decay_time", "_last_step"):
             setattr(self, name, getattr(self, name)[i])
@@ -90,7 +109,7 @@ class Rates:
         self._on_device = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists."""
+        """Return plain numbers and lists."""
         return {
             "eta_t": self._eta_t.tolist(),
             "decay_time": self._decay_time.tolist(),
@@ -98,7 +117,7 @@ class Rates:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Continue from a ``state_dict``."""
         self._eta_t, self._decay_time = np.array(state["eta_t"]), np.array(state["decay_time"])
         self._auto = [AutoL2State(**values) for values in state["auto_l2"]]
         if self._auto:

@@ -29,7 +29,7 @@ from search_spaces.sections.grid import Resources
 from sweeper.worker.messages import Notify, PackReport, stop_requested
 from sweeper.worker.run_pack import assist_pack, run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
-from trainables.pack.group import GroupLostError, TorchGroup, join
+from trainables.pack.group import GroupLostError, TorchGroup, connect
 
 SendResult = Callable[[dict[str, Any]], None]
 
@@ -180,4 +180,4 @@ def _join_group(on_gpus: bool) -> TorchGroup:
     rank, size = context.get_world_rank(), context.get_world_size()
     listener = socket.create_server((ray.util.get_node_ip_address(), 0)) if rank == 0 else None
     address = broadcast_from_rank_zero(listener.getsockname() if listener else None)
-    return join(rank, size, address, "cpu:gloo,cuda:nccl" if on_gpus else "gloo", listener)
+    return connect(rank, size, address, "cpu:gloo,cuda:nccl" if on_gpus else "gloo", listener)

@@ -27,8 +27,8 @@ from sweeper.worker.memory_limits import (
 )
 from sweeper.worker.run_pack import run_pack
 from trainables.memory import out_of_memory
+from trainables.pack.training import PackTraining
 from trainables.profile import profiles_of
-from trainables.train import PackTraining
 
 ROOT = Path(__file__).parents[3]
 WIDE = """

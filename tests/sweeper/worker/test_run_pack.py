@@ -22,8 +22,8 @@ from sweeper.driver.planning import plan_for
 from sweeper.worker import messages
 from sweeper.worker.pack_writer import MAX_PARTS_WHEN_FINISHED
 from sweeper.worker.run_pack import run_pack
+from trainables.pack.training import PackTraining
 from trainables.profile import profiles_of
-from trainables.train import PackTraining
 
 DIGITS = """
 name: kind

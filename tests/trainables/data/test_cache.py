@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.data.cache import CACHE, cached_array, locked
+from trainables.data.cache import CACHE_FOLDER, cached_array, folder_lock
 
 ARRAY = np.arange(100_000, dtype=np.uint8).reshape(100, 1000)
 fork = multiprocessing.get_context("fork")  # the children use numpy alone, and a spawned one would import torch for 3 s
@@ -41,7 +41,7 @@ def test_an_array_is_made_once_and_mapped_from_its_file(tmp_path):
     again = cached_array(tmp_path, "key", never)
     np.testing.assert_array_equal(again, ARRAY)
     assert isinstance(again, np.memmap)
-    assert sorted(p.name for p in (tmp_path / CACHE).iterdir()) == [".lock", "key.npy"]
+    assert sorted(p.name for p in (tmp_path / CACHE_FOLDER).iterdir()) == [".lock", "key.npy"]
 
 
 def test_writing_to_the_array_leaves_the_file_alone(tmp_path):
@@ -52,15 +52,15 @@ def test_writing_to_the_array_leaves_the_file_alone(tmp_path):
 @pytest.mark.parametrize("length", [0, 50, 128, 5000])
 def test_a_file_cut_short_is_made_again(tmp_path, length):
     made(tmp_path)
-    file = tmp_path / CACHE / "key.npy"
+    file = tmp_path / CACHE_FOLDER / "key.npy"
     file.write_bytes(file.read_bytes()[:length])
     np.testing.assert_array_equal(made(tmp_path), ARRAY)
     np.testing.assert_array_equal(cached_array(tmp_path, "key", never), ARRAY)
 
 
 def test_pickles_are_not_read(tmp_path):
-    (tmp_path / CACHE).mkdir()
-    np.save(tmp_path / CACHE / "key.npy", np.array([print]), allow_pickle=True)
+    (tmp_path / CACHE_FOLDER).mkdir()
+    np.save(tmp_path / CACHE_FOLDER / "key.npy", np.array([print]), allow_pickle=True)
     np.testing.assert_array_equal(made(tmp_path), ARRAY)
 
 
@@ -120,5 +120,5 @@ def test_a_failure_to_make_it_stores_nothing_and_frees_the_lock(tmp_path):
 
 
 def test_the_lock_of_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(OSError, match="No such file"), locked(tmp_path / "none"):
+    with pytest.raises(OSError, match="No such file"), folder_lock(tmp_path / "none"):
         pass

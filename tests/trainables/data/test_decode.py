@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional
 
 from search_spaces.errors import InputError
 from trainables.data.crops import crop_boxes
-from trainables.data.decode import EXTENSIONS, centre_cut, decode_all, random_cut, read_rgb
+from trainables.data.decode import EXTENSIONS, center_crop, decode_all, random_resized_crop, read_rgb
 
 
 @pytest.mark.parametrize(("width", "height"), [(500, 375), (375, 500), (64, 64), (40, 33), (20, 300)])
@@ -18,7 +18,7 @@ def test_the_centre_is_cut_as_torchvision_cuts_it(random_image, width, height, s
     image = Image.fromarray(random_image(0, height, width))
     short = {224: 256, 32: 37}[size]
     theirs = v2.Compose([v2.Resize(short), v2.CenterCrop(size)])(image)
-    np.testing.assert_array_equal(np.asarray(centre_cut(image, size)), np.asarray(theirs))
+    np.testing.assert_array_equal(np.asarray(center_crop(image, size)), np.asarray(theirs))
 
 
 def test_a_random_box_is_cut_and_scaled_as_torchvision_does_it(random_image):
@@ -26,7 +26,7 @@ def test_a_random_box_is_cut_and_scaled_as_torchvision_does_it(random_image):
     for draws in np.random.default_rng(0).random((20, 10, 4), dtype=np.float32):
         box = crop_boxes(np.array([[90, 120]]), draws[None])[0].tolist()
         theirs = functional.resized_crop(image, *box, [32, 32])
-        np.testing.assert_array_equal(np.asarray(random_cut(image, 32, draws)), np.asarray(theirs))
+        np.testing.assert_array_equal(np.asarray(random_resized_crop(image, 32, draws)), np.asarray(theirs))
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
@@ -75,7 +75,7 @@ def test_all_images_come_in_order_on_any_number_of_threads(files, random_image, 
 
 
 def test_with_a_size_each_is_cut(files, random_image):
-    expected = [np.asarray(centre_cut(Image.fromarray(random_image(i)), 16)) for i in range(50)]
+    expected = [np.asarray(center_crop(Image.fromarray(random_image(i)), 16)) for i in range(50)]
     np.testing.assert_array_equal(decode_all(files, 16).transpose(0, 2, 3, 1), expected)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from search_spaces.errors import InputError
 from search_spaces.sections.trainable import ImageFolder
 from trainables.data import image_folder
-from trainables.data.cache import CACHE
+from trainables.data.cache import CACHE_FOLDER
 from trainables.data.image_folder import load_image_folder
 
 
@@ -97,18 +97,18 @@ def test_streamed_images_are_those_in_memory(write_folder):
 
 
 def test_a_streamed_set_is_normalized_by_a_sample_of_it(write_folder, monkeypatch):
-    monkeypatch.setattr(image_folder, "SAMPLE", 5)
+    monkeypatch.setattr(image_folder, "STATISTICS_IMAGES", 5)
     root = write_folder()
     stream, five = load(root, size=16, stream=True), load(root, size=16, train=5)
     torch.testing.assert_close((stream.mean, stream.std), (five.mean, five.std))
-    assert len(list((root / CACHE).glob("sums-*.npy"))) == 1
+    assert len(list((root / CACHE_FOLDER).glob("sums-*.npy"))) == 1
     monkeypatch.setattr(image_folder, "decode_all", never)
     assert torch.equal(load(root, size=16, stream=True).mean, stream.mean)
 
 
 def test_a_folder_where_nothing_can_be_stored_is_read_all_the_same(write_folder):
     root = write_folder()
-    (root / CACHE).write_text("not a folder")
+    (root / CACHE_FOLDER).write_text("not a folder")
     assert len(load(root).train) == 12
 
 

@@ -8,7 +8,7 @@ from trainables.data.moments import channel_sums, mean_and_std
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(moments, "CHUNK", 100)
+    monkeypatch.setattr(moments, "CHUNK_NUMBERS", 100)
 
 
 def images(dtype):

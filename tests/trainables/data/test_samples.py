@@ -12,7 +12,7 @@ def samples():
 
 def test_at_gives_the_raw_samples_asked_for():
     data = samples()
-    data.expect(torch.tensor([3, 0]))
+    data.prefetch(torch.tensor([3, 0]))
     x = data.at(torch.tensor([3, 0, 3]))
     assert x.dtype == torch.uint8
     assert torch.equal(x, data.x[[3, 0, 3]])

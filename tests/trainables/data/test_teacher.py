@@ -33,7 +33,7 @@ def test_sets_of_different_sizes_begin_with_the_same_samples():
 
 def test_labels_do_not_depend_on_the_chunks_they_are_computed_in(monkeypatch):
     whole = load(train=500)
-    monkeypatch.setattr(teacher, "CHUNK", 160)
+    monkeypatch.setattr(teacher, "CHUNK_NUMBERS", 160)
     assert torch.equal(load(train=500).train.labels, whole.train.labels)
 
 

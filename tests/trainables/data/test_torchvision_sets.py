@@ -9,7 +9,7 @@ from torchvision import datasets
 
 from search_spaces.errors import InputError
 from search_spaces.sections.trainable import TorchvisionImages
-from trainables.data.torchvision_sets import load_torchvision, published
+from trainables.data.torchvision_sets import load_torchvision, published_shapes
 
 
 def write_idx(path, array):
@@ -161,5 +161,5 @@ def test_held_out_images_are_of_the_training_set_and_the_test_set_is_not_read(id
 
 
 def test_a_set_that_is_not_there_is_planned_with_its_held_out_images():
-    data = published(TorchvisionImages(name="mnist", validation=5000))
+    data = published_shapes(TorchvisionImages(name="mnist", validation=5000))
     assert [len(data.train), len(data.test)] == [55_000, 5000]

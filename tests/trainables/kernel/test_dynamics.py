@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from trainables.kernel.dynamics import Modes, Start, _gradient, make_flow, modes_of
+from trainables.kernel.dynamics import InitialState, Modes, _gradient, make_flow, modes_of
 from trainables.step.losses import CrossEntropy, SignSquaredError, SquaredError
 
 N, T = 12, 5
@@ -28,7 +28,7 @@ def _start(outputs, shared, rank=400):
     f = torch.randn(N + T, outputs, dtype=torch.float64)
     labels = torch.randint(2 if outputs == 1 else outputs, (N,))
     split = N * unit
-    return Start(kernel[:split, :split], kernel[split:, :split], f[:N], f[N:], labels)
+    return InitialState(kernel[:split, :split], kernel[split:, :split], f[:N], f[N:], labels)
 
 
 def _reference(start, loss, lam, k, times, method="DOP853", rtol=1e-10):
@@ -62,7 +62,7 @@ def test_a_kernel_with_strong_and_null_modes():
     start = _start(1, shared=True, rank=3)
     scale = torch.logspace(-1, 1, N, dtype=torch.float64)
     train = scale.unsqueeze(1) * start.train * scale
-    start = Start(train, start.test * scale, start.f_train, start.f_test, start.labels)
+    start = InitialState(train, start.test * scale, start.f_train, start.f_test, start.labels)
     loss, times = LOSSES["sign"], np.geomspace(1e-4, 300, 10)
     flow = make_flow(start, loss, modes_of(start, loss), 0.01, 2.0)
     ours = np.array([torch.cat(flow.at(t)).numpy().ravel() for t in times])
@@ -72,7 +72,7 @@ def test_a_kernel_with_strong_and_null_modes():
 def test_test_samples_that_are_training_samples_have_their_outputs():
     """(S10), the functional form."""
     start = _start(1, shared=True)
-    start = Start(start.train, start.train, start.f_train, start.f_train, start.labels)
+    start = InitialState(start.train, start.train, start.f_train, start.f_train, start.labels)
     flow = Modes(start, LOSSES["sign"]).flow(0.05, 2.0)
     for t in (0.0, 0.1, 3.0, 40.0):
         torch.testing.assert_close(*flow.at(t), rtol=1e-9, atol=1e-9)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from trainables.kernel.modes import clock, propagator, response, unforced
+from trainables.kernel.modes import effective_time, propagator, response, unforced
 
 DEGREES = [1.0, 1 + 1e-6, 4 / 3, 2.0, 50.0]
 LAM = 0.01
@@ -99,4 +99,4 @@ def test_a_start_moves_other_samples_as_its_own():
     for k in (1.0, 2.0, 3.5):
         expected = propagator(gamma, 7.0, LAM, k) - math.exp(-k * LAM * 7.0)
         np.testing.assert_allclose(gamma * unforced(gamma, 7.0, LAM, k), expected, rtol=1e-10)
-    assert unforced(np.zeros(1), 7.0, LAM, 2.0)[0] == pytest.approx(-clock(7.0, LAM, 2.0) * math.exp(-0.14))
+    assert unforced(np.zeros(1), 7.0, LAM, 2.0)[0] == pytest.approx(-effective_time(7.0, LAM, 2.0) * math.exp(-0.14))

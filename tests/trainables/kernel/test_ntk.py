@@ -45,7 +45,7 @@ def _by_autograd(module, state, x):
 @pytest.mark.parametrize("block", [2**28, 3000])
 @pytest.mark.parametrize("name", MODELS)
 def test_the_kernel_is_the_gram_matrix_of_derivatives(monkeypatch, name, block):
-    monkeypatch.setattr(ntk, "BLOCK_BYTES", block)
+    monkeypatch.setattr(ntk, "MAX_BLOCK_BYTES", block)
     module, state = _network(name)
     x, y = _samples(name, 4), _samples(name, 7)
     rows_x, rows_y = _by_autograd(module, state, x), _by_autograd(module, state, y)

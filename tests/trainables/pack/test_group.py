@@ -10,7 +10,7 @@ import torch
 from group_support import STEP_OF_ERROR, led_group
 
 from trainables.pack.group import GroupLostError, PartnerError
-from trainables.train import PackTraining
+from trainables.pack.training import PackTraining
 
 AUGMENTED = {"flip": True, "crop": 1, "mixup": 1.0, "resized_crop": True}
 CNN = {"name": "cnn", "channels": 3, "dense": 6, "pool": 2}

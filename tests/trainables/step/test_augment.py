@@ -250,8 +250,8 @@ def test_a_part_of_a_batch_is_what_it_is_in_the_whole(mixup, seeds):
     for start, stop in [(0, 4), (4, 8), (8, 12), (3, 5)]:
         part = slice(start, stop)
         draws = Draws(spec, seeds, step, batch, part)
-        assert draws.places_SM.shape == (len(seeds), (2 if mixup else 1) * (stop - start))
-        read = [t[np.arange(len(seeds))[:, None], draws.places_SM] for t in (raw, labels)]
+        assert draws.positions_SM.shape == (len(seeds), (2 if mixup else 1) * (stop - start))
+        read = [t[np.arange(len(seeds))[:, None], draws.positions_SM] for t in (raw, labels)]
         share = augment(spec, *read, draws=draws, classes=4, normalize=_as_float)
         assert torch.equal(share[0], x[:, part])
         assert torch.equal(share[1], targets[:, part])

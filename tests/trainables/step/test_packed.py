@@ -9,7 +9,7 @@ from torch.nn import functional
 from search_spaces.errors import InputError
 from search_spaces.sections.trainable import Cnn, FullyConnected, ResNet50, WideResNet
 from trainables.models import build_model, initial_buffers, initial_parameters
-from trainables.step.packed import _AnyModule, pack_model
+from trainables.step.packed import _PackedModule, pack_model
 
 SHAPE = (1, 8, 8)
 
@@ -139,7 +139,7 @@ def test_batched_matrices_equal_the_other_ways(name, count):
     module = MODULES[name]()
     parameters, x = _parameters(module, count), torch.randn(9, *SHAPE)
     buffers = _buffers(module, count)
-    ways = pack_model(module), _AnyModule(module)
+    ways = pack_model(module), _PackedModule(module)
     got = [model(parameters, buffers, x, shared=True, training=True) for model in ways]
     torch.testing.assert_close(*got)
 

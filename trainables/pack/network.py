@@ -1,0 +1,170 @@
+"""The networks of a pack: parameters, buffers and forward pass of all points that still train.
+
+Axis letters: P pack (the points still training), B batch, C outputs of the model; ``...`` the shape of a tensor of one
+point.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces.points import Point
+from search_spaces.sections.trainable import OwnTrainable, Trainable
+from trainables.step.packed import PackedModel, pack_model
+from trainables.task import Task, initial_weights, scale_invariant_weights, task_of
+
+COMPILED_FORMS = (
+    128  # torch's limit is 8; a network needs about four: training and evaluation, for one point and for several
+)
+
+
+class Weights(NamedTuple):
+    """Parameters and buffers of some points.
+
+    Attributes:
+        parameters: name to tensor, (P, ...) each.
+        buffers: name to tensor, (P, ...) each; frozen parameters are among them.
+    """
+
+    parameters: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
+
+
+class SquaredNorms(NamedTuple):
+    """Squared norms of the weights of some points.
+
+    Attributes:
+        parameters: ‖θ‖² of all parameters, (P,).
+        scale_invariant: ‖θ‖² of the scale-invariant parameters alone, (P,).
+    """
+
+    parameters: Tensor
+    scale_invariant: Tensor
+
+
+class Network:
+    """The networks of the points that still train, as one packed model.
+
+    Attributes:
+        parameters: name to tensor, (P, ...) each; all require gradients.
+        buffers: name to tensor, (P, ...) each; frozen parameters are among them.
+        running_statistics: names of the module's buffers that hold numbers, not booleans.
+        device: the torch device of all tensors.
+        precision: what the grid lets the model compute in: ``float32``, ``tf32`` or ``bfloat16``.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        trainable: Trainable | OwnTrainable,
+        module: nn.Module,
+        device: torch.device,
+    ) -> None:
+        """Give every point its initial weights.
+
+        Args:
+            points: the points of the pack.
+            trainable: the grid's ``trainable``, with the points' variant applied.
+            module: one network of the task; it is used for its structure only.
+            device: the torch device to train on.
+        """
+        task: Task = task_of(trainable)
+        self.device = device
+        self._model = _compiled(trainable) if trainable.numerics.compile else pack_model(module)
+        self._invariant = scale_invariant_weights(trainable)
+        self.precision = trainable.numerics.precision
+        weights = [initial_weights(trainable, task, p.seed, p.sigma_w) for p in points]
+        parameters = _stacked([parameters for parameters, _ in weights], device)
+        self.parameters = {name: p.requires_grad_() for name, p in parameters.items()}
+        self.buffers = _stacked([buffers for _, buffers in weights], device)
+        self.running_statistics = [n for n, _ in module.named_buffers() if self.buffers[n].dtype != torch.bool]
+
+    def weights_at(self, positions: Sequence[int]) -> Weights:
+        """Return the weights of the points at ``positions`` on the pack axis, (n,)."""
+        return Weights(_at(self.parameters, positions), _at(self.buffers, positions))
+
+    def views_at(self, position: int) -> dict[str, Tensor]:
+        """Return parameters and buffers of one point, (...) each, as views that keep the whole pack in memory."""
+        return {name: tensor[position] for name, tensor in {**self.parameters, **self.buffers}.items()}
+
+    def train_outputs(self, x: Tensor, *, shared: bool) -> Tensor:
+        """Return the outputs (P, B, C) in training mode, with their graph; running statistics are updated.
+
+        Args:
+            x: samples (B, ...) if ``shared``, else (P, B, ...).
+            shared: whether all points see the same samples.
+        """
+        return self._outputs(Weights(self.parameters, self.buffers), x, shared=shared, training=True)
+
+    def test_outputs(self, weights: Weights, x: Tensor) -> Tensor:
+        """Return the outputs (P, B, C) of ``weights`` in evaluation mode on samples ``x`` (B, ...)."""
+        return self._outputs(weights, x, shared=True, training=False)
+
+    def _outputs(self, weights: Weights, x: Tensor, *, shared: bool, training: bool) -> Tensor:
+        """Return outputs (P, B, C) as float32, whatever the model computes in."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            return self._model(*weights, x, shared=shared, training=training).float()
+
+    def squared_norms(self, positions: Sequence[int]) -> SquaredNorms:
+        """Return the squared norms of the parameters of the points at ``positions`` on the pack axis, (n,)."""
+        squares = {name: p.flatten(1).square().sum(1) for name, p in _at(self.parameters, positions).items()}
+        zero_P = torch.zeros(len(positions), device=self.device)
+        return SquaredNorms(
+            parameters=sum(squares.values(), start=zero_P),
+            scale_invariant=sum((squares[name] for name in self._invariant), start=zero_P),
+        )
+
+    def keep(self, index: Tensor) -> None:
+        """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
+        self.parameters = {name: p.detach()[index].requires_grad_() for name, p in self.parameters.items()}
+        self.buffers = {name: b[index] for name, b in self.buffers.items()}
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """Return ``parameters`` and ``buffers`` as copies in host memory, (P, ...) each."""
+        return {
+            "parameters": host_copies({name: p.detach() for name, p in self.parameters.items()}),
+            "buffers": host_copies(self.buffers),
+        }
+
+    @torch.no_grad()
+    def load_state_dict(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> None:
+        """Copy in the tensors of ``state_dict``, (P, ...) each, from any device."""
+        for present, saved in ((self.parameters, parameters), (self.buffers, buffers)):
+            for name, tensor in present.items():
+                tensor.copy_(saved[name])
+
+
+def set_float32_precision(precision: str) -> None:
+    """Let a GPU compute matrix products and convolutions in full float32, unless ``precision`` is ``tf32``.
+
+    This is a setting of the whole process.
+    """
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def host_copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors of any shape, (...) each, into the memory of this machine: that of a GPU may be full."""
+    return {name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()}
+
+
+@lru_cache(maxsize=8)
+def _compiled(trainable: Trainable | OwnTrainable) -> PackedModel:
+    """Return the compiled model, cached so that a worker compiles once and not for every pack."""
+    # The limit counts all networks together; beyond it torch warns once and compiles no more.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_FORMS)
+    return pack_model(task_of(trainable).model(), compiled=True)
+
+
+def _stacked(points: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
+    """Stack the tensors of all points, (P, ...) each, on ``device``."""
+    return {name: torch.stack([tensors[name] for tensors in points]).to(device) for name in points[0]}
+
+
+def _at(tensors: Mapping[str, Tensor], positions: Sequence[int]) -> Mapping[str, Tensor]:
+    """Return the tensors of the points at ``positions``, (n, ...) each; without a copy if these are all points."""
+    points = len(next(iter(tensors.values()), ()))
+    return tensors if len(positions) == points else {name: t[positions] for name, t in tensors.items()}

@@ -70,15 +70,17 @@ analysis: {{tolerance: {TOLERANCE}, budgets: [3e3, 1e4, 3e4, 1e5, 3e5]}}
 
 def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
     """Write a sweep directory of side² points, each measured so often; returns it."""
+    from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
-    from search_spaces.plan import Plan
     from search_spaces.points import make_points
-    from sweeper.driver.planning import prepare
+    from sweeper.driver.planning import NOTHING_TO_TRAIN, store_plan
+    from sweeper.driver.spec import RunSpec
 
     grid = grid_of(side)
     points = sorted(make_points(grid), key=lambda p: (-p.budget, p.id))
     directory = SweepDir(folder / grid.name)
-    prepare(directory, grid, points, Plan(packs=(), chunks=(), workers=0, work=0.0, makespan=0.0, bound=0.0))
+    spec = RunSpec(directory=directory, grid=grid, points=points, profiles={})
+    store_plan(spec, read_state(directory), NOTHING_TO_TRAIN)
     packs, last = [], None
     for point in points:  # one pack holds points of one budget: they are measured at the same steps
         steps = round(point.budget * STEPS_PER_EPOCH)
@@ -169,8 +171,8 @@ def rows_of(directory, pack, points, kappa, steps, rng):
 
 
 PHASES = (  # what is timed, where its name is looked up, and how it is called in the table
-    ("results.conclude", "read_plan", "plan"),
-    ("results.conclude", "read_ledger", "ledger"),
+    ("results.store.state", "read_plan", "plan"),
+    ("results.store.state", "read_consistent", "ledger"),
     ("results.conclude", "write_points", "ledger"),
     ("results.conclude", "make_points", "plan"),
     ("results.analyze", "row_columns", "ledger"),
@@ -192,6 +194,7 @@ def analyze_here(root):
     from importlib import import_module
 
     from results.conclude import conclude
+    from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
 
     spent = {}
@@ -210,7 +213,7 @@ def analyze_here(root):
         place = import_module(module)
         setattr(place, name, clocked(getattr(place, name), phase))
     imported = time.perf_counter() - started
-    verdicts = conclude(SweepDir(Path(root))).analysis.verdicts
+    verdicts = conclude(read_state(SweepDir(Path(root)))).analysis.verdicts
     whole = time.perf_counter() - started
     findings = {v.claim: (v.value, v.interval) for v in verdicts}
     rest = whole - imported - sum(spent.values())

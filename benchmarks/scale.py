@@ -94,21 +94,23 @@ def timed(what, action):
 
 def before_training(directory, grid, workers):
     """What a run does before its first pack starts, step by step."""
+    from results.store.state import read_state
     from sweeper.backends.capacity import Capacity
     from sweeper.driver.conflicts import refuse_conflicts
-    from sweeper.driver.planning import continued_plan, missing_points, prepare
+    from sweeper.driver.planning import continued_plan, store_plan
+    from sweeper.driver.spec import RunSpec
     from sweeper.health.recovery import prepare_for_run
     from trainables.profile import profiles_of
 
     points = timed("make_points", lambda: make_points(grid))
-    timed("refuse_conflicts", lambda: refuse_conflicts(directory, grid, points))
+    before = timed("read_state", lambda: read_state(directory))
+    timed("refuse_conflicts", lambda: refuse_conflicts(grid, points, before))
     profiles = timed("profiles_of", lambda: profiles_of(grid, points))
-    timed("put_in_order", lambda: prepare_for_run(directory, grid, points, Console(file=io.StringIO())))
-    missing = timed("missing_points", lambda: missing_points(directory, points))
-    plan = timed(
-        "continued_plan", lambda: continued_plan(directory, grid, missing, profiles, Capacity(workers=workers))
-    )
-    timed("prepare", lambda: prepare(directory, grid, points, plan))
+    spec = RunSpec(directory=directory, grid=grid, points=points, profiles=profiles)
+    console = Console(file=io.StringIO())
+    repaired = timed("prepare_for_run", lambda: prepare_for_run(before, grid, points, console))
+    plan = timed("continued_plan", lambda: continued_plan(spec, repaired, Capacity(workers=workers)))
+    timed("store_plan", lambda: store_plan(spec, repaired, plan))
 
 
 def planning(count, workers):
@@ -249,10 +251,12 @@ def driver_costs(driver, span, directory):
 
 def analysis(directory):
     """What follows the last pack."""
-    from results.conclude import ANALYSIS, conclude
+    from results.conclude import conclude
+    from results.store.state import read_state
 
-    timed(f"of that, import {ANALYSIS}", lambda: __import__(ANALYSIS))
-    timed("of that, conclude", lambda: conclude(directory))
+    timed("of that, import results.analyze", lambda: __import__("results.analyze"))
+    state = timed("of that, read_state", lambda: read_state(directory))
+    timed("of that, conclude", lambda: conclude(state))
 
 
 def continued(text, out, address, workers):

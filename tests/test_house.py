@@ -18,6 +18,16 @@ _SHAPE = re.compile(
 )
 
 
+# Coined names whose place a usual one has taken. The README's glossary has the words that stayed.
+DROPPED = (
+    *("drop_doubles", "put_in_order", "parts_behind", "parts_by_pack", "restart_behind"),
+    *("patiently", "AFRESH", "luggage", "try_out", "train_turn", "run_turns", "own_loss", "cluster_loss", "find_in"),
+    *("settled_ends", "setup_of", "setting_of", "read_ledger", "earlier_plan", "missing_points", "drop_damaged_parts"),
+    *("pulse_of", "note_too_many", "most_that_fit", "are_whole", "is_whole", "wait_for_it", "assist", "InOrder"),
+)
+MOST_WORDS_OF_GLOSSARY = 12
+
+
 def functions(tree):
     """Functions with whether they are public: neither private nor inside another function or a private class."""
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
@@ -104,3 +114,22 @@ def test_shapes_of_arrays_are_described():
         if _ARRAYS.search(text) and not overrides(said):
             asked.append((where, said + " ".join(argument.arg for argument in parameters(node))))
     refuse([where for where, said in asked if not _SHAPE.search(said)], len(asked))
+
+
+def test_dropped_words_are_gone():
+    pattern = re.compile(rf"\b({'|'.join(DROPPED)})\b")
+    pages = [path for path in ROOT.glob("docs/*.md") if path.name != "gallery.md"]
+    texts = [*SOURCES, *pages, ROOT / "README.md", *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
+    found = {
+        str(path.relative_to(ROOT)): sorted(set(pattern.findall(path.read_text(encoding="utf-8"))))
+        for path in texts
+        if path != Path(__file__) and pattern.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == {}
+
+
+def test_the_glossary_is_short():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("## Words")[2].partition("\n## ")[0]
+    words = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| word", "| ---"))]
+    assert 0 < len(words) <= MOST_WORDS_OF_GLOSSARY

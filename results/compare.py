@@ -45,9 +45,9 @@ def compare_sweeps(first: AnyPath, second: AnyPath, accuracy: float | None, out:
     Raises:
         InputError: a folder without a sweep, one sweep twice, a sweep of which nothing has ended or was measured.
     """
-    if _address(first) == _address(second):
+    if _full_path(first) == _full_path(second):
         raise InputError(f"{second}: the same sweep twice; give two.")
-    names = _names(first, second)
+    names = _distinguishing_names(first, second)
     a, b = (read_side(path, name) for path, name in zip((first, second), names, strict=True))
     contests = tuple(compare(a, b, accuracy))
     folder = out if out is not None else Path.cwd() / "-".join(["comparison", *(n.replace("/", "-") for n in names)])
@@ -74,12 +74,12 @@ def read_side(path: AnyPath, name: str) -> Side:
     return Side(name=name, rows=rows, peaks=peaks, tolerance=grid.analysis.tolerance)
 
 
-def _address(path: AnyPath) -> str:
+def _full_path(path: AnyPath) -> str:
     return str(path.resolve() if isinstance(path, Path) else path)
 
 
-def _names(first: AnyPath, second: AnyPath) -> tuple[str, str]:
+def _distinguishing_names(first: AnyPath, second: AnyPath) -> tuple[str, str]:
     """Names of the folders, with as many of the folders above as tell them apart."""
-    one, two = _address(first).split("/"), _address(second).split("/")
+    one, two = _full_path(first).split("/"), _full_path(second).split("/")
     depth = next(n for n in range(1, max(len(one), len(two)) + 1) if one[-n:] != two[-n:])
     return "/".join(one[-depth:]), "/".join(two[-depth:])

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from results.figures.style import MUTED, PRINT_FONT
 
 
-def no_data(ax: Axes, reason: str) -> None:
+def draw_no_data(ax: Axes, reason: str) -> None:
     """Say in a panel why it is empty."""
     ax.set(xscale="linear", yscale="linear", xticks=[], yticks=[])
     ax.grid(visible=False)
@@ -19,7 +19,7 @@ def no_data(ax: Axes, reason: str) -> None:
     ax.text(0.5, 0.44, reason, ha="center", va="top", transform=ax.transAxes, color=MUTED, wrap=True, fontsize=8.5)
 
 
-def log_axis(axis: Axis, values: np.ndarray, inches: float | None = None) -> None:
+def set_log_axis(axis: Axis, values: np.ndarray, inches: float | None = None) -> None:
     """Logarithmic axis around values with a few labelled ticks, at 1, 2, 5 below two decades.
 
     Fixed ticks are several times quicker to draw than matplotlib's own search for them.
@@ -43,7 +43,7 @@ def log_axis(axis: Axis, values: np.ndarray, inches: float | None = None) -> Non
     ticks = _log_ticks(low, high, inches, axis.axis_name == "x")  # type: ignore[attr-defined]
     minor = [m * 10.0**d for d in decades for m in range(2, 10)] if high - low < 5 else []
     axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick_label(value)))
     axis.set_minor_locator(FixedLocator(minor) if minor else NullLocator())
     axis.set_minor_formatter(NullFormatter())
 
@@ -63,7 +63,7 @@ def _log_ticks(low: float, high: float, inches: float | None, along: bool) -> li
     for every, steps in _TICKS:
         ticks = inside(every, steps)
         gap = min(np.diff(np.log10(ticks)), default=math.inf) / (high - low) * inches
-        if gap >= (text_width([plain(t) for t in ticks], PRINT_FONT) if along else 0.17):
+        if gap >= (text_width([tick_label(t) for t in ticks], PRINT_FONT) if along else 0.17):
             break
     return ticks
 
@@ -75,7 +75,7 @@ def text_width(labels: Sequence[str], font: float) -> float:
     return longest * font / 72 + 0.05
 
 
-def plain(value: float) -> str:
+def tick_label(value: float) -> str:
     """A tick label: 0, 0.3, 20, 10⁻⁴, 2·10⁵."""
     if value == 0:
         return "0"

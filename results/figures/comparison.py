@@ -10,15 +10,13 @@ from matplotlib.axes import Axes
 from results.analysis.segments import floats
 from results.claims.comparison import Side, best_within, chosen_points
 from results.figures import style
-from results.figures.axes import log_axis, no_data
+from results.figures.axes import draw_no_data, set_log_axis
 from results.figures.drawing import Drawing
-from results.figures.layout import line_key, new_figure
+from results.figures.layout import draw_line_key, new_figure
 
-__all__ = ["comparison_data", "draw_comparison"]
-
-COLORS = (style.BLUE, style.ORANGE)
-WIDTHS = (2.8, 1.2)  # the second lies on the first and leaves it in sight
-CURVE_MEASUREMENTS = 400  # of one run
+SIDE_COLORS = (style.BLUE, style.ORANGE)
+SIDE_WIDTHS = (2.8, 1.2)  # the second lies on the first and leaves it in sight
+MAX_MEASUREMENTS_PER_CURVE = 400  # of one run
 _COLUMNS = ("panel", "sweep", "seed", "eta", "lam", "x", "y")
 
 
@@ -56,18 +54,18 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame, names: tuple[str, str], label: str
     """Lines of both sweeps on one logarithmic axis; a sweep with one λ is a level, since it has no curve against λ."""
     rows = rows[(floats(rows, "x") > 0) & np.isfinite(floats(rows, "y"))]
     if rows.empty:
-        no_data(ax, "no test accuracy to show")
+        draw_no_data(ax, "no test accuracy to show")
         return
-    pairs = zip(names, COLORS, WIDTHS, strict=True)
+    pairs = zip(names, SIDE_COLORS, SIDE_WIDTHS, strict=True)
     looks: dict[str, dict[str, Any]] = {name: {"color": color, "linewidth": width} for name, color, width in pairs}
     for name, look in looks.items():
         for _, line in rows[rows["sweep"] == name].groupby("seed", dropna=False):
             if label == "λ" and len(line) == 1:
                 ax.axhline(float(line["y"].iloc[0]), linestyle=style.DASHED, **look)
             ax.plot(line["x"], line["y"], **look, marker="o" if label == "λ" else "")
-    log_axis(ax.xaxis, floats(rows, "x"))
+    set_log_axis(ax.xaxis, floats(rows, "x"))
     ax.set(xlabel=label, ylabel="test accuracy")
-    line_key(ax, looks, below=0.55)
+    draw_line_key(ax, looks, below=0.55)
 
 
 def _curves(side: Side) -> pd.DataFrame:
@@ -75,7 +73,7 @@ def _curves(side: Side) -> pd.DataFrame:
     runs = []
     for point in chosen.itertuples():
         run = side.rows[side.rows["point"] == point.point].sort_values("step")
-        kept = np.unique(np.geomspace(1, len(run), CURVE_MEASUREMENTS).astype(int)) - 1
+        kept = np.unique(np.geomspace(1, len(run), MAX_MEASUREMENTS_PER_CURVE).astype(int)) - 1
         run = run.iloc[kept]
         runs.append(run.assign(panel="curve", x=run["epoch"], y=run["test_acc"]))
     return pd.concat(runs, ignore_index=True) if runs else pd.DataFrame()

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from results.figures.axes import plain, text_width
-from results.figures.style import MUTED, PRINT_FONT, Scale
+from results.figures.axes import text_width, tick_label
+from results.figures.style import MUTED, PRINT_FONT, ColorScale
 
 COLUMN_HEIGHT = 3.75  # inches
 
 
-KEY_ROOM = 0.98  # inches below a panel, for tick labels, axis label and key
+BOTTOM_MARGIN = 0.98  # inches below a panel, for tick labels, axis label and key
 
 
 PANEL_HEIGHT = 1.55  # inches, of the axes of a printed panel
@@ -34,7 +34,7 @@ def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]
     """
     count = len(titles)
     figure = Figure(figsize=(width * count, COLUMN_HEIGHT))
-    left, right, bottom, top = 0.72 / width, 0.12 / width, KEY_ROOM / COLUMN_HEIGHT, 0.34 / COLUMN_HEIGHT
+    left, right, bottom, top = 0.72 / width, 0.12 / width, BOTTOM_MARGIN / COLUMN_HEIGHT, 0.34 / COLUMN_HEIGHT
     axes = []
     for k, title in enumerate(titles):
         ax = figure.add_axes(((k + left) / count, bottom, (1 - left - right) / count, 1 - bottom - top))
@@ -43,18 +43,18 @@ def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]
     return figure, axes
 
 
-def print_figure(
-    titles: Sequence[Sequence[str]], headings: Sequence[str] = (), room: float = KEY_ROOM
+def new_print_figure(
+    titles: Sequence[Sequence[str]], headings: Sequence[str] = (), bottom: float = BOTTOM_MARGIN
 ) -> tuple[Figure, list[list[Axes]]]:
     """Rows of panels at the size they are printed: each an axes, a title above it and room for keys below.
 
     Args:
         titles: heading of each panel, row by row.
         headings: of each row, above its titles; none by default.
-        room: inches below each panel, for tick labels, axis label and keys.
+        bottom: inches below each panel, for tick labels, axis label and keys.
     """
     columns, head = len(titles[0]), 0.22 if headings else 0.0
-    width, tall = PANEL_WIDTHS.get(columns, 2.4), PANEL_HEIGHT + room + 0.3 + head
+    width, tall = PANEL_WIDTHS.get(columns, 2.4), PANEL_HEIGHT + bottom + 0.3 + head
     across, down = columns * width, len(titles) * tall
     figure = Figure(figsize=(across, down))
     grid: list[list[Axes]] = []
@@ -64,7 +64,7 @@ def print_figure(
             figure.text(0.08 / across, (top - 0.06) / down, headings[r], va="top", color=MUTED)
         grid.append([])
         for c, title in enumerate(row):
-            place = (c * width + 0.6, top - tall + room, width - 0.72, PANEL_HEIGHT)
+            place = (c * width + 0.6, top - tall + bottom, width - 0.72, PANEL_HEIGHT)
             ax = figure.add_axes((place[0] / across, place[1] / down, place[2] / across, place[3] / down))
             ax.tick_params(labelsize=PRINT_FONT - 0.8, pad=2.5)
             ax.xaxis.labelpad = 2.0
@@ -74,7 +74,7 @@ def print_figure(
     return figure, grid
 
 
-def color_key(ax: Axes, label: str, scale: Scale, below: float = KEY_ROOM - 0.27) -> None:
+def draw_color_key(ax: Axes, label: str, scale: ColorScale, below: float = BOTTOM_MARGIN - 0.27) -> None:
     """A strip of labelled colours below a panel; as many are labelled as there is room for.
 
     Args:
@@ -96,7 +96,7 @@ def color_key(ax: Axes, label: str, scale: Scale, below: float = KEY_ROOM - 0.27
     strip.set(xlim=(0, count), ylim=(0, 1))
     strip.bar(np.arange(count) + 0.5, 1.0, width=0.92, color=[scale.color(v) for v in scale.values])
     for k in range((count - 1) % every // 2, count, every):
-        strip.text(k + 0.5, -0.55, plain(scale.values[k]), ha="center", va="top", fontsize=font)
+        strip.text(k + 0.5, -0.55, tick_label(scale.values[k]), ha="center", va="top", fontsize=font)
     strip.annotate(
         label,
         (0, 0.5),
@@ -108,14 +108,14 @@ def color_key(ax: Axes, label: str, scale: Scale, below: float = KEY_ROOM - 0.27
     )
 
 
-def _cells(scale: Scale, room: float, font: float) -> tuple[float, int]:
+def _cells(scale: ColorScale, room: float, font: float) -> tuple[float, int]:
     """Width of a colour in inches, and that every n-th is labelled."""
-    widest = text_width([plain(value) for value in scale.values], font)
+    widest = text_width([tick_label(value) for value in scale.values], font)
     cell = min(room / len(scale.values), max(0.17 * room, widest))
     return cell, math.ceil(widest / cell - 1e-9)
 
 
-def line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: float = 0.4) -> None:
+def draw_line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: float = 0.4) -> None:
     """What lines and marks mean, below a panel, in as many columns as there is room for.
 
     Args:

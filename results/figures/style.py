@@ -23,13 +23,13 @@ GREY = "#d9dee4"
 DASHED = (0, (4, 3))
 # Okabe & Ito's colours, told apart by every kind of colour blindness; never used for a quantity.
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-MARKER = 4.2  # points
+MARKER_SIZE = 4.2  # points
 PRINT_DPI = 200
 PRINT_FONT = 8.0  # points, at the size a printed figure has
 
 # Text becomes paths: the drawing is then the same on every machine, whatever fonts it has. The salt fixes the
 # ids that matplotlib would otherwise draw at random.
-_RC: dict[str, object] = {
+_RC_PARAMS: dict[str, object] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "text.color": INK,
@@ -47,7 +47,7 @@ _RC: dict[str, object] = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "lines.linewidth": 1.4,
-    "lines.markersize": MARKER,
+    "lines.markersize": MARKER_SIZE,
     "legend.frameon": False,
     "legend.fontsize": 8.0,
     "svg.fonttype": "path",
@@ -62,11 +62,11 @@ _ARROW = Shape(
     [(0.0, 0.5), (0.0, 1.5), (-0.35, 1.05), (0.0, 1.5), (0.35, 1.05)],
     [Shape.MOVETO, Shape.LINETO, Shape.MOVETO, Shape.LINETO, Shape.LINETO],
 )
-MARKS: dict[str, dict[str, Any]] = {
+MARK_STYLES: dict[str, dict[str, Any]] = {
     "observed": {"marker": "o", "markeredgewidth": 0.0},
     "censored": {
         "marker": Shape.make_compound_path(_CIRCLE, _ARROW),
-        "markersize": 3.0 * MARKER,
+        "markersize": 3.0 * MARKER_SIZE,
         "markerfacecolor": "white",
         "markeredgewidth": 1.0,
     },
@@ -77,7 +77,7 @@ MARKS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class ColorScale:
     """A colour for every value of one quantity, on a logarithmic scale, the same in every figure."""
 
     values: tuple[float, ...]
@@ -92,22 +92,22 @@ class Scale:
         return to_hex(mpl.colormaps[self.colormap](self.low + (self.high - self.low) * share))
 
 
-def eta_scale(etas: Sequence[float] | np.ndarray) -> Scale:
+def eta_scale(etas: Sequence[float] | np.ndarray) -> ColorScale:
     """Colours of the learning rates: viridis without its yellow end, which is too pale on white."""
-    return Scale(_positive(etas), "viridis", 0.0, 0.86)
+    return ColorScale(_positive(etas), "viridis", 0.0, 0.86)
 
 
-def budget_scale(budgets: Sequence[float] | np.ndarray) -> Scale:
+def budget_scale(budgets: Sequence[float] | np.ndarray) -> ColorScale:
     """Colours of the budgets: browns, so that a budget is never taken for a learning rate."""
-    return Scale(_positive(budgets), "YlOrBr", 0.38, 0.95)
+    return ColorScale(_positive(budgets), "YlOrBr", 0.38, 0.95)
 
 
-def lam_scale(lams: Sequence[float] | np.ndarray) -> Scale:
+def lam_scale(lams: Sequence[float] | np.ndarray) -> ColorScale:
     """Colours of λ > 0 where curves differ in it: pinks to purple, unlike those of η and of the budgets."""
-    return Scale(_positive(lams), "RdPu", 0.36, 0.98)
+    return ColorScale(_positive(lams), "RdPu", 0.36, 0.98)
 
 
-def paler(color: str, share: float) -> str:
+def lighten(color: str, share: float) -> str:
     """A colour mixed with white: 0 leaves it, 1 gives white. Opaque, so overlaps stay readable."""
     red, green, blue = (c + (1.0 - c) * share for c in to_rgb(color))
     return to_hex((red, green, blue))
@@ -117,7 +117,7 @@ def paler(color: str, share: float) -> str:
 def styled(font: float = 9.0) -> Iterator[None]:
     """Apply the style for the duration of a ``with`` block, and nowhere else; ``font`` is the size of text, points."""
     sizes = {"font.size": font, "legend.fontsize": font - 1.0}
-    with mpl.rc_context(_RC | sizes):  # type: ignore[arg-type]  # the stub lists every known key
+    with mpl.rc_context(_RC_PARAMS | sizes):  # type: ignore[arg-type]  # the stub lists every known key
         yield
 
 

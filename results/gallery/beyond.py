@@ -5,7 +5,7 @@ Their grids are in ``grids/small`` alone: the paper has no set-up to repeat.
 
 from collections.abc import Mapping
 
-from results.figures.paper.decay import KAPPA
+from results.figures.paper.decay import PLAIN_SGD_KAPPA
 from results.gallery import readings
 from results.gallery.exhibit import Exhibit, Number, Statement
 
@@ -84,7 +84,7 @@ BEYOND: Mapping[str, Exhibit] = {
                 read=readings.largest_loss_by_rule("epochs"),
             ),
             Number(
-                name=f"Largest loss of accuracy, τ a share of the run, T/{KAPPA:g}",
+                name=f"Largest loss of accuracy, τ a share of the run, T/{PLAIN_SGD_KAPPA:g}",
                 paper="",
                 read=readings.largest_loss_by_rule("share"),
             ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from results.gallery.exhibit import Exhibit
 from results.gallery.exhibits import ALL_EXHIBITS, EXHIBITS
 from results.gallery.records import SCALES, Finding, Record, Records, Scale
-from results.pages.markup import ABSENT, SYMBOLS, accuracy, estimate, number
+from results.pages.markup import ABSENT_SIGN, RULING_SYMBOLS, format_accuracy, format_estimate, format_number
 
 INTRODUCTION = (
     "Every figure of the paper and what this project found of it. Paper scale is the grid as the paper prints it; a "
@@ -18,7 +18,7 @@ BEYOND_THE_PAPER = (
     "What the paper does not try, asked in its terms: the decay time s = Σηλ/(1−μ), and κ, that at t*. The set-ups are "
     "ours, small ones on digits and MNIST; each says whose statement is put to the test."
 )
-AGREEMENT_SYMBOLS: Mapping[str, str] = SYMBOLS | {"": ""}
+AGREEMENT_SYMBOLS: Mapping[str, str] = RULING_SYMBOLS | {"": ""}
 
 
 def records_of(records: Records, figure: str) -> list[Record]:
@@ -42,7 +42,7 @@ def no_record_note(figure: str, scale: Scale) -> str:
     """Return what the contents show in place of an absent record."""
     if ALL_EXHIBITS[figure].grids:
         return "not run"
-    return "not drawn" if scale == "paper" else ABSENT
+    return "not drawn" if scale == "paper" else ABSENT_SIGN
 
 
 def agreement_symbols(record: Record) -> str:
@@ -59,7 +59,7 @@ def count_sentence(records: Records) -> str:
             (f.claim, f.what, f.of, f.agrees) for record in drawn for f in record.findings
         }  # figures share claims
         count: Counter[str] = Counter(agrees for *_, agrees in judged)
-        tally = ", ".join(f"{count[mark]} {symbol}" for mark, symbol in SYMBOLS.items() if count[mark])
+        tally = ", ".join(f"{count[mark]} {symbol}" for mark, symbol in RULING_SYMBOLS.items() if count[mark])
         parts.append(f"{len(drawn)} drawn {words}" + (f" (statements judged: {tally})" if tally else ""))
     absent = sum(not records_of(records, figure) for figure in EXHIBITS)
     return f"Of {len(EXHIBITS)} figures, {'; '.join(parts)}; {absent} not at all."
@@ -68,8 +68,8 @@ def count_sentence(records: Records) -> str:
 def value_with_interval(finding: Finding) -> str:
     """Return our value with its interval; accuracies have four decimals."""
     if finding.interval is None and "accuracy" in finding.what:
-        return accuracy(finding.value)
-    return estimate(finding.value, finding.interval)
+        return format_accuracy(finding.value)
+    return format_estimate(finding.value, finding.interval)
 
 
 def facts_of(record: Record, exhibit: Exhibit) -> dict[str, str]:
@@ -98,13 +98,13 @@ def _points(record: Record) -> str:
     """Return how many points ended, with which outcomes, and how many are missing."""
     planned = sum(s.planned for s in record.sweeps)
     outcomes: Counter[str] = sum((Counter(s.outcomes) for s in record.sweeps), Counter())
-    ended = ", ".join(f"{number(n)} {outcome}" for outcome, n in sorted(outcomes.items()))
-    missing = f"; points missing: {number(record.missing)}" if record.missing else ""
-    return f"{number(planned - record.missing)} of {number(planned)} ended ({ended}){missing}"
+    ended = ", ".join(f"{format_number(n)} {outcome}" for outcome, n in sorted(outcomes.items()))
+    missing = f"; points missing: {format_number(record.missing)}" if record.missing else ""
+    return f"{format_number(planned - record.missing)} of {format_number(planned)} ended ({ended}){missing}"
 
 
 def _cost(seconds: float) -> str:
     """Return a training time in seconds and in the largest unit of which it holds two: ``7 200 s (2 h)``."""
     units = (("days", 86_400.0), ("h", 3600.0), ("min", 60.0))
-    larger = next((f" ({number(seconds / size)} {unit})" for unit, size in units if seconds >= 2 * size), "")
-    return f"{number(round(seconds))} s{larger} of training, summed over workers"
+    larger = next((f" ({format_number(seconds / size)} {unit})" for unit, size in units if seconds >= 2 * size), "")
+    return f"{format_number(round(seconds))} s{larger} of training, summed over workers"

@@ -21,7 +21,7 @@ from results.gallery.facts import (
 )
 from results.gallery.record_files import FOLDER
 from results.gallery.records import SCALES, Finding, Record, Records, Scale
-from results.pages.markup import ABSENT, remark
+from results.pages.markup import ABSENT_SIGN, escape_remark
 
 
 def render_markdown(records: Records) -> str:
@@ -109,7 +109,7 @@ def _finding_row(finding: Finding, record: Record, exhibit: Exhibit) -> list[str
     subject = f" of {finding.of}" if record.has_several_subjects else ""
     return [
         _escape(finding.what) + claim + subject,
-        _escape(finding.paper or ABSENT),
+        _escape(finding.paper or ABSENT_SIGN),
         _escape(value_with_interval(finding)),
         f"{AGREEMENT_SYMBOLS[finding.agrees]} {exhibit.in_words(finding.agrees)}".strip(),
         _escape(finding.why),
@@ -128,4 +128,4 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _escape(value: str) -> str:
     """Escape characters of plain text that Markdown or HTML would interpret."""
-    return re.sub(r"([|*_`\[\]])", r"\\\1", remark(value))
+    return re.sub(r"([|*_`\[\]])", r"\\\1", escape_remark(value))

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from results.figures.axes import plain
-from results.figures.paper.decay import KAPPA
+from results.figures.axes import tick_label
+from results.figures.paper.decay import PLAIN_SGD_KAPPA
 from results.gallery.exhibit import Reading
 
 _NOTHING = Reading(np.nan, "")
@@ -19,7 +19,7 @@ def best_with_fixed_budget(data: pd.DataFrame) -> Reading:
     if part.empty:
         return _NOTHING
     best = part.iloc[int(part["y"].to_numpy().argmax())]
-    return Reading(float(best["y"]), f"at λ = {plain(best['x'])}, {best['series']}")
+    return Reading(float(best["y"]), f"at λ = {tick_label(best['x'])}, {best['series']}")
 
 
 def largest_prediction_gap(data: pd.DataFrame) -> Reading:
@@ -51,7 +51,7 @@ def largest_prediction_factor(data: pd.DataFrame) -> Reading:
 def probe_constant(data: pd.DataFrame) -> Reading:
     """Return c = t*·λ of the probe, in epochs."""
     row = data[(data["panel"] == "probe") & (data["series"] == "c")].iloc[0]
-    return Reading(float(row["x"]), f"probe at λ = {plain(row['lam'])}")
+    return Reading(float(row["x"]), f"probe at λ = {tick_label(row['lam'])}")
 
 
 def decades_of_eta_lam(data: pd.DataFrame) -> Reading:
@@ -68,7 +68,7 @@ def lowest_loss(series: str) -> Callable[[pd.DataFrame], Reading]:
         part = _seed_means(data, "loss")
         part = part[part["series"] == series]
         lowest = part.iloc[int(part["y"].to_numpy().argmin())]
-        remark = f"a loss of {plain(lowest['y'])} at t = {plain(lowest['x'])}"
+        remark = f"a loss of {tick_label(lowest['y'])} at t = {tick_label(lowest['x'])}"
         return Reading(float(lowest["x"] * lowest["lam"]), remark)
 
     return read
@@ -78,7 +78,7 @@ def timescale_range(data: pd.DataFrame) -> Reading:
     """Return the longest timescale of a tuned λ over the shortest, in epochs: τ = T/s, with s the run's decay time."""
     lams = data[data["panel"] == "lam"].pivot_table(index=["eta", "x"], columns="series", values="y")
     epochs = lams.index.get_level_values("x").to_numpy(dtype=float)
-    tau = epochs * (lams["share"] / lams["tuned"]).to_numpy() / KAPPA
+    tau = epochs * (lams["share"] / lams["tuned"]).to_numpy() / PLAIN_SGD_KAPPA
     remark = f"{tau.min():.3g} to {tau.max():.3g} epochs, in runs of {epochs.min():g} to {epochs.max():g}"
     return Reading(float(tau.max() / tau.min()), remark)
 
@@ -97,7 +97,9 @@ def largest_loss_by_rule(rule: str) -> Callable[[pd.DataFrame], Reading]:
             return _NOTHING
         gap = (table["tuned"] - table[rule]).dropna()
         eta, epochs = gap.index[int(gap.to_numpy().argmax())]
-        return Reading(float(gap.max()), f"at T = {plain(epochs)} epochs, η = {plain(eta)}, of {len(gap)} pairs")
+        return Reading(
+            float(gap.max()), f"at T = {tick_label(epochs)} epochs, η = {tick_label(eta)}, of {len(gap)} pairs"
+        )
 
     return read
 
@@ -111,5 +113,5 @@ def _seed_means(data: pd.DataFrame, panel: str) -> pd.DataFrame:
 def _largest_over_budgets(by_budget: pd.Series) -> Reading:
     """Return the largest of values indexed by budget T (epochs), and the budget at which it occurs."""
     place = int(by_budget.to_numpy().argmax())
-    remark = f"at T = {plain(by_budget.index[place])} epochs, of {len(by_budget)} budgets"
+    remark = f"at T = {tick_label(by_budget.index[place])} epochs, of {len(by_budget)} budgets"
     return Reading(float(by_budget.iloc[place]), remark)

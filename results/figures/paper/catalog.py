@@ -19,7 +19,7 @@ from results.figures.paper import (
     scaling,
     timescale,
 )
-from results.figures.paper.sources import LackingError, Tables
+from results.figures.paper.sources import RequirementError, Tables
 from search_spaces.errors import InputError, suggest
 
 
@@ -30,7 +30,7 @@ class PaperFigure:
     Attributes:
         caption: what it shows, in one line, in the paper's terms.
         needs: columns and axes that the sweeps must have, in one line.
-        data: from tables of sweeps to the table of what is shown; raises ``LackingError``.
+        data: from tables of sweeps to the table of what is shown; raises ``RequirementError``.
         draw: from that table to the figure.
         sweeps: at most so many, or None; 0 for a figure of theory alone.
         reading: what its marks and lines mean, beyond its own keys; empty to say it of those that are there.
@@ -41,13 +41,13 @@ class PaperFigure:
     data: Callable[[Tables], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
     sweeps: int | None = None
-    reading: str = ""
+    explanation: str = ""
 
 
-_MEANS = "Means over seeds."
-_DOTS = "Means over seeds, each seed a small dot."
+_SEED_MEANS = "Means over seeds."
+_SEED_DOTS = "Means over seeds, each seed a small dot."
 
-_HOLLOW = {"censored": "a lower bound", "edge": "the end of the grid"}
+_HOLLOW_MARKS = {"censored": "a lower bound", "edge": "the end of the grid"}
 
 _BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum; a sweep of the probe may be added"
 _SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
@@ -72,7 +72,7 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO,
         data=curves.auto_against_best,
         draw=curves.draw_auto_against_best,
-        reading=_MEANS,
+        explanation=_SEED_MEANS,
     ),
     "2": PaperFigure(
         caption="Against λ: a, epochs to maximum test accuracy; b, the maximum; c, that within a budget.",
@@ -100,7 +100,7 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_BUDGETS,
         data=prediction.probe_and_tuned,
         draw=prediction.draw_probe_and_tuned,
-        reading="Means over seeds, pale: each seed. Hollow: the end of the grid.",
+        explanation="Means over seeds, pale: each seed. Hollow: the end of the grid.",
     ),
     "5ab": PaperFigure(
         caption="Modes of an infinitely wide network: with k = 2 that of γ > λ is learned and decays after 1/λ.",
@@ -108,14 +108,14 @@ FIGURES: dict[str, PaperFigure] = {
         data=modes.two_modes,
         draw=modes.draw_two_modes,
         sweeps=0,
-        reading="Dotted: 1/λ.",
+        explanation="Dotted: 1/λ.",
     ),
     "5c": PaperFigure(
         caption="Training loss against the time step·η: infinite width with k = 1 and k = 2, and an experiment.",
         needs="column train_loss; sweeps of trainable.kernel with homogeneity 1 and 2, one of a network, of one λ",
         data=curves.theory_and_experiment,
         draw=curves.draw_theory_and_experiment,
-        reading=_MEANS,
+        explanation=_SEED_MEANS,
     ),
     "S1": PaperFigure(
         caption="Epochs to training accuracy 1 against η, by λ.",
@@ -134,14 +134,14 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_BUDGETS,
         data=prediction.accuracy_and_prediction,
         draw=prediction.draw_accuracy_and_prediction,
-        reading=_DOTS,
+        explanation=_SEED_DOTS,
     ),
     "S4": PaperFigure(
         caption="As S3, with λ = 2c/T.",
         needs=_BUDGETS,
         data=partial(prediction.accuracy_and_prediction, factor=2.0),
         draw=prediction.draw_accuracy_and_prediction,
-        reading=_DOTS,
+        explanation=_SEED_DOTS,
     ),
     "S5": PaperFigure(
         caption="Test accuracy against η, a, at training accuracy 1; b, at its maximum; c, training loss.",
@@ -155,7 +155,7 @@ FIGURES: dict[str, PaperFigure] = {
         data=curves.dynamics,
         draw=curves.draw_dynamics,
         sweeps=4,
-        reading=_MEANS,
+        explanation=_SEED_MEANS,
     ),
     "S7": PaperFigure(
         caption="Epochs to maximum test accuracy and the maximum against λ, beside λ = 0.",
@@ -174,14 +174,14 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO,
         data=curves.auto_against_constants,
         draw=curves.draw_auto_against_constants,
-        reading="Means over seeds, λ of each seed.",
+        explanation="Means over seeds, λ of each seed.",
     ),
     "S10": PaperFigure(
         caption="As S9, with a schedule of η.",
         needs=_AUTO + ", both with a schedule",
         data=curves.auto_with_schedule,
         draw=curves.draw_auto_against_constants,
-        reading="Means over seeds, λ of each seed.",
+        explanation="Means over seeds, λ of each seed.",
     ),
     "SF": PaperFigure(
         caption="Decay time κ at the maximum against the initialization scale σ_w, by λ.",
@@ -212,7 +212,10 @@ FIGURES: dict[str, PaperFigure] = {
         needs="axis lam; sweeps that differ in a fixed budget",
         data=timescale.tuned_and_timescale,
         draw=timescale.draw_tuned_and_timescale,
-        reading="Means over seeds. Dashed: the decay time of the whole run is κ = 0.6. Dotted: one timescale for all.",
+        explanation=(
+            f"Means over seeds. Dashed: the decay time of the whole run is κ = {decay.PLAIN_SGD_KAPPA:g}. "
+            "Dotted: one timescale for all."
+        ),
     ),
 }
 
@@ -245,22 +248,22 @@ def draw_figure(name: str, tables: Tables) -> Drawing:
     try:
         if layout.sweeps is not None and len(tables.names) > layout.sweeps:
             most = f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}" if layout.sweeps else "no sweep"
-            raise LackingError(f"{most}, but {len(tables.names)} are given")
+            raise RequirementError(f"{most}, but {len(tables.names)} are given")
         data = layout.data(tables)
-    except LackingError as error:
+    except RequirementError as error:
         raise InputError(f"figure {name} of {given}: it needs {error}. In all: {layout.needs}.") from None
-    title, caption = f"Figure {name}", f"{layout.caption} {layout.reading or _reading(data)}"
+    title, caption = f"Figure {name}", f"{layout.caption} {layout.explanation or _explain_marks(data)}"
     figure = layout.draw(data)
     return Drawing(name=f"figure_{name}", title=title, caption=caption, panels=(title,), figure=figure, data=data)
 
 
-def _reading(data: pd.DataFrame) -> str:
+def _explain_marks(data: pd.DataFrame) -> str:
     """What the marks that are in a figure mean."""
     marks = set(data["mark"])
-    hollow = [meaning for mark, meaning in _HOLLOW.items() if mark in marks]
+    hollow = [meaning for mark, meaning in _HOLLOW_MARKS.items() if mark in marks]
     return " ".join(
         [
-            _DOTS,
+            _SEED_DOTS,
             *([f"Hollow: {', or '.join(hollow)}."] if hollow else []),
             *(["Dashed: λ = 0."] if "reference" in marks else []),
         ]

@@ -9,14 +9,14 @@ import pandas as pd
 # One row a mark: where it is (panel), what it belongs to (sweep, series, eta, lam, budget_at), its seed (none: the mean
 # over `seeds` of them), where it lies (x, y; low and high bound a bar), and mark: observed, censored (y is a lower
 # bound), edge (the best of the grid is its last value), broken (diverged or failed), minimum, reference, prediction.
-COLUMNS = (
+FIGURE_COLUMNS = (
     *("panel", "sweep", "series", "eta", "lam", "budget_at", "seed", "seeds"),
     *("x", "y", "low", "high", "mark"),
 )
-MAX_CURVE_POINTS = 400  # of one curve
+MAX_ROWS_PER_CURVE = 400  # of one curve
 
 
-def replicated(marks: pd.DataFrame, keys: Sequence[str], *, geometric: bool = False) -> pd.DataFrame:
+def means_and_seeds(marks: pd.DataFrame, keys: Sequence[str], *, geometric: bool = False) -> pd.DataFrame:
     """The mean of each group of marks, then each mark of the groups that have several, and every broken one.
 
     Args:
@@ -62,7 +62,7 @@ def mean_curves(rows: pd.DataFrame, keys: Sequence[str], y: str, *, x: str = "ep
         curve = pd.DataFrame(
             {"step": at.index, "x": at[(x, "mean")].to_numpy(), "y": at[(y, "mean")].to_numpy(dtype=float)}
         )
-        parts.append(_thinned(curve).assign(**_cell(keys, values), seeds=seeds))
+        parts.append(_thin(curve).assign(**_cell(keys, values), seeds=seeds))
     if not parts:
         return pd.DataFrame(columns=[*keys, "step", "x", "y", "seeds"])
     return pd.concat(parts, ignore_index=True)
@@ -72,27 +72,27 @@ def _cell(keys: Sequence[str], values: Any) -> dict[str, Any]:
     return dict(zip(keys, values, strict=True))
 
 
-def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
+def _thin(curve: pd.DataFrame) -> pd.DataFrame:
     """At most so many points: first, last, and highest and lowest are kept."""
-    if len(curve) <= MAX_CURVE_POINTS:
+    if len(curve) <= MAX_ROWS_PER_CURVE:
         return curve
     span = np.log1p(curve["step"] - curve["step"].iloc[0])
-    bins = np.floor(span / span.iloc[-1] * (MAX_CURVE_POINTS - 4)).astype(int)
+    bins = np.floor(span / span.iloc[-1] * (MAX_ROWS_PER_CURVE - 4)).astype(int)
     keep = ~bins.duplicated() | curve.index.isin([curve.index[-1], curve["y"].idxmax(), curve["y"].idxmin()])
     kept: pd.DataFrame = curve[keep]
     return kept
 
 
-def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Panels in one table of ``COLUMNS``, without the columns that hold nothing."""
-    full = [part.reindex(columns=list(COLUMNS)) for part in parts if len(part)]
-    data = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(COLUMNS))
+def stack_panels(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Panels in one table of ``FIGURE_COLUMNS``, without the columns that hold nothing."""
+    full = [part.reindex(columns=list(FIGURE_COLUMNS)) for part in parts if len(part)]
+    data = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(FIGURE_COLUMNS))
     data = data.assign(seed=data["seed"].astype("Int64"), seeds=data["seeds"].astype("Int64"))
     needed = {"panel", "x", "y", "mark"}
-    return data[[name for name in COLUMNS if name in needed or bool(data[name].notna().any())]]
+    return data[[name for name in FIGURE_COLUMNS if name in needed or bool(data[name].notna().any())]]
 
 
-def spread(values: Sequence[float] | pd.Series, most: int) -> list[float]:
+def pick_evenly(values: Sequence[float] | pd.Series, most: int) -> list[float]:
     """At most so many of the distinct values, evenly: the first and the last among them."""
     distinct = np.unique(np.asarray(values, dtype=float))
     chosen = np.linspace(0, len(distinct) - 1, min(len(distinct), most)).round().astype(int)

@@ -7,17 +7,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 
-from results.figures.axes import plain
-from results.figures.layout import line_key, print_figure
-from results.figures.paper.panels import ONE_KEY, draw_curves, log_x, numbers, panel
+from results.figures.axes import tick_label
+from results.figures.columns import numeric_column
+from results.figures.layout import draw_line_key, new_print_figure
+from results.figures.paper.panels import LINE_KEY_MARGIN, draw_curves, log_x, panel_rows
 from results.figures.paper.sources import Tables
-from results.figures.style import BLUE, INK, ORANGE, paler, styled
+from results.figures.style import BLUE, INK, ORANGE, lighten, styled
 
 LAM = 0.01  # of the paper's figure
 GAMMAS = (1.0, 0.001)  # eigenvalues γ well above and well below λ; the paper does not print its own
 START, LABEL = 0.5, 1.0  # f(0) and y of both modes
 TIMES = np.geomspace(1e-2, 1e4, 400)  # from before the first mode learns, 1/γ, to long after all decay, 1/λ
-LOOKS = {f"γ/λ = {plain(gamma / LAM)}": {"color": color} for gamma, color in zip(GAMMAS, (ORANGE, BLUE), strict=True)}
+MODE_STYLES = {
+    f"γ/λ = {tick_label(gamma / LAM)}": {"color": color} for gamma, color in zip(GAMMAS, (ORANGE, BLUE), strict=True)
+}
 
 
 def evolve_mode(gamma: float, lam: float, k: float, times: np.ndarray, start: float, label: float) -> np.ndarray:
@@ -57,7 +60,7 @@ def two_modes(_: Tables) -> pd.DataFrame:
             y=evolve_mode(gamma, LAM, k, TIMES, START, LABEL), mark="theory"
         )
         for k in (2, 1)
-        for gamma, series in zip(GAMMAS, LOOKS, strict=True)
+        for gamma, series in zip(GAMMAS, MODE_STYLES, strict=True)
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -65,12 +68,12 @@ def two_modes(_: Tables) -> pd.DataFrame:
 def draw_two_modes(data: pd.DataFrame) -> Figure:
     """Figures 5a and 5b: two panels; a dotted line at t = 1/λ."""
     with styled(8.0):
-        figure, [axes] = print_figure([["a  Two layers, k = 2", "b  Linear model, k = 1"]], room=ONE_KEY)
+        figure, [axes] = new_print_figure([["a  Two layers, k = 2", "b  Linear model, k = 1"]], bottom=LINE_KEY_MARGIN)
         for ax, k in zip(axes, (2, 1), strict=True):
-            rows = panel(data, f"k={k}")
-            ax.axvline(1 / LAM, color=paler(INK, 0.4), linestyle=":", linewidth=1.0)
-            draw_curves(ax, rows, "series", LOOKS.__getitem__)
-            log_x(ax, numbers(rows, "x"), "time (step·η)")
+            rows = panel_rows(data, f"k={k}")
+            ax.axvline(1 / LAM, color=lighten(INK, 0.4), linestyle=":", linewidth=1.0)
+            draw_curves(ax, rows, "series", MODE_STYLES.__getitem__)
+            log_x(ax, numeric_column(rows, "x"), "time (step·η)")
             ax.set(ylabel="mode f, its label is 1", ylim=(-0.03, 1.06))
-            line_key(ax, LOOKS | {"t = 1/λ": {"color": paler(INK, 0.4), "linestyle": ":"}})
+            draw_line_key(ax, MODE_STYLES | {"t = 1/λ": {"color": lighten(INK, 0.4), "linestyle": ":"}})
     return figure

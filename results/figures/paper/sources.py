@@ -17,13 +17,13 @@ from search_spaces.errors import InputError, suggest
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import KernelTrainable
 
-_ROWS = (
+_ROW_COLUMNS = (
     *("point", "seed", "eta", "lam", "mu", "budget", "step", "epoch", "decay_time", "lam_t"),
     *("train_acc", "test_acc", "train_loss", "test_loss"),
 )
 
 
-class LackingError(Exception):
+class RequirementError(Exception):
     """What a figure needs and a sweep has not, as the end of a sentence."""
 
 
@@ -51,14 +51,14 @@ class Tables:
         """Names of the sweeps, in the order given."""
         return [str(name) for name in self.sweeps["sweep"]]
 
-    def of(self, sweep: str) -> "Tables":
+    def of_sweep(self, sweep: str) -> "Tables":
         """One of the sweeps alone."""
         parts = {name: getattr(self, name) for name in ("sweeps", "rows", "peaks", "within")}
         return Tables(**{name: table[table["sweep"] == sweep] for name, table in parts.items()}, eta=self.eta)
 
 
-_NOTHING = pd.DataFrame({"sweep": []})
-NO_SWEEPS = Tables(sweeps=_NOTHING, rows=_NOTHING, peaks=_NOTHING, within=_NOTHING)  # for figures of theory alone
+_EMPTY = pd.DataFrame({"sweep": []})
+NO_SWEEPS = Tables(sweeps=_EMPTY, rows=_EMPTY, peaks=_EMPTY, within=_EMPTY)  # for figures of theory alone
 
 
 def read_tables(
@@ -74,28 +74,28 @@ def read_tables(
     Raises:
         InputError: a directory without a finished sweep, or an axis or a value that no sweep has.
     """
-    names = _distinct([directory.name for directory, _ in sweeps])
+    names = _number_duplicates([directory.name for directory, _ in sweeps])
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in ("sweeps", "rows", "peaks", "within")}
     for name, (directory, grid) in zip(names, sweeps, strict=True):
-        for table, part in _read(directory, grid, only or {}).items():
+        for table, part in _read_sweep(directory, grid, only or {}).items():
             parts[table].append(part.assign(sweep=name))
     joined = {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
     if only and joined["peaks"].empty:
-        raise InputError(f"--only {_written(only)}: no point of {', '.join(names)} has that value.")
+        raise InputError(f"--only {_format_filter(only)}: no point of {', '.join(names)} has that value.")
     return Tables(**joined, eta=eta)
 
 
-def _read(directory: SweepDir, grid: Grid, only: Mapping[str, str]) -> dict[str, pd.DataFrame]:
-    points = _kept(read_points(directory), only)
+def _read_sweep(directory: SweepDir, grid: Grid, only: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    points = _filter_points(read_points(directory), only)
     further = [name for name in row_columns(directory) if name not in {c.name for c in COLUMNS}]
-    rows = read_rows(directory, [*_ROWS, *further])
+    rows = read_rows(directory, [*_ROW_COLUMNS, *further])
     rows = rows[rows["point"].isin(points["point"])]
     peaks = find_peaks(rows, points, grid.analysis.tolerance)
     trainable = grid.trainable
     facts = {
         "auto": grid.l2.auto is not None,
         "schedule": grid.schedule.name,
-        "homogeneity": _degree(trainable) if isinstance(trainable, KernelTrainable) else np.nan,
+        "homogeneity": _homogeneity_degree(trainable) if isinstance(trainable, KernelTrainable) else np.nan,
         "trains": trainable.title,
     }
     return {
@@ -106,7 +106,7 @@ def _read(directory: SweepDir, grid: Grid, only: Mapping[str, str]) -> dict[str,
     }
 
 
-def _degree(trainable: KernelTrainable) -> float:
+def _homogeneity_degree(trainable: KernelTrainable) -> float:
     """Degree k of homogeneity; a kernel of d hidden layers has d + 1, if the grid does not say otherwise."""
     if trainable.homogeneity != "measured":
         return float(trainable.homogeneity)
@@ -114,18 +114,18 @@ def _degree(trainable: KernelTrainable) -> float:
     return float(getattr(network, "depth", np.nan)) + 1.0
 
 
-def _kept(points: pd.DataFrame, only: Mapping[str, str]) -> pd.DataFrame:
+def _filter_points(points: pd.DataFrame, only: Mapping[str, str]) -> pd.DataFrame:
     for name, text in only.items():
         axes = ["seed", "eta", "lam", "mu", *extra_axes(points)]
         axes = [axis for axis in axes if axis in points and axis not in {"best_test_acc", "kappa"}]
         if name not in axes:
             raise InputError(f"--only {name}={text}: the sweep has no such axis; {suggest(name, axes)}.")
         values = points[name]
-        points = points[[str(v) == text or _number(v) == _number(text) for v in values]]
+        points = points[[str(v) == text or _as_float(v) == _as_float(text) for v in values]]
     return points
 
 
-def _number(value: object) -> float:
+def _as_float(value: object) -> float:
     """NaN, equal to nothing, for what is no number."""
     try:
         return float(value)  # type: ignore[arg-type]
@@ -133,57 +133,57 @@ def _number(value: object) -> float:
         return float("nan")
 
 
-def _written(only: Mapping[str, str]) -> str:
+def _format_filter(only: Mapping[str, str]) -> str:
     return " ".join(f"{key}={value}" for key, value in only.items())
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def _number_duplicates(names: Sequence[str]) -> list[str]:
     """Names, numbered where several sweeps share one."""
     return [n if names.count(n) == 1 else f"{n} ({names[: k + 1].count(n)})" for k, n in enumerate(names)]
 
 
-def require(table: pd.DataFrame, columns: Iterable[str], what: str) -> None:
+def require_columns(table: pd.DataFrame, columns: Iterable[str], what: str) -> None:
     """Refuse a table without a column, or with nothing in it.
 
     Raises:
-        LackingError: names the columns.
+        RequirementError: names the columns.
     """
     missing = [name for name in columns if name not in table.columns or not bool(table[name].notna().any())]
     if missing:
         plural = "s" if len(missing) > 1 else ""
-        raise LackingError(f"values in the column{plural} {', '.join(missing)} of the {what}")
+        raise RequirementError(f"values in the column{plural} {', '.join(missing)} of the {what}")
 
 
-def require_one(peaks: pd.DataFrame, besides: Iterable[str] = ()) -> None:
+def require_one_setting(peaks: pd.DataFrame, besides: Iterable[str] = ()) -> None:
     """Refuse points that differ in more than η, λ, seed and budget: their means would mix what is not alike.
 
     Raises:
-        LackingError: names the axis and its values.
+        RequirementError: names the axis and its values.
     """
     known = {"in_law", "sweep", *besides}
     for name in (axis for axis in ("mu", *extra_axes(peaks)) if axis not in known):
         values = sorted(peaks[name].dropna().unique()) if name in peaks else []
         if len(values) > 1:
             listed = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
-            raise LackingError(f"one value of {name}, but there are {listed}; choose with --only {name}=VALUE")
+            raise RequirementError(f"one value of {name}, but there are {listed}; choose with --only {name}=VALUE")
 
 
-def one_eta(table: pd.DataFrame, eta: float | None) -> float:
+def choose_eta(table: pd.DataFrame, eta: float | None) -> float:
     """η of a panel that shows only one: the one asked for, or else that of most rows, the middle of several.
 
     Raises:
-        LackingError: the table is empty, or has not the η asked for.
+        RequirementError: the table is empty, or has not the η asked for.
     """
     count = table["eta"].value_counts().sort_index()
     if eta is not None and not np.isclose(count.index, eta, rtol=1e-9).any():
-        raise LackingError(f"points of η = {eta:g}; there are η = {', '.join(f'{e:g}' for e in count.index)}")
+        raise RequirementError(f"points of η = {eta:g}; there are η = {', '.join(f'{e:g}' for e in count.index)}")
     if count.empty:
-        raise LackingError("a point with a measurement")
+        raise RequirementError("a point with a measurement")
     fullest = count.index[count == count.max()] if eta is None else count.index[np.isclose(count.index, eta, rtol=1e-9)]
     return float(fullest[(len(fullest) - 1) // 2])
 
 
-def at_eta(table: pd.DataFrame, eta: float) -> pd.DataFrame:
+def rows_at_eta(table: pd.DataFrame, eta: float) -> pd.DataFrame:
     """The rows of one η."""
     chosen: pd.DataFrame = table[np.isclose(table["eta"].to_numpy(dtype=float), eta, rtol=1e-9)]
     return chosen

@@ -12,7 +12,7 @@ from results.analysis.peaks import find_peaks
 from results.analysis.selection import in_law
 from results.figures.drawing import Drawing, save
 from results.figures.paper.catalog import FIGURES, draw_figure
-from results.figures.paper.means import MAX_CURVE_POINTS, low_middle_high, mean_curves, replicated, spread
+from results.figures.paper.means import MAX_ROWS_PER_CURVE, low_middle_high, mean_curves, means_and_seeds, pick_evenly
 from results.figures.paper.modes import evolve_mode
 from results.figures.paper.sources import NO_SWEEPS, Tables
 from results.figures.style import PRINT_DPI
@@ -491,8 +491,8 @@ def without(*columns: str) -> Tables:
 
 def test_means_of_times_are_geometric():
     marks = pd.DataFrame({"lam": [1.0, 1.0], "seed": [0, 1], "y": [10.0, 1000.0], "mark": "observed"})
-    assert replicated(marks, ["lam"], geometric=True)["y"].tolist() == pytest.approx([100, 10, 1000])
-    assert replicated(marks, ["lam"])["y"].tolist() == [505, 10, 1000]
+    assert means_and_seeds(marks, ["lam"], geometric=True)["y"].tolist() == pytest.approx([100, 10, 1000])
+    assert means_and_seeds(marks, ["lam"])["y"].tolist() == [505, 10, 1000]
 
 
 def test_curves_are_averaged_where_all_seeds_were_measured():
@@ -507,7 +507,7 @@ def test_long_curves_are_thinned_but_keep_their_ends():
     epoch = np.arange(1, 100_001)
     rows = pd.DataFrame({"point": "p", "lam": 0.1, "step": epoch, "epoch": epoch, "test_acc": np.sin(epoch / 9e3)})
     curve = mean_curves(rows, ["lam"], "test_acc")
-    assert len(curve) <= MAX_CURVE_POINTS
+    assert len(curve) <= MAX_ROWS_PER_CURVE
     assert (curve["step"].iloc[0], curve["step"].iloc[-1]) == (1, 100_000)
     assert curve["y"].max() == rows["test_acc"].max()
 
@@ -516,4 +516,4 @@ def test_lam_are_chosen_evenly():
     assert low_middle_high([0.0, 0.1, 0.2, 0.3, 0.4]) == [0.1, 0.2, 0.4]
     assert low_middle_high([0.1]) == [0.1]
     assert low_middle_high([0.0]) == []
-    assert spread([5, 1, 2, 3, 4, 4], 3) == [1, 3, 5]
+    assert pick_evenly([5, 1, 2, 3, 4, 4], 3) == [1, 3, 5]

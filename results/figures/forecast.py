@@ -1,4 +1,4 @@
-"""The figures of a forecast."""
+"""The figure of a forecast: t* of the probe, the law down to λ_pred, and the accuracies reached."""
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,11 @@ _MARK_LABELS = {"observed": "t* seen", "censored": "a lower bound", "outside": "
 
 
 def draw_forecast(peaks: pd.DataFrame, forecast: Forecast) -> Drawing:
-    """The probe's t* and the law through them down to λ_pred, and the accuracy of all that was trained.
+    """Draw the probe's t*, the law through them down to λ_pred, and the accuracy of all that was trained.
 
     Args:
-        peaks: of ``find_peaks`` of the probe, t_star in epochs.
-        forecast: from it.
+        peaks: Peaks of the probe by ``find_peaks``, t_star in epochs.
+        forecast: The forecast made from them.
     """
     data = _forecast_data(peaks, forecast)
     titles = ("a  Epochs to maximum test accuracy", "b  Maximum test accuracy")
@@ -39,18 +39,18 @@ def draw_forecast(peaks: pd.DataFrame, forecast: Forecast) -> Drawing:
         "in a: λ_pred at the time its maximum is expected, bars: its interval; line and band: t* ∝ 1/λ through κ and "
         "its interval. T in epochs. "
     )
-    caption += "Diamonds in b: trained for T at λ_pred and its neighbours." if forecast.checks else ""
+    caption += "Diamonds in b: trained for T at λ_pred and its neighbors." if forecast.checks else ""
     title = "From the probe to λ_pred"
     return Drawing(name="forecast", title=title, caption=caption.strip(), panels=titles, figure=figure, data=data)
 
 
 def _forecast_data(peaks: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
-    """What is shown: panel, mark, λ with its interval, y, and the budget of what is not the probe."""
-    own = peaks[peaks["lam"].isin(forecast.lams) & np.isfinite(floats(peaks, "t_star"))]
-    used = own.index.isin(usable(own, forecast.chance).index)
-    mark = np.where(learned(own, forecast.chance), "censored", "outside")
+    """Return the table of the figure: panel, mark, λ with its interval, y, and the budget of predictions and checks."""
+    shown = peaks[peaks["lam"].isin(forecast.lams) & np.isfinite(floats(peaks, "t_star"))]
+    used = shown.index.isin(usable(shown, forecast.chance).index)
+    mark = np.where(learned(shown, forecast.chance), "censored", "outside")
     mark = np.where(used, "observed", mark)
-    probe = pd.DataFrame({"mark": mark, "lam": own["lam"].to_numpy()})
+    probe = pd.DataFrame({"mark": mark, "lam": shown["lam"].to_numpy()})
     predicted = pd.DataFrame(
         [
             {"mark": "predicted", "lam": p.lam, "low": p.low, "high": p.high, "y": p.t_star, "budget": p.budget}
@@ -65,16 +65,24 @@ def _forecast_data(peaks: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
         ]
     )
     parts = [
-        probe.assign(panel="t_star", y=floats(own, "t_star")),
+        probe.assign(panel="t_star", y=floats(shown, "t_star")),
         predicted.assign(panel="t_star"),
-        probe.assign(panel="accuracy", y=floats(own, "best_test_acc")),
+        probe.assign(panel="accuracy", y=floats(shown, "best_test_acc")),
         checked.assign(panel="accuracy"),
     ]
-    shown = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return shown.reindex(columns=["panel", "mark", "lam", "low", "high", "y", "budget"])
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    return table.reindex(columns=["panel", "mark", "lam", "low", "high", "y", "budget"])
 
 
 def _draw_times(ax: Axes, rows: pd.DataFrame, forecast: Forecast, scale: ColorScale) -> None:
+    """Draw t* against λ: the probe, the law with its band, and λ_pred with its interval.
+
+    Args:
+        ax: The panel.
+        rows: Rows of the panel.
+        forecast: The forecast, for the law.
+        scale: Colors of the budgets.
+    """
     predicted = rows[rows["mark"] == "predicted"]
     lams = np.concatenate(
         [numeric_column(rows, "lam"), numeric_column(predicted, "low"), numeric_column(predicted, "high")]
@@ -97,6 +105,7 @@ def _draw_times(ax: Axes, rows: pd.DataFrame, forecast: Forecast, scale: ColorSc
 
 
 def _draw_accuracies(ax: Axes, rows: pd.DataFrame, scale: ColorScale) -> None:
+    """Draw maximum test accuracy against λ: the probe, and what was trained to check the forecast."""
     if rows.empty:
         draw_no_data(ax, "no point was measured")
         return
@@ -109,6 +118,7 @@ def _draw_accuracies(ax: Axes, rows: pd.DataFrame, scale: ColorScale) -> None:
 
 
 def _draw_probe(ax: Axes, rows: pd.DataFrame) -> None:
+    """Draw the points of the probe with a legend of their marks."""
     handles = []
     for mark, label in _MARK_LABELS.items():
         part = rows[rows["mark"] == mark]

@@ -1,8 +1,8 @@
-"""Sizes of figures, their panels and their keys."""
+"""Layout of figures: sizes, panels, and the keys below panels."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -14,23 +14,18 @@ from results.figures.axes import text_width, tick_label
 from results.figures.style import MUTED, PRINT_FONT, ColorScale
 
 COLUMN_HEIGHT = 3.75  # inches
-
-
 BOTTOM_MARGIN = 0.98  # inches below a panel, for tick labels, axis label and key
-
-
 PANEL_HEIGHT = 1.55  # inches, of the axes of a printed panel
-
-
-PANEL_WIDTHS = {1: 3.5, 2: 2.9}  # inches, by panels in a row: one is a column of a journal, two or three the page
+# Inches by panels in a row: one fills a column of a journal, two or three the page.
+PANEL_WIDTHS = {1: 3.5, 2: 2.9}
 
 
 def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
-    """A row of columns with one axes each and room for a key below.
+    """Return a figure that is a row of columns, with one axes each and room for a key below.
 
     Args:
-        titles: heading of each column.
-        width: of one column, in inches.
+        titles: Title of each column.
+        width: Width of one column, inches.
     """
     count = len(titles)
     figure = Figure(figsize=(width * count, COLUMN_HEIGHT))
@@ -46,12 +41,14 @@ def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]
 def new_print_figure(
     titles: Sequence[Sequence[str]], headings: Sequence[str] = (), bottom: float = BOTTOM_MARGIN
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Rows of panels at the size they are printed: each an axes, a title above it and room for keys below.
+    """Return a figure of rows of panels at their printed size, and its axes row by row.
+
+    Each panel is an axes with a title above it and room for keys below.
 
     Args:
-        titles: heading of each panel, row by row.
-        headings: of each row, above its titles; none by default.
-        bottom: inches below each panel, for tick labels, axis label and keys.
+        titles: Title of each panel, row by row.
+        headings: Heading of each row, above its titles; none by default.
+        bottom: Inches below each panel for tick labels, axis label and keys.
     """
     columns, head = len(titles[0]), 0.22 if headings else 0.0
     width, tall = PANEL_WIDTHS.get(columns, 2.4), PANEL_HEIGHT + bottom + 0.3 + head
@@ -75,13 +72,13 @@ def new_print_figure(
 
 
 def draw_color_key(ax: Axes, label: str, scale: ColorScale, below: float = BOTTOM_MARGIN - 0.27) -> None:
-    """A strip of labelled colours below a panel; as many are labelled as there is room for.
+    """Draw a strip of labeled colors below a panel; as many are labeled as there is room for.
 
     Args:
-        ax: the panel.
-        label: left of the strip.
-        scale: its colours.
-        below: inches from the panel to the strip.
+        ax: The panel.
+        label: Label left of the strip.
+        scale: Colors of the strip.
+        below: Inches from the panel to the strip.
     """
     figure, box = ax.get_figure(), ax.get_position()
     assert isinstance(figure, Figure)
@@ -89,7 +86,7 @@ def draw_color_key(ax: Axes, label: str, scale: ColorScale, below: float = BOTTO
     if not count:
         return
     height, font = figure.get_figheight(), 8.0 * mpl.rcParams["font.size"] / 9.0
-    cell, every = _cells(scale, 0.94 * box.width * figure.get_figwidth(), font)
+    cell, every = _fit_cells(scale, 0.94 * box.width * figure.get_figwidth(), font)
     wide = cell * count / figure.get_figwidth()
     strip = figure.add_axes((box.x0 + 0.06 * box.width, box.y0 - below / height, wide, 0.085 / height))
     strip.set_axis_off()
@@ -108,20 +105,38 @@ def draw_color_key(ax: Axes, label: str, scale: ColorScale, below: float = BOTTO
     )
 
 
-def _cells(scale: ColorScale, room: float, font: float) -> tuple[float, int]:
-    """Width of a colour in inches, and that every n-th is labelled."""
+class _Cells(NamedTuple):
+    """Cells of a color key.
+
+    Attributes:
+        width: Width of one color, inches.
+        labeled_every: Every n-th color is labeled.
+    """
+
+    width: float
+    labeled_every: int
+
+
+def _fit_cells(scale: ColorScale, room: float, font: float) -> _Cells:
+    """Return the cells of a color key that fits a width.
+
+    Args:
+        scale: Colors of the key.
+        room: Width for the whole strip, inches.
+        font: Size of the labels, points.
+    """
     widest = text_width([tick_label(value) for value in scale.values], font)
     cell = min(room / len(scale.values), max(0.17 * room, widest))
-    return cell, math.ceil(widest / cell - 1e-9)
+    return _Cells(width=cell, labeled_every=math.ceil(widest / cell - 1e-9))
 
 
 def draw_line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: float = 0.4) -> None:
-    """What lines and marks mean, below a panel, in as many columns as there is room for.
+    """Draw a legend of lines and marks below a panel, in as many columns as there is room for.
 
     Args:
-        ax: the panel.
-        entries: label to the properties of its line.
-        below: inches from the panel to the key.
+        ax: The panel.
+        entries: Properties of each line, by label.
+        below: Inches from the panel to the legend.
     """
     if not entries:
         return
@@ -130,7 +145,7 @@ def draw_line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: flo
     room = box.width * figure.get_figwidth() + 0.3
     column = 0.32 + text_width(list(entries), PRINT_FONT - 1.0)
     figure.legend(
-        handles=[Line2D([], [], label=label, **look) for label, look in entries.items()],
+        handles=[Line2D([], [], label=label, **line_style) for label, line_style in entries.items()],
         loc="upper left",
         bbox_to_anchor=(box.x0 - 0.3 / figure.get_figwidth(), box.y0 - below / figure.get_figheight()),
         ncols=max(1, min(len(entries), int(room / column))),

@@ -1,4 +1,4 @@
-"""The figures of a sweep: tables in, drawings out. Nothing here reads a file or fits a number.
+"""The figures of a sweep, from tables to drawings. Nothing here reads a file or fits a number.
 
 ``results.figures.sweep_data`` chooses what a figure shows; the functions here draw that table and nothing else.
 """
@@ -20,9 +20,7 @@ from results.figures.style import DASHED, GREY, ColorScale
 from results.figures.sweep_data import LawLine, collapse_data, prediction_data, sweep_data
 
 MAX_LIGHTENING = 0.65  # share of white in the curve of the smallest λ
-MAX_VECTOR_MARKS = (
-    2_000  # marks in one panel; more are drawn as pixels in the SVG too, where each would take a hundred bytes
-)
+MAX_VECTOR_MARKS = 2_000  # in one panel; more are drawn as pixels, since each takes a hundred bytes of SVG
 
 
 def draw_all(
@@ -32,14 +30,14 @@ def draw_all(
     curves: pd.DataFrame,
     law: LawLine | None = None,
 ) -> list[Drawing]:
-    """Every figure of a sweep, in the order of the report, with one colour per η throughout.
+    """Draw every figure of a sweep in the order of the report, with one color per η throughout.
 
     Args:
-        peaks: one row a point; a column in_law, if there is one, says which points the law was fitted to.
-        within: maximum accuracy of each point within each budget.
-        prediction: tuned and predicted λ per η and budget.
-        curves: thinned test accuracy of every point.
-        law: the fit, or None.
+        peaks: One row a point. A column in_law, if present, says which points the law was fitted to.
+        within: Maximum accuracy of each point within each budget.
+        prediction: Tuned and predicted λ per η and budget.
+        curves: Thinned test accuracy of every point.
+        law: The fit; None if there is none.
     """
     etas = [numeric_column(table, "eta") for table in (peaks, within, prediction, curves)]
     scale = style.eta_scale(np.concatenate(etas))
@@ -54,12 +52,12 @@ def draw_all(
 
 
 def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> Drawing:
-    """Time to the maximum, the maximum, and the maximum within budgets, against λ (paper, figure 2a to c).
+    """Draw time to the maximum, the maximum, and the maximum within budgets, against λ (paper, figure 2a to c).
 
     Args:
-        peaks: one row a point, t_star in epochs.
-        within: maximum accuracy within each budget, in epochs.
-        scale: colours of η.
+        peaks: One row a point, t_star in epochs.
+        within: Maximum accuracy within each budget, in epochs.
+        scale: Colors of η.
     """
     data = sweep_data(peaks, within)
     time, best, reached = (data[data["panel"] == p] for p in ("t_star", "best_test_acc", "within_budget"))
@@ -74,8 +72,8 @@ def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> 
         if left.lines:
             set_log_axis(left.yaxis, numeric_column(time, "y"))
             left.set_ylabel("t* (epochs)")
-        _zero_reference(middle, best.assign(group=1.0), lambda _: style.INK)
-        _zero_reference(right, reached.assign(group=reached["budget_at"]), budgets.color)
+        _draw_zero_reference(middle, best.assign(group=1.0), lambda _: style.INK)
+        _draw_zero_reference(right, reached.assign(group=reached["budget_at"]), budgets.color)
         draw_color_key(left, "η", scale)
         draw_color_key(middle, "η", scale)
         draw_color_key(right, "T", budgets)
@@ -90,7 +88,15 @@ def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> 
 
 
 def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: ColorScale, reason: str) -> None:
-    """One line per group against λ > 0: medians joined, every mark drawn."""
+    """Draw one line per group against λ > 0: medians joined, every mark shown.
+
+    Args:
+        ax: The panel.
+        rows: Rows of the panel.
+        group: Column of the groups.
+        scale: Colors of the groups.
+        reason: Why the panel is empty, if it is.
+    """
     rows = rows[is_positive(rows["lam"]) & is_positive(rows[group])]
     if rows.empty:
         draw_no_data(ax, reason)
@@ -105,16 +111,16 @@ def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: ColorScale, rea
     ax.set(xlabel="λ", ylabel="test accuracy")
 
 
-def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **look: Any) -> None:
-    """Full circles for observed values, hollow ones with an arrow for lower bounds, crosses for broken points."""
-    for mark, own in style.MARK_STYLES.items():
+def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **properties: Any) -> None:
+    """Draw full circles for observed values, hollow ones with an arrow for lower bounds, crosses for broken points."""
+    for mark, mark_style in style.MARK_STYLES.items():
         part = rows[rows["mark"] == mark]
         if len(part):
-            ax.plot(part["x"], part["y"], linestyle="none", color=color, **own, **look)
+            ax.plot(part["x"], part["y"], linestyle="none", color=color, **mark_style, **properties)
 
 
-def _zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
-    """Dashed line at the best value of λ = 0, one per group."""
+def _draw_zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
+    """Draw a dashed line at the best value of λ = 0, one per group."""
     zero = rows[(rows["lam"] == 0) & (rows["mark"] == "observed")]
     if ax.lines:
         for value, best in zero.groupby("group")["y"].max().items():
@@ -125,13 +131,13 @@ def _zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str])
 
 
 def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> Drawing:
-    """All runs on the axis of decay time, and t* against ηλ/(1-μ) with the fitted law.
+    """Draw all runs on the axis of decay time, and t* against ηλ/(1-μ) with the fitted law.
 
     Args:
-        peaks: one row a point, t_star_step in optimizer steps.
-        curves: thinned test accuracy of every point.
-        scale: colours of η.
-        law: the fit, or None where there is none; then the marks stand alone.
+        peaks: One row a point, t_star_step in optimizer steps.
+        curves: Thinned test accuracy of every point.
+        scale: Colors of η.
+        law: The fit; None if there is none, and then the marks stand alone.
     """
     data = collapse_data(peaks, curves)
     runs, peak, points = (data[data["panel"] == p] for p in ("curve", "peak", "law"))
@@ -145,7 +151,7 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, 
     hollow, outside = (int((points["mark"] == mark).sum()) for mark in ("censored", "outside"))
     absent = int(is_positive(peaks.reindex(columns=["lam", "kappa"])["kappa"]).sum()) - runs["point"].nunique()
     band = (
-        "Grey in a: κ and its interval. In b: the fit, with the interval of its slope about the centre of the data; "
+        "Grey in a: κ and its interval. In b: the fit, with the interval of its slope about the center of the data; "
         "dashed: slope exactly −1 through κ."
     )
     caption = (
@@ -162,6 +168,15 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, 
 
 
 def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
+    """Draw test accuracy against decay time; a smaller λ is paler.
+
+    Args:
+        ax: The panel.
+        runs: Rows of the curves.
+        peak: Rows of the maxima.
+        scale: Colors of η.
+        law: The fit, for κ and its interval; None if there is none.
+    """
     if runs.empty:
         draw_no_data(ax, "no measurement at s > 0")
         return
@@ -182,6 +197,7 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorS
 
 
 def _draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
+    """Draw t* in steps against ηλ/(1-μ), with the fit if there is one."""
     if points.empty:
         draw_no_data(ax, "no point with λ > 0\nreached a maximum")
         return
@@ -195,11 +211,14 @@ def _draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | 
 
 
 def _draw_fit(ax: Axes, law: LawLine, fitted: pd.DataFrame) -> None:
-    """The line with the interval of its slope, turned about the centre of the fitted points, and slope −1 through κ."""
-    centre = float(np.log10(numeric_column(fitted, "x")).mean()) if len(fitted) else 0.0
+    """Draw the fitted line and its band, and the line of slope −1 through κ.
+
+    The band turns the line about the center of the fitted points by the interval of its slope.
+    """
+    center = float(np.log10(numeric_column(fitted, "x")).mean()) if len(fitted) else 0.0
     ends = np.log10(ax.get_xlim())
     line, low, high = (
-        10.0 ** (law.intercept + law.slope * centre + slope * (ends - centre))
+        10.0 ** (law.intercept + law.slope * center + slope * (ends - center))
         for slope in (law.slope, law.slope_low, law.slope_high)
     )
     fit = f"fit: slope {law.slope:.2f}{_interval(law.slope_low, law.slope_high)}".replace("-", "−")
@@ -213,6 +232,7 @@ def _draw_fit(ax: Axes, law: LawLine, fitted: pd.DataFrame) -> None:
 
 
 def _interval(low: float, high: float) -> str:
+    """Return an interval as text; empty if it is not finite."""
     return f" [{low:.2f}, {high:.2f}]" if np.isfinite([low, high]).all() else ""
 
 
@@ -220,11 +240,11 @@ def _interval(low: float, high: float) -> str:
 
 
 def draw_lambda_pred(prediction: pd.DataFrame, scale: ColorScale) -> Drawing:
-    """Predicted λ = c/T beside the tuned λ, and the accuracy of both (paper, figure 4b).
+    """Draw predicted λ = c/T beside the tuned λ, and the accuracy of both (paper, figure 4b).
 
     Args:
-        prediction: one row per η and budget (epochs).
-        scale: colours of η.
+        prediction: One row per η and budget (epochs).
+        scale: Colors of η.
     """
     data = prediction_data(prediction)
     titles = ("a  Predicted and tuned λ", "b  Test accuracy within the budget")
@@ -248,11 +268,19 @@ def draw_lambda_pred(prediction: pd.DataFrame, scale: ColorScale) -> Drawing:
 
 
 def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: ColorScale) -> None:
+    """Draw λ and accuracies of prediction and tuning against the budget.
+
+    Args:
+        left: Panel of λ.
+        right: Panel of accuracies.
+        data: Table of the figure.
+        scale: Colors of η.
+    """
     etas = sorted(data["eta"].unique())
     diamond: dict[str, Any] = {"marker": "D", "markersize": 3.8, "markerfacecolor": "white"}
     for k, eta in enumerate(etas):
         rows, color = data[data["eta"] == eta], scale.color(eta)
-        # moved aside by a few percent: bars of several η at one budget would lie on each other
+        # moved aside by a few percent, since bars of several η at one budget would overlap
         at = rows["budget_at"] * 1.05 ** (k - (len(etas) - 1) / 2)
         bars = [rows["lam_tuned"] - rows["lam_tuned_low"], rows["lam_tuned_high"] - rows["lam_tuned"]]
         reach = np.nan_to_num(np.clip(np.array(bars, dtype=float), 0.0, None))
@@ -278,5 +306,5 @@ def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: ColorSc
 
 
 def _as_float(key: object) -> float:
-    """A group key as a number; pandas types it as any hashable."""
+    """Return a group key as a number; pandas types it as any hashable."""
     return float(key)  # type: ignore[arg-type]

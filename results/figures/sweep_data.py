@@ -1,10 +1,11 @@
-"""What each figure shows, as one table: the CSV saved beside a figure is exactly what the eye sees.
+"""Tables of what each figure of a sweep shows: the CSV saved beside a figure is exactly what it shows.
 
-Tables may lack columns, be empty or hold NaN: what cannot be drawn is left out here, so that drawing never fails.
+Input tables may lack columns, be empty or hold NaN. What cannot be drawn is left out here, so that drawing never fails.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,23 @@ from results.analysis.bootstrap import Estimate
 from results.analysis.fits import ExponentFit, KappaFit
 from results.figures.columns import BROKEN_OUTCOMES, is_positive, numeric_column
 
-MAX_CURVE_ROWS = 12_000  # in one figure; keeps the SVG of the paper's largest grid near one megabyte
-MAX_PREDICTED_ETAS = 6  # more overlap until nothing can be read
+MAX_CURVE_ROWS = 12_000  # in one figure: the SVG of the paper's largest grid stays near one megabyte
+MAX_PREDICTED_ETAS = 6  # more overlap until they are unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LawLine:
-    """The fitted law log10 t*_steps = intercept + slope · log10(ηλ/(1-μ)); NaN where a number is not known."""
+    """The fitted law log10 t*_steps = intercept + slope · log10(ηλ/(1-μ)); NaN where a number is not known.
+
+    Attributes:
+        slope: Slope of the fit.
+        slope_low: Lower end of its interval.
+        slope_high: Upper end of its interval.
+        intercept: Intercept of the fit, log10 of steps.
+        kappa: κ, the decay time at t* with the slope fixed to -1.
+        kappa_low: Lower end of its interval.
+        kappa_high: Upper end of its interval.
+    """
 
     slope: float
     slope_low: float
@@ -31,7 +42,7 @@ class LawLine:
 
 
 def law_line(exponents: ExponentFit, kappa: KappaFit) -> LawLine | None:
-    """The law to draw from its fits, or None where no slope could be fitted."""
+    """Return the law to draw from its fits; None if no slope could be fitted."""
     if exponents.gamma is None:
         return None
     slope, slope_low, slope_high = _bounds(exponents.gamma)
@@ -47,20 +58,37 @@ def law_line(exponents: ExponentFit, kappa: KappaFit) -> LawLine | None:
     )
 
 
-def _bounds(estimate: Estimate | None) -> tuple[float, float, float]:
-    """Value, low and high of an estimate."""
+class _Bounds(NamedTuple):
+    """An estimate with the ends of its interval.
+
+    Attributes:
+        value: The estimate.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def _bounds(estimate: Estimate | None) -> _Bounds:
+    """Return value, low and high of an estimate; NaN where there is none."""
     nan = float("nan")
     if estimate is None:
-        return nan, nan, nan
-    return estimate.value, *(estimate.interval or (nan, nan))
+        return _Bounds(nan, nan, nan)
+    return _Bounds(estimate.value, *(estimate.interval or (nan, nan)))
 
 
 def sweep_data(peaks: pd.DataFrame, within: pd.DataFrame) -> pd.DataFrame:
-    """Panels t_star (epochs), best_test_acc and within_budget (of the η with most rows, the middle of several).
+    """Return the table of the figure of a sweep.
+
+    The panels are ``t_star`` (epochs), ``best_test_acc`` and ``within_budget``. The last shows one η: that of most
+    rows, the middle one of several.
 
     Returns:
-        One row a mark: panel, point, eta, lam, seed, budget_at, y, and mark: observed, censored (y is a lower
-        bound) or broken (the point diverged or failed).
+        One row a mark: panel, point, eta, lam, seed, budget_at, y, and mark. The mark is observed, censored (y is a
+        lower bound) or broken (the point diverged or failed).
     """
     points = _select(peaks, "point", "eta", "lam", "seed", "outcome", "t_star", "best_test_acc", "censored")
     broken = points["outcome"].isin(BROKEN_OUTCOMES)
@@ -78,12 +106,13 @@ def sweep_data(peaks: pd.DataFrame, within: pd.DataFrame) -> pd.DataFrame:
 
 
 def collapse_data(peaks: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Panels curve (accuracy against s), peak (maximum at κ) and law (t* in steps against ηλ/(1-μ)).
+    """Return the table of the collapse on decay time.
+
+    The panels are ``curve`` (accuracy against s), ``peak`` (maximum at κ) and ``law`` (t* in steps against ηλ/(1-μ)).
 
     Returns:
-        One row a mark: panel, point, eta, lam, seed, x, y, mark: observed, censored, or outside (of the fit: where
-        `peaks` has a column in_law, the points for which it is False). Points with λ = 0 have no decay time and
-        are left out.
+        One row a mark: panel, point, eta, lam, seed, x, y, mark. The mark is observed, censored, or outside: not in the
+        fit, by column in_law of ``peaks`` if present. Points with λ = 0 have no decay time and are left out.
     """
     runs = _select(curves, "point", "eta", "lam", "seed", "decay_time", "test_acc")
     runs = runs.assign(panel="curve", x=runs["decay_time"], y=runs["test_acc"], mark="observed")
@@ -106,7 +135,7 @@ def collapse_data(peaks: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def prediction_data(prediction: pd.DataFrame) -> pd.DataFrame:
-    """λ tuned and predicted, and their accuracies, for each η (at most six) and budget.
+    """Return λ tuned and predicted, and their accuracies, for each η (at most six) and budget.
 
     Returns:
         Medians over seeds and further axes; lam_tuned_low and lam_tuned_high are the ends over all of them.
@@ -123,19 +152,22 @@ def prediction_data(prediction: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bound_marks(points: pd.DataFrame) -> np.ndarray:
+    """Return the mark of each point: censored or observed."""
     return np.where(points["censored"].eq(True), "censored", "observed")
 
 
 def _with_finite_y(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a finite y."""
     finite: pd.DataFrame = rows[np.isfinite(numeric_column(rows, "y"))]
     return finite
 
 
 def _select(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """These columns alone, NaN where one is absent, under a fresh index."""
+    """Return these columns alone, NaN where one is absent, under a fresh index."""
     return table.reindex(columns=list(names)).reset_index(drop=True)
 
 
 def _concatenate(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """Return the non-empty parts as one table of these columns."""
     full = [part.reindex(columns=list(columns)) for part in parts if len(part)]
     return pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(columns))

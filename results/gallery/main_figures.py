@@ -1,4 +1,4 @@
-"""The figures of the main text."""
+"""Exhibits of the figures in the paper's main text, 1 to 5."""
 
 from collections.abc import Mapping
 

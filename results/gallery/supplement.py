@@ -1,4 +1,4 @@
-"""The figures of the supplement."""
+"""Exhibits of the figures in the paper's supplement, S1 to S10, and of its section F."""
 
 from collections.abc import Mapping
 

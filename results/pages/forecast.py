@@ -1,4 +1,4 @@
-"""The page of ``sweeper predict``: λ for every budget first, what it rests on, what would make it wrong."""
+"""The page of ``sweeper predict``: λ for every budget, the evidence for it, and what would make it wrong."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,12 +21,12 @@ from results.pages.markup import (
 
 
 def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
-    """The whole page as text, with styles and drawing inside and nothing to load.
+    """Return the page of a forecast as one HTML text that loads nothing: style and drawing are inside.
 
     Args:
-        name: of the sweep of the probe.
-        forecast: what was found.
-        drawing: of ``draw_forecast``.
+        name: Name of the probe's sweep.
+        forecast: The forecast.
+        drawing: The figure of ``draw_forecast``, rendered.
     """
     folder = resources.files("results.pages")
     page = Template(folder.joinpath("forecast.html").read_text(encoding="utf-8"))
@@ -41,18 +41,20 @@ def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
         figure=f'<figure>\n<div class="card">\n{render_panels(drawing)}\n</div>\n'
         f"<figcaption>{escape(drawing.caption)}</figcaption>\n</figure>",
         warnings="\n".join(f"<li>{escape_remark(warning)}.</li>" for warning in forecast.warnings)
-        or "<li>Nothing that was looked for.</li>",
+        or "<li>None of the known causes was found.</li>",
     )
 
 
 def _headline(budgets: Sequence[Predicted]) -> str:
+    """Return one sentence: λ for the first budget, and the number of further budgets."""
     first = budgets[0]
-    said = f"λ = {format_estimate(first.lam, (first.low, first.high))} for T = {format_number(first.budget)} epochs"
+    sentence = f"λ = {format_estimate(first.lam, (first.low, first.high))} for T = {format_number(first.budget)} epochs"
     more = len(budgets) - 1
-    return said + (f", and for {more} more budget{'s' * (more > 1)}." if more else ".")
+    return sentence + (f", and for {more} more budget{'s' * (more > 1)}." if more else ".")
 
 
 def _summary(forecast: Forecast) -> str:
+    """Return two sentences: how κ was measured, and what the probe cost."""
     if forecast.probe is None:
         found = "No κ was measured: this is a guess from other sweeps."
     else:
@@ -69,7 +71,8 @@ def _summary(forecast: Forecast) -> str:
 
 
 def _budget_table(forecast: Forecast) -> str:
-    fields = [
+    """Return the table of λ for each budget."""
+    columns = [
         Column(label="T (epochs)", cell=lambda r: format_number(r["budget"])),
         Column(label="λ_pred", cell=lambda r: format_number(r["lam"])),
         Column(label="95 %" if forecast.probe else "range", cell=lambda r: _format_range(r, "low", "high")),
@@ -78,13 +81,17 @@ def _budget_table(forecast: Forecast) -> str:
         Column(label="timescale 1/(ηλ) (epochs)", cell=lambda r: format_number(r["timescale"])),
         Column(label="steps that count", cell=lambda r: f"{100 * _as_float(r['horizon']):.3g} %"),
     ]
-    return render_table("λ for each budget", fields, [asdict(p) for p in forecast.budgets])
+    return render_table("λ for each budget", columns, [asdict(p) for p in forecast.budgets])
 
 
 def _check_table(checks: Sequence[Check]) -> str:
+    """Return the table of accuracies at λ_pred and its neighbors, or a note that they were not trained."""
     if not checks:
-        return '<p class="note">Not trained yet: <code>sweeper predict … --verify</code> does it.</p>'
-    fields = [
+        return (
+            '<p class="note">Not trained yet; <code>sweeper predict … --verify</code> trains λ_pred and its neighbors.'
+            "</p>"
+        )
+    columns = [
         Column(label="T (epochs)", cell=lambda r: format_number(r["budget"])),
         Column(
             label="Held",
@@ -94,7 +101,7 @@ def _check_table(checks: Sequence[Check]) -> str:
         Column(label="at λ_pred / 3", cell=lambda r: format_accuracy(r["low"])),
         Column(label="at λ_pred", cell=lambda r: format_accuracy(r["mid"])),
         Column(label="at 3 λ_pred", cell=lambda r: format_accuracy(r["high"])),
-        Column(label="a neighbour is ahead by", cell=lambda r: format_accuracy(r["gap"])),
+        Column(label="a neighbor is ahead by", cell=lambda r: format_accuracy(r["gap"])),
         Column(label="after T: λ_pred / 3", cell=lambda r: format_accuracy(r["last_low"])),
         Column(label="λ_pred", cell=lambda r: format_accuracy(r["last_mid"])),
         Column(label="3 λ_pred", cell=lambda r: format_accuracy(r["last_high"])),
@@ -104,12 +111,14 @@ def _check_table(checks: Sequence[Check]) -> str:
         {"budget": c.budget, "held": c.held, "gap": c.gap} | dict(zip(names, (*c.accuracies, *c.finals), strict=True))
         for c in checks
     ]
-    return render_table("Trained at λ_pred and its neighbours", fields, rows)
+    return render_table("Trained at λ_pred and its neighbors", columns, rows)
 
 
 def _format_range(row: Mapping[str, object], low: str, high: str) -> str:
+    """Return two fields of a row as a range."""
     return f"{format_number(row[low], 2)} to {format_number(row[high], 2)}"
 
 
 def _as_float(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]  # of a field that holds one
+    """Return a field that holds a number as a float."""
+    return float(value)  # type: ignore[arg-type]  # rows type their values as objects

@@ -28,7 +28,7 @@ from results.pages.markup import (
 from search_spaces.outcome import TRAINED
 
 MAX_UNFOLDED_ROWS = 60  # a longer table of points is folded
-MAX_ROWS = 300  # of any table; a page of 10,000 points would have 10 MB and answer slowly
+MAX_ROWS = 300  # of any table: a page of 10,000 points would take 10 MB and respond slowly
 FIGURE_FOLDER = "analysis/figures"  # in the directory of the sweep
 _NON_AXIS_COLUMNS = (
     *(
@@ -45,7 +45,7 @@ _NON_AXIS_COLUMNS = (
         "acc_zero",
     ),
     *("probe_points", "c", "lam_pred", "acc_pred", "gap", "ratio"),
-)
+)  # columns of tables of peaks and predictions that are no axis of the grid
 _AXIS_LABELS = {"eta": "η", "lam": "λ", "mu": "μ", "budget": "T (epochs)"}
 
 
@@ -59,16 +59,16 @@ def render_report(
     *,
     law: LawLine | None = None,
 ) -> str:
-    """The whole page as text, with styles and drawings inside and nothing to load.
+    """Return the report of a sweep as one HTML text that loads nothing: style and drawings are inside.
 
     Args:
-        title: name of the sweep.
-        facts: what was run and where, label to text (the grid as YAML, versions, machine, wall time), in order.
-        verdicts: one entry a claim, in the order to be shown.
-        figures: drawings as rendered.
-        peaks: one row a point.
-        prediction: one row per η and budget.
-        law: the fit named in the headline, if there is one.
+        title: Name of the sweep.
+        facts: Texts about the run by label, in order: the grid as YAML, versions, machine, wall time.
+        verdicts: One verdict a claim, in the order of the page.
+        figures: The rendered drawings.
+        peaks: One row a point.
+        prediction: One row per η and budget.
+        law: The fit named in the headline; None if there is none.
     """
     folder = resources.files("results.pages")
     page = Template(folder.joinpath("report.html").read_text(encoding="utf-8"))
@@ -86,7 +86,7 @@ def render_report(
 
 
 def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> str:
-    """One sentence: the law found and how many claims hold."""
+    """Return one sentence: the law found and how many claims hold."""
     if law is None:
         found = "No law could be fitted"
     else:
@@ -105,7 +105,7 @@ def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> str:
 
 
 def _counts(peaks: pd.DataFrame) -> str:
-    """How many points there are, by outcome."""
+    """Return one sentence: the number of points by outcome."""
     if peaks.empty or "outcome" not in peaks:
         return "No point has been measured."
     parts = [f"{n} {escape(outcome)}" for outcome, n in peaks["outcome"].value_counts().items()]
@@ -114,11 +114,12 @@ def _counts(peaks: pd.DataFrame) -> str:
 
 
 def _verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Return the table of verdicts."""
     if not verdicts:
         return '<p class="note">No claim was judged.</p>'
     names = ("claim", "value", "interval", "threshold", "verdict", "points_used", "censored", "why")
     rows = [{name: getattr(verdict, name) for name in names} for verdict in verdicts]
-    fields = [
+    columns = [
         Column(label="Claim", cell=_claim_cell, kind="claim"),
         Column(label="Verdict", cell=lambda r: _verdict_badge(str(r["verdict"])), kind="verdict"),
         Column(
@@ -132,20 +133,22 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> str:
         ),
         Column(label="Why", cell=lambda r: escape_remark(r["why"]), kind="why"),
     ]
-    return render_table("Verdicts", fields, rows, kind="verdicts")
+    return render_table("Verdicts", columns, rows, kind="verdicts")
 
 
 def _claim_cell(row: Mapping[str, object]) -> str:
-    """The claim in words, with its name in verdicts.json."""
+    """Return the title of a claim, with its name in verdicts.json."""
     name = str(row["claim"])
     return f"{escape(CLAIMS[name])} <code>{escape(name)}</code>" if name in CLAIMS else escape(name)
 
 
 def _verdict_badge(verdict: str) -> str:
+    """Return the badge of a verdict; an unknown one looks inconclusive."""
     return badge(verdict if verdict in RULING_SYMBOLS else "inconclusive", verdict)
 
 
 def _figure(drawing: Rendered) -> str:
+    """Return a figure with its caption and the names of its files."""
     files = ", ".join(f"<code>{escape(drawing.name)}.{ending}</code>" for ending in ("svg", "png", "csv"))
     return (
         f'<figure>\n<h3>{escape(drawing.title)}</h3>\n<div class="card">\n{render_panels(drawing)}\n</div>\n'
@@ -156,11 +159,12 @@ def _figure(drawing: Rendered) -> str:
 
 
 def _prediction_table(prediction: pd.DataFrame) -> str:
+    """Return the table of predicted and tuned λ, with notes."""
     if prediction.empty:
         return '<p class="note">No λ was predicted: no budget, or no point to measure c on.</p>'
     scheduled = "peak_at" in prediction and not prediction["peak_at"].equals(prediction["budget_at"])
     varied = [name for name in _axis_names(prediction) if name == "eta" or prediction[name].nunique() > 1]
-    fields = [
+    columns = [
         *(_axis_column(axis) for axis in varied),
         Column(label="T (epochs)", cell=lambda r: format_number(r.get("budget_at"))),
         *([Column(label="T₁ (epochs)", cell=lambda r: format_number(r.get("peak_at")))] if scheduled else []),
@@ -179,46 +183,53 @@ def _prediction_table(prediction: pd.DataFrame) -> str:
         "before it. Only runs whose own budget is T count.</p>\n"
     )
     rows, rest = _first_rows(prediction, "prediction.parquet")
-    return note * scheduled + rest + render_table("Predicted and tuned λ", fields, rows)
+    return note * scheduled + rest + render_table("Predicted and tuned λ", columns, rows)
 
 
 def _tuned_lam_cell(row: Mapping[str, object]) -> str:
-    """The tuned λ, with its range where it is more than one λ."""
+    """Return the tuned λ, with its range if that holds more than one λ."""
     low, high = row.get("lam_tuned_low"), row.get("lam_tuned_high")
     return format_estimate(row.get("lam_tuned"), None if low == high else (low, high), digits=2)
 
 
 def _points_section(peaks: pd.DataFrame) -> str:
-    """Points that did not complete, always in sight; then all points, folded where there are many."""
+    """Return points that did not complete, always visible, then all points, folded if there are many."""
     if peaks.empty:
         return '<p class="note">No point has been measured.</p>'
     axes = _axis_names(peaks)
-    same = [name for name in axes if len(peaks) > 1 and peaks[name].nunique(dropna=False) == 1]
+    constant = [name for name in axes if len(peaks) > 1 and peaks[name].nunique(dropna=False) == 1]
     order = [name for name in ("eta", "lam") if name in peaks]
-    shown = [name for name in axes if name not in same]
+    shown = [name for name in axes if name not in constant]
     ordered = peaks.sort_values(order, kind="stable") if order else peaks
-    constant = ", ".join(f"{_axis_label(name)} = {format_number(peaks[name].iloc[0])}" for name in same)
-    note = f'<p class="note">The same for all points: {constant}.</p>\n' if same else ""
+    values = ", ".join(f"{_axis_label(name)} = {format_number(peaks[name].iloc[0])}" for name in constant)
+    note = f'<p class="note">The same for all points: {values}.</p>\n' if constant else ""
     broken = ordered[~ordered["outcome"].isin(TRAINED)] if "outcome" in ordered else ordered
     unfinished = (
         f"<h3>Not completed</h3>\n{_point_table('Points not completed', shown, broken)}\n" if len(broken) else ""
     )
-    every = _point_table("All points", shown, ordered)
+    all_points = _point_table("All points", shown, ordered)
     if len(ordered) > MAX_UNFOLDED_ROWS:
-        some = "all" if len(ordered) <= MAX_ROWS else f"{MAX_ROWS} of"
-        every = f"<details>\n<summary>Show {some} {len(ordered)} points</summary>\n{every}\n</details>"
-    return f"{note}{unfinished}<h3>All points</h3>\n{every}"
+        count = "all" if len(ordered) <= MAX_ROWS else f"{MAX_ROWS} of"
+        all_points = f"<details>\n<summary>Show {count} {len(ordered)} points</summary>\n{all_points}\n</details>"
+    return f"{note}{unfinished}<h3>All points</h3>\n{all_points}"
 
 
 def _first_rows(frame: pd.DataFrame, file: str) -> tuple[list[dict[str, object]], str]:
-    """As many rows as a page can take, and where the others are."""
+    """Return the rows that a page can hold, and a note that names the file of the others."""
     rest = f'<p class="note">The first {MAX_ROWS} of {len(frame)} rows; all are in <code>analysis/{file}</code>.</p>\n'
     return _to_records(frame.iloc[:MAX_ROWS]), rest * (len(frame) > MAX_ROWS)
 
 
 def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame) -> str:
+    """Return a table of points.
+
+    Args:
+        name: Content of the table, for screen readers.
+        axes: Axes that become columns.
+        points: One row a point.
+    """
     rows, rest = _first_rows(points, "peaks.parquet")
-    fields = [
+    columns = [
         *(_axis_column(axis) for axis in axes),
         Column(label="Outcome", cell=lambda r: escape(r.get("outcome")), kind="outcome"),
         Column(label="t* (epochs)", cell=lambda r: _format_bound(r, "t_star")),
@@ -229,36 +240,39 @@ def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame) -> str:
         Column(label="Note", cell=_note_cell, kind="why"),
     ]
     broken = {"diverged", "failed"}
-    return rest + render_table(name, fields, rows, row_kind=lambda r: "broken" if r.get("outcome") in broken else "")
+    return rest + render_table(name, columns, rows, row_kind=lambda r: "broken" if r.get("outcome") in broken else "")
 
 
 def _axis_names(frame: pd.DataFrame) -> list[str]:
-    """The axes among the columns: η first, further axes of the grid last."""
+    """Return the axes among the columns: η first, further axes of the grid last."""
     known = ("eta", "lam", "mu", "budget", "seed")
     return [name for name in (*known, *extra_axes(frame)) if name in frame and name not in _NON_AXIS_COLUMNS]
 
 
 def _axis_column(axis: str) -> Column:
+    """Return the column of an axis."""
     return Column(label=_axis_label(axis), cell=lambda row: format_number(row.get(axis)))
 
 
 def _note_cell(row: Mapping[str, object]) -> str:
-    """Why a point did not complete, and why its t* is only a bound."""
-    whys = [str(row[name]) for name in ("why", "censored_why") if isinstance(row.get(name), str) and row[name]]
-    return escape_remark("; ".join(whys))
+    """Return why a point did not complete, and why its t* is only a bound."""
+    reasons = [str(row[name]) for name in ("why", "censored_why") if isinstance(row.get(name), str) and row[name]]
+    return escape_remark("; ".join(reasons))
 
 
 def _format_bound(row: Mapping[str, object], name: str) -> str:
-    """A number, with ≥ where it is only a lower bound."""
+    """Return a number, with ≥ if it is only a lower bound."""
     shown = format_number(row.get(name))
     return f"≥ {shown}" if row.get("censored") and shown != ABSENT_SIGN else shown
 
 
 def _axis_label(axis: str) -> str:
+    """Return the heading of an axis."""
     return _AXIS_LABELS.get(axis) or escape(axis)
 
 
 def _facts_list(facts: Mapping[str, str]) -> str:
+    """Return the facts as a list; a text of several lines is preformatted."""
     if not facts:
         return '<p class="note">None were recorded.</p>'
     shown = (
@@ -271,4 +285,5 @@ def _facts_list(facts: Mapping[str, str]) -> str:
 
 
 def _to_records(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """Return one mapping a row."""
     return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]

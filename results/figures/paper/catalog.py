@@ -1,4 +1,4 @@
-"""Every figure that sweeps can be drawn as, the paper's and those beyond it: its name, what it shows, what it needs."""
+"""All figures that sweeps can be drawn as, the paper's and those beyond it: name, content, and requirements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,15 +25,15 @@ from search_spaces.errors import InputError, suggest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFigure:
-    """A layout.
+    """A figure: how to make its table, how to draw it, and what both need.
 
     Attributes:
-        caption: what it shows, in one line, in the paper's terms.
-        needs: columns and axes that the sweeps must have, in one line.
-        data: from tables of sweeps to the table of what is shown; raises ``RequirementError``.
-        draw: from that table to the figure.
-        sweeps: at most so many, or None; 0 for a figure of theory alone.
-        reading: what its marks and lines mean, beyond its own keys; empty to say it of those that are there.
+        caption: Content of the figure, in one line, in the paper's terms.
+        needs: Columns and axes that the sweeps must have, in one line.
+        data: Function from tables of sweeps to the table of the figure; raises ``RequirementError``.
+        draw: Function from that table to the figure.
+        sweeps: Largest number of sweeps; None for any number, 0 for a figure of theory alone.
+        explanation: Meaning of marks and lines that the keys do not explain; if empty, it is derived from the marks.
     """
 
     caption: str
@@ -221,10 +221,10 @@ FIGURES: dict[str, PaperFigure] = {
 
 
 def find_figure(name: str) -> str:
-    """The name of a figure as ``FIGURES`` has it, from one in any case.
+    """Return the name of a figure as ``FIGURES`` has it, from a name in any case.
 
     Raises:
-        InputError: there is none.
+        InputError: There is no such figure.
     """
     known = {figure.lower(): figure for figure in FIGURES}
     if name.lower() not in known:
@@ -233,32 +233,32 @@ def find_figure(name: str) -> str:
 
 
 def draw_figure(name: str, tables: Tables) -> Drawing:
-    """A figure of the paper from tables of sweeps.
+    """Draw a figure of the paper from tables of sweeps.
 
     Args:
-        name: of ``FIGURES``, in any case.
-        tables: of one or more sweeps.
+        name: Name in ``FIGURES``, in any case.
+        tables: Tables of one or more sweeps.
 
     Raises:
-        InputError: there is no such figure, or the sweeps have not what it needs.
+        InputError: There is no such figure, or the sweeps lack what it needs.
     """
     name = find_figure(name)
     layout = FIGURES[name]
-    given = ", ".join(tables.names) or "no sweep"
+    sweeps = ", ".join(tables.names) or "no sweep"
     try:
         if layout.sweeps is not None and len(tables.names) > layout.sweeps:
-            most = f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}" if layout.sweeps else "no sweep"
-            raise RequirementError(f"{most}, but {len(tables.names)} are given")
+            limit = f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}" if layout.sweeps else "no sweep"
+            raise RequirementError(f"{limit}, but {len(tables.names)} are given")
         data = layout.data(tables)
     except RequirementError as error:
-        raise InputError(f"figure {name} of {given}: it needs {error}. In all: {layout.needs}.") from None
+        raise InputError(f"figure {name} of {sweeps}: it needs {error}. In all: {layout.needs}.") from None
     title, caption = f"Figure {name}", f"{layout.caption} {layout.explanation or _explain_marks(data)}"
     figure = layout.draw(data)
     return Drawing(name=f"figure_{name}", title=title, caption=caption, panels=(title,), figure=figure, data=data)
 
 
 def _explain_marks(data: pd.DataFrame) -> str:
-    """What the marks that are in a figure mean."""
+    """Return the meaning of the marks that are in a figure."""
     marks = set(data["mark"])
     hollow = [meaning for mark, meaning in _HOLLOW_MARKS.items() if mark in marks]
     return " ".join(

@@ -35,7 +35,7 @@ from results.figures.style import BLUE, GREEN, INK, ORANGE, ColorScale, lam_scal
 
 AUTO, CONSTANT = "AutoL2", "constant"
 AUTO_STYLE: dict[str, Any] = {"color": ORANGE, "linewidth": 1.8, "zorder": 3}
-MAX_CONSTANT_LAMS = 5  # constant λ > 0 at most
+MAX_CONSTANT_LAMS = 5  # constant λ > 0
 SERIES_STYLES: dict[str, dict[str, Any]] = {
     "theory, k = 1": {"color": BLUE, "linestyle": (0, (5, 2))},
     "theory, k = 2": {"color": ORANGE},
@@ -44,10 +44,10 @@ SERIES_STYLES: dict[str, dict[str, Any]] = {
 
 
 def auto_against_best(tables: Tables) -> pd.DataFrame:
-    """Figure 1c: test accuracy against epochs, AutoL2 and the best constant λ.
+    """Return the table of figure 1c: test accuracy against epochs, for AutoL2 and the best constant λ.
 
     Returns:
-        Panel ``accuracy``, series ``AutoL2`` and ``constant``; ``x`` in epochs, ``lam`` that of the start.
+        Panel ``accuracy``, series ``AutoL2`` and ``constant``; ``x`` is in epochs, ``lam`` is λ at the start.
     """
     rows = _auto_rows(tables)
     curves = _auto_curves(rows)
@@ -57,11 +57,13 @@ def auto_against_best(tables: Tables) -> pd.DataFrame:
 
 
 def auto_against_constants(tables: Tables) -> pd.DataFrame:
-    """Figure S9: test accuracy and λ_t against epochs, AutoL2 and at most five constant λ, and λ = 0.
+    """Return the table of figure S9: test accuracy and λ_t against epochs, for AutoL2, five constant λ and λ = 0.
+
+    There may be fewer constant λ than five.
 
     Returns:
-        Panels ``accuracy`` and ``lam_t`` (in the grids' convention), that of AutoL2 for each seed; ``x`` in epochs,
-        ``lam`` that of the start.
+        Panels ``accuracy`` and ``lam_t`` (in the grids' convention), for AutoL2 one curve a seed in ``lam_t``. ``x`` is
+        in epochs, ``lam`` is λ at the start.
     """
     rows = _auto_rows(tables)
     curves = _auto_curves(rows)
@@ -71,14 +73,22 @@ def auto_against_constants(tables: Tables) -> pd.DataFrame:
 
 
 def auto_with_schedule(tables: Tables) -> pd.DataFrame:
-    """Figure S10: that of S9, of sweeps with a schedule of η."""
+    """Return the table of figure S10: that of S9, from sweeps with a schedule of η.
+
+    Raises:
+        RequirementError: A sweep has a constant η.
+    """
     if (tables.sweeps["schedule"] == "constant").any():
         raise RequirementError("a schedule of η in each sweep")
     return auto_against_constants(tables)
 
 
 def _auto_rows(tables: Tables) -> pd.DataFrame:
-    """Measurements of AutoL2 (from its largest λ) and of every constant λ at one η, up to AutoL2's end."""
+    """Return rows of AutoL2 (from its largest λ) and of every constant λ at one η, up to the end of AutoL2.
+
+    Raises:
+        RequirementError: There is no sweep with AutoL2, none without, or no η that both have.
+    """
     auto = set(tables.sweeps.loc[tables.sweeps["auto"].astype(bool), "sweep"])
     if not auto or len(auto) == len(tables.sweeps):
         raise RequirementError("one sweep with AutoL2 (l2.auto) and one of constant λ")
@@ -99,26 +109,30 @@ def _auto_rows(tables: Tables) -> pd.DataFrame:
 
 
 def _auto_curves(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean accuracies, and λ_t: of AutoL2 for each seed, since the mean of steps at different times is no schedule."""
-    keys = ["series", "eta", "lam"]
-    acted = rows[(rows["step"] > 0) & (rows["lam_t"] > 0)]  # before the first step none has
+    """Return mean accuracies and λ_t. AutoL2 has one λ_t a seed: a mean of steps at different times is no schedule."""
+    group = ["series", "eta", "lam"]
+    acted = rows[(rows["step"] > 0) & (rows["lam_t"] > 0)]  # no λ acts before the first step
     falls = acted["series"] == AUTO
     constant = acted[~falls]
     weight_decay = numeric_column(constant, "lam_t") / numeric_column(
         constant, "lam"
-    )  # of λ = 1, by the convention of l2
+    )  # at λ = 1, by the convention of l2
     acted = acted.assign(lam_t=acted["lam_t"] / (np.median(weight_decay) if len(constant) else 1.0))
     return stack_panels(
         [
-            mean_curves(rows, keys, "test_acc").assign(panel="accuracy", mark="observed"),
-            mean_curves(acted[~falls], keys, "lam_t").assign(panel="lam_t", mark="observed"),
-            mean_curves(acted[falls], [*keys, "seed"], "lam_t").assign(panel="lam_t", mark="observed"),
+            mean_curves(rows, group, "test_acc").assign(panel="accuracy", mark="observed"),
+            mean_curves(acted[~falls], group, "lam_t").assign(panel="lam_t", mark="observed"),
+            mean_curves(acted[falls], [*group, "seed"], "lam_t").assign(panel="lam_t", mark="observed"),
         ]
     )
 
 
 def _best_constant_lam(rows: pd.DataFrame) -> float:
-    """The constant λ > 0 of the highest maximum, mean over seeds."""
+    """Return the constant λ > 0 with the highest maximum, mean over seeds.
+
+    Raises:
+        RequirementError: There is no constant λ > 0.
+    """
     constant = rows[(rows["series"] == CONSTANT) & (rows["lam"] > 0)]
     maxima = constant.groupby(["lam", "point"], observed=True)["test_acc"].max().groupby("lam").mean()
     if maxima.empty:
@@ -127,17 +141,19 @@ def _best_constant_lam(rows: pd.DataFrame) -> float:
 
 
 def dynamics(tables: Tables) -> pd.DataFrame:
-    """Figure S6: loss and accuracy against epochs, for the smallest, middle and largest λ > 0 at one η of each sweep.
+    """Return the table of figure S6: loss and accuracy against epochs, for three λ > 0 at one η of each sweep.
+
+    The three are the smallest, the middle and the largest λ.
 
     Returns:
-        Panels ``loss`` and ``accuracy``, series ``train`` and ``test``; ``x`` in epochs.
+        Panels ``loss`` and ``accuracy``, series ``train`` and ``test``; ``x`` is in epochs.
     """
     require_columns(tables.rows, ["train_loss", "test_loss", "train_acc", "test_acc"], "rows")
     parts = []
     for name in tables.names:
-        own = tables.of_sweep(name)
-        require_one_setting(own.peaks)
-        rows = own.rows[own.rows["lam"] > 0]
+        sweep = tables.of_sweep(name)
+        require_one_setting(sweep.peaks)
+        rows = sweep.rows[sweep.rows["lam"] > 0]
         rows = rows_at_eta(rows, choose_eta(rows.drop_duplicates("point"), tables.eta))
         rows = rows[rows["lam"].isin(low_middle_high(rows["lam"]))]
         for shown, short in (("loss", "loss"), ("accuracy", "acc")):
@@ -148,21 +164,26 @@ def dynamics(tables: Tables) -> pd.DataFrame:
 
 
 def theory_and_experiment(tables: Tables) -> pd.DataFrame:
-    """Figure 5c: training loss against the time step·η of the theory with k = 1 and k = 2, and of an experiment.
+    """Return the table of figure 5c: training loss against time, for theory with k = 1 and 2 and an experiment.
 
-    k is that of a sweep of the theory, or its axis ``homogeneity``. All are shown at one λ, the middle one of those
-    that all have, and each at the smallest η, whose steps follow the flow best.
+    The time is step·η.
+
+    k is that of a sweep of the theory, or its axis ``homogeneity``. All curves have one λ, the middle one of those that
+    all have. Each has its smallest η, whose steps follow the flow best.
 
     Returns:
-        Panel ``loss``; ``series`` the three; ``x`` the time.
+        Panel ``loss``, one series for each of the three; ``x`` is the time.
+
+    Raises:
+        RequirementError: One of the three is missing, or they share no λ.
     """
     require_columns(tables.rows, ["train_loss"], "rows")
     require_one_setting(tables.peaks, besides=["homogeneity"])
     facts = tables.sweeps.set_index("sweep")["homogeneity"]
     degree = tables.rows["sweep"].map(facts).astype(float)
     if "homogeneity" in tables.rows:
-        own = pd.to_numeric(tables.rows["homogeneity"], errors="coerce")
-        degree = own.where(degree.notna() & own.notna(), degree)
+        axis = pd.to_numeric(tables.rows["homogeneity"], errors="coerce")
+        degree = axis.where(degree.notna() & axis.notna(), degree)
     series = np.where(degree.isna(), "experiment", "theory, k = " + degree.map("{:g}".format))
     rows = tables.rows.assign(series=series)
     rows = rows[rows["series"].isin(SERIES_STYLES)]
@@ -184,29 +205,29 @@ def theory_and_experiment(tables: Tables) -> pd.DataFrame:
 
 
 def draw_auto_against_best(data: pd.DataFrame) -> Figure:
-    """Figure 1c: one panel."""
+    """Draw figure 1c: one panel."""
     rows = panel_rows(data, "accuracy")
     constant = rows.loc[rows["series"] == CONSTANT, "lam"].iloc[0]
     with styled(8.0):
         figure, [[ax]] = new_print_figure([["Test accuracy while training"]], bottom=LINE_KEY_MARGIN)
-        look = {AUTO: AUTO_STYLE, CONSTANT: {"color": BLUE}}
-        draw_curves(ax, rows.sort_values("series", ascending=False), "series", look.__getitem__)
+        line_styles = {AUTO: AUTO_STYLE, CONSTANT: {"color": BLUE}}
+        draw_curves(ax, rows.sort_values("series", ascending=False), "series", line_styles.__getitem__)
         _label_epochs(ax, "test accuracy")
         draw_line_key(ax, {AUTO: AUTO_STYLE, f"best constant, λ = {tick_label(constant)}": {"color": BLUE}})
     return figure
 
 
 def draw_auto_against_constants(data: pd.DataFrame) -> Figure:
-    """Figures S9 and S10: two panels."""
+    """Draw figures S9 and S10: two panels."""
     constant = data[data["series"] == CONSTANT]
     lams = lam_scale(numeric_column(constant, "lam"))
     with styled(8.0):
         figure, [[left, right]] = new_print_figure([["a  Test accuracy while training", "b  L2 coefficient"]])
         for ax, name in ((left, "accuracy"), (right, "lam_t")):
             rows = panel_rows(data, name)
-            further: dict[str, Any] = {"drawstyle": "steps-pre"} if name == "lam_t" else {}
-            draw_curves(ax, rows[rows["series"] == CONSTANT], "lam", styles_from(lams), **further)
-            draw_curves(ax, rows[rows["series"] == AUTO], "seed", lambda _: AUTO_STYLE, **further | AUTO_STYLE)
+            properties: dict[str, Any] = {"drawstyle": "steps-pre"} if name == "lam_t" else {}
+            draw_curves(ax, rows[rows["series"] == CONSTANT], "lam", styles_from(lams), **properties)
+            draw_curves(ax, rows[rows["series"] == AUTO], "seed", lambda _: AUTO_STYLE, **properties | AUTO_STYLE)
             draw_keys(
                 ax, "λ", lams, {AUTO: AUTO_STYLE} | ({"λ = 0": LAM_ZERO_STYLE} if (rows["lam"] == 0).any() else {})
             )
@@ -217,13 +238,14 @@ def draw_auto_against_constants(data: pd.DataFrame) -> Figure:
 
 
 def _label_epochs(ax: Axes, label: str) -> None:
+    """Label the axes of curves against epochs, which start at 0."""
     ax.set(xlabel="epochs", ylabel=label)
     ax.set_xlim(left=0)
     ax.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def draw_dynamics(data: pd.DataFrame) -> Figure:
-    """Figure S6: two panels a row, one row a sweep."""
+    """Draw figure S6: two panels a row, one row a sweep."""
     sweeps = list(dict.fromkeys(data["sweep"]))
     titles = []
     for r, name in enumerate(sweeps):
@@ -248,21 +270,21 @@ def draw_dynamics(data: pd.DataFrame) -> Figure:
 
 
 def _draw_train_and_test(ax: Axes, rows: pd.DataFrame, lams: ColorScale) -> None:
-    """Test curves full, training curves paler and dotted."""
+    """Draw test curves as full lines, and training curves paler and dotted."""
     for series, share, style in (("train", 0.35, (0, (2, 1.2))), ("test", 0.0, "-")):
         part = rows[rows["series"] == series]
         draw_curves(ax, part, "lam", lambda lam, s=share: {"color": lighten(lams.color(lam), s)}, linestyle=style)  # type: ignore[misc]
 
 
 def draw_theory_and_experiment(data: pd.DataFrame) -> Figure:
-    """Figure 5c: one panel."""
+    """Draw figure 5c: one panel."""
     rows = panel_rows(data, "loss")
     with styled(8.0):
         figure, [[ax]] = new_print_figure(
             [[f"Training loss, λ = {tick_label(rows['lam'].iloc[0])}"]], bottom=LINE_KEY_MARGIN
         )
-        for kind, look in SERIES_STYLES.items():
-            draw_curves(ax, rows[rows["series"] == kind], "series", lambda _, own=look: own)  # type: ignore[misc]
+        for kind, line_style in SERIES_STYLES.items():
+            draw_curves(ax, rows[rows["series"] == kind], "series", lambda _, fixed=line_style: fixed)  # type: ignore[misc]
         log_x(ax, numeric_column(rows, "x"), "time (step·η)")
         log_y(ax, numeric_column(rows, "y"), "training loss")
         draw_line_key(ax, SERIES_STYLES)

@@ -1,4 +1,4 @@
-"""Figures B1 to B3, beyond the paper: when the maximum comes with momentum, with schedules of η, and with AdamW."""
+"""Figures B1 to B3, beyond the paper: time of the maximum with momentum, with schedules of η, and with AdamW."""
 
 from collections.abc import Callable, Mapping, Sequence
 from string import ascii_lowercase
@@ -26,7 +26,9 @@ from results.figures.paper.panels import (
 from results.figures.paper.sources import RequirementError, Tables, require_columns, require_one_setting
 from results.figures.style import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, ColorScale, eta_scale, styled
 
-PLAIN_SGD_KAPPA = 0.6  # of plain SGD at constant η on digits (grids/small/fig2abc.yaml)
+# κ of plain SGD at constant η on digits: 0.6142 of grids/small/fig2abc.yaml in results/forecast/kappa.csv. It is
+# rounded to the digit that keys, captions and records of the gallery print: a new measurement must not move them.
+PLAIN_SGD_KAPPA = 0.6
 SGD_LINE_STYLE: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 1.6)), "linewidth": 1.0}
 SERIES_COLORS = (BLUE, ORANGE, GREEN, PURPLE)
 ETA_MARKERS = ("o", "s", "^", "D")
@@ -35,11 +37,14 @@ _GROUP_COLUMNS = ["sweep", "series", "eta", "lam"]
 
 
 def time_and_decay(tables: Tables) -> pd.DataFrame:
-    """t* (epochs), the decay time at t*, and the maximum test accuracy against λ.
+    """Return the table of figures B1 to B3: t* (epochs), the decay time at t*, and maximum test accuracy against λ.
 
     Returns:
-        Panels ``t_star`` and ``kappa``, of the points that learned, and ``best``; ``x`` is λ, ``sweep`` the network and
-        data in words, ``series`` the momentum and the schedule of η in words where these differ.
+        Panels ``t_star`` and ``kappa``, of the points that learned, and ``best``; ``x`` is λ. ``sweep`` is the network
+        and data in words, ``series`` the momentum and the schedule of η in words where these differ.
+
+    Raises:
+        RequirementError: No point has λ > 0, or there are more series or η than colors and markers.
     """
     if not (tables.peaks["lam"] > 0).any():
         raise RequirementError("points of λ > 0")
@@ -65,20 +70,20 @@ def time_and_decay(tables: Tables) -> pd.DataFrame:
 
 
 def _series_names(peaks: pd.DataFrame) -> pd.Series:
-    """Momentum and schedule of each point in words, as far as they differ."""
+    """Return momentum and schedule of each point in words, as far as they differ."""
     warmup = peaks[_WARMUP_AXIS].fillna(0) if _WARMUP_AXIS in peaks else [0.0] * len(peaks)
     momentum = [f"μ = {tick_label(mu)}" for mu in peaks["mu"]]
     names = [str(name).replace("constant", "constant η") for name in peaks["schedule"]]
     schedule = [f"{name}, warm-up" if share > 0 else name for name, share in zip(names, warmup, strict=True)]
-    told = [words for words in (momentum, schedule) if len(set(words)) > 1]
-    return pd.Series([", ".join(words) for words in zip(*told, strict=True)] if told else "", index=peaks.index)
+    varying = [words for words in (momentum, schedule) if len(set(words)) > 1]
+    return pd.Series([", ".join(words) for words in zip(*varying, strict=True)] if varying else "", index=peaks.index)
 
 
 # -------------------------------------------------------------------------------------------- drawing
 
 
 def draw_time_and_decay(data: pd.DataFrame) -> Figure:
-    """Three panels a row, one row for each network and data set."""
+    """Draw figures B1 to B3: three panels a row, one row for each network and data set."""
     rows = list(dict.fromkeys(data["sweep"]))
     colors = dict(zip(sorted(data["series"].unique()), SERIES_COLORS, strict=False))
     names = ("Epochs to maximum accuracy", "Decay time at t*", "Maximum test accuracy")
@@ -88,31 +93,41 @@ def draw_time_and_decay(data: pd.DataFrame) -> Figure:
         for name, axes in zip(rows, grid, strict=True):
             panels = [panel_rows(data, p, name) for p in ("t_star", "kappa", "best")]
             etas = eta_scale(numeric_column(panels[-1], "eta"))
-            look = _series_styles(colors, etas)
+            styles = _series_styles(colors, etas)
             for ax, part in zip(axes, panels, strict=True):
-                for own in colors:
-                    draw_means(ax, part[part["series"] == own], "eta", look(own))
+                for series in colors:
+                    draw_means(ax, part[part["series"] == series], "eta", styles(series))
                 log_x(ax, numeric_column(part, "x"), "λ")
             time, decay, best = axes
             decay.axhline(PLAIN_SGD_KAPPA, **SGD_LINE_STYLE)
             log_y(time, numeric_column(panels[0], "y"), "t* (epochs)")
             log_y(decay, np.append(numeric_column(panels[1], "y"), PLAIN_SGD_KAPPA), "κ = Σηλ/(1−μ)")
             best.set_ylabel("test accuracy")
-            shown = {own: color for own, color in colors.items() if (panels[-1]["series"] == own).any()}
-            _draw_keys(axes, shown, etas, bounds=bool((panels[0]["mark"] == "censored").any()))
+            shown = {series: color for series, color in colors.items() if (panels[-1]["series"] == series).any()}
+            _draw_row_keys(axes, shown, etas, bounds=bool((panels[0]["mark"] == "censored").any()))
     return figure
 
 
 def _series_styles(colors: Mapping[str, str], etas: ColorScale) -> Callable[[str], Callable[[float], LineStyle]]:
-    """Colour of the series and mark of η; of one series alone the colour is that of η, as in the paper's figures."""
+    """Return styles by series and η: the series has the color, η the marker.
+
+    Of one series alone, η has the color, as in the paper's figures.
+    """
     if "" in colors:
         return lambda _: styles_from(etas)
     marks = dict(zip(etas.values, ETA_MARKERS, strict=False))
     return lambda name: lambda eta: {"color": colors[name], "marker": marks[eta]}
 
 
-def _draw_keys(axes: Sequence[Axes], colors: Mapping[str, str], etas: ColorScale, *, bounds: bool) -> None:
-    """Series below the first panel, η below the last, what else there is below the second."""
+def _draw_row_keys(axes: Sequence[Axes], colors: Mapping[str, str], etas: ColorScale, *, bounds: bool) -> None:
+    """Draw the keys of a row: series below the first panel, η below the last, all else below the second.
+
+    Args:
+        axes: The three panels.
+        colors: Color of each series.
+        etas: Colors of η.
+        bounds: Whether a lower bound is shown.
+    """
     time, decay, best = axes
     if "" in colors:
         draw_keys(time, "η", etas)

@@ -1,4 +1,4 @@
-"""Figure SF: does the decay time at the maximum depend on the initialization scale?"""
+"""Figure SF: decay time at the maximum against the initialization scale."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,10 +13,13 @@ from results.figures.style import MARK_STYLES, MUTED, lam_scale, styled
 
 
 def time_and_scale(tables: Tables) -> pd.DataFrame:
-    """Figure SF: κ against σ_w, by λ.
+    """Return the table of figure SF: κ against σ_w, by λ.
 
     Returns:
         Panel ``kappa`` of each η; ``x`` is σ_w. A mean is censored if one of its t* is a lower bound.
+
+    Raises:
+        RequirementError: Fewer than two σ_w have points that learned.
     """
     require_columns(tables.peaks, ["sigma_w"], "peaks (an axis of the grid)")
     require_one_setting(tables.peaks, besides=["sigma_w"])
@@ -29,16 +32,16 @@ def time_and_scale(tables: Tables) -> pd.DataFrame:
 
 
 def draw_time_and_scale(data: pd.DataFrame) -> Figure:
-    """Figure SF: one panel an η."""
+    """Draw figure SF: one panel an η."""
     rows = panel_rows(data, "kappa")
     etas, lams = sorted(rows["eta"].unique()), lam_scale(numeric_column(rows, "lam"))
     with styled(8.0):
         figure, [axes] = new_print_figure([[f"κ against σ_w, η = {tick_label(eta)}" for eta in etas]])
         for ax, eta in zip(axes, etas, strict=True):
-            own = rows[rows["eta"] == eta]
-            draw_means(ax, own, "lam", styles_from(lams))
+            part = rows[rows["eta"] == eta]
+            draw_means(ax, part, "lam", styles_from(lams))
             log_x(ax, numeric_column(rows, "x"), "σ_w")
             log_y(ax, numeric_column(rows, "y"), "κ")
             bound = {"lower bound": MARK_STYLES["censored"] | {"color": MUTED, "linestyle": "none"}}
-            draw_keys(ax, "λ", lams, bound if (own["mark"] == "censored").any() else {})
+            draw_keys(ax, "λ", lams, bound if (part["mark"] == "censored").any() else {})
     return figure

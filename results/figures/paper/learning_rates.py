@@ -1,4 +1,4 @@
-"""Figures S1 and S5: what depends on η: the time to training accuracy 1, and the accuracy then and at the maximum."""
+"""Figures S1 and S5: effects of η on the time to training accuracy 1, and on the accuracy then and at the maximum."""
 
 from typing import Any
 
@@ -39,11 +39,11 @@ MINIMUM_STYLE: dict[str, Any] = {"color": INK, "linestyle": "none", "marker": "v
 
 
 def time_to_fit(tables: Tables) -> pd.DataFrame:
-    """Figure S1: epochs to training accuracy 1 against η, by λ.
+    """Return the table of figure S1: epochs to training accuracy 1 against η, by λ.
 
     Returns:
-        Panel ``t_train1``; ``x`` is η. A mean is censored where some seeds never reached it; points where none did are
-        left out.
+        Panel ``t_train1``; ``x`` is η. A mean is censored if some seeds never reached training accuracy 1; it is left
+        out if none did.
     """
     require_columns(tables.peaks, ["t_train1"], "peaks (training accuracy 1 is never reached)")
     require_one_setting(tables.peaks)
@@ -55,11 +55,14 @@ def time_to_fit(tables: Tables) -> pd.DataFrame:
 
 
 def catapult(tables: Tables) -> pd.DataFrame:
-    """Figure S5: test accuracy at training accuracy 1 and at its maximum against η; training loss against epochs.
+    """Return the table of figure S5: test accuracies against η, and training loss against epochs.
 
     Returns:
-        Panels ``fitted`` and ``best`` (``x`` is η), ``loss`` at one η for λ = 0 and the smallest, middle and largest
-        λ, and ``minimum`` of each of these curves.
+        Panels ``fitted`` (test accuracy at training accuracy 1) and ``best`` (at its maximum), whose ``x`` is η. Panel
+        ``loss`` at one η, for λ = 0 and the smallest, middle and largest λ, and ``minimum`` of each of these curves.
+
+    Raises:
+        RequirementError: There are fewer than two η, or no point reaches training accuracy 1.
     """
     require_columns(tables.rows, ["train_acc", "train_loss"], "rows")
     require_one_setting(tables.peaks)
@@ -77,13 +80,14 @@ def catapult(tables: Tables) -> pd.DataFrame:
 
 
 def _accuracy_when_fitted(rows: pd.DataFrame) -> pd.Series:
-    """Test accuracy at the first measurement with training accuracy 1, by point."""
+    """Return test accuracy at the first measurement with training accuracy 1, by point."""
     reached = rows[rows["train_acc"].to_numpy(dtype=float) >= 1 - ROUNDING].sort_values("step", kind="stable")
     first: pd.Series = reached.drop_duplicates("point").set_index("point")["test_acc"]
     return first
 
 
 def _losses(tables: Tables, peaks: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the rows of panels ``loss`` and ``minimum``; a minimum at the end of a curve is left out."""
     eta = choose_eta(peaks, tables.eta)
     rows = rows_at_eta(tables.rows[tables.rows["point"].isin(peaks["point"])], eta).drop_duplicates(["point", "step"])
     shown = [0.0, *low_middle_high(rows["lam"])]
@@ -99,7 +103,7 @@ def _losses(tables: Tables, peaks: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def draw_time_to_fit(data: pd.DataFrame) -> Figure:
-    """Figure S1: one panel."""
+    """Draw figure S1: one panel."""
     rows = panel_rows(data, "t_train1")
     lams = lam_scale(numeric_column(rows, "lam"))
     with styled(8.0):
@@ -113,7 +117,7 @@ def draw_time_to_fit(data: pd.DataFrame) -> Figure:
 
 
 def draw_catapult(data: pd.DataFrame) -> Figure:
-    """Figure S5: three panels; a and b share their range."""
+    """Draw figure S5: three panels; a and b share their range."""
     lams = lam_scale(numeric_column(data, "lam"))
     loss = panel_rows(data, "loss")
     eta = f", η = {tick_label(loss['eta'].iloc[0])}" if len(loss) else ""
@@ -138,4 +142,5 @@ def draw_catapult(data: pd.DataFrame) -> Figure:
 
 
 def _zero_key(rows: pd.DataFrame) -> dict[str, LineStyle]:
+    """Return the legend entry of λ = 0, if it is shown."""
     return {"λ = 0": LAM_ZERO_STYLE} if (rows["lam"] == 0).any() else {}

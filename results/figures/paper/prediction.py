@@ -38,25 +38,31 @@ TUNED_STYLE: dict[str, Any] = {"color": BLUE, "marker": "o"}
 PREDICTED_STYLE: dict[str, Any] = {"color": ORANGE, "marker": "D", "markersize": 3.6}
 
 
-MIN_MEASUREMENTS = 3  # measurements up to t*: below, t* is where measuring started
+MIN_MEASUREMENTS = 3  # up to t*; with fewer, t* is only where measuring started
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The run that c is read off: that at the largest λ whose maximum was seen to come and to be past."""
+    """The run that c is read from: that of the largest λ whose maximum was seen to rise and to pass.
+
+    Attributes:
+        eta: η of the run.
+        lam: λ of the run.
+        c: t*·λ in epochs, the geometric mean over seeds.
+        points: Ids of its points, one a seed.
+    """
 
     eta: float
     lam: float
     c: float
-    """t*·λ in epochs, the geometric mean over seeds."""
     points: tuple[str, ...]
 
 
 def find_probe(tables: Tables) -> Probe:
-    """The probe among the points of one η: that of the tables, or of most accuracies within a budget.
+    """Return the probe among the points of one η: that of the tables, or that with most accuracies within a budget.
 
     Raises:
-        RequirementError: no point of λ > 0 learned and was seen to be past its maximum.
+        RequirementError: η has a schedule, or no point of λ > 0 learned and was seen to pass its maximum.
     """
     require_columns(tables.within, ["acc"], "accuracies within the budgets of the grid (analysis.budgets)")
     if (tables.sweeps["schedule"] != "constant").any():
@@ -76,7 +82,7 @@ def find_probe(tables: Tables) -> Probe:
 
 
 def _measurements_until_peak(rows: pd.DataFrame, peaks: pd.DataFrame) -> np.ndarray:
-    """Measurements of each point up to its t*."""
+    """Return the number of measurements of each point up to its t*, (P,)."""
     if peaks.empty:
         return np.zeros(0)
     star = peaks.drop_duplicates("point").set_index("point")["t_star"]
@@ -87,12 +93,13 @@ def _measurements_until_peak(rows: pd.DataFrame, peaks: pd.DataFrame) -> np.ndar
 
 
 def tuned_and_predicted(tables: Tables, probe: Probe) -> pd.DataFrame:
-    """Tuned and predicted λ of each budget T (epochs), from accuracies averaged over seeds.
+    """Return tuned and predicted λ of each budget T (epochs), from accuracies averaged over seeds.
 
     Returns:
-        One row a budget: ``budget_at``, ``lam_tuned``, ``low`` and ``high`` (all λ within 0.1 % of its accuracy),
-        ``edge`` (the tuned λ is the smallest or largest of the grid), ``acc_tuned``, ``acc_zero`` (λ = 0), ``lam_pred``
-        = c/T, ``acc_pred`` (interpolated in log λ between the λ of the grid, NaN outside).
+        One row a budget. ``budget_at`` is T; ``low`` and ``high`` bound all λ within 0.1 % of the accuracy of
+        ``lam_tuned``. ``edge`` says that the tuned λ is the smallest or largest of the grid. ``acc_tuned`` is its
+        accuracy, ``acc_zero`` that of λ = 0. ``lam_pred`` is c/T; ``acc_pred`` is interpolated in log λ between the λ
+        of the grid, NaN outside.
     """
     records = []
     means = accuracies_within_budgets(tables, probe.eta)
@@ -112,7 +119,7 @@ def tuned_and_predicted(tables: Tables, probe: Probe) -> pd.DataFrame:
 
 
 def accuracies_within_budgets(tables: Tables, eta: float) -> pd.DataFrame:
-    """Maximum accuracy within each budget against λ: means over seeds, and each seed."""
+    """Return maximum accuracy within each budget against λ: means over seeds, and each seed."""
     chosen = rows_at_eta(tables.within, eta).drop_duplicates(["point", "budget_at"])
     marks = chosen.assign(panel="within", x=chosen["lam"], y=chosen["acc"], mark="observed")
     return means_and_seeds(marks, ["eta", "lam", "budget_at"])
@@ -122,10 +129,13 @@ def accuracies_within_budgets(tables: Tables, eta: float) -> pd.DataFrame:
 
 
 def accuracy_of_prediction(tables: Tables) -> pd.DataFrame:
-    """Figure 1b: test accuracy at the tuned and at the predicted λ, against the budget T (epochs).
+    """Return the table of figure 1b: test accuracy at the tuned and at the predicted λ, against the budget T (epochs).
 
     Returns:
         Panel ``accuracy``, series ``tuned``, ``predicted`` and ``zero`` (λ = 0); ``x`` is T.
+
+    Raises:
+        RequirementError: There is no probe, or every predicted λ lies outside the grid.
     """
     probe = find_probe(tables)
     table = tuned_and_predicted(tables, probe)
@@ -141,18 +151,21 @@ def accuracy_of_prediction(tables: Tables) -> pd.DataFrame:
 
 
 def probe_and_tuned(tables: Tables) -> pd.DataFrame:
-    """Figure 4: a, accuracy of the probe against t·λ (epochs); b, tuned and predicted λ against the budget T (epochs).
+    """Return the table of figure 4: accuracy of the probe against t·λ, and tuned and predicted λ against the budget T.
+
+    Both t and T are in epochs.
 
     Returns:
-        Panels ``probe`` (series ``curve``, of each seed where there are several, and ``c``, whose ``x`` is c) and
-        ``lam`` (series ``tuned``, with ``low`` and ``high``, marked ``edge`` where the grid ends, and ``predicted``).
+        Panel ``probe`` with series ``curve`` (also of each seed, if there are several) and ``c``, whose ``x`` is c.
+        Panel ``lam`` with series ``tuned`` (with ``low`` and ``high``, marked ``edge`` at the end of the grid) and
+        ``predicted``.
     """
     probe = find_probe(tables)
     rows = tables.rows[tables.rows["point"].isin(probe.points)].drop_duplicates(["point", "step"])
     rows = rows.assign(product=rows["epoch"] * probe.lam)
     curve = mean_curves(rows, ["eta", "lam"], "test_acc", x="product")
-    each = mean_curves(rows, ["eta", "lam", "seed"], "test_acc", x="product") if len(probe.points) > 1 else curve[:0]
-    curves = pd.concat([curve, each]).assign(panel="probe", series="curve", mark="observed")
+    by_seed = mean_curves(rows, ["eta", "lam", "seed"], "test_acc", x="product") if len(probe.points) > 1 else curve[:0]
+    curves = pd.concat([curve, by_seed]).assign(panel="probe", series="curve", mark="observed")
     c = pd.DataFrame({"panel": "probe", "series": "c", "lam": probe.lam, "x": [probe.c], "mark": "prediction"})
     table = tuned_and_predicted(tables, probe)
     mark = np.where(table["edge"].astype(bool), "edge", "observed")
@@ -164,14 +177,14 @@ def probe_and_tuned(tables: Tables) -> pd.DataFrame:
 
 
 def accuracy_and_prediction(tables: Tables, factor: float = 1.0) -> pd.DataFrame:
-    """Figures S3 and S4: maximum test accuracy within T against λ, and λ_pred = factor·c/T.
+    """Return the table of figures S3 and S4: maximum test accuracy within T against λ, and λ_pred = factor·c/T.
 
     Args:
-        tables: of one or more sweeps.
-        factor: on c; 2 in figure S4.
+        tables: Tables of one or more sweeps.
+        factor: Factor on c; 2 in figure S4.
 
     Returns:
-        Panel ``within``; ``x`` is λ. Marked ``prediction``: λ_pred of each T, without ``y``.
+        Panel ``within``; ``x`` is λ. Rows marked ``prediction`` are λ_pred of each T, without ``y``.
     """
     probe = find_probe(tables)
     means = accuracies_within_budgets(tables, probe.eta)
@@ -183,10 +196,20 @@ def accuracy_and_prediction(tables: Tables, factor: float = 1.0) -> pd.DataFrame
 
 
 def _series_table(name: str, lam: Any, x: pd.Series, y: pd.Series, mark: Any = "observed") -> pd.DataFrame:
+    """Return the rows of one series against budgets.
+
+    Args:
+        name: Name of the series.
+        lam: λ of each row.
+        x: Budget of each row, epochs.
+        y: Value of each row.
+        mark: Mark of each row.
+    """
     return pd.DataFrame({"series": name, "lam": lam, "x": x, "y": y, "budget_at": x, "mark": mark})
 
 
 def _format_range(values: pd.Series) -> str:
+    """Return the range of values as text."""
     return f"{values.min():.2g} to {values.max():.2g}"
 
 
@@ -194,23 +217,23 @@ def _format_range(values: pd.Series) -> str:
 
 
 def draw_accuracy_of_prediction(data: pd.DataFrame) -> Figure:
-    """Figure 1b: one panel."""
+    """Draw figure 1b: one panel."""
     rows = panel_rows(data, "accuracy")
     with styled(8.0):
         figure, [[ax]] = new_print_figure([["Test accuracy within T: predicted and tuned λ"]], bottom=LINE_KEY_MARGIN)
-        look: dict[str, LineStyle] = {"tuned": TUNED_STYLE, "predicted": PREDICTED_STYLE, "zero": LAM_ZERO_STYLE}
-        for name, own in look.items():
+        line_styles: dict[str, LineStyle] = {"tuned": TUNED_STYLE, "predicted": PREDICTED_STYLE, "zero": LAM_ZERO_STYLE}
+        for name, line_style in line_styles.items():
             part = rows[rows["series"] == name]
-            ax.plot(part["x"], part["y"], **own)
+            ax.plot(part["x"], part["y"], **line_style)
         log_x(ax, numeric_column(rows, "x"), "budget T (epochs)")
         ax.set_ylabel("test accuracy")
         names = {"tuned": "tuned λ", "predicted": "predicted λ = c/T", "zero": "λ = 0"}
-        draw_line_key(ax, {names[s]: look[s] for s in names if (rows["series"] == s).any()})
+        draw_line_key(ax, {names[s]: line_styles[s] for s in names if (rows["series"] == s).any()})
     return figure
 
 
 def draw_probe_and_tuned(data: pd.DataFrame) -> Figure:
-    """Figure 4: two panels."""
+    """Draw figure 4: two panels."""
     with styled(8.0):
         figure, [[left, right]] = new_print_figure(
             [["a  Accuracy of the probe", "b  Tuned and predicted λ"]], bottom=LINE_KEY_MARGIN + 0.12
@@ -221,6 +244,7 @@ def draw_probe_and_tuned(data: pd.DataFrame) -> Figure:
 
 
 def _draw_probe(ax: Axes, rows: pd.DataFrame) -> None:
+    """Draw accuracy of the probe against t·λ, and c."""
     curve, c = rows[rows["series"] == "curve"], rows[rows["series"] == "c"].iloc[0]
     for _, part in curve[curve["seed"].notna()].groupby("seed"):
         ax.plot(part["x"], part["y"], color=lighten(BLUE, 0.6), linewidth=0.7)
@@ -234,6 +258,7 @@ def _draw_probe(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _draw_tuned(ax: Axes, rows: pd.DataFrame) -> None:
+    """Draw tuned λ with bars, and predicted λ, against the budget."""
     tuned, predicted = rows[rows["series"] == "tuned"], rows[rows["series"] == "predicted"]
     bars = [tuned["y"] - tuned["low"], tuned["high"] - tuned["y"]]
     ax.errorbar(tuned["x"], tuned["y"], bars, color=BLUE, fmt="none", capsize=2.5, elinewidth=1.0)
@@ -253,7 +278,7 @@ def _draw_tuned(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def draw_accuracy_and_prediction(data: pd.DataFrame) -> Figure:
-    """Figures S3 and S4: one panel."""
+    """Draw figures S3 and S4: one panel."""
     rows = panel_rows(data, "within")
     budgets = budget_scale(numeric_column(rows, "budget_at"))
     with styled(8.0):

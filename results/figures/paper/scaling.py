@@ -38,26 +38,31 @@ LAW_LINE_STYLE: dict[str, Any] = {"color": MUTED, "linestyle": (0, (1, 1.6)), "l
 
 
 def time_and_accuracy(tables: Tables) -> pd.DataFrame:
-    """Figures 2 and 3: t* (epochs), maximum test accuracy, and that within each budget T (epochs) at one η.
+    """Return the table of figures 2 and 3: t*, maximum test accuracy, and that within each budget T at one η.
+
+    Both t* and T are in epochs.
 
     Returns:
-        Panels ``t_star``, ``best`` and ``within`` of each sweep; ``x`` is λ. Marked ``reference``: λ = 0, the best over
-        all η, or within each budget.
+        Panels ``t_star``, ``best`` and ``within`` of each sweep; ``x`` is λ. Rows marked ``reference`` have λ = 0: the
+        best over all η, or within each budget.
     """
     parts = []
     for name in tables.names:
-        own = tables.of_sweep(name)
-        _require_peaks(own)
-        require_columns(own.within, ["acc"], "accuracies within the budgets of the grid (analysis.budgets)")
-        parts += [time_marks(own.peaks), accuracy_marks(own.peaks), _within_marks(own)]
+        sweep = tables.of_sweep(name)
+        _require_peaks(sweep)
+        require_columns(sweep.within, ["acc"], "accuracies within the budgets of the grid (analysis.budgets)")
+        parts += [time_marks(sweep.peaks), accuracy_marks(sweep.peaks), _within_marks(sweep)]
     return stack_panels(parts)
 
 
 def time_and_momentum(tables: Tables) -> pd.DataFrame:
-    """Figure S2: t* (epochs) against λ with momentum, and the line t* = c/λ through each η.
+    """Return the table of figure S2: t* (epochs) against λ with momentum, and the line t* = c/λ through each η.
 
     Returns:
-        Panel ``t_star``; ``x`` is λ. Marked ``prediction``: the ends of the line, c the mean of t*·λ.
+        Panel ``t_star``; ``x`` is λ. Rows marked ``prediction`` are the ends of the line, with c the mean of t*·λ.
+
+    Raises:
+        RequirementError: A point has no momentum.
     """
     _require_peaks(tables)
     require_one_setting(tables.peaks)
@@ -74,11 +79,11 @@ def time_and_momentum(tables: Tables) -> pd.DataFrame:
 
 
 def time_and_limits(tables: Tables) -> pd.DataFrame:
-    """Figure S7: t* (epochs) and maximum test accuracy against λ, each beside that of λ = 0.
+    """Return the table of figure S7: t* (epochs) and maximum test accuracy against λ, each beside that of λ = 0.
 
     Returns:
-        Panels ``t_star`` and ``best``; ``x`` is λ. Marked ``reference``: λ = 0, of each η in ``t_star``, the best over
-        all η in ``best``.
+        Panels ``t_star`` and ``best``; ``x`` is λ. Rows marked ``reference`` have λ = 0: of each η in ``t_star``, the
+        best over all η in ``best``.
     """
     _require_peaks(tables)
     require_one_setting(tables.peaks)
@@ -93,19 +98,23 @@ def time_and_limits(tables: Tables) -> pd.DataFrame:
 
 
 def time_marks(peaks: pd.DataFrame) -> pd.DataFrame:
-    """Panel ``t_star``: geometric means over seeds of t* in epochs, and each seed; a bound where a seed is censored."""
+    """Return panel ``t_star``: geometric means over seeds of t* in epochs, and each seed.
+
+    A mean is a lower bound if one of its seeds is censored.
+    """
     shown = peaks[(peaks["lam"] > 0) & ~peaks["outcome"].isin(BROKEN_OUTCOMES)]
     return means_and_seeds(_mark_times(shown).assign(panel="t_star"), _group_columns(peaks), geometric=True)
 
 
 def _mark_times(peaks: pd.DataFrame) -> pd.DataFrame:
+    """Return points with a t* as marks against λ: observed or censored."""
     mark = np.where(peaks["censored"].astype(bool), "censored", "observed")
     marks = peaks.assign(x=peaks["lam"], y=peaks["t_star"], mark=mark)
     return marks[marks["y"] > 0]
 
 
 def accuracy_marks(peaks: pd.DataFrame) -> pd.DataFrame:
-    """Panel ``best``: means over seeds of the maximum test accuracy, each seed, and λ = 0: the best over all η."""
+    """Return panel ``best``: means over seeds of maximum test accuracy, each seed, and the best of λ = 0 over all η."""
     mark = np.where(peaks["outcome"].isin(BROKEN_OUTCOMES), "broken", "observed")
     marks = peaks.assign(panel="best", x=peaks["lam"], y=peaks["best_test_acc"], mark=mark)
     means = means_and_seeds(marks[marks["lam"] > 0], _group_columns(peaks))
@@ -113,6 +122,7 @@ def accuracy_marks(peaks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _within_marks(tables: Tables) -> pd.DataFrame:
+    """Return panel ``within``: maximum accuracy within each budget at one η, and that of λ = 0."""
     chosen = rows_at_eta(tables.within, choose_eta(tables.within[tables.within["acc"].notna()], tables.eta))
     marks = chosen.assign(panel="within", x=chosen["lam"], y=chosen["acc"], mark="observed")
     cell = [*_group_columns(marks), "budget_at"]
@@ -121,16 +131,23 @@ def _within_marks(tables: Tables) -> pd.DataFrame:
 
 
 def _best_at_zero(means: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return the best mean at λ = 0 as a reference, for each value of the given columns."""
     means = means[means["seed"].isna() & (means["mark"] != "broken")].sort_values("y", ascending=False, kind="stable")
     best = means.drop_duplicates(list(by)) if by else means.head(1)
     return best.assign(mark="reference", x=np.nan)
 
 
 def _group_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns that tell groups of seeds apart."""
     return [name for name in ("sweep", "eta", "lam") if name in table]
 
 
 def _require_peaks(tables: Tables) -> None:
+    """Refuse tables without t*, accuracies or λ > 0, or with several settings in a sweep.
+
+    Raises:
+        RequirementError: One of these is missing.
+    """
     require_columns(tables.peaks, ["t_star", "best_test_acc"], "peaks")
     if not (tables.peaks["lam"] > 0).any():
         raise RequirementError("points of λ > 0")
@@ -142,7 +159,7 @@ def _require_peaks(tables: Tables) -> None:
 
 
 def draw_time_and_accuracy(data: pd.DataFrame, letters: str = "abcdef") -> Figure:
-    """Figures 2 and 3: three panels a row, one row a sweep."""
+    """Draw figures 2 and 3: three panels a row, one row a sweep."""
     sweeps = list(dict.fromkeys(data["sweep"]))
     letters = letters * len(sweeps) if len(sweeps) > len(letters) // 3 else letters
     etas = eta_scale(numeric_column(data, "eta"))
@@ -172,7 +189,7 @@ def draw_time_and_accuracy(data: pd.DataFrame, letters: str = "abcdef") -> Figur
 
 
 def draw_time_and_momentum(data: pd.DataFrame) -> Figure:
-    """Figure S2: one panel."""
+    """Draw figure S2: one panel."""
     etas = eta_scale(numeric_column(data, "eta"))
     with styled(8.0):
         figure, [[ax]] = new_print_figure([["Epochs to maximum test accuracy, with momentum"]])
@@ -187,7 +204,7 @@ def draw_time_and_momentum(data: pd.DataFrame) -> Figure:
 
 
 def draw_time_and_limits(data: pd.DataFrame) -> Figure:
-    """Figure S7: two panels."""
+    """Draw figure S7: two panels."""
     etas = eta_scale(numeric_column(data, "eta"))
     with styled(8.0):
         figure, [[left, right]] = new_print_figure([["a  Epochs to maximum test accuracy", "b  Maximum test accuracy"]])
@@ -207,13 +224,16 @@ def draw_time_and_limits(data: pd.DataFrame) -> Figure:
 
 
 def _draw_guides(ax: Axes, rows: pd.DataFrame) -> None:
+    """Draw the line t* = c/λ of each η."""
     for _, line in rows.groupby("eta"):
         ax.plot(line["x"], line["y"], **LAW_LINE_STYLE)
 
 
 def _zero_key(rows: pd.DataFrame, label: str = "λ = 0") -> dict[str, LineStyle]:
+    """Return the legend entry of λ = 0, if it is shown."""
     return {label: LAM_ZERO_STYLE} if (rows["mark"] == "reference").any() else {}
 
 
 def _bounds_key(rows: pd.DataFrame) -> dict[str, LineStyle]:
+    """Return the legend entry of lower bounds, if any is shown."""
     return {"lower bound": BOUND_STYLE} if (rows["mark"] == "censored").any() else {}

@@ -1,9 +1,9 @@
 """Style of all figures: colors, marks, fonts.
 
-A figure of a report is a row of equal columns, each complete with its own axes and key, so that a narrow page can stack
-the columns instead of shrinking them. Figures for a journal (``results.figures.paper``) are grids of smaller panels,
-made to be printed at their own size. Figures are made from ``matplotlib.figure.Figure`` alone: no pyplot, no window,
-no state kept between calls.
+A figure of a report is a row of equal columns, each complete with its own axes and key. A narrow page can therefore
+stack the columns instead of shrinking them. Figures for a journal (``results.figures.paper``) are grids of smaller
+panels, made to be printed at their own size. Figures are made from ``matplotlib.figure.Figure`` alone: no pyplot, no
+window, no state kept between calls.
 """
 
 import math

@@ -16,7 +16,7 @@ BEYOND: Mapping[str, Exhibit] = {
         label="B1",
         title="Momentum",
         assertion="our observations also hold in the presence of momentum and data augmentation",
-        source="The paper, v1, section 2. Read as: with the decay time Σηλ/(1−μ) the law is one for all μ",
+        source="The paper, v1, section 2. Read as: in terms of the decay time Σηλ/(1−μ), one law holds for all μ",
         printed="c ≈ 0.0066 epochs at η = 0.2, μ = 0.9 (v1, section 3): κ ≈ 0.65 by the λ of its code, 1.3 by torch’s",
         advice="with momentum, λ = κ(1−μ)/(η · steps): ten times smaller at μ = 0.9 than at 0.",
         layout="B1",
@@ -28,8 +28,8 @@ BEYOND: Mapping[str, Exhibit] = {
         label="B2",
         title="Warm-up and cosine",
         assertion=(
-            "The decay time Σηλ/(1−μ) counts what η was at each step, so that the maximum should come at the κ of "
-            "constant η whatever the schedule, if the run is long enough to get there."
+            "The decay time Σηλ/(1−μ) counts η as it was at each step. Whatever the schedule, the maximum should "
+            "therefore come at the κ of constant η, if the run is long enough to get there."
         ),
         source="This project’s reading of the paper’s law; the paper has no rule for warm-up and cosine",
         advice="with warm-up or a cosine, put the mean of η over the run in place of η: twice the λ for a cosine.",
@@ -42,8 +42,8 @@ BEYOND: Mapping[str, Exhibit] = {
         label="B3",
         title="AdamW at constant η",
         assertion=(
-            "The law is one of SGD. AdamW decays weights by ηλ too, but its steps do not grow with the gradient: t* "
-            "need not go as 1/(ηλ), and the exponent is to be reported as it is found."
+            "The law is a law of SGD. AdamW decays weights by ηλ too, but its steps do not grow with the gradient. "
+            "t* therefore need not scale as 1/(ηλ), and the exponent is reported as it is found."
         ),
         source="This project; the paper trains with SGD alone",
         advice="with AdamW, do not scale λ as 1/T: t* hardly depends on it.",

@@ -9,14 +9,16 @@ from results.gallery.records import SCALES, Finding, Record, Records, Scale
 from results.pages.markup import ABSENT_SIGN, RULING_SYMBOLS, format_accuracy, format_estimate, format_number
 
 INTRODUCTION = (
-    "Every figure of the paper and what this project found of it. Paper scale is the grid as the paper prints it; a "
-    "small sibling asks the same question of a smaller network and data set: its exponents, plateaus and verdicts "
-    "compare with the paper’s, its accuracies do not. ✓ as the paper says, ✗ not as it says, ? the data do not "
-    "suffice to say. Intervals hold 95 % for fitted numbers and means; otherwise they are the range seen."
+    "This page shows every figure of the paper and what this project found. At paper scale, the grid is as the paper "
+    "prints it. A small sibling asks the same question of a smaller network and data set. Its exponents, plateaus and "
+    "verdicts compare with the paper’s; its accuracies do not. ✓ means as in the paper, ✗ not as in the paper, and ? "
+    "that the data do not suffice to decide. Intervals are 95 % intervals for fitted numbers and means, and observed "
+    "ranges otherwise."
 )
 BEYOND_THE_PAPER = (
-    "What the paper does not try, asked in its terms: the decay time s = Σηλ/(1−μ), and κ, that at t*. The set-ups are "
-    "ours, small ones on digits and MNIST; each says whose statement is put to the test."
+    "The paper does not try these cases. They are studied in its terms: the decay time s = Σηλ/(1−μ), and κ, its value "
+    "at t*. The set-ups are our own, small ones on digits and MNIST. Each exhibit names the source of the statement "
+    "that it tests."
 )
 AGREEMENT_SYMBOLS: Mapping[str, str] = RULING_SYMBOLS | {"": ""}
 

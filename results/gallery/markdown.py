@@ -32,16 +32,16 @@ def render_markdown(records: Records) -> str:
             "",
             INTRODUCTION,
             "",
-            f"**{count_sentence(records)}** Made by `sweeper gallery`, which is also how a sweep of yours gets in; "
-            "[the same as one page of HTML](gallery.html).",
+            f"**{count_sentence(records)}** `sweeper gallery` makes this page and adds your own sweeps to it. "
+            "[The same as one HTML page](gallery.html).",
             "",
             *_table(
-                ("figure", "what it is about", *SCALES.values()),
+                ("figure", "subject", *SCALES.values()),
                 [_contents_row(figure, records) for figure in EXHIBITS],
             ),
             "",
             *_table(
-                ("beyond the paper", "what it is about", "found"),
+                ("beyond the paper", "subject", "found"),
                 [_contents_row(figure, records) for figure in BEYOND],
             ),
             "",
@@ -83,7 +83,7 @@ def _section(figure: str, records: Records) -> Iterable[str]:
     if note := missing_note(figure, records):
         how = " and ".join(f"`{command}`" for command in commands_to_run(exhibit))
         grids = ", ".join(_grid_link(exhibit.scales[0], stem) for stem in exhibit.grids)
-        yield from (f"**{note}**" + (f" {how}; cost at the top of {grids}." if exhibit.grids else ""), "")
+        yield from (f"**{note}**" + (f" {how}; the cost is noted at the top of {grids}." if exhibit.grids else ""), "")
     for record in records_of(records, figure):
         yield from _record(record, exhibit)
 

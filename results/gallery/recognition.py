@@ -99,7 +99,7 @@ class RecognizedSweep:
 
     @property
     def progress(self) -> str:
-        """How many of the grid's points have ended, in words."""
+        """Number of the grid's points that have ended, in words."""
         return f"{self.used.planned - self.used.missing} of {self.used.planned} points"
 
     @cached_property

@@ -107,7 +107,7 @@ class Record:
 
     @property
     def has_several_subjects(self) -> bool:
-        """Whether its findings are about different sweeps."""
+        """True if its findings are about different sweeps."""
         return len({finding.of for finding in self.findings}) > 1
 
 

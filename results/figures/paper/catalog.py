@@ -45,11 +45,11 @@ class PaperFigure:
 
 
 _SEED_MEANS = "Means over seeds."
-_SEED_DOTS = "Means over seeds, each seed a small dot."
+_SEED_DOTS = "Means over seeds; each seed is a small dot."
 
 _HOLLOW_MARKS = {"censored": "a lower bound", "edge": "the end of the grid"}
 
-_BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum; a sweep of the probe may be added"
+_BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum, perhaps in a sweep of its own"
 _SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
 _DECAY = "axis lam; sweeps of one network and data set, or of two for two rows"
 _AUTO = "one sweep with l2.auto and one of constant λ at the same η"
@@ -75,35 +75,35 @@ FIGURES: dict[str, PaperFigure] = {
         explanation=_SEED_MEANS,
     ),
     "2": PaperFigure(
-        caption="Against λ: a, epochs to maximum test accuracy; b, the maximum; c, that within a budget.",
+        caption="Against λ: a, epochs to maximum test accuracy; b, the maximum; c, the maximum within a budget.",
         needs=_SCALING,
         data=scaling.time_and_accuracy,
         draw=scaling.draw_time_and_accuracy,
         sweeps=2,
     ),
     "2def": PaperFigure(
-        caption="As 2, of the wide ResNet: d, epochs to maximum test accuracy; e, the maximum; f, within a budget.",
+        caption="Figure 2 for the wide ResNet: d, epochs to maximum test accuracy; e, the maximum; f, within a budget.",
         needs="axes eta and lam, analysis.budgets; one sweep",
         data=scaling.time_and_accuracy,
         draw=partial(scaling.draw_time_and_accuracy, letters="def"),
         sweeps=1,
     ),
     "3": PaperFigure(
-        caption="As 2, of the CNN: a to c without batch norm, d to f with.",
+        caption="Figure 2 for the CNN: a to c without batch norm, d to f with batch norm.",
         needs=_SCALING,
         data=scaling.time_and_accuracy,
         draw=scaling.draw_time_and_accuracy,
         sweeps=2,
     ),
     "4": PaperFigure(
-        caption="a, c = t*·λ is read off a short run at large λ; b, tuned λ (bars: within 0.1 %) and λ = c/T.",
+        caption="a, c = t*·λ is read from a short run at large λ; b, tuned λ (bars: within 0.1 %) and λ = c/T.",
         needs=_BUDGETS,
         data=prediction.probe_and_tuned,
         draw=prediction.draw_probe_and_tuned,
-        explanation="Means over seeds, pale: each seed. Hollow: the end of the grid.",
+        explanation="Means over seeds; pale: each seed. Hollow: the end of the grid.",
     ),
     "5ab": PaperFigure(
-        caption="Modes of an infinitely wide network: with k = 2 that of γ > λ is learned and decays after 1/λ.",
+        caption="Modes of an infinitely wide network. With k = 2 the mode of γ > λ is learned and decays after 1/λ.",
         needs="no sweep: equation (3)",
         data=modes.two_modes,
         draw=modes.draw_two_modes,
@@ -112,7 +112,7 @@ FIGURES: dict[str, PaperFigure] = {
     ),
     "5c": PaperFigure(
         caption="Training loss against the time step·η: infinite width with k = 1 and k = 2, and an experiment.",
-        needs="column train_loss; sweeps of trainable.kernel with homogeneity 1 and 2, one of a network, of one λ",
+        needs="column train_loss; sweeps of trainable.kernel with homogeneity 1 and 2, and one of a network, at one λ",
         data=curves.theory_and_experiment,
         draw=curves.draw_theory_and_experiment,
         explanation=_SEED_MEANS,
@@ -137,14 +137,14 @@ FIGURES: dict[str, PaperFigure] = {
         explanation=_SEED_DOTS,
     ),
     "S4": PaperFigure(
-        caption="As S3, with λ = 2c/T.",
+        caption="Figure S3 with λ = 2c/T.",
         needs=_BUDGETS,
         data=partial(prediction.accuracy_and_prediction, factor=2.0),
         draw=prediction.draw_accuracy_and_prediction,
         explanation=_SEED_DOTS,
     ),
     "S5": PaperFigure(
-        caption="Test accuracy against η, a, at training accuracy 1; b, at its maximum; c, training loss.",
+        caption="Test accuracy against η: a, at training accuracy 1; b, at its maximum. c, training loss.",
         needs="axes eta (two or more) and lam, columns train_acc and train_loss (the paper's loss is mse)",
         data=learning_rates.catapult,
         draw=learning_rates.draw_catapult,
@@ -174,14 +174,14 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO,
         data=curves.auto_against_constants,
         draw=curves.draw_auto_against_constants,
-        explanation="Means over seeds, λ of each seed.",
+        explanation="Accuracies are means over seeds; λ is shown for each seed.",
     ),
     "S10": PaperFigure(
-        caption="As S9, with a schedule of η.",
+        caption="Figure S9 with a schedule of η.",
         needs=_AUTO + ", both with a schedule",
         data=curves.auto_with_schedule,
         draw=curves.draw_auto_against_constants,
-        explanation="Means over seeds, λ of each seed.",
+        explanation="Accuracies are means over seeds; λ is shown for each seed.",
     ),
     "SF": PaperFigure(
         caption="Decay time κ at the maximum against the initialization scale σ_w, by λ.",
@@ -196,13 +196,13 @@ FIGURES: dict[str, PaperFigure] = {
         draw=decay.draw_time_and_decay,
     ),
     "B2": PaperFigure(
-        caption="As B1, by schedule of η, in runs of one fixed T.",
+        caption="Figure B1 by schedule of η instead of momentum, in runs of one fixed T.",
         needs=_DECAY + ", of several schedules or schedule.warmup",
         data=decay.time_and_decay,
         draw=decay.draw_time_and_decay,
     ),
     "B3": PaperFigure(
-        caption="As B1, with AdamW.",
+        caption="Figure B1 with AdamW.",
         needs=_DECAY,
         data=decay.time_and_decay,
         draw=decay.draw_time_and_decay,

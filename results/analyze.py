@@ -17,7 +17,8 @@ from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
 from results.claims.judge import Verdict, judge
 from results.figures.drawing import save
-from results.figures.sweep import draw_all, law_line
+from results.figures.sweep import draw_all
+from results.figures.sweep_data import law_line
 from results.pages.report import render_report
 from results.store.files import write_table, write_text
 from results.store.part_names import PartName

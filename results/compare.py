@@ -1,4 +1,4 @@
-"""Two sweep directories side by side: read, compared, written."""
+"""``sweeper compare``: read two sweep directories, compare them, write a figure and the results."""
 
 import json
 from collections.abc import Sequence
@@ -22,32 +22,40 @@ _ROW_COLUMNS = ("point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_tim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What a comparison found and where it was written."""
+    """Result of a comparison and where it was written.
+
+    Attributes:
+        names: Names of the two sweeps, as the figure and the sentences show them.
+        contests: What was compared, with the winner of each.
+        folder: Folder that holds the files.
+    """
 
     names: tuple[str, str]
     contests: tuple[Contest, ...]
     folder: AnyPath
 
     def to_json(self) -> dict[str, Sequence[object]]:
-        """A dict for ``json.dumps``."""
+        """Return names and contests as a dict for ``json.dumps``."""
         return {"sweeps": self.names, "contests": [c.to_json() for c in self.contests]}
 
 
 def compare_sweeps(first: AnyPath, second: AnyPath, accuracy: float | None, out: AnyPath | None) -> Comparison:
-    """Compare two sweeps; write ``comparison.svg``, ``.png``, ``.csv`` (the numbers shown) and ``.json`` (verdicts).
+    """Compare two sweeps, and write the figure and its results.
+
+    The files are ``comparison.svg``, ``.png``, ``.csv`` (the numbers shown) and ``.json`` (the contests).
 
     Args:
-        first: folder of a sweep.
-        second: folder of the other.
-        accuracy: test accuracy to be reached; None for the smaller maximum less the tolerance.
-        out: folder to write to; None for ``comparison-FIRST-SECOND`` here.
+        first: Folder of a sweep.
+        second: Folder of the other.
+        accuracy: Test accuracy to be reached, 0 to 1; None for the smaller maximum less the tolerance.
+        out: Folder to write to; None for ``comparison-FIRST-SECOND`` in the current folder.
 
     Raises:
-        InputError: a folder without a sweep, one sweep twice, a sweep of which nothing has ended or was measured.
+        InputError: A folder has no sweep, both are the same sweep, or a sweep has no ended point or no test accuracy.
     """
-    if _address(first) == _address(second):
+    if _full_path(first) == _full_path(second):
         raise InputError(f"{second}: the same sweep twice; give two.")
-    names = _names(first, second)
+    names = _distinguishing_names(first, second)
     a, b = (read_side(path, name) for path, name in zip((first, second), names, strict=True))
     contests = tuple(compare(a, b, accuracy))
     folder = out if out is not None else Path.cwd() / "-".join(["comparison", *(n.replace("/", "-") for n in names)])
@@ -58,28 +66,33 @@ def compare_sweeps(first: AnyPath, second: AnyPath, accuracy: float | None, out:
 
 
 def read_side(path: AnyPath, name: str) -> Side:
-    """One side of a comparison from the folder of a sweep.
+    """Read one side of a comparison from the folder of a sweep.
+
+    Args:
+        path: Folder of the sweep.
+        name: Name of the sweep in sentences and in the figure.
 
     Raises:
-        InputError: no sweep lies there, or none of its points ended with a test accuracy.
+        InputError: The folder has no sweep, or none of its points ended with a test accuracy.
     """
     directory = SweepDir(path)
-    read_plan(directory)  # says where there is no sweep
+    read_plan(directory)  # refuses a folder without a sweep
     grid, points = read_grid(directory), read_points(directory)
-    further = [column for column in row_columns(directory) if column not in {c.name for c in COLUMNS}]
-    rows = read_rows(directory, [*_ROW_COLUMNS, *further])
+    extra = [column for column in row_columns(directory) if column not in {c.name for c in COLUMNS}]
+    rows = read_rows(directory, [*_ROW_COLUMNS, *extra])
     peaks = find_peaks(rows, points, grid.analysis.tolerance)
     if not peaks["best_test_acc"].notna().any():
         raise InputError(f"{path}: no point of this sweep has ended with a test accuracy; there is nothing to compare.")
     return Side(name=name, rows=rows, peaks=peaks, tolerance=grid.analysis.tolerance)
 
 
-def _address(path: AnyPath) -> str:
+def _full_path(path: AnyPath) -> str:
+    """Return the path from the root, or the address in an object store."""
     return str(path.resolve() if isinstance(path, Path) else path)
 
 
-def _names(first: AnyPath, second: AnyPath) -> tuple[str, str]:
-    """Names of the folders, with as many of the folders above as tell them apart."""
-    one, two = _address(first).split("/"), _address(second).split("/")
-    depth = next(n for n in range(1, max(len(one), len(two)) + 1) if one[-n:] != two[-n:])
-    return "/".join(one[-depth:]), "/".join(two[-depth:])
+def _distinguishing_names(first: AnyPath, second: AnyPath) -> tuple[str, str]:
+    """Return the names of two folders, with as many parent folders as tell them apart."""
+    parts, other = _full_path(first).split("/"), _full_path(second).split("/")
+    depth = next(n for n in range(1, max(len(parts), len(other)) + 1) if parts[-n:] != other[-n:])
+    return "/".join(parts[-depth:]), "/".join(other[-depth:])

@@ -1,4 +1,4 @@
-"""A finished figure with the data that it shows, and its files."""
+"""A finished figure with the table that it shows, and its files."""
 
 import io
 from collections.abc import Mapping
@@ -11,26 +11,43 @@ from results.figures.style import PRINT_DPI, styled
 from results.store.files import write_bytes, write_text
 from results.store.paths import AnyPath
 
-PNG_DPI = 120  # two pixels per point of a phone; higher costs time and shows nothing more
+PNG_DPI = 120  # two pixels per point of a phone; more costs time and shows nothing more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """A figure, what it says, and the numbers it shows."""
+    """A figure with its caption and the table that it shows.
+
+    Attributes:
+        name: File name without ending.
+        title: Title of the figure.
+        caption: Caption of the figure.
+        panels: Title of each column, left to right; columns have equal width.
+        figure: The figure.
+        data: Table of all that it shows.
+    """
 
     name: str
-    """File name without ending."""
     title: str
     caption: str
     panels: tuple[str, ...]
-    """What each column shows, left to right; columns have equal width."""
     figure: Figure
     data: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A drawing as the contents of its three files."""
+    """A drawing as the contents of its three files.
+
+    Attributes:
+        name: File name without ending.
+        title: Title of the figure.
+        caption: Caption of the figure.
+        panels: Title of each column, left to right.
+        svg: The figure as SVG.
+        png: The figure as PNG.
+        csv: The table as CSV.
+    """
 
     name: str
     title: str
@@ -42,11 +59,11 @@ class Rendered:
 
 
 def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
-    """The three files of a drawing as text and bytes; the same drawing always gives the same bytes."""
+    """Render a drawing as SVG, PNG and CSV; the same drawing always gives the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
     with styled():
-        nothing: Mapping[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        drawing.figure.savefig(svg, format="svg", dpi=PRINT_DPI, metadata=nothing)  # dpi: of what is pixels there
+        no_metadata: Mapping[str, None] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        drawing.figure.savefig(svg, format="svg", dpi=PRINT_DPI, metadata=no_metadata)  # dpi of rasterized parts
         drawing.figure.savefig(png, format="png", dpi=dpi, metadata={"Software": None})
     return Rendered(
         name=drawing.name,
@@ -60,10 +77,15 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
 
 
 def save(drawing: Drawing, folder: AnyPath, dpi: int = PNG_DPI) -> Rendered:
-    """Write NAME.svg, NAME.png and NAME.csv into a folder, made if absent, each whole or not at all.
+    """Render a drawing and write NAME.svg, NAME.png and NAME.csv, each whole or not at all.
+
+    Args:
+        drawing: The drawing.
+        folder: Folder to write to; made if absent.
+        dpi: Resolution of the PNG, dots per inch.
 
     Returns:
-        What was written.
+        The contents that were written.
     """
     rendered = render(drawing, dpi)
     write_text(folder / f"{drawing.name}.svg", rendered.svg)

@@ -1,8 +1,8 @@
-"""Sizes of figures, their panels and their keys."""
+"""Layout of figures: sizes, panels, and the keys below panels."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -10,31 +10,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from results.figures.axes import plain, text_width
-from results.figures.style import MUTED, PRINT_FONT, Scale
+from results.figures.axes import text_width, tick_label
+from results.figures.style import MUTED, PRINT_FONT, ColorScale
 
 COLUMN_HEIGHT = 3.75  # inches
-
-
-KEY_ROOM = 0.98  # inches below a panel, for tick labels, axis label and key
-
-
+BOTTOM_MARGIN = 0.98  # inches below a panel, for tick labels, axis label and key
 PANEL_HEIGHT = 1.55  # inches, of the axes of a printed panel
-
-
-PANEL_WIDTHS = {1: 3.5, 2: 2.9}  # inches, by panels in a row: one is a column of a journal, two or three the page
+# Inches by panels in a row: one fills a column of a journal, two or three the page.
+PANEL_WIDTHS = {1: 3.5, 2: 2.9}
 
 
 def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
-    """A row of columns with one axes each and room for a key below.
+    """Return a figure that is a row of columns, with one axes each and room for a key below.
 
     Args:
-        titles: heading of each column.
-        width: of one column, in inches.
+        titles: Title of each column.
+        width: Width of one column, inches.
     """
     count = len(titles)
     figure = Figure(figsize=(width * count, COLUMN_HEIGHT))
-    left, right, bottom, top = 0.72 / width, 0.12 / width, KEY_ROOM / COLUMN_HEIGHT, 0.34 / COLUMN_HEIGHT
+    left, right, bottom, top = 0.72 / width, 0.12 / width, BOTTOM_MARGIN / COLUMN_HEIGHT, 0.34 / COLUMN_HEIGHT
     axes = []
     for k, title in enumerate(titles):
         ax = figure.add_axes(((k + left) / count, bottom, (1 - left - right) / count, 1 - bottom - top))
@@ -43,18 +38,20 @@ def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]
     return figure, axes
 
 
-def print_figure(
-    titles: Sequence[Sequence[str]], headings: Sequence[str] = (), room: float = KEY_ROOM
+def new_print_figure(
+    titles: Sequence[Sequence[str]], headings: Sequence[str] = (), bottom: float = BOTTOM_MARGIN
 ) -> tuple[Figure, list[list[Axes]]]:
-    """Rows of panels at the size they are printed: each an axes, a title above it and room for keys below.
+    """Return a figure of rows of panels at their printed size, and its axes row by row.
+
+    Each panel is an axes with a title above it and room for keys below.
 
     Args:
-        titles: heading of each panel, row by row.
-        headings: of each row, above its titles; none by default.
-        room: inches below each panel, for tick labels, axis label and keys.
+        titles: Title of each panel, row by row.
+        headings: Heading of each row, above its titles; none by default.
+        bottom: Inches below each panel for tick labels, axis label and keys.
     """
     columns, head = len(titles[0]), 0.22 if headings else 0.0
-    width, tall = PANEL_WIDTHS.get(columns, 2.4), PANEL_HEIGHT + room + 0.3 + head
+    width, tall = PANEL_WIDTHS.get(columns, 2.4), PANEL_HEIGHT + bottom + 0.3 + head
     across, down = columns * width, len(titles) * tall
     figure = Figure(figsize=(across, down))
     grid: list[list[Axes]] = []
@@ -64,7 +61,7 @@ def print_figure(
             figure.text(0.08 / across, (top - 0.06) / down, headings[r], va="top", color=MUTED)
         grid.append([])
         for c, title in enumerate(row):
-            place = (c * width + 0.6, top - tall + room, width - 0.72, PANEL_HEIGHT)
+            place = (c * width + 0.6, top - tall + bottom, width - 0.72, PANEL_HEIGHT)
             ax = figure.add_axes((place[0] / across, place[1] / down, place[2] / across, place[3] / down))
             ax.tick_params(labelsize=PRINT_FONT - 0.8, pad=2.5)
             ax.xaxis.labelpad = 2.0
@@ -74,14 +71,14 @@ def print_figure(
     return figure, grid
 
 
-def color_key(ax: Axes, label: str, scale: Scale, below: float = KEY_ROOM - 0.27) -> None:
-    """A strip of labelled colours below a panel; as many are labelled as there is room for.
+def draw_color_key(ax: Axes, label: str, scale: ColorScale, below: float = BOTTOM_MARGIN - 0.27) -> None:
+    """Draw a strip of labeled colors below a panel; as many are labeled as there is room for.
 
     Args:
-        ax: the panel.
-        label: left of the strip.
-        scale: its colours.
-        below: inches from the panel to the strip.
+        ax: The panel.
+        label: Label left of the strip.
+        scale: Colors of the strip.
+        below: Inches from the panel to the strip.
     """
     figure, box = ax.get_figure(), ax.get_position()
     assert isinstance(figure, Figure)
@@ -89,14 +86,14 @@ def color_key(ax: Axes, label: str, scale: Scale, below: float = KEY_ROOM - 0.27
     if not count:
         return
     height, font = figure.get_figheight(), 8.0 * mpl.rcParams["font.size"] / 9.0
-    cell, every = _cells(scale, 0.94 * box.width * figure.get_figwidth(), font)
+    cell, every = _fit_cells(scale, 0.94 * box.width * figure.get_figwidth(), font)
     wide = cell * count / figure.get_figwidth()
     strip = figure.add_axes((box.x0 + 0.06 * box.width, box.y0 - below / height, wide, 0.085 / height))
     strip.set_axis_off()
     strip.set(xlim=(0, count), ylim=(0, 1))
     strip.bar(np.arange(count) + 0.5, 1.0, width=0.92, color=[scale.color(v) for v in scale.values])
     for k in range((count - 1) % every // 2, count, every):
-        strip.text(k + 0.5, -0.55, plain(scale.values[k]), ha="center", va="top", fontsize=font)
+        strip.text(k + 0.5, -0.55, tick_label(scale.values[k]), ha="center", va="top", fontsize=font)
     strip.annotate(
         label,
         (0, 0.5),
@@ -108,20 +105,38 @@ def color_key(ax: Axes, label: str, scale: Scale, below: float = KEY_ROOM - 0.27
     )
 
 
-def _cells(scale: Scale, room: float, font: float) -> tuple[float, int]:
-    """Width of a colour in inches, and that every n-th is labelled."""
-    widest = text_width([plain(value) for value in scale.values], font)
-    cell = min(room / len(scale.values), max(0.17 * room, widest))
-    return cell, math.ceil(widest / cell - 1e-9)
+class _Cells(NamedTuple):
+    """Cells of a color key.
+
+    Attributes:
+        width: Width of one color, inches.
+        labeled_every: Every n-th color is labeled.
+    """
+
+    width: float
+    labeled_every: int
 
 
-def line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: float = 0.4) -> None:
-    """What lines and marks mean, below a panel, in as many columns as there is room for.
+def _fit_cells(scale: ColorScale, room: float, font: float) -> _Cells:
+    """Return the cells of a color key that fits a width.
 
     Args:
-        ax: the panel.
-        entries: label to the properties of its line.
-        below: inches from the panel to the key.
+        scale: Colors of the key.
+        room: Width for the whole strip, inches.
+        font: Size of the labels, points.
+    """
+    widest = text_width([tick_label(value) for value in scale.values], font)
+    cell = min(room / len(scale.values), max(0.17 * room, widest))
+    return _Cells(width=cell, labeled_every=math.ceil(widest / cell - 1e-9))
+
+
+def draw_line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: float = 0.4) -> None:
+    """Draw a legend of lines and marks below a panel, in as many columns as there is room for.
+
+    Args:
+        ax: The panel.
+        entries: Properties of each line, by label.
+        below: Inches from the panel to the legend.
     """
     if not entries:
         return
@@ -130,7 +145,7 @@ def line_key(ax: Axes, entries: Mapping[str, Mapping[str, Any]], below: float = 
     room = box.width * figure.get_figwidth() + 0.3
     column = 0.32 + text_width(list(entries), PRINT_FONT - 1.0)
     figure.legend(
-        handles=[Line2D([], [], label=label, **look) for label, look in entries.items()],
+        handles=[Line2D([], [], label=label, **line_style) for label, line_style in entries.items()],
         loc="upper left",
         bbox_to_anchor=(box.x0 - 0.3 / figure.get_figwidth(), box.y0 - below / figure.get_figheight()),
         ncols=max(1, min(len(entries), int(room / column))),

@@ -1,4 +1,4 @@
-"""The figures of a sweep: tables in, drawings out. Nothing here reads a file or fits a number.
+"""The figures of a sweep, from tables to drawings. Nothing here reads a file or fits a number.
 
 ``results.figures.sweep_data`` chooses what a figure shows; the functions here draw that table and nothing else.
 """
@@ -12,16 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from results.figures import style
-from results.figures.axes import log_axis, no_data, plain
+from results.figures.axes import draw_no_data, set_log_axis, tick_label
+from results.figures.columns import is_positive, numeric_column
 from results.figures.drawing import Drawing
-from results.figures.layout import color_key, new_figure
-from results.figures.style import DASHED, GREY, Scale
-from results.figures.sweep_data import LawLine, collapse_data, law_line, numbers, positive, prediction_data, sweep_data
+from results.figures.layout import draw_color_key, new_figure
+from results.figures.style import DASHED, GREY, ColorScale
+from results.figures.sweep_data import LawLine, collapse_data, prediction_data, sweep_data
 
-__all__ = ["LawLine", "draw_all", "draw_collapse", "draw_lambda_pred", "draw_sweep", "law_line"]
-
-PALEST = 0.65  # share of white in the curve of the smallest λ
-DENSE = 2_000  # marks in one panel; more are drawn as pixels in the SVG too, where each would take a hundred bytes
+MAX_LIGHTENING = 0.65  # share of white in the curve of the smallest λ
+MAX_VECTOR_MARKS = 2_000  # in one panel; more are drawn as pixels, since each takes a hundred bytes of SVG
 
 
 def draw_all(
@@ -31,16 +30,16 @@ def draw_all(
     curves: pd.DataFrame,
     law: LawLine | None = None,
 ) -> list[Drawing]:
-    """Every figure of a sweep, in the order of the report, with one colour per η throughout.
+    """Draw every figure of a sweep in the order of the report, with one color per η throughout.
 
     Args:
-        peaks: one row a point; a column in_law, if there is one, says which points the law was fitted to.
-        within: maximum accuracy of each point within each budget.
-        prediction: tuned and predicted λ per η and budget.
-        curves: thinned test accuracy of every point.
-        law: the fit, or None.
+        peaks: One row a point. A column in_law, if present, says which points the law was fitted to.
+        within: Maximum accuracy of each point within each budget.
+        prediction: Tuned and predicted λ per η and budget.
+        curves: Thinned test accuracy of every point.
+        law: The fit; None if there is none.
     """
-    etas = [numbers(table, "eta") for table in (peaks, within, prediction, curves)]
+    etas = [numeric_column(table, "eta") for table in (peaks, within, prediction, curves)]
     scale = style.eta_scale(np.concatenate(etas))
     return [
         draw_sweep(peaks, within, scale),
@@ -52,32 +51,32 @@ def draw_all(
 # ---------------------------------------------------------------------------------------------- sweep
 
 
-def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: Scale) -> Drawing:
-    """Time to the maximum, the maximum, and the maximum within budgets, against λ (paper, figure 2a to c).
+def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> Drawing:
+    """Draw time to the maximum, the maximum, and the maximum within budgets, against λ (paper, figure 2a to c).
 
     Args:
-        peaks: one row a point, t_star in epochs.
-        within: maximum accuracy within each budget, in epochs.
-        scale: colours of η.
+        peaks: One row a point, t_star in epochs.
+        within: Maximum accuracy within each budget, in epochs.
+        scale: Colors of η.
     """
     data = sweep_data(peaks, within)
     time, best, reached = (data[data["panel"] == p] for p in ("t_star", "best_test_acc", "within_budget"))
-    eta = f", η = {plain(reached['eta'].iloc[0])}" if len(reached) else ""
+    eta = f", η = {tick_label(reached['eta'].iloc[0])}" if len(reached) else ""
     titles = ("a  Epochs to maximum test accuracy", "b  Maximum test accuracy", f"c  Maximum within a budget{eta}")
-    budgets = style.budget_scale(numbers(reached, "budget_at"))
+    budgets = style.budget_scale(numeric_column(reached, "budget_at"))
     with style.styled():
         figure, (left, middle, right) = new_figure(titles, width=3.9)
         _draw_lines(left, time, "eta", scale, "no point with λ > 0\nreached a maximum")
         _draw_lines(middle, best, "eta", scale, "no point with λ > 0\nhas a test accuracy")
         _draw_lines(right, reached, "budget_at", budgets, "no accuracy within a budget")
         if left.lines:
-            log_axis(left.yaxis, numbers(time, "y"))
+            set_log_axis(left.yaxis, numeric_column(time, "y"))
             left.set_ylabel("t* (epochs)")
-        _zero_reference(middle, best.assign(group=1.0), lambda _: style.INK)
-        _zero_reference(right, reached.assign(group=reached["budget_at"]), budgets.color)
-        color_key(left, "η", scale)
-        color_key(middle, "η", scale)
-        color_key(right, "T", budgets)
+        _draw_zero_reference(middle, best.assign(group=1.0), lambda _: style.INK)
+        _draw_zero_reference(right, reached.assign(group=reached["budget_at"]), budgets.color)
+        draw_color_key(left, "η", scale)
+        draw_color_key(middle, "η", scale)
+        draw_color_key(right, "T", budgets)
     hollow, broken = int((time["mark"] == "censored").sum()), int((best["mark"] == "broken").sum())
     caption = (
         "Layout of figure 2a to c of the paper. Lines join medians over seeds and further axes; dashed: best at λ = 0. "
@@ -88,49 +87,57 @@ def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: Scale) -> Drawi
     return Drawing(name="sweep", title=title, caption=caption, panels=titles, figure=figure, data=data)
 
 
-def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: Scale, reason: str) -> None:
-    """One line per group against λ > 0: medians joined, every mark drawn."""
-    rows = rows[positive(rows["lam"]) & positive(rows[group])]
+def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: ColorScale, reason: str) -> None:
+    """Draw one line per group against λ > 0: medians joined, every mark shown.
+
+    Args:
+        ax: The panel.
+        rows: Rows of the panel.
+        group: Column of the groups.
+        scale: Colors of the groups.
+        reason: Why the panel is empty, if it is.
+    """
+    rows = rows[is_positive(rows["lam"]) & is_positive(rows[group])]
     if rows.empty:
-        no_data(ax, reason)
+        draw_no_data(ax, reason)
         return
-    dense = len(rows) > DENSE
+    dense = len(rows) > MAX_VECTOR_MARKS
     for value, part in rows.groupby(group, sort=True):
-        color = scale.color(_float(value))
+        color = scale.color(_as_float(value))
         middle = part[part["mark"] == "observed"].groupby("lam", sort=True)["y"].median()
         ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color, rasterized=dense)
         _draw_marks(ax, part.assign(x=part["lam"]), color, rasterized=dense)
-    log_axis(ax.xaxis, numbers(rows, "lam"))
+    set_log_axis(ax.xaxis, numeric_column(rows, "lam"))
     ax.set(xlabel="λ", ylabel="test accuracy")
 
 
-def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **look: Any) -> None:
-    """Full circles for observed values, hollow ones with an arrow for lower bounds, crosses for broken points."""
-    for mark, own in style.MARKS.items():
+def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **properties: Any) -> None:
+    """Draw full circles for observed values, hollow ones with an arrow for lower bounds, crosses for broken points."""
+    for mark, mark_style in style.MARK_STYLES.items():
         part = rows[rows["mark"] == mark]
         if len(part):
-            ax.plot(part["x"], part["y"], linestyle="none", color=color, **own, **look)
+            ax.plot(part["x"], part["y"], linestyle="none", color=color, **mark_style, **properties)
 
 
-def _zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
-    """Dashed line at the best value of λ = 0, one per group."""
+def _draw_zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
+    """Draw a dashed line at the best value of λ = 0, one per group."""
     zero = rows[(rows["lam"] == 0) & (rows["mark"] == "observed")]
     if ax.lines:
         for value, best in zero.groupby("group")["y"].max().items():
-            ax.axhline(best, color=color(_float(value)), linewidth=1.0, linestyle=DASHED)
+            ax.axhline(best, color=color(_as_float(value)), linewidth=1.0, linestyle=DASHED)
 
 
 # ------------------------------------------------------------------------------------------- collapse
 
 
-def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: LawLine | None) -> Drawing:
-    """All runs on the axis of decay time, and t* against ηλ/(1-μ) with the fitted law.
+def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> Drawing:
+    """Draw all runs on the axis of decay time, and t* against ηλ/(1-μ) with the fitted law.
 
     Args:
-        peaks: one row a point, t_star_step in optimizer steps.
-        curves: thinned test accuracy of every point.
-        scale: colours of η.
-        law: the fit, or None where there is none; then the marks stand alone.
+        peaks: One row a point, t_star_step in optimizer steps.
+        curves: Thinned test accuracy of every point.
+        scale: Colors of η.
+        law: The fit; None if there is none, and then the marks stand alone.
     """
     data = collapse_data(peaks, curves)
     runs, peak, points = (data[data["panel"] == p] for p in ("curve", "peak", "law"))
@@ -139,12 +146,12 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: 
         figure, (left, right) = new_figure(titles, width=4.3)
         _draw_curves(left, runs, peak, scale, law)
         _draw_law(right, points, scale, law)
-        color_key(left, "η", scale)
-        color_key(right, "η", scale)
+        draw_color_key(left, "η", scale)
+        draw_color_key(right, "η", scale)
     hollow, outside = (int((points["mark"] == mark).sum()) for mark in ("censored", "outside"))
-    absent = int(positive(peaks.reindex(columns=["lam", "kappa"])["kappa"]).sum()) - runs["point"].nunique()
+    absent = int(is_positive(peaks.reindex(columns=["lam", "kappa"])["kappa"]).sum()) - runs["point"].nunique()
     band = (
-        "Grey in a: κ and its interval. In b: the fit, with the interval of its slope about the centre of the data; "
+        "Grey in a: κ and its interval. In b: the fit, with the interval of its slope about the center of the data; "
         "dashed: slope exactly −1 through κ."
     )
     caption = (
@@ -160,11 +167,20 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: Scale, law: 
     return Drawing(name="collapse", title=title, caption=caption, panels=titles, figure=figure, data=data)
 
 
-def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: Scale, law: LawLine | None) -> None:
+def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
+    """Draw test accuracy against decay time; a smaller λ is paler.
+
+    Args:
+        ax: The panel.
+        runs: Rows of the curves.
+        peak: Rows of the maxima.
+        scale: Colors of η.
+        law: The fit, for κ and its interval; None if there is none.
+    """
     if runs.empty:
-        no_data(ax, "no measurement at s > 0")
+        draw_no_data(ax, "no measurement at s > 0")
         return
-    shade = np.log(numbers(runs, "lam"))
+    shade = np.log(numeric_column(runs, "lam"))
     low, span = shade.min(), max(float(np.ptp(shade)), 1e-12)
     if law is not None and np.isfinite(law.kappa):
         if np.isfinite([law.kappa_low, law.kappa_high]).all():
@@ -172,33 +188,37 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: Scale,
         ax.axvline(law.kappa, color=style.MUTED, linewidth=0.9)
     for _, run in runs.groupby(["lam", "eta", "point", "seed"], sort=True, dropna=False):
         share = 1.0 - (np.log(run["lam"].iloc[0]) - low) / span
-        color = style.paler(scale.color(run["eta"].iloc[0]), PALEST * share)
+        color = style.lighten(scale.color(run["eta"].iloc[0]), MAX_LIGHTENING * share)
         ax.plot(run["x"], run["y"], color=color, linewidth=1.1, marker="." if len(run) == 1 else "")
     for eta, part in peak.groupby("eta", sort=True):
-        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3, rasterized=len(peak) > DENSE)
-    log_axis(ax.xaxis, numbers(runs, "x"))
+        _draw_marks(ax, part, scale.color(_as_float(eta)), zorder=3, rasterized=len(peak) > MAX_VECTOR_MARKS)
+    set_log_axis(ax.xaxis, numeric_column(runs, "x"))
     ax.set(xlabel="decay time s", ylabel="test accuracy")
 
 
-def _draw_law(ax: Axes, points: pd.DataFrame, scale: Scale, law: LawLine | None) -> None:
+def _draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
+    """Draw t* in steps against ηλ/(1-μ), with the fit if there is one."""
     if points.empty:
-        no_data(ax, "no point with λ > 0\nreached a maximum")
+        draw_no_data(ax, "no point with λ > 0\nreached a maximum")
         return
-    log_axis(ax.xaxis, numbers(points, "x"))
-    log_axis(ax.yaxis, numbers(points, "y"))
+    set_log_axis(ax.xaxis, numeric_column(points, "x"))
+    set_log_axis(ax.yaxis, numeric_column(points, "y"))
     if law is not None:
         _draw_fit(ax, law, points[points["mark"] != "outside"])
     for eta, part in points.groupby("eta", sort=True):
-        _draw_marks(ax, part, scale.color(_float(eta)), zorder=3, rasterized=len(points) > DENSE)
+        _draw_marks(ax, part, scale.color(_as_float(eta)), zorder=3, rasterized=len(points) > MAX_VECTOR_MARKS)
     ax.set(xlabel="ηλ/(1−μ)", ylabel="t* (steps)")
 
 
 def _draw_fit(ax: Axes, law: LawLine, fitted: pd.DataFrame) -> None:
-    """The line with the interval of its slope, turned about the centre of the fitted points, and slope −1 through κ."""
-    centre = float(np.log10(numbers(fitted, "x")).mean()) if len(fitted) else 0.0
+    """Draw the fitted line and its band, and the line of slope −1 through κ.
+
+    The band turns the line about the center of the fitted points by the interval of its slope.
+    """
+    center = float(np.log10(numeric_column(fitted, "x")).mean()) if len(fitted) else 0.0
     ends = np.log10(ax.get_xlim())
     line, low, high = (
-        10.0 ** (law.intercept + law.slope * centre + slope * (ends - centre))
+        10.0 ** (law.intercept + law.slope * center + slope * (ends - center))
         for slope in (law.slope, law.slope_low, law.slope_high)
     )
     fit = f"fit: slope {law.slope:.2f}{_interval(law.slope_low, law.slope_high)}".replace("-", "−")
@@ -212,18 +232,19 @@ def _draw_fit(ax: Axes, law: LawLine, fitted: pd.DataFrame) -> None:
 
 
 def _interval(low: float, high: float) -> str:
+    """Return an interval as text; empty if it is not finite."""
     return f" [{low:.2f}, {high:.2f}]" if np.isfinite([low, high]).all() else ""
 
 
 # ---------------------------------------------------------------------------------------- lambda_pred
 
 
-def draw_lambda_pred(prediction: pd.DataFrame, scale: Scale) -> Drawing:
-    """Predicted λ = c/T beside the tuned λ, and the accuracy of both (paper, figure 4b).
+def draw_lambda_pred(prediction: pd.DataFrame, scale: ColorScale) -> Drawing:
+    """Draw predicted λ = c/T beside the tuned λ, and the accuracy of both (paper, figure 4b).
 
     Args:
-        prediction: one row per η and budget (epochs).
-        scale: colours of η.
+        prediction: One row per η and budget (epochs).
+        scale: Colors of η.
     """
     data = prediction_data(prediction)
     titles = ("a  Predicted and tuned λ", "b  Test accuracy within the budget")
@@ -231,12 +252,12 @@ def draw_lambda_pred(prediction: pd.DataFrame, scale: Scale) -> Drawing:
         figure, (left, right) = new_figure(titles, width=4.3)
         if data.empty:
             for ax in (left, right):
-                no_data(ax, "no budget with a predicted or tuned λ")
+                draw_no_data(ax, "no budget with a predicted or tuned λ")
         else:
             _draw_prediction(left, right, data, scale)
-        color_key(left, "η", scale)
-        color_key(right, "η", scale)
-    absent = len(np.unique(numbers(prediction, "eta"))) - data["eta"].nunique()
+        draw_color_key(left, "η", scale)
+        draw_color_key(right, "η", scale)
+    absent = len(np.unique(numeric_column(prediction, "eta"))) - data["eta"].nunique()
     caption = (
         "Figure 4b of the paper. Predicted: c/T, with c from short runs, t* at most T/10. Tuned: the best λ of the "
         "sweep within the budget; bars hold every λ within 0.1 % of its accuracy."
@@ -246,12 +267,20 @@ def draw_lambda_pred(prediction: pd.DataFrame, scale: Scale) -> Drawing:
     return Drawing(name="lambda_pred", title=title, caption=caption, panels=titles, figure=figure, data=data)
 
 
-def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: Scale) -> None:
+def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: ColorScale) -> None:
+    """Draw λ and accuracies of prediction and tuning against the budget.
+
+    Args:
+        left: Panel of λ.
+        right: Panel of accuracies.
+        data: Table of the figure.
+        scale: Colors of η.
+    """
     etas = sorted(data["eta"].unique())
     diamond: dict[str, Any] = {"marker": "D", "markersize": 3.8, "markerfacecolor": "white"}
     for k, eta in enumerate(etas):
         rows, color = data[data["eta"] == eta], scale.color(eta)
-        # moved aside by a few percent: bars of several η at one budget would lie on each other
+        # moved aside by a few percent, since bars of several η at one budget would overlap
         at = rows["budget_at"] * 1.05 ** (k - (len(etas) - 1) / 2)
         bars = [rows["lam_tuned"] - rows["lam_tuned_low"], rows["lam_tuned_high"] - rows["lam_tuned"]]
         reach = np.nan_to_num(np.clip(np.array(bars, dtype=float), 0.0, None))
@@ -261,8 +290,8 @@ def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: Scale) 
         right.plot(rows["budget_at"], rows["acc_pred"], color=color, **diamond)
         right.plot(rows["budget_at"], rows["acc_zero"], color=color, linestyle=DASHED, linewidth=1.0)
     names = ("lam_tuned_low", "lam_tuned_high", "lam_tuned", "lam_pred")
-    shown = np.concatenate([numbers(data, name) for name in names])
-    log_axis(left.yaxis, shown[np.isfinite(shown) & (shown > 0)])
+    shown = np.concatenate([numeric_column(data, name) for name in names])
+    set_log_axis(left.yaxis, shown[np.isfinite(shown) & (shown > 0)])
     grey: dict[str, Any] = {"color": style.MUTED}
     handles = [
         Line2D([], [], label="predicted c/T", **diamond, **grey),
@@ -272,10 +301,10 @@ def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: Scale) 
     left.legend(handles=handles[:2], loc="best")
     right.legend(handles=handles, loc="lower right")
     for ax, label in ((left, "λ"), (right, "test accuracy")):
-        log_axis(ax.xaxis, numbers(data, "budget_at"))
+        set_log_axis(ax.xaxis, numeric_column(data, "budget_at"))
         ax.set(xlabel="budget T (epochs)", ylabel=label)
 
 
-def _float(key: object) -> float:
-    """A group key as a number; pandas types it as any hashable."""
+def _as_float(key: object) -> float:
+    """Return a group key as a number; pandas types it as any hashable."""
     return float(key)  # type: ignore[arg-type]

@@ -1,27 +1,36 @@
-"""What each figure shows, as one table: the CSV saved beside a figure is exactly what the eye sees.
+"""Tables of what each figure of a sweep shows: the CSV saved beside a figure is exactly what it shows.
 
-Tables may lack columns, be empty or hold NaN: what cannot be drawn is left out here, so that drawing never fails.
+Input tables may lack columns, be empty or hold NaN. What cannot be drawn is left out here, so that drawing never fails.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from results.analysis.bootstrap import Estimate
-    from results.analysis.fits import ExponentFit, KappaFit
+from results.analysis.bootstrap import Estimate
+from results.analysis.fits import ExponentFit, KappaFit
+from results.figures.columns import BROKEN_OUTCOMES, is_positive, numeric_column
 
-BROKEN = ("diverged", "failed")
-MAX_CURVE_POINTS = 12_000  # in one figure; keeps the SVG of the paper's largest grid near one megabyte
-MAX_PREDICTED_ETAS = 6  # more overlap until nothing can be read
+MAX_CURVE_ROWS = 12_000  # in one figure: the SVG of the paper's largest grid stays near one megabyte
+MAX_PREDICTED_ETAS = 6  # more overlap until they are unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LawLine:
-    """The fitted law log10 t*_steps = intercept + slope · log10(ηλ/(1-μ)); NaN where a number is not known."""
+    """The fitted law log10 t*_steps = intercept + slope · log10(ηλ/(1-μ)); NaN where a number is not known.
+
+    Attributes:
+        slope: Slope of the fit.
+        slope_low: Lower end of its interval.
+        slope_high: Upper end of its interval.
+        intercept: Intercept of the fit, log10 of steps.
+        kappa: κ, the decay time at t* with the slope fixed to -1.
+        kappa_low: Lower end of its interval.
+        kappa_high: Upper end of its interval.
+    """
 
     slope: float
     slope_low: float
@@ -32,8 +41,8 @@ class LawLine:
     kappa_high: float
 
 
-def law_line(exponents: "ExponentFit", kappa: "KappaFit") -> LawLine | None:
-    """The law to draw from its fits, or None where no slope could be fitted."""
+def law_line(exponents: ExponentFit, kappa: KappaFit) -> LawLine | None:
+    """Return the law to draw from its fits; None if no slope could be fitted."""
     if exponents.gamma is None:
         return None
     slope, slope_low, slope_high = _bounds(exponents.gamma)
@@ -49,106 +58,116 @@ def law_line(exponents: "ExponentFit", kappa: "KappaFit") -> LawLine | None:
     )
 
 
-def _bounds(estimate: "Estimate | None") -> tuple[float, float, float]:
-    """Value, low and high of an estimate."""
+class _Bounds(NamedTuple):
+    """An estimate with the ends of its interval.
+
+    Attributes:
+        value: The estimate.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def _bounds(estimate: Estimate | None) -> _Bounds:
+    """Return value, low and high of an estimate; NaN where there is none."""
     nan = float("nan")
     if estimate is None:
-        return nan, nan, nan
-    return estimate.value, *(estimate.interval or (nan, nan))
+        return _Bounds(nan, nan, nan)
+    return _Bounds(estimate.value, *(estimate.interval or (nan, nan)))
 
 
 def sweep_data(peaks: pd.DataFrame, within: pd.DataFrame) -> pd.DataFrame:
-    """Panels t_star (epochs), best_test_acc and within_budget (of the η with most rows, the middle of several).
+    """Return the table of the figure of a sweep.
+
+    The panels are ``t_star`` (epochs), ``best_test_acc`` and ``within_budget``. The last shows one η: that of most
+    rows, the middle one of several.
 
     Returns:
-        One row a mark: panel, point, eta, lam, seed, budget_at, y, and mark: observed, censored (y is a lower
-        bound) or broken (the point diverged or failed).
+        One row a mark: panel, point, eta, lam, seed, budget_at, y, and mark. The mark is observed, censored (y is a
+        lower bound) or broken (the point diverged or failed).
     """
-    points = _with(peaks, "point", "eta", "lam", "seed", "outcome", "t_star", "best_test_acc", "censored")
-    broken = points["outcome"].isin(BROKEN)
-    time = points.assign(panel="t_star", y=points["t_star"], mark=_bound(points))
-    time = time[~broken & positive(time["y"]) & positive(time["lam"])]
+    points = _select(peaks, "point", "eta", "lam", "seed", "outcome", "t_star", "best_test_acc", "censored")
+    broken = points["outcome"].isin(BROKEN_OUTCOMES)
+    time = points.assign(panel="t_star", y=points["t_star"], mark=_bound_marks(points))
+    time = time[~broken & is_positive(time["y"]) & is_positive(time["lam"])]
     mark = np.where(broken, "broken", "observed")
-    best = _finite(points.assign(panel="best_test_acc", y=points["best_test_acc"], mark=mark))
-    reached = _with(within, "point", "eta", "lam", "seed", "budget_at", "acc")
-    reached = _finite(reached.assign(panel="within_budget", y=reached["acc"], mark="observed"))
+    best = _with_finite_y(points.assign(panel="best_test_acc", y=points["best_test_acc"], mark=mark))
+    reached = _select(within, "point", "eta", "lam", "seed", "budget_at", "acc")
+    reached = _with_finite_y(reached.assign(panel="within_budget", y=reached["acc"], mark="observed"))
     count = reached["eta"].value_counts().sort_index()
     fullest = count.index[count == count.max()]
     if len(fullest):
         reached = reached[reached["eta"] == fullest[(len(fullest) - 1) // 2]]
-    return _stack([time, best, reached], ["panel", "point", "eta", "lam", "seed", "budget_at", "y", "mark"])
+    return _concatenate([time, best, reached], ["panel", "point", "eta", "lam", "seed", "budget_at", "y", "mark"])
 
 
 def collapse_data(peaks: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Panels curve (accuracy against s), peak (maximum at κ) and law (t* in steps against ηλ/(1-μ)).
+    """Return the table of the collapse on decay time.
+
+    The panels are ``curve`` (accuracy against s), ``peak`` (maximum at κ) and ``law`` (t* in steps against ηλ/(1-μ)).
 
     Returns:
-        One row a mark: panel, point, eta, lam, seed, x, y, mark: observed, censored, or outside (of the fit: where
-        `peaks` has a column in_law, the points for which it is False). Points with λ = 0 have no decay time and
-        are left out.
+        One row a mark: panel, point, eta, lam, seed, x, y, mark. The mark is observed, censored, or outside: not in the
+        fit, by column in_law of ``peaks`` if present. Points with λ = 0 have no decay time and are left out.
     """
-    runs = _with(curves, "point", "eta", "lam", "seed", "decay_time", "test_acc")
+    runs = _select(curves, "point", "eta", "lam", "seed", "decay_time", "test_acc")
     runs = runs.assign(panel="curve", x=runs["decay_time"], y=runs["test_acc"], mark="observed")
-    runs = _finite(runs[positive(runs["x"]) & positive(runs["eta"]) & positive(runs["lam"])])
+    runs = _with_finite_y(runs[is_positive(runs["x"]) & is_positive(runs["eta"]) & is_positive(runs["lam"])])
     place = runs.groupby(["point", "seed", "eta", "lam"], dropna=False).cumcount()
-    runs = runs[place % max(1, -(-len(runs) // MAX_CURVE_POINTS)) == 0]
+    runs = runs[place % max(1, -(-len(runs) // MAX_CURVE_ROWS)) == 0]
     measured = ("t_star_step", "kappa", "best_test_acc", "censored", "in_law")
-    points = _with(peaks, "point", "eta", "lam", "mu", "seed", "outcome", *measured)
-    points = points[~points["outcome"].isin(BROKEN) & positive(points["lam"])]
-    points = points.assign(mark=np.where(points["in_law"].eq(False), "outside", _bound(points)))
-    rate = numbers(points, "eta") * numbers(points, "lam") / (1.0 - np.nan_to_num(numbers(points, "mu")))
+    points = _select(peaks, "point", "eta", "lam", "mu", "seed", "outcome", *measured)
+    points = points[~points["outcome"].isin(BROKEN_OUTCOMES) & is_positive(points["lam"])]
+    points = points.assign(mark=np.where(points["in_law"].eq(False), "outside", _bound_marks(points)))
+    rate = (
+        numeric_column(points, "eta")
+        * numeric_column(points, "lam")
+        / (1.0 - np.nan_to_num(numeric_column(points, "mu")))
+    )
     law = points.assign(panel="law", x=rate, y=points["t_star_step"])
-    peak = _finite(points.assign(panel="peak", x=points["kappa"], y=points["best_test_acc"]))
-    parts = [runs, peak[positive(peak["x"])], law[positive(law["x"]) & positive(law["y"])]]
-    return _stack(parts, ["panel", "point", "eta", "lam", "seed", "x", "y", "mark"])
+    peak = _with_finite_y(points.assign(panel="peak", x=points["kappa"], y=points["best_test_acc"]))
+    parts = [runs, peak[is_positive(peak["x"])], law[is_positive(law["x"]) & is_positive(law["y"])]]
+    return _concatenate(parts, ["panel", "point", "eta", "lam", "seed", "x", "y", "mark"])
 
 
 def prediction_data(prediction: pd.DataFrame) -> pd.DataFrame:
-    """λ tuned and predicted, and their accuracies, for each η (at most six) and budget.
+    """Return λ tuned and predicted, and their accuracies, for each η (at most six) and budget.
 
     Returns:
         Medians over seeds and further axes; lam_tuned_low and lam_tuned_high are the ends over all of them.
     """
     merge = dict.fromkeys(("lam_tuned", "lam_pred", "acc_tuned", "acc_pred", "acc_zero"), "median")
     merge |= {"lam_tuned_low": "min", "lam_tuned_high": "max"}
-    rows = _with(prediction, "eta", "budget_at", *merge).apply(pd.to_numeric, errors="coerce")
-    rows = rows[positive(rows["eta"]) & positive(rows["budget_at"])]
-    rows = rows[positive(rows["lam_tuned"]) | positive(rows["lam_pred"])]
-    etas = np.unique(numbers(rows, "eta"))
+    rows = _select(prediction, "eta", "budget_at", *merge).apply(pd.to_numeric, errors="coerce")
+    rows = rows[is_positive(rows["eta"]) & is_positive(rows["budget_at"])]
+    rows = rows[is_positive(rows["lam_tuned"]) | is_positive(rows["lam_pred"])]
+    etas = np.unique(numeric_column(rows, "eta"))
     keep = np.linspace(0, len(etas) - 1, min(len(etas), MAX_PREDICTED_ETAS)).round().astype(int)
     chosen: pd.DataFrame = rows[rows["eta"].isin(etas[keep])]
     return chosen.groupby(["eta", "budget_at"], as_index=False, sort=True).agg(merge)
 
 
-def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
-    """A column as float64; NaN where it is absent or no number."""
-    if name not in table:
-        return np.full(len(table), np.nan)
-    array: np.ndarray = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float)
-    return array
-
-
-def positive(values: pd.Series) -> np.ndarray:
-    """Where a column is finite and above zero, so that a logarithmic axis can show it."""
-    array: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float)
-    shown: np.ndarray = np.isfinite(array) & (array > 0)
-    return shown
-
-
-def _bound(points: pd.DataFrame) -> np.ndarray:
+def _bound_marks(points: pd.DataFrame) -> np.ndarray:
+    """Return the mark of each point: censored or observed."""
     return np.where(points["censored"].eq(True), "censored", "observed")
 
 
-def _finite(rows: pd.DataFrame) -> pd.DataFrame:
-    finite: pd.DataFrame = rows[np.isfinite(numbers(rows, "y"))]
+def _with_finite_y(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a finite y."""
+    finite: pd.DataFrame = rows[np.isfinite(numeric_column(rows, "y"))]
     return finite
 
 
-def _with(table: pd.DataFrame, *names: str) -> pd.DataFrame:
-    """These columns alone, NaN where one is absent, under a fresh index."""
+def _select(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return these columns alone, NaN where one is absent, under a fresh index."""
     return table.reindex(columns=list(names)).reset_index(drop=True)
 
 
-def _stack(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+def _concatenate(parts: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """Return the non-empty parts as one table of these columns."""
     full = [part.reindex(columns=list(columns)) for part in parts if len(part)]
     return pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(columns))

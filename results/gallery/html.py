@@ -6,107 +6,104 @@ from pathlib import Path
 from string import Template
 
 from results.gallery.beyond import BEYOND
-from results.gallery.exhibits import EXHIBITS, Exhibit
+from results.gallery.exhibit import Exhibit
+from results.gallery.exhibits import ALL_EXHIBITS, EXHIBITS
 from results.gallery.facts import (
+    AGREEMENT_SYMBOLS,
     BEYOND_THE_PAPER,
-    FINDING_KINDS,
     INTRODUCTION,
-    MARK_SYMBOLS,
-    Records,
-    alt_text,
-    anchor_of,
     commands_to_run,
-    counts_of,
+    count_sentence,
     facts_of,
-    finding_headings,
-    finding_value,
-    grids_of,
-    heading_of,
-    mark_in_words,
     missing_note,
     no_record_note,
-    of_several_sweeps,
-    printed_by_paper,
     records_of,
-    scales_of,
+    value_with_interval,
 )
-from results.gallery.records import ENTRIES, SCALES, Finding, Record
-from results.pages.markup import ABSENT, Field, badge, remark, table, text
+from results.gallery.records import Finding, Record, Records
+from results.pages.markup import ABSENT_SIGN, Column, badge, escape, escape_remark, render_table
+
+_FINDING_CLASSES = ("claim", "value", "value estimate", "verdict", "why")  # of the columns of findings
 
 
 def render_html(records: Records, folder: Path) -> str:
-    """The page that stands alone: styles and pictures inside, nothing to load.
+    """Return the gallery as one HTML page that loads nothing: styles and pictures are inside.
 
     Args:
-        records: of ``results.gallery.records.read_records``.
-        folder: where their pictures lie.
+        records: All records, by figure and scale.
+        folder: The folder that holds their pictures.
     """
     page = Template(resources.files("results.gallery").joinpath("gallery.html").read_text(encoding="utf-8"))
     return page.substitute(
         css=resources.files("results.pages").joinpath("report.css").read_text(encoding="utf-8").strip(),
-        introduction=text(INTRODUCTION),
-        counts=text(counts_of(records)),
-        contents="\n".join(_contents(figure, exhibit, records) for figure, exhibit in EXHIBITS.items()),
-        contents_beyond="\n".join(_contents(figure, exhibit, records) for figure, exhibit in BEYOND.items()),
-        exhibits="\n".join(_exhibit(figure, exhibit, records, folder) for figure, exhibit in EXHIBITS.items()),
-        introduction_beyond=text(BEYOND_THE_PAPER),
-        exhibits_beyond="\n".join(_exhibit(figure, exhibit, records, folder) for figure, exhibit in BEYOND.items()),
+        introduction=escape(INTRODUCTION),
+        counts=escape(count_sentence(records)),
+        contents="\n".join(_contents_row(figure, records) for figure in EXHIBITS),
+        contents_beyond="\n".join(_contents_row(figure, records) for figure in BEYOND),
+        exhibits="\n".join(_section(figure, records, folder) for figure in EXHIBITS),
+        introduction_beyond=escape(BEYOND_THE_PAPER),
+        exhibits_beyond="\n".join(_section(figure, records, folder) for figure in BEYOND),
     )
 
 
-def _contents(figure: str, exhibit: Exhibit, records: Records) -> str:
+def _contents_row(figure: str, records: Records) -> str:
+    """Return the row of a figure in the table of contents."""
+    exhibit = ALL_EXHIBITS[figure]
     cells = "".join(
         f'<td class="{"marks" if (figure, scale) in records else "absent"}">'
-        f"{_mark_row(records[figure, scale]) if (figure, scale) in records else no_record_note(figure, scale)}</td>"
-        for scale in scales_of(exhibit)
+        f"{_badges(records[figure, scale], exhibit) if (figure, scale) in records else no_record_note(figure, scale)}"
+        "</td>"
+        for scale in exhibit.scales
     )
-    link = f'<a href="#{anchor_of(exhibit)}">{text(exhibit.label)}</a>'
-    return f'<tr><th scope="row">{link}</th><td>{text(exhibit.title)}</td>{cells}</tr>'
+    link = f'<a href="#{exhibit.anchor}">{escape(exhibit.label)}</a>'
+    return f'<tr><th scope="row">{link}</th><td>{escape(exhibit.title)}</td>{cells}</tr>'
 
 
-def _mark_row(record: Record) -> str:
-    exhibit, judged = ENTRIES[record.figure], [finding for finding in record.findings if finding.agrees]
-    return (
-        " ".join(
-            f'<span class="mark {f.agrees}" title="{text(f.what)}: {mark_in_words(f.agrees, exhibit)}">'
-            f"{MARK_SYMBOLS[f.agrees]}</span>"
-            for f in judged
-        )
-        or "drawn"
+def _badges(record: Record, exhibit: Exhibit) -> str:
+    """Return one symbol for each judged finding, with its words as a title."""
+    badges = (
+        f'<span class="mark {f.agrees}" title="{escape(f.what)}: {exhibit.in_words(f.agrees)}">'
+        f"{AGREEMENT_SYMBOLS[f.agrees]}</span>"
+        for f in record.findings
+        if f.agrees
     )
+    return " ".join(badges) or "drawn"
 
 
-def _exhibit(figure: str, exhibit: Exhibit, records: Records, folder: Path) -> str:
-    anchor = anchor_of(exhibit)
-    standing = missing_note(figure, records)
-    if standing and exhibit.grids:
-        standing += " " + " ".join(f"<code>{text(command)}</code>" for command in commands_to_run(exhibit))
-    note = f'<p class="standing">{standing}</p>\n' if standing else ""
-    level = "h3" if exhibit.beyond else "h2"
-    numbers = f" Its numbers: {text(printed_by_paper(exhibit))}." if exhibit.prints or not exhibit.beyond else ""
-    advice = f"<p><strong>For your λ:</strong> {text(exhibit.advice)}</p>\n" if exhibit.advice else ""
+def _section(figure: str, records: Records, folder: Path) -> str:
+    """Return the section of a figure: its assertion, then its records."""
+    exhibit = ALL_EXHIBITS[figure]
+    note = missing_note(figure, records)
+    if note and exhibit.grids:
+        note += " " + " ".join(f"<code>{escape(command)}</code>" for command in commands_to_run(exhibit))
+    status = f'<p class="standing">{note}</p>\n' if note else ""
+    level, anchor = f"h{exhibit.heading_level}", exhibit.anchor
+    numbers = f" Printed numbers: {escape(exhibit.printed_numbers)}." if exhibit.printed_numbers else ""
+    advice = f"<p><strong>For your λ:</strong> {escape(exhibit.advice)}</p>\n" if exhibit.advice else ""
     body = "\n".join(_record(record, exhibit, folder) for record in records_of(records, figure))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-title">\n'
-        f'<{level} id="{anchor}-title">{text(heading_of(exhibit))}: {text(exhibit.title)}</{level}>\n'
-        f"<blockquote><p>{text(exhibit.says)}</p><footer>{text(exhibit.source)}.{numbers}</footer></blockquote>\n"
-        f"{advice}{note}{body}\n</section>"
+        f'<{level} id="{anchor}-title">{escape(exhibit.heading)}: {escape(exhibit.title)}</{level}>\n'
+        f"<blockquote><p>{escape(exhibit.assertion)}</p><footer>{escape(exhibit.source)}.{numbers}</footer></blockquote>\n"
+        f"{advice}{status}{body}\n</section>"
     )
 
 
 def _record(record: Record, exhibit: Exhibit, folder: Path) -> str:
-    scale = "" if exhibit.beyond else f"<h3>{SCALES[record.scale].capitalize()}</h3>\n"
+    """Return a record: picture, facts, commands, findings."""
+    heading = exhibit.scale_heading(record.scale)
+    scale = f"<h3>{heading}</h3>\n" if heading else ""
     picture = base64.b64encode((folder / f"{record.name}.png").read_bytes()).decode()
-    grids = {"Grids": ", ".join(f"grids/{record.scale}/{s}.yaml" for s in grids_of(record))} if record.sweeps else {}
+    grids = {"Grids": ", ".join(f"grids/{record.scale}/{s}.yaml" for s in record.grids)} if record.sweeps else {}
     facts = "".join(
-        f'<tr><th scope="row">{text(key)}</th><td>{text(value)}</td></tr>'
+        f'<tr><th scope="row">{escape(key)}</th><td>{escape(value)}</td></tr>'
         for key, value in (grids | facts_of(record, exhibit)).items()
     )
-    commands = "\n".join(text(command) for command in record.commands)
+    commands = "\n".join(escape(command) for command in record.commands)
     return (
         f'{scale}<div class="entry">\n<figure>\n<div class="card">'
-        f'<img alt="{text(alt_text(record, exhibit))}" src="data:image/png;base64,{picture}"></div>\n'
-        f"<figcaption>{text(record.caption)}</figcaption>\n</figure>\n"
+        f'<img alt="{escape(exhibit.name_at(record.scale))}" src="data:image/png;base64,{picture}"></div>\n'
+        f"<figcaption>{escape(record.caption)}</figcaption>\n</figure>\n"
         f'<div class="scroll facts"><table>\n{facts}\n'
         f'<tr><td colspan="2"><pre><code>{commands}</code></pre></td></tr>\n'
         f"</table></div>\n</div>\n{_findings(record, exhibit)}"
@@ -114,27 +111,31 @@ def _record(record: Record, exhibit: Exhibit, folder: Path) -> str:
 
 
 def _findings(record: Record, exhibit: Exhibit) -> str:
+    """Return the table of a record's findings; empty if it has none."""
     if not record.findings:
         return ""
-    columns = [label.capitalize() for label in finding_headings(exhibit)]
+    columns = [label.capitalize() for label in exhibit.finding_headings]
     fields = [
-        Field(label=label, cell=lambda row, label=label: str(row[label]), kind=kind)  # type: ignore[misc]
-        for label, kind in zip(columns, FINDING_KINDS, strict=True)
+        Column(label=label, cell=lambda row, label=label: str(row[label]), kind=kind)  # type: ignore[misc]
+        for label, kind in zip(columns, _FINDING_CLASSES, strict=True)
     ]
-    several = of_several_sweeps(record)
-    rows = [dict(zip(columns, _cells(finding, exhibit, several=several), strict=True)) for finding in record.findings]
-    return table(f"{record.name}: what was found", fields, rows, kind="verdicts")
+    with_subject = record.has_several_subjects
+    rows = [
+        dict(zip(columns, _cells(finding, exhibit, with_subject=with_subject), strict=True))
+        for finding in record.findings
+    ]
+    return render_table(f"{record.name}: what was found", fields, rows, kind="verdicts")
 
 
-def _cells(finding: Finding, exhibit: Exhibit, *, several: bool) -> tuple[str, ...]:
-    """One finding as the HTML of its cells."""
-    claim = f" <code>{text(finding.claim)}</code>" * bool(finding.claim)
-    of = f' <span class="of">{text(finding.of)}</span>' * several
-    mark = finding.agrees
+def _cells(finding: Finding, exhibit: Exhibit, *, with_subject: bool) -> tuple[str, ...]:
+    """Return the cells of one finding as HTML, in the order of ``Exhibit.finding_headings``."""
+    claim = f" <code>{escape(finding.claim)}</code>" * bool(finding.claim)
+    subject = f' <span class="of">{escape(finding.of)}</span>' * with_subject
+    agreement = finding.agrees
     return (
-        text(finding.what) + claim + of,
-        text(finding.paper),
-        finding_value(finding),
-        badge(mark, mark_in_words(mark, exhibit)) if mark else ABSENT,
-        remark(finding.why),
+        escape(finding.what) + claim + subject,
+        escape(finding.paper),
+        value_with_interval(finding),
+        badge(agreement, exhibit.in_words(agreement)) if agreement else ABSENT_SIGN,
+        escape_remark(finding.why),
     )

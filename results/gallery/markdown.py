@@ -4,130 +4,128 @@ import re
 from collections.abc import Iterable, Sequence
 
 from results.gallery.beyond import BEYOND
-from results.gallery.exhibits import EXHIBITS, Exhibit
+from results.gallery.exhibit import Exhibit
+from results.gallery.exhibits import ALL_EXHIBITS, EXHIBITS
 from results.gallery.facts import (
+    AGREEMENT_SYMBOLS,
     BEYOND_THE_PAPER,
     INTRODUCTION,
-    MARK_SYMBOLS,
-    Records,
-    alt_text,
-    anchor_of,
+    agreement_symbols,
     commands_to_run,
-    counts_of,
+    count_sentence,
     facts_of,
-    finding_headings,
-    finding_value,
-    grids_of,
-    heading_of,
-    mark_in_words,
-    marks_of,
     missing_note,
     no_record_note,
-    of_several_sweeps,
-    printed_by_paper,
     records_of,
-    scales_of,
+    value_with_interval,
 )
-from results.gallery.records import ENTRIES, FOLDER, SCALES, Record, Scale
-from results.pages.markup import ABSENT, remark
+from results.gallery.record_files import FOLDER
+from results.gallery.records import SCALES, Finding, Record, Records, Scale
+from results.pages.markup import ABSENT_SIGN, escape_remark
 
 
 def render_markdown(records: Records) -> str:
-    """The page for a code host: pictures and grids as links relative to it."""
+    """Return the gallery as a Markdown page; pictures and grids are relative links."""
     return "\n".join(
         [
             "# The whole paper, figure by figure",
             "",
             INTRODUCTION,
             "",
-            f"**{counts_of(records)}** Made by `sweeper gallery`, which is also how a sweep of yours gets in; "
-            "[the same as one page of HTML](gallery.html).",
+            f"**{count_sentence(records)}** `sweeper gallery` makes this page and adds your own sweeps to it. "
+            "[The same as one HTML page](gallery.html).",
             "",
-            *_md_table(
-                ("figure", "what it is about", *SCALES.values()),
-                [[_md_link(e), e.title, *_md_stand(figure, records)] for figure, e in EXHIBITS.items()],
+            *_table(
+                ("figure", "subject", *SCALES.values()),
+                [_contents_row(figure, records) for figure in EXHIBITS],
             ),
             "",
-            *_md_table(
-                ("beyond the paper", "what it is about", "found"),
-                [[_md_link(e), e.title, *_md_stand(figure, records)] for figure, e in BEYOND.items()],
+            *_table(
+                ("beyond the paper", "subject", "found"),
+                [_contents_row(figure, records) for figure in BEYOND],
             ),
             "",
-            *(line for figure, exhibit in EXHIBITS.items() for line in _md_exhibit(figure, exhibit, records)),
+            *(line for figure in EXHIBITS for line in _section(figure, records)),
             "## Beyond the paper",
             "",
             BEYOND_THE_PAPER,
             "",
-            *(line for figure, exhibit in BEYOND.items() for line in _md_exhibit(figure, exhibit, records)),
+            *(line for figure in BEYOND for line in _section(figure, records)),
         ]
     )
 
 
-def _md_link(exhibit: Exhibit) -> str:
-    return f"[{exhibit.label}](#{anchor_of(exhibit)})"
-
-
-def _md_stand(figure: str, records: Records) -> list[str]:
-    return [
-        marks_of(records[figure, scale]) if (figure, scale) in records else no_record_note(figure, scale)
-        for scale in scales_of(ENTRIES[figure])
+def _contents_row(figure: str, records: Records) -> list[str]:
+    """Return the row of a figure in the table of contents."""
+    exhibit = ALL_EXHIBITS[figure]
+    symbols = [
+        agreement_symbols(records[figure, scale]) if (figure, scale) in records else no_record_note(figure, scale)
+        for scale in exhibit.scales
     ]
+    return [f"[{exhibit.label}](#{exhibit.anchor})", exhibit.title, *symbols]
 
 
-def _md_exhibit(figure: str, exhibit: Exhibit, records: Records) -> Iterable[str]:
-    level = "###" if exhibit.beyond else "##"
+def _section(figure: str, records: Records) -> Iterable[str]:
+    """Yield the lines of a figure: its assertion, then its records."""
+    exhibit = ALL_EXHIBITS[figure]
     yield from (
-        f"{level} {heading_of(exhibit)}",
+        f"{'#' * exhibit.heading_level} {exhibit.heading}",
         "",
         f"**{exhibit.title}.** {exhibit.source}:",
         "",
-        f"> {exhibit.says}",
+        f"> {exhibit.assertion}",
         "",
     )
-    if exhibit.prints or not exhibit.beyond:
-        yield from (f"{'Its' if exhibit.beyond else 'The paper’s'} numbers: {printed_by_paper(exhibit)}.", "")
+    if exhibit.printed_numbers:
+        yield from (f"Printed numbers: {exhibit.printed_numbers}.", "")
     if exhibit.advice:
         yield from (f"**For your λ:** {exhibit.advice}", "")
-    if standing := missing_note(figure, records):
+    if note := missing_note(figure, records):
         how = " and ".join(f"`{command}`" for command in commands_to_run(exhibit))
-        grids = ", ".join(_md_grid(scales_of(exhibit)[0], stem) for stem in exhibit.grids)
-        yield from (f"**{standing}**" + (f" {how}; cost at the top of {grids}." if exhibit.grids else ""), "")
+        grids = ", ".join(_grid_link(exhibit.scales[0], stem) for stem in exhibit.grids)
+        yield from (f"**{note}**" + (f" {how}; the cost is noted at the top of {grids}." if exhibit.grids else ""), "")
     for record in records_of(records, figure):
-        yield from _md_record(record, exhibit)
+        yield from _record(record, exhibit)
 
 
-def _md_record(record: Record, exhibit: Exhibit) -> Iterable[str]:
-    alt = re.sub(r"[\[\]|]", "", record.caption)
-    if not exhibit.beyond:
-        yield from (f"**{SCALES[record.scale].capitalize()}**", "")
-    yield from (f"![{alt_text(record, exhibit)}: {alt}]({FOLDER}/{record.name}.png)", "")
-    grids = {"Grids": ", ".join(_md_grid(record.scale, stem) for stem in grids_of(record))} if record.sweeps else {}
+def _record(record: Record, exhibit: Exhibit) -> Iterable[str]:
+    """Yield the lines of a record: picture, facts, commands, findings."""
+    if heading := exhibit.scale_heading(record.scale):
+        yield from (f"**{heading}**", "")
+    alternative = re.sub(r"[\[\]|]", "", record.caption)
+    yield from (f"![{exhibit.name_at(record.scale)}: {alternative}]({FOLDER}/{record.name}.png)", "")
+    grids = {"Grids": ", ".join(_grid_link(record.scale, stem) for stem in record.grids)} if record.sweeps else {}
     commands = {"Commands": "<br>".join(f"`{command}`" for command in record.commands)}
-    facts = grids | {key: _md_text(value) for key, value in facts_of(record, exhibit).items()} | commands
-    yield from (*_md_table(("", ""), facts.items()), "")
+    facts = grids | {key: _escape(value) for key, value in facts_of(record, exhibit).items()} | commands
+    yield from (*_table(("", ""), facts.items()), "")
     if record.findings:
-        rows = [
-            [
-                _md_text(f.what)
-                + (f" `{f.claim}`" if f.claim else "")
-                + (f" of {f.of}" if of_several_sweeps(record) else ""),
-                *(_md_text(part) for part in (f.paper or ABSENT, finding_value(f))),
-                f"{MARK_SYMBOLS[f.agrees]} {mark_in_words(f.agrees, exhibit)}".strip(),
-                _md_text(f.why),
-            ]
-            for f in record.findings
-        ]
-        yield from (*_md_table(finding_headings(exhibit), rows), "")
+        rows = [_finding_row(finding, record, exhibit) for finding in record.findings]
+        yield from (*_table(exhibit.finding_headings, rows), "")
 
 
-def _md_grid(scale: Scale, stem: str) -> str:
+def _finding_row(finding: Finding, record: Record, exhibit: Exhibit) -> list[str]:
+    """Return the cells of one finding, in the order of ``Exhibit.finding_headings``."""
+    claim = f" `{finding.claim}`" if finding.claim else ""
+    subject = f" of {finding.of}" if record.has_several_subjects else ""
+    return [
+        _escape(finding.what) + claim + subject,
+        _escape(finding.paper or ABSENT_SIGN),
+        _escape(value_with_interval(finding)),
+        f"{AGREEMENT_SYMBOLS[finding.agrees]} {exhibit.in_words(finding.agrees)}".strip(),
+        _escape(finding.why),
+    ]
+
+
+def _grid_link(scale: Scale, stem: str) -> str:
+    """Return a link to a grid of the project."""
     return f"[{stem}](../grids/{scale}/{stem}.yaml)"
 
 
-def _md_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows)]
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table."""
+    return [f"| {' | '.join(cells)} |" for cells in (headings, ["---"] * len(headings), *rows)]
 
 
-def _md_text(value: str) -> str:
-    """Plain text in a cell: what Markdown or HTML would read otherwise is escaped."""
-    return re.sub(r"([|*_`\[\]])", r"\\\1", remark(value))
+def _escape(value: str) -> str:
+    """Escape characters of plain text that Markdown or HTML would interpret."""
+    return re.sub(r"([|*_`\[\]])", r"\\\1", escape_remark(value))

@@ -1,4 +1,4 @@
-"""Which grid of the paper a sweep belongs to."""
+"""Recognition of sweeps: which grid of the project a sweep belongs to."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
 from pydantic import TypeAdapter
 from rich.console import Console
-from rich.markup import escape
 
 from results.analysis.costs import devices, training_seconds
 from results.claims.verdict import Ruling
+from results.gallery.messages import print_status
 from results.gallery.records import SCALES, Scale, SweepUsed
 from results.store.paths import AnyPath
 from results.store.plan_file import read_grid, read_plan
@@ -26,7 +25,13 @@ from search_spaces.sections.grid import Grid
 
 @dataclass(frozen=True, kw_only=True)
 class ShippedGrid:
-    """A grid that comes with the project."""
+    """A grid that comes with the project.
+
+    Attributes:
+        stem: Name of its file without ending.
+        scale: Folder of its file, ``paper`` or ``small``.
+        grid: The grid itself.
+    """
 
     stem: str
     scale: Scale
@@ -34,7 +39,7 @@ class ShippedGrid:
 
     @property
     def path(self) -> str:
-        """File of the grid, as the repository has it."""
+        """Path of its file in the repository."""
         return f"grids/{self.scale}/{self.stem}.yaml"
 
     @cached_property
@@ -44,32 +49,16 @@ class ShippedGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecognizedSweep:
-    """A sweep of a grid that comes with the project."""
+class StoredVerdict:
+    """The part of a verdict in ``verdicts.json`` that the gallery shows.
 
-    directory: SweepDir
-    shipped: ShippedGrid
-    grid: Grid
-    points: pd.DataFrame
-    used: SweepUsed
-
-    @cached_property
-    def verdicts(self) -> dict[str, "_Judged"]:
-        """Content of ``verdicts.json`` by claim."""
-        path = self.directory.analysis / "verdicts.json"
-        try:
-            return {judged.claim: judged for judged in _VERDICTS.validate_json(path.read_bytes()).verdicts}
-        except (OSError, ValueError) as error:
-            first = first_problem(error) if isinstance(error, ValueError) else str(error)
-            raise InputError(
-                f"{path}: the verdicts of this sweep cannot be read ({first}). Run 'sweeper analyze "
-                f"{self.directory.root}' first."
-            ) from None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """What the gallery reads of a verdict in ``verdicts.json``."""
+    Attributes:
+        claim: Name of the claim.
+        value: Measured value; None if it could not be measured.
+        interval: Interval of the value; None if there is none.
+        verdict: Pass, fail or inconclusive.
+        why: One sentence of explanation.
+    """
 
     claim: str
     value: float | None
@@ -79,111 +68,177 @@ class _Judged:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Verdicts:
-    verdicts: Sequence[_Judged]
+class _VerdictsFile:
+    """Content of ``verdicts.json``.
+
+    Attributes:
+        verdicts: One verdict a claim.
+    """
+
+    verdicts: Sequence[StoredVerdict]
 
 
-_VERDICTS = TypeAdapter(_Verdicts)
+_VERDICTS_FILE = TypeAdapter(_VerdictsFile)
 
 
-def recognized_sweeps(roots: Sequence[AnyPath], grids: Path, console: Console) -> list[RecognizedSweep]:
-    """Sweeps of the paper's grids, one of each name; what is none is told and left out."""
-    shipped = _shipped(grids)
+@dataclass(frozen=True, kw_only=True)
+class RecognizedSweep:
+    """A sweep of a grid that comes with the project.
+
+    Attributes:
+        directory: Directory of the sweep.
+        shipped: The project's grid that it belongs to.
+        grid: The grid that was run.
+        used: Facts of the sweep, as a record keeps them.
+    """
+
+    directory: SweepDir
+    shipped: ShippedGrid
+    grid: Grid
+    used: SweepUsed
+
+    @property
+    def progress(self) -> str:
+        """Number of the grid's points that have ended, in words."""
+        return f"{self.used.planned - self.used.missing} of {self.used.planned} points"
+
+    @cached_property
+    def verdicts(self) -> dict[str, StoredVerdict]:
+        """Verdicts of ``verdicts.json``, by claim.
+
+        Raises:
+            InputError: The file is absent or damaged.
+        """
+        path = self.directory.analysis / "verdicts.json"
+        try:
+            content = _VERDICTS_FILE.validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
+            first = first_problem(error) if isinstance(error, ValueError) else str(error)
+            raise InputError(
+                f"{path}: the verdicts of this sweep cannot be read ({first}). Run 'sweeper analyze "
+                f"{self.directory.root}' first."
+            ) from None
+        return {verdict.claim: verdict for verdict in content.verdicts}
+
+
+def recognize_sweeps(roots: Sequence[AnyPath], grids: Path, console: Console) -> list[RecognizedSweep]:
+    """Return the sweeps of the project's grids, one of each name; of several, the one with the most points.
+
+    Args:
+        roots: Folders of sweeps, or folders that hold such folders.
+        grids: Folder of the project's grids.
+        console: Prints which sweeps were recognized, and why others were left out.
+
+    Raises:
+        InputError: A folder has no sweep, ``grids`` has no grid, or no sweep was recognized.
+    """
+    shipped = _read_shipped_grids(grids)
     sweeps: dict[str, RecognizedSweep] = {}
-    refused = []
-    for directory in _sweeps_in(roots):
+    refusals = []
+    for directory in _find_sweeps(roots):
         try:
             sweep = _recognize(directory, shipped)
         except InputError as error:
-            refused.append(str(error))
-            console.print(f"[yellow]left out[/]    {escape(str(error))}", soft_wrap=True, highlight=False)
+            refusals.append(str(error))
+            print_status(console, "left out", str(error))
             continue
-        key = sweep.grid.name
-        there = f"{sweep.used.planned - sweep.used.missing} of {sweep.used.planned} points"
-        if key in sweeps and sweeps[key].used.missing <= sweep.used.missing:
-            text = f"{directory.root}: {there} of {sweep.grid.name}, of which {sweeps[key].directory.root} has no fewer"
-            console.print(f"[yellow]left out[/]    {escape(text)}", soft_wrap=True, highlight=False)
+        name = sweep.grid.name
+        if name in sweeps and sweeps[name].used.missing <= sweep.used.missing:
+            other = sweeps[name].directory.root
+            reason = f"{sweep.progress} of {name}, of which {other} has no fewer"
+            print_status(console, "left out", f"{directory.root}: {reason}")
             continue
-        sweeps[key] = sweep
-        text = f"{directory.root}: {sweep.shipped.stem}, {SCALES[sweep.shipped.scale]}, {there}"
-        console.print(f"[green]recognized[/]  {escape(text)}", soft_wrap=True, highlight=False)
+        sweeps[name] = sweep
+        found = f"{sweep.shipped.stem}, {SCALES[sweep.shipped.scale]}, {sweep.progress}"
+        print_status(console, "recognized", f"{directory.root}: {found}")
     if not sweeps:
-        given = ", ".join(map(str, roots))
-        raise InputError(f"{given}: no sweep of a grid of the paper. {' '.join(refused)}")
+        folders = ", ".join(map(str, roots))
+        raise InputError(f"{folders}: no sweep of a grid of the paper. {' '.join(refusals)}")
     return [sweeps[name] for name in sorted(sweeps)]
 
 
-def _sweeps_in(roots: Sequence[AnyPath]) -> list[SweepDir]:
-    """Sweeps among folders and in them."""
+def _find_sweeps(roots: Sequence[AnyPath]) -> list[SweepDir]:
+    """Return the sweeps among folders and directly in them.
+
+    Raises:
+        InputError: A folder neither is nor holds a sweep.
+    """
     found = []
     for root in roots:
         inner = sorted(root.glob("*")) if isinstance(root, Path) and not SweepDir(root).plan.is_file() else [root]
-        candidates = [SweepDir(path) for path in inner]
-        own = [directory for directory in candidates if directory.plan.is_file()]
-        if not own:
+        directories = [SweepDir(path) for path in inner]
+        sweeps = [directory for directory in directories if directory.plan.is_file()]
+        if not sweeps:
             raise InputError(f"{root}: no sweep here; give the folder that 'sweeper run' made, or one that holds such.")
-        found += own
+        found += sweeps
     return list(dict.fromkeys(found))
 
 
-def _shipped(grids: Path) -> dict[str, ShippedGrid]:
-    """Grids of the project by their name."""
+def _read_shipped_grids(grids: Path) -> dict[str, ShippedGrid]:
+    """Read the project's grids; return them by their name.
+
+    Raises:
+        InputError: The folder has no grid.
+    """
     paths = [(scale, path) for scale in SCALES for path in sorted((grids / scale).glob("*.yaml"))]
     if not paths:
         raise InputError(
             f"--grids {grids}: no paper/*.yaml or small/*.yaml here; give the folder of the grids that come with the "
             "project, or run where that is grids."
         )
-    each = [
+    shipped = [
         ShippedGrid(stem=path.stem, scale=scale, grid=load_grid(path.read_text(encoding="utf-8"), str(path)))
         for scale, path in paths
     ]
-    return {shipped.grid.name: shipped for shipped in each}
+    return {grid.grid.name: grid for grid in shipped}
 
 
 def _recognize(directory: SweepDir, shipped: Mapping[str, ShippedGrid]) -> RecognizedSweep:
-    """The sweep in a directory.
+    """Match the sweep of a directory with a grid of the project.
 
     Raises:
-        InputError: it is not one of a grid of the paper, as that stands, or nothing of it has ended.
+        InputError: The sweep matches no grid, was analyzed otherwise, or has no ended point.
     """
     plan, grid = read_plan(directory), read_grid(directory)
-    known = shipped.get(grid.name) or _of_another_budget(grid, shipped)
-    if known is None:
+    match = shipped.get(grid.name) or _with_other_budget(grid, shipped)
+    if match is None:
         raise InputError(f"{directory.root}: no grid of the paper, nor a small sibling of one, is named {grid.name}.")
-    if foreign := len(plan.points.keys() - known.points):
+    if foreign := len(plan.points.keys() - match.points):
         raise InputError(
-            f"{directory.root}: {foreign} of its {len(plan.points)} points are not in {known.path}, so it is not that "
+            f"{directory.root}: {foreign} of its {len(plan.points)} points are not in {match.path}, so it is not that "
             f"grid, though named {grid.name}. Run that grid unchanged, or give this one another --name."
         )
-    if grid.analysis.tolerance != known.grid.analysis.tolerance:
+    if grid.analysis.tolerance != match.grid.analysis.tolerance:
         raise InputError(
             f"{directory.root}: analyzed with a tolerance of {grid.analysis.tolerance:g}, not "
-            f"{known.grid.analysis.tolerance:g} as in {known.path}; run that grid again."
+            f"{match.grid.analysis.tolerance:g} as in {match.path}; run that grid again."
         )
     points = read_points(directory)
     if points.empty:
         raise InputError(f"{directory.root}: no point of this sweep of {grid.name} has ended yet.")
     used = SweepUsed(
-        grid=known.stem,
+        grid=match.stem,
         name=grid.name,
         trains=grid.trainable.title,
-        planned=len(known.points),
-        missing=len(known.points - set(points["point"])),
+        planned=len(match.points),
+        missing=len(match.points - set(points["point"])),
         outcomes=dict(sorted(Counter(map(str, points["outcome"])).items())),
         seconds=round(training_seconds(points), 1),
         devices=devices(points),
         started=plan.created,
     )
-    return RecognizedSweep(directory=directory, shipped=known, grid=grid, points=points, used=used)
+    return RecognizedSweep(directory=directory, shipped=match, grid=grid, used=used)
 
 
-def _of_another_budget(grid: Grid, shipped: Mapping[str, ShippedGrid]) -> ShippedGrid | None:
-    """The grid of the project that a name such as ``figS8b-45`` is of, at a fixed budget of 45 epochs; None if none."""
+def _with_other_budget(grid: Grid, shipped: Mapping[str, ShippedGrid]) -> ShippedGrid | None:
+    """Return the project's grid with another fixed budget; None if the name does not say so.
+
+    The name ``figS8b-45`` is that of the grid ``figS8b`` at a fixed budget of 45 epochs.
+    """
     name, _, epochs = grid.name.rpartition("-")
-    known = shipped.get(name)
-    if known is None or grid.budget.rule != "fixed" or known.grid.budget.rule != "fixed":
+    match = shipped.get(name)
+    if match is None or grid.budget.rule != "fixed" or match.grid.budget.rule != "fixed":
         return None
     if epochs != f"{grid.budget.constant:g}":
         return None
-    return replace(known, grid=known.grid.model_copy(update={"budget": grid.budget}))
+    return replace(match, grid=match.grid.model_copy(update={"budget": grid.budget}))

@@ -1,4 +1,4 @@
-"""The page of ``sweeper predict``: λ for every budget first, what it rests on, what would make it wrong."""
+"""The page of ``sweeper predict``: λ for every budget, the evidence for it, and what would make it wrong."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -7,99 +7,118 @@ from string import Template
 
 from results.figures.drawing import Rendered
 from results.forecast.forecast import Check, Forecast, Predicted
-from results.pages.markup import Field, accuracy, badge, estimate, number, panels, remark, table, text
+from results.pages.markup import (
+    Column,
+    badge,
+    escape,
+    escape_remark,
+    format_accuracy,
+    format_estimate,
+    format_number,
+    render_panels,
+    render_table,
+)
 
 
 def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
-    """The whole page as text, with styles and drawing inside and nothing to load.
+    """Return the page of a forecast as one HTML text that loads nothing: style and drawing are inside.
 
     Args:
-        name: of the sweep of the probe.
-        forecast: what was found.
-        drawing: of ``draw_forecast``.
+        name: Name of the probe's sweep.
+        forecast: The forecast.
+        drawing: The figure of ``draw_forecast``, rendered.
     """
     folder = resources.files("results.pages")
     page = Template(folder.joinpath("forecast.html").read_text(encoding="utf-8"))
     return page.substitute(
-        title=text(name),
+        title=escape(name),
         css=folder.joinpath("report.css").read_text(encoding="utf-8").strip(),
         headline=_headline(forecast.budgets),
-        counts=_counts(forecast),
-        setup=text(forecast.setup),
-        budgets=_budgets(forecast),
-        checks=_checks(forecast.checks),
-        figure=f'<figure>\n<div class="card">\n{panels(drawing)}\n</div>\n'
-        f"<figcaption>{text(drawing.caption)}</figcaption>\n</figure>",
-        warnings="\n".join(f"<li>{remark(warning)}.</li>" for warning in forecast.warnings)
-        or "<li>Nothing that was looked for.</li>",
+        counts=_summary(forecast),
+        setup=escape(forecast.setup),
+        budgets=_budget_table(forecast),
+        checks=_check_table(forecast.checks),
+        figure=f'<figure>\n<div class="card">\n{render_panels(drawing)}\n</div>\n'
+        f"<figcaption>{escape(drawing.caption)}</figcaption>\n</figure>",
+        warnings="\n".join(f"<li>{escape_remark(warning)}.</li>" for warning in forecast.warnings)
+        or "<li>None of the known causes was found.</li>",
     )
 
 
 def _headline(budgets: Sequence[Predicted]) -> str:
+    """Return one sentence: λ for the first budget, and the number of further budgets."""
     first = budgets[0]
-    said = f"λ = {estimate(first.lam, (first.low, first.high))} for T = {number(first.budget)} epochs"
+    sentence = f"λ = {format_estimate(first.lam, (first.low, first.high))} for T = {format_number(first.budget)} epochs"
     more = len(budgets) - 1
-    return said + (f", and for {more} more budget{'s' * (more > 1)}." if more else ".")
+    return sentence + (f", and for {more} more budget{'s' * (more > 1)}." if more else ".")
 
 
-def _counts(forecast: Forecast) -> str:
+def _summary(forecast: Forecast) -> str:
+    """Return two sentences: how κ was measured, and what the probe cost."""
     if forecast.probe is None:
         found = "No κ was measured: this is a guess from other sweeps."
     else:
-        lams = ", ".join(number(lam) for lam in forecast.probe.lams)
-        probe = estimate(forecast.probe.kappa, (forecast.probe.low, forecast.probe.high))
-        kappa = estimate(forecast.kappa, (forecast.low, forecast.high))
+        lams = ", ".join(format_number(lam) for lam in forecast.probe.lams)
+        probe = format_estimate(forecast.probe.kappa, (forecast.probe.low, forecast.probe.high))
+        kappa = format_estimate(forecast.kappa, (forecast.low, forecast.high))
         found = f"κ = {probe} from t* at λ = {lams}; {kappa} together with {forecast.sweeps} measured sweeps like it."
     longest = max(p.budget for p in forecast.budgets)
     seeds = f" for each of {forecast.seeds} seeds" if forecast.seeds > 1 else ""
     return (
-        f"{found} The probe took {forecast.cost:.0%} of the steps of one run at T = {number(longest)}{seeds}; "
+        f"{found} The probe took {forecast.cost:.0%} of the steps of one run at T = {format_number(longest)}{seeds}; "
         f"a search over a grid would have cost {forecast.saved:.1f} runs more."
     )
 
 
-def _budgets(forecast: Forecast) -> str:
-    fields = [
-        Field(label="T (epochs)", cell=lambda r: number(r["budget"])),
-        Field(label="λ_pred", cell=lambda r: number(r["lam"])),
-        Field(label="95 %" if forecast.probe else "range", cell=lambda r: _range(r, "low", "high")),
-        Field(label="t* expected (epochs)", cell=lambda r: number(r["t_star"])),
-        Field(label="between", cell=lambda r: _range(r, "t_star_low", "t_star_high")),
-        Field(label="timescale 1/(ηλ) (epochs)", cell=lambda r: number(r["timescale"])),
-        Field(label="steps that count", cell=lambda r: f"{100 * _real(r['horizon']):.3g} %"),
+def _budget_table(forecast: Forecast) -> str:
+    """Return the table of λ for each budget."""
+    columns = [
+        Column(label="T (epochs)", cell=lambda r: format_number(r["budget"])),
+        Column(label="λ_pred", cell=lambda r: format_number(r["lam"])),
+        Column(label="95 %" if forecast.probe else "range", cell=lambda r: _format_range(r, "low", "high")),
+        Column(label="t* expected (epochs)", cell=lambda r: format_number(r["t_star"])),
+        Column(label="between", cell=lambda r: _format_range(r, "t_star_low", "t_star_high")),
+        Column(label="timescale 1/(ηλ) (epochs)", cell=lambda r: format_number(r["timescale"])),
+        Column(label="steps that count", cell=lambda r: f"{100 * _as_float(r['horizon']):.3g} %"),
     ]
-    return table("λ for each budget", fields, [asdict(p) for p in forecast.budgets])
+    return render_table("λ for each budget", columns, [asdict(p) for p in forecast.budgets])
 
 
-def _checks(checks: Sequence[Check]) -> str:
+def _check_table(checks: Sequence[Check]) -> str:
+    """Return the table of accuracies at λ_pred and its neighbors, or a note that they were not trained."""
     if not checks:
-        return '<p class="note">Not trained yet: <code>sweeper predict … --verify</code> does it.</p>'
-    fields = [
-        Field(label="T (epochs)", cell=lambda r: number(r["budget"])),
-        Field(
+        return (
+            '<p class="note">Not trained yet; <code>sweeper predict … --verify</code> trains λ_pred and its neighbors.'
+            "</p>"
+        )
+    columns = [
+        Column(label="T (epochs)", cell=lambda r: format_number(r["budget"])),
+        Column(
             label="Held",
             cell=lambda r: badge("pass", "held") if r["held"] else badge("fail", "not held"),
             kind="verdict",
         ),
-        Field(label="at λ_pred / 3", cell=lambda r: accuracy(r["low"])),
-        Field(label="at λ_pred", cell=lambda r: accuracy(r["mid"])),
-        Field(label="at 3 λ_pred", cell=lambda r: accuracy(r["high"])),
-        Field(label="a neighbour is ahead by", cell=lambda r: accuracy(r["gap"])),
-        Field(label="after T: λ_pred / 3", cell=lambda r: accuracy(r["last_low"])),
-        Field(label="λ_pred", cell=lambda r: accuracy(r["last_mid"])),
-        Field(label="3 λ_pred", cell=lambda r: accuracy(r["last_high"])),
+        Column(label="at λ_pred / 3", cell=lambda r: format_accuracy(r["low"])),
+        Column(label="at λ_pred", cell=lambda r: format_accuracy(r["mid"])),
+        Column(label="at 3 λ_pred", cell=lambda r: format_accuracy(r["high"])),
+        Column(label="a neighbor is ahead by", cell=lambda r: format_accuracy(r["gap"])),
+        Column(label="after T: λ_pred / 3", cell=lambda r: format_accuracy(r["last_low"])),
+        Column(label="λ_pred", cell=lambda r: format_accuracy(r["last_mid"])),
+        Column(label="3 λ_pred", cell=lambda r: format_accuracy(r["last_high"])),
     ]
     names = ("low", "mid", "high", "last_low", "last_mid", "last_high")
     rows = [
         {"budget": c.budget, "held": c.held, "gap": c.gap} | dict(zip(names, (*c.accuracies, *c.finals), strict=True))
         for c in checks
     ]
-    return table("Trained at λ_pred and its neighbours", fields, rows)
+    return render_table("Trained at λ_pred and its neighbors", columns, rows)
 
 
-def _range(row: Mapping[str, object], low: str, high: str) -> str:
-    return f"{number(row[low], 2)} to {number(row[high], 2)}"
+def _format_range(row: Mapping[str, object], low: str, high: str) -> str:
+    """Return two fields of a row as a range."""
+    return f"{format_number(row[low], 2)} to {format_number(row[high], 2)}"
 
 
-def _real(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]  # of a field that holds one
+def _as_float(value: object) -> float:
+    """Return a field that holds a number as a float."""
+    return float(value)  # type: ignore[arg-type]  # rows type their values as objects

@@ -1,4 +1,6 @@
-"""The figures of the paper, drawn from sweeps: one module a family of figures.
+"""Figures of the paper, drawn from sweeps: one module a family of figures.
 
-A module holds the table that a figure shows and the function that draws it; ``catalog.py`` names all figures.
+A module holds functions that make the table of what a figure shows, and functions that draw that table. The first may
+raise ``RequirementError``; the second never fails on such a table. ``catalog.py`` names all figures, and ``draw.py``
+alone reads sweep directories.
 """

@@ -1,6 +1,6 @@
 """Figures 1a and S8: the same λ with budgets of several lengths, and the best accuracy over η and λ."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -8,16 +8,31 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.figures.axes import plain
-from results.figures.layout import line_key, print_figure
-from results.figures.paper.means import replicated, stack
-from results.figures.paper.panels import ONE_KEY, draw_means, keys, log_x, look_of, numbers, panel
-from results.figures.paper.sources import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.figures.axes import tick_label
+from results.figures.columns import BROKEN_OUTCOMES, numeric_column
+from results.figures.layout import draw_line_key, new_print_figure
+from results.figures.paper.means import means_and_seeds, stack_panels
+from results.figures.paper.panels import (
+    LAM_ZERO_STYLE,
+    LINE_KEY_MARGIN,
+    draw_keys,
+    draw_means,
+    log_x,
+    panel_rows,
+    styles_from,
+)
+from results.figures.paper.sources import (
+    RequirementError,
+    Tables,
+    choose_eta,
+    require_columns,
+    require_one_setting,
+    rows_at_eta,
+)
 from results.figures.style import BLUE, DASHED, GREEN, GREY, INK, ORANGE, budget_scale, styled
-from results.figures.sweep_data import BROKEN
 
 FIXED, PROPORTIONAL = "fixed", "proportional"
-LOOKS: tuple[dict[str, Any], ...] = (
+SERIES_STYLES: tuple[dict[str, Any], ...] = (
     {"color": BLUE, "marker": "o"},
     {"color": ORANGE, "marker": "s"},
     {"color": GREEN, "marker": "^"},
@@ -26,35 +41,51 @@ LOOKS: tuple[dict[str, Any], ...] = (
 
 
 def final_accuracy(tables: Tables) -> pd.DataFrame:
-    """Figure 1a: test accuracy at the end of training against λ, for T fixed and for T ∝ 1/λ, one sweep each.
+    """Return the table of figure 1a: test accuracy at the end of training against λ, for T fixed and for T ∝ 1/λ.
 
     Returns:
-        Panel ``final``; ``series`` says T in epochs; ``x`` is λ. Marked ``reference``: λ = 0.
+        Panel ``final``; ``series`` names the budget T in epochs; ``x`` is λ. Rows marked ``reference`` have λ = 0.
+
+    Raises:
+        RequirementError: The sweeps share no η, or are not one of a fixed and one of a proportional budget.
     """
-    require(tables.rows, ["test_acc", "budget"], "rows")
-    require_one(tables.peaks)
-    shared = set.intersection(*(set(tables.of(name).peaks["eta"]) for name in tables.names))
+    require_columns(tables.rows, ["test_acc", "budget"], "rows")
+    require_one_setting(tables.peaks)
+    shared = set.intersection(*(set(tables.of_sweep(name).peaks["eta"]) for name in tables.names))
     peaks = tables.peaks[tables.peaks["eta"].isin(shared)]
     if peaks.empty:
-        raise LackingError("an η that all these sweeps have")
-    chosen = at_eta(peaks, one_eta(peaks, tables.eta))
+        raise RequirementError("an η that all these sweeps have")
+    chosen = rows_at_eta(peaks, choose_eta(peaks, tables.eta))
     chosen = chosen.assign(y=chosen["point"].map(_last_accuracy(tables.rows)), budget_at=chosen["budget"])
-    mark = np.where(chosen["outcome"].isin(BROKEN), "broken", "observed")
+    mark = np.where(chosen["outcome"].isin(BROKEN_OUTCOMES), "broken", "observed")
     parts, kinds = [], set()
     for name in tables.names:
-        own = chosen.assign(mark=mark)[chosen["sweep"] == name]
-        kind, series = _rule(own[own["lam"] > 0])
+        points = chosen.assign(mark=mark)[chosen["sweep"] == name]
+        kind, series = _find_budget_rule(points[points["lam"] > 0])
         kinds.add(kind)
-        means = replicated(own.assign(panel="final", series=series, x=own["lam"]), ["eta", "lam"])
+        means = means_and_seeds(points.assign(panel="final", series=series, x=points["lam"]), ["eta", "lam"])
         zero = means["lam"] == 0
         parts += [means[~zero], means[zero & means["seed"].isna()].assign(mark="reference", x=np.nan)]
     if kinds != {FIXED, PROPORTIONAL}:
-        there = " and ".join(sorted(kinds - {""})) or "no rule that is either"
-        raise LackingError(f"one sweep of a fixed budget and one of a budget proportional to 1/λ; there is {there}")
-    return stack(parts)
+        found = " and ".join(sorted(kinds - {""})) or "no rule that is either"
+        raise RequirementError(f"one sweep of a fixed budget and one of a budget proportional to 1/λ; there is {found}")
+    return stack_panels(parts)
+
+
+class BudgetRule(NamedTuple):
+    """A rule for the budget T(λ).
+
+    Attributes:
+        kind: ``FIXED`` or ``PROPORTIONAL`` (to 1/λ); empty for any other rule.
+        words: The rule in words.
+    """
+
+    kind: str
+    words: str
 
 
 def _last_accuracy(rows: pd.DataFrame) -> pd.Series:
+    """Return the last measured test accuracy of each point."""
     measured = rows[np.isfinite(rows["test_acc"].to_numpy(dtype=float))]
     last: pd.Series = (
         measured.sort_values("step", kind="stable").drop_duplicates("point", keep="last").set_index("point")["test_acc"]
@@ -62,96 +93,101 @@ def _last_accuracy(rows: pd.DataFrame) -> pd.Series:
     return last
 
 
-def _rule(points: pd.DataFrame) -> tuple[str, str]:
-    """What the budgets of points at one η say about T(λ): its kind, and in words."""
-    budget, product = numbers(points, "budget"), numbers(points, "budget") * numbers(points, "lam")
+def _find_budget_rule(points: pd.DataFrame) -> BudgetRule:
+    """Return the rule T(λ) that the budgets of points at one η follow."""
+    budget, product = numeric_column(points, "budget"), numeric_column(points, "budget") * numeric_column(points, "lam")
     if not len(budget) or len(np.unique(points["lam"])) < 2:
-        return "", "T"
+        return BudgetRule("", "T")
     if budget.max() <= 1.01 * budget.min():
-        return FIXED, f"T = {budget.max():g} epochs"
-    free = budget < 0.99 * budget.max()  # a cap makes the longest ones alike
+        return BudgetRule(FIXED, f"T = {budget.max():g} epochs")
+    free = budget < 0.99 * budget.max()  # a cap makes the longest budgets equal
     constant = product[free]
     if constant.max() <= 1.05 * constant.min():
         capped = bool((product[~free] < 0.95 * constant.min()).any())
-        return PROPORTIONAL, f"T = {float(f'{np.median(constant):.2g}'):g}/λ" + f", at most {budget.max():g}" * capped
-    return "", "T by another rule"
+        limit = f", at most {budget.max():g}" if capped else ""
+        return BudgetRule(PROPORTIONAL, f"T = {float(f'{np.median(constant):.2g}'):g}/λ{limit}")
+    return BudgetRule("", "T by another rule")
 
 
 def heat_and_budgets(tables: Tables) -> pd.DataFrame:
-    """Figure S8: a, best test accuracy over η and λ; b, accuracy against λ for several T (epochs) at one η.
+    """Return the table of figure S8: best test accuracy over η and λ, and accuracy against λ for several T at one η.
 
-    Panel b takes the budgets that the points were trained with where sweeps differ in them or η has a schedule, and
-    otherwise those of the grid (analysis.budgets).
+    Panel b takes the budgets that the points were trained with if sweeps differ in them or η has a schedule. Otherwise
+    it takes those of the grid (analysis.budgets). T is in epochs.
 
     Returns:
-        Panels ``heat`` (``x`` is η, ``low`` is λ, ``y`` the accuracy) and ``budgets`` (``x`` is λ).
+        Panels ``heat`` (``x`` is η, ``low`` is λ, ``y`` is the accuracy) and ``budgets`` (``x`` is λ).
+
+    Raises:
+        RequirementError: There are fewer than two η or two λ, or there is no accuracy within a budget.
     """
-    require(tables.peaks, ["best_test_acc"], "peaks")
-    require_one(tables.peaks)
-    peaks = tables.peaks[~tables.peaks["outcome"].isin(BROKEN)]
+    require_columns(tables.peaks, ["best_test_acc"], "peaks")
+    require_one_setting(tables.peaks)
+    peaks = tables.peaks[~tables.peaks["outcome"].isin(BROKEN_OUTCOMES)]
     marks = peaks.assign(y=peaks["best_test_acc"], mark="observed")
-    means = replicated(marks.assign(panel="heat", x=marks["eta"], low=marks["lam"]), ["eta", "lam", "sweep"])
+    means = means_and_seeds(marks.assign(panel="heat", x=marks["eta"], low=marks["lam"]), ["eta", "lam", "sweep"])
     heat = means[means["seed"].isna()]
-    wide = heat.groupby("sweep")["eta"].transform("nunique") > 1  # a sweep of one η, of panel b, has another budget
+    # a sweep of one η is of panel b and has another budget
+    wide = heat.groupby("sweep")["eta"].transform("nunique") > 1
     heat = (heat[wide] if wide.any() else heat).sort_values("y", ascending=False).drop_duplicates(["eta", "lam"])
     if min(heat["eta"].nunique(), heat["lam"].nunique()) < 2:
-        raise LackingError("at least two η and two λ")
+        raise RequirementError("at least two η and two λ")
     heat = heat.sort_values(["eta", "lam"])
     trained = peaks[peaks["lam"] > 0].groupby("sweep")["budget"].agg(["min", "max"])
-    own = (trained["max"] <= 1.01 * trained["min"]).all() and trained["max"].round(3).nunique() > 1
-    if own or (tables.sweeps["schedule"] != "constant").any():
+    each_has_its_own = (trained["max"] <= 1.01 * trained["min"]).all() and trained["max"].round(3).nunique() > 1
+    if each_has_its_own or (tables.sweeps["schedule"] != "constant").any():
         table = marks.assign(budget_at=marks["budget"])
     else:
-        require(tables.within, ["acc"], "accuracies within the budgets of the grid (analysis.budgets)")
+        require_columns(tables.within, ["acc"], "accuracies within the budgets of the grid (analysis.budgets)")
         table = tables.within.assign(y=tables.within["acc"], mark="observed")
         table = table[table["acc"].notna()]
-    chosen = at_eta(table, one_eta(table, tables.eta))
-    lines = replicated(chosen[chosen["lam"] > 0].assign(panel="budgets", x=chosen["lam"]), ["eta", "lam", "budget_at"])
-    return stack([heat.drop(columns="sweep"), lines.drop(columns="sweep")])
+    chosen = rows_at_eta(table, choose_eta(table, tables.eta))
+    lines = means_and_seeds(
+        chosen[chosen["lam"] > 0].assign(panel="budgets", x=chosen["lam"]), ["eta", "lam", "budget_at"]
+    )
+    return stack_panels([heat.drop(columns="sweep"), lines.drop(columns="sweep")])
 
 
 # -------------------------------------------------------------------------------------------- drawing
 
 
 def draw_final_accuracy(data: pd.DataFrame) -> Figure:
-    """Figure 1a: one panel."""
+    """Draw figure 1a: one panel."""
     names = list(dict.fromkeys(data["series"]))
-    look = {name: LOOKS[k % len(LOOKS)] for k, name in enumerate(names)}
+    line_styles = {name: SERIES_STYLES[k % len(SERIES_STYLES)] for k, name in enumerate(names)}
     with styled(8.0):
-        figure, [[ax]] = print_figure([["Test accuracy at the end of training"]], room=ONE_KEY)
-        rows = panel(data, "final")
-        draw_means(ax, rows, "series", look.__getitem__)
+        figure, [[ax]] = new_print_figure([["Test accuracy at the end of training"]], bottom=LINE_KEY_MARGIN)
+        rows = panel_rows(data, "final")
+        draw_means(ax, rows, "series", line_styles.__getitem__)
         for _, row in rows[rows["mark"] == "reference"].iterrows():
-            ax.axhline(row["y"], color=look[row["series"]]["color"], linestyle=DASHED, linewidth=1.0)
-        log_x(ax, numbers(rows, "x"), "λ")
+            ax.axhline(row["y"], color=line_styles[row["series"]]["color"], linestyle=DASHED, linewidth=1.0)
+        log_x(ax, numeric_column(rows, "x"), "λ")
         ax.set_ylabel("test accuracy")
-        zero = (
-            {"λ = 0": {"color": INK, "linestyle": DASHED, "linewidth": 1.0}}
-            if (rows["mark"] == "reference").any()
-            else {}
-        )
-        line_key(ax, look | zero)
+        zero = {"λ = 0": LAM_ZERO_STYLE} if (rows["mark"] == "reference").any() else {}
+        draw_line_key(ax, line_styles | zero)
     return figure
 
 
 def draw_heat_and_budgets(data: pd.DataFrame) -> Figure:
-    """Figure S8: two panels."""
+    """Draw figure S8: two panels."""
     with styled(8.0):
-        rows = panel(data, "budgets")
-        eta = plain(rows["eta"].iloc[0])
-        figure, [[left, right]] = print_figure([["a  Maximum test accuracy", f"b  Maximum within T epochs, η = {eta}"]])
-        _draw_heat(left, panel(data, "heat"))
-        budgets = budget_scale(numbers(rows, "budget_at"))
-        draw_means(right, rows, "budget_at", look_of(budgets))
-        log_x(right, numbers(rows, "x"), "λ")
+        rows = panel_rows(data, "budgets")
+        eta = tick_label(rows["eta"].iloc[0])
+        figure, [[left, right]] = new_print_figure(
+            [["a  Maximum test accuracy", f"b  Maximum within T epochs, η = {eta}"]]
+        )
+        _draw_heat(left, panel_rows(data, "heat"))
+        budgets = budget_scale(numeric_column(rows, "budget_at"))
+        draw_means(right, rows, "budget_at", styles_from(budgets))
+        log_x(right, numeric_column(rows, "x"), "λ")
         right.set_ylabel("test accuracy")
-        keys(right, "T", budgets)
+        draw_keys(right, "T", budgets)
     return figure
 
 
 def _draw_heat(ax: Axes, rows: pd.DataFrame) -> None:
-    """A cell for each η and λ, the values evenly spaced; grey where there is no point, framed where it is best."""
-    etas, lams = np.unique(numbers(rows, "x")), np.unique(numbers(rows, "low"))
+    """Draw a cell for each η and λ, evenly spaced; it is grey without a point and framed where accuracy is best."""
+    etas, lams = np.unique(numeric_column(rows, "x")), np.unique(numeric_column(rows, "low"))
     cells = np.full((len(lams), len(etas)), np.nan)
     cells[np.searchsorted(lams, rows["low"]), np.searchsorted(etas, rows["x"])] = rows["y"]
     ax.set_facecolor(GREY)
@@ -160,9 +196,9 @@ def _draw_heat(ax: Axes, rows: pd.DataFrame) -> None:
     mesh.set(edgecolor="white", linewidth=0.4)
     row, column = divmod(int(np.nanargmax(cells)), len(etas))
     ax.add_patch(mpl.patches.Rectangle((column, row), 1, 1, fill=False, edgecolor=ORANGE, linewidth=1.6))
-    for axis, values, label, most in ((ax.xaxis, etas, "η", 6), (ax.yaxis, lams, "λ", 11)):
-        shown = np.arange(0, len(values), -(-len(values) // most))
-        axis.set_ticks(shown + 0.5, [plain(float(f"{values[k]:.2g}")) for k in shown])
+    for axis, values, label, maximum in ((ax.xaxis, etas, "η", 6), (ax.yaxis, lams, "λ", 11)):
+        shown = np.arange(0, len(values), -(-len(values) // maximum))
+        axis.set_ticks(shown + 0.5, [tick_label(float(f"{values[k]:.2g}")) for k in shown])
         axis.set_label_text(label)
     ax.yaxis.labelpad = 1.0
     _write_cells(ax, cells)
@@ -176,7 +212,7 @@ def _draw_heat(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _write_cells(ax: Axes, cells: np.ndarray) -> None:
-    """Accuracies in per cent, where cells are large enough."""
+    """Write accuracies (L, E) in percent into their cells, if cells are large enough."""
     rows, columns = cells.shape
     if rows > 12 or columns > 6:
         return

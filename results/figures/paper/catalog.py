@@ -1,4 +1,4 @@
-"""Every figure that sweeps can be drawn as, the paper's and those beyond it: its name, what it shows, what it needs."""
+"""All figures that sweeps can be drawn as, the paper's and those beyond it: name, content, and requirements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ from results.figures.paper import (
     scaling,
     timescale,
 )
-from results.figures.paper.sources import LackingError, Tables
+from results.figures.paper.sources import RequirementError, Tables
 from search_spaces.errors import InputError, suggest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperFigure:
-    """A layout.
+    """A figure: how to make its table, how to draw it, and what both need.
 
     Attributes:
-        caption: what it shows, in one line, in the paper's terms.
-        needs: columns and axes that the sweeps must have, in one line.
-        data: from tables of sweeps to the table of what is shown; raises ``LackingError``.
-        draw: from that table to the figure.
-        sweeps: at most so many, or None; 0 for a figure of theory alone.
-        reading: what its marks and lines mean, beyond its own keys; empty to say it of those that are there.
+        caption: Content of the figure, in one line, in the paper's terms.
+        needs: Columns and axes that the sweeps must have, in one line.
+        data: Function from tables of sweeps to the table of the figure; raises ``RequirementError``.
+        draw: Function from that table to the figure.
+        sweeps: Largest number of sweeps; None for any number, 0 for a figure of theory alone.
+        explanation: Meaning of marks and lines that the keys do not explain; if empty, it is derived from the marks.
     """
 
     caption: str
@@ -41,15 +41,15 @@ class PaperFigure:
     data: Callable[[Tables], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
     sweeps: int | None = None
-    reading: str = ""
+    explanation: str = ""
 
 
-_MEANS = "Means over seeds."
-_DOTS = "Means over seeds, each seed a small dot."
+_SEED_MEANS = "Means over seeds."
+_SEED_DOTS = "Means over seeds; each seed is a small dot."
 
-_HOLLOW = {"censored": "a lower bound", "edge": "the end of the grid"}
+_HOLLOW_MARKS = {"censored": "a lower bound", "edge": "the end of the grid"}
 
-_BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum; a sweep of the probe may be added"
+_BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum, perhaps in a sweep of its own"
 _SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
 _DECAY = "axis lam; sweeps of one network and data set, or of two for two rows"
 _AUTO = "one sweep with l2.auto and one of constant λ at the same η"
@@ -72,50 +72,50 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO,
         data=curves.auto_against_best,
         draw=curves.draw_auto_against_best,
-        reading=_MEANS,
+        explanation=_SEED_MEANS,
     ),
     "2": PaperFigure(
-        caption="Against λ: a, epochs to maximum test accuracy; b, the maximum; c, that within a budget.",
+        caption="Against λ: a, epochs to maximum test accuracy; b, the maximum; c, the maximum within a budget.",
         needs=_SCALING,
         data=scaling.time_and_accuracy,
         draw=scaling.draw_time_and_accuracy,
         sweeps=2,
     ),
     "2def": PaperFigure(
-        caption="As 2, of the wide ResNet: d, epochs to maximum test accuracy; e, the maximum; f, within a budget.",
+        caption="Figure 2 for the wide ResNet: d, epochs to maximum test accuracy; e, the maximum; f, within a budget.",
         needs="axes eta and lam, analysis.budgets; one sweep",
         data=scaling.time_and_accuracy,
         draw=partial(scaling.draw_time_and_accuracy, letters="def"),
         sweeps=1,
     ),
     "3": PaperFigure(
-        caption="As 2, of the CNN: a to c without batch norm, d to f with.",
+        caption="Figure 2 for the CNN: a to c without batch norm, d to f with batch norm.",
         needs=_SCALING,
         data=scaling.time_and_accuracy,
         draw=scaling.draw_time_and_accuracy,
         sweeps=2,
     ),
     "4": PaperFigure(
-        caption="a, c = t*·λ is read off a short run at large λ; b, tuned λ (bars: within 0.1 %) and λ = c/T.",
+        caption="a, c = t*·λ is read from a short run at large λ; b, tuned λ (bars: within 0.1 %) and λ = c/T.",
         needs=_BUDGETS,
         data=prediction.probe_and_tuned,
         draw=prediction.draw_probe_and_tuned,
-        reading="Means over seeds, pale: each seed. Hollow: the end of the grid.",
+        explanation="Means over seeds; pale: each seed. Hollow: the end of the grid.",
     ),
     "5ab": PaperFigure(
-        caption="Modes of an infinitely wide network: with k = 2 that of γ > λ is learned and decays after 1/λ.",
+        caption="Modes of an infinitely wide network. With k = 2 the mode of γ > λ is learned and decays after 1/λ.",
         needs="no sweep: equation (3)",
         data=modes.two_modes,
         draw=modes.draw_two_modes,
         sweeps=0,
-        reading="Dotted: 1/λ.",
+        explanation="Dotted: 1/λ.",
     ),
     "5c": PaperFigure(
         caption="Training loss against the time step·η: infinite width with k = 1 and k = 2, and an experiment.",
-        needs="column train_loss; sweeps of trainable.kernel with homogeneity 1 and 2, one of a network, of one λ",
+        needs="column train_loss; sweeps of trainable.kernel with homogeneity 1 and 2, and one of a network, at one λ",
         data=curves.theory_and_experiment,
         draw=curves.draw_theory_and_experiment,
-        reading=_MEANS,
+        explanation=_SEED_MEANS,
     ),
     "S1": PaperFigure(
         caption="Epochs to training accuracy 1 against η, by λ.",
@@ -134,17 +134,17 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_BUDGETS,
         data=prediction.accuracy_and_prediction,
         draw=prediction.draw_accuracy_and_prediction,
-        reading=_DOTS,
+        explanation=_SEED_DOTS,
     ),
     "S4": PaperFigure(
-        caption="As S3, with λ = 2c/T.",
+        caption="Figure S3 with λ = 2c/T.",
         needs=_BUDGETS,
         data=partial(prediction.accuracy_and_prediction, factor=2.0),
         draw=prediction.draw_accuracy_and_prediction,
-        reading=_DOTS,
+        explanation=_SEED_DOTS,
     ),
     "S5": PaperFigure(
-        caption="Test accuracy against η, a, at training accuracy 1; b, at its maximum; c, training loss.",
+        caption="Test accuracy against η: a, at training accuracy 1; b, at its maximum. c, training loss.",
         needs="axes eta (two or more) and lam, columns train_acc and train_loss (the paper's loss is mse)",
         data=learning_rates.catapult,
         draw=learning_rates.draw_catapult,
@@ -155,7 +155,7 @@ FIGURES: dict[str, PaperFigure] = {
         data=curves.dynamics,
         draw=curves.draw_dynamics,
         sweeps=4,
-        reading=_MEANS,
+        explanation=_SEED_MEANS,
     ),
     "S7": PaperFigure(
         caption="Epochs to maximum test accuracy and the maximum against λ, beside λ = 0.",
@@ -174,14 +174,14 @@ FIGURES: dict[str, PaperFigure] = {
         needs=_AUTO,
         data=curves.auto_against_constants,
         draw=curves.draw_auto_against_constants,
-        reading="Means over seeds, λ of each seed.",
+        explanation="Accuracies are means over seeds; λ is shown for each seed.",
     ),
     "S10": PaperFigure(
-        caption="As S9, with a schedule of η.",
+        caption="Figure S9 with a schedule of η.",
         needs=_AUTO + ", both with a schedule",
         data=curves.auto_with_schedule,
         draw=curves.draw_auto_against_constants,
-        reading="Means over seeds, λ of each seed.",
+        explanation="Accuracies are means over seeds; λ is shown for each seed.",
     ),
     "SF": PaperFigure(
         caption="Decay time κ at the maximum against the initialization scale σ_w, by λ.",
@@ -196,13 +196,13 @@ FIGURES: dict[str, PaperFigure] = {
         draw=decay.draw_time_and_decay,
     ),
     "B2": PaperFigure(
-        caption="As B1, by schedule of η, in runs of one fixed T.",
+        caption="Figure B1 by schedule of η instead of momentum, in runs of one fixed T.",
         needs=_DECAY + ", of several schedules or schedule.warmup",
         data=decay.time_and_decay,
         draw=decay.draw_time_and_decay,
     ),
     "B3": PaperFigure(
-        caption="As B1, with AdamW.",
+        caption="Figure B1 with AdamW.",
         needs=_DECAY,
         data=decay.time_and_decay,
         draw=decay.draw_time_and_decay,
@@ -212,16 +212,19 @@ FIGURES: dict[str, PaperFigure] = {
         needs="axis lam; sweeps that differ in a fixed budget",
         data=timescale.tuned_and_timescale,
         draw=timescale.draw_tuned_and_timescale,
-        reading="Means over seeds. Dashed: the decay time of the whole run is κ = 0.6. Dotted: one timescale for all.",
+        explanation=(
+            f"Means over seeds. Dashed: the decay time of the whole run is κ = {decay.PLAIN_SGD_KAPPA:g}. "
+            "Dotted: one timescale for all."
+        ),
     ),
 }
 
 
 def find_figure(name: str) -> str:
-    """The name of a figure as ``FIGURES`` has it, from one in any case.
+    """Return the name of a figure as ``FIGURES`` has it, from a name in any case.
 
     Raises:
-        InputError: there is none.
+        InputError: There is no such figure.
     """
     known = {figure.lower(): figure for figure in FIGURES}
     if name.lower() not in known:
@@ -230,37 +233,37 @@ def find_figure(name: str) -> str:
 
 
 def draw_figure(name: str, tables: Tables) -> Drawing:
-    """A figure of the paper from tables of sweeps.
+    """Draw a figure of the paper from tables of sweeps.
 
     Args:
-        name: of ``FIGURES``, in any case.
-        tables: of one or more sweeps.
+        name: Name in ``FIGURES``, in any case.
+        tables: Tables of one or more sweeps.
 
     Raises:
-        InputError: there is no such figure, or the sweeps have not what it needs.
+        InputError: There is no such figure, or the sweeps lack what it needs.
     """
     name = find_figure(name)
     layout = FIGURES[name]
-    given = ", ".join(tables.names) or "no sweep"
+    sweeps = ", ".join(tables.names) or "no sweep"
     try:
         if layout.sweeps is not None and len(tables.names) > layout.sweeps:
-            most = f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}" if layout.sweeps else "no sweep"
-            raise LackingError(f"{most}, but {len(tables.names)} are given")
+            limit = f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}" if layout.sweeps else "no sweep"
+            raise RequirementError(f"{limit}, but {len(tables.names)} are given")
         data = layout.data(tables)
-    except LackingError as error:
-        raise InputError(f"figure {name} of {given}: it needs {error}. In all: {layout.needs}.") from None
-    title, caption = f"Figure {name}", f"{layout.caption} {layout.reading or _reading(data)}"
+    except RequirementError as error:
+        raise InputError(f"figure {name} of {sweeps}: it needs {error}. In all: {layout.needs}.") from None
+    title, caption = f"Figure {name}", f"{layout.caption} {layout.explanation or _explain_marks(data)}"
     figure = layout.draw(data)
     return Drawing(name=f"figure_{name}", title=title, caption=caption, panels=(title,), figure=figure, data=data)
 
 
-def _reading(data: pd.DataFrame) -> str:
-    """What the marks that are in a figure mean."""
+def _explain_marks(data: pd.DataFrame) -> str:
+    """Return the meaning of the marks that are in a figure."""
     marks = set(data["mark"])
-    hollow = [meaning for mark, meaning in _HOLLOW.items() if mark in marks]
+    hollow = [meaning for mark, meaning in _HOLLOW_MARKS.items() if mark in marks]
     return " ".join(
         [
-            _DOTS,
+            _SEED_DOTS,
             *([f"Hollow: {', or '.join(hollow)}."] if hollow else []),
             *(["Dashed: λ = 0."] if "reference" in marks else []),
         ]

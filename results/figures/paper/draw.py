@@ -1,7 +1,8 @@
-"""Figures of the paper from sweep directories: read, drawn, written."""
+"""``sweeper figure``: read sweep directories, draw a figure of the paper, write its files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from results.figures.drawing import save
 from results.figures.paper.catalog import FIGURES, draw_figure, find_figure
@@ -13,27 +14,37 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 
 
+class DrawnFigure(NamedTuple):
+    """A figure that was written.
+
+    Attributes:
+        caption: Caption of the figure.
+        paths: Paths of its SVG, PNG and CSV.
+    """
+
+    caption: str
+    paths: list[AnyPath]
+
+
 def paper_figure(
     name: str, roots: Sequence[AnyPath], out: AnyPath | None, only: Mapping[str, str], eta: float | None
-) -> tuple[str, list[AnyPath]]:
+) -> DrawnFigure:
     """Draw a figure of the paper and write it as SVG, PNG and the CSV of what it shows.
 
     Args:
-        name: of the figure, as ``2``.
-        roots: folders of sweeps; none for a figure of theory alone.
-        out: folder to write to; by default ``analysis/figures/paper`` of the first sweep, or the present folder.
-        only: axis to the value of the points to keep.
+        name: Name of the figure, such as ``2``.
+        roots: Folders of sweeps; none for a figure of theory alone.
+        out: Folder to write to. The default is ``analysis/figures/paper`` of the first sweep, or the current folder for
+            a figure of theory alone.
+        only: Value of the points to keep, by axis.
         eta: η of the panels that show only one; None lets them choose.
 
-    Returns:
-        The caption, and the paths written.
-
     Raises:
-        InputError: an unknown figure, a folder without a sweep, or a sweep that has not what the figure needs.
+        InputError: The figure is unknown, a folder has no sweep, or a sweep lacks what the figure needs.
     """
-    theory = FIGURES[find_figure(name)].sweeps == 0
+    is_theory = FIGURES[find_figure(name)].sweeps == 0
     directories = [SweepDir(root) for root in roots]
-    if not directories and not theory:
+    if not directories and not is_theory:
         raise InputError(f"figure {name}: give the folder of a sweep, or several.")
     for directory in directories:
         if not directory.grid.is_file():
@@ -42,7 +53,8 @@ def paper_figure(
             )
     tables = read_tables([(d, read_grid(d)) for d in directories], only, eta) if directories else NO_SWEEPS
     drawing = draw_figure(name, tables)
-    beside = Path.cwd() if theory else directories[0].analysis / "figures" / "paper"
-    folder = beside if out is None else out
+    default = Path.cwd() if is_theory else directories[0].analysis / "figures" / "paper"
+    folder = default if out is None else out
     save(drawing, folder, PRINT_DPI)
-    return drawing.caption, [folder / f"{drawing.name}.{ending}" for ending in ("svg", "png", "csv")]
+    paths = [folder / f"{drawing.name}.{ending}" for ending in ("svg", "png", "csv")]
+    return DrawnFigure(drawing.caption, paths)

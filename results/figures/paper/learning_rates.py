@@ -1,4 +1,4 @@
-"""Figures S1 and S5: what depends on η: the time to training accuracy 1, and the accuracy then and at the maximum."""
+"""Figures S1 and S5: effects of η on the time to training accuracy 1, and on the accuracy then and at the maximum."""
 
 from typing import Any
 
@@ -7,79 +7,91 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from results.analysis.segments import ROUNDING
-from results.figures.axes import plain
-from results.figures.layout import print_figure
-from results.figures.paper.means import low_middle_high, mean_curves, replicated, stack
+from results.figures.axes import tick_label
+from results.figures.columns import BROKEN_OUTCOMES, numeric_column
+from results.figures.layout import new_print_figure
+from results.figures.paper.means import low_middle_high, mean_curves, means_and_seeds, stack_panels
 from results.figures.paper.panels import (
-    HOLLOW,
-    LAM_ZERO,
-    Look,
+    BOUND_STYLE,
+    LAM_ZERO_STYLE,
+    LineStyle,
     draw_curves,
+    draw_keys,
     draw_means,
-    keys,
     log_x,
     log_y,
-    look_of,
-    numbers,
-    panel,
-    same_y,
+    panel_rows,
+    share_y_limits,
+    styles_from,
 )
-from results.figures.paper.sources import LackingError, Tables, at_eta, one_eta, require, require_one
+from results.figures.paper.sources import (
+    RequirementError,
+    Tables,
+    choose_eta,
+    require_columns,
+    require_one_setting,
+    rows_at_eta,
+)
 from results.figures.style import INK, lam_scale, styled
-from results.figures.sweep_data import BROKEN
 
-KEYS = ["eta", "lam"]
-MINIMUM: dict[str, Any] = {"color": INK, "linestyle": "none", "marker": "v", "markersize": 4.0}
+GROUP_COLUMNS = ["eta", "lam"]
+MINIMUM_STYLE: dict[str, Any] = {"color": INK, "linestyle": "none", "marker": "v", "markersize": 4.0}
 
 
 def time_to_fit(tables: Tables) -> pd.DataFrame:
-    """Figure S1: epochs to training accuracy 1 against η, by λ.
+    """Return the table of figure S1: epochs to training accuracy 1 against η, by λ.
 
     Returns:
-        Panel ``t_train1``; ``x`` is η. A mean is censored where some seeds never reached it; points where none did are
-        left out.
+        Panel ``t_train1``; ``x`` is η. A mean is censored if some seeds never reached training accuracy 1; it is left
+        out if none did.
     """
-    require(tables.peaks, ["t_train1"], "peaks (training accuracy 1 is never reached)")
-    require_one(tables.peaks)
+    require_columns(tables.peaks, ["t_train1"], "peaks (training accuracy 1 is never reached)")
+    require_one_setting(tables.peaks)
     peaks = tables.peaks.drop_duplicates("point")
-    never = peaks["t_train1"].isna().groupby([peaks[k] for k in KEYS]).transform("any")
+    never = peaks["t_train1"].isna().groupby([peaks[k] for k in GROUP_COLUMNS]).transform("any")
     mark = np.where(never, "censored", "observed")
     marks = peaks.assign(panel="t_train1", x=peaks["eta"], y=peaks["t_train1"], mark=mark)
-    return stack([replicated(marks[marks["y"] > 0], KEYS, geometric=True)])
+    return stack_panels([means_and_seeds(marks[marks["y"] > 0], GROUP_COLUMNS, geometric=True)])
 
 
 def catapult(tables: Tables) -> pd.DataFrame:
-    """Figure S5: test accuracy at training accuracy 1 and at its maximum against η; training loss against epochs.
+    """Return the table of figure S5: test accuracies against η, and training loss against epochs.
 
     Returns:
-        Panels ``fitted`` and ``best`` (``x`` is η), ``loss`` at one η for λ = 0 and the smallest, middle and largest
-        λ, and ``minimum`` of each of these curves.
+        Panels ``fitted`` (test accuracy at training accuracy 1) and ``best`` (at its maximum), whose ``x`` is η. Panel
+        ``loss`` at one η, for λ = 0 and the smallest, middle and largest λ, and ``minimum`` of each of these curves.
+
+    Raises:
+        RequirementError: There are fewer than two η, or no point reaches training accuracy 1.
     """
-    require(tables.rows, ["train_acc", "train_loss"], "rows")
-    require_one(tables.peaks)
-    peaks = tables.peaks[~tables.peaks["outcome"].isin(BROKEN)].drop_duplicates("point")
+    require_columns(tables.rows, ["train_acc", "train_loss"], "rows")
+    require_one_setting(tables.peaks)
+    peaks = tables.peaks[~tables.peaks["outcome"].isin(BROKEN_OUTCOMES)].drop_duplicates("point")
     if peaks["eta"].nunique() < 2:
-        raise LackingError("at least two η")
+        raise RequirementError("at least two η")
     marks = peaks.assign(x=peaks["eta"], mark="observed")
-    fitted = replicated(marks.assign(panel="fitted", y=marks["point"].map(_accuracy_when_fitted(tables.rows))), KEYS)
+    fitted = means_and_seeds(
+        marks.assign(panel="fitted", y=marks["point"].map(_accuracy_when_fitted(tables.rows))), GROUP_COLUMNS
+    )
     if fitted.empty:
-        raise LackingError("a point that reaches training accuracy 1")
-    best = replicated(marks.assign(panel="best", y=marks["best_test_acc"]), KEYS)
-    return stack([fitted, best, *_losses(tables, peaks)])
+        raise RequirementError("a point that reaches training accuracy 1")
+    best = means_and_seeds(marks.assign(panel="best", y=marks["best_test_acc"]), GROUP_COLUMNS)
+    return stack_panels([fitted, best, *_losses(tables, peaks)])
 
 
 def _accuracy_when_fitted(rows: pd.DataFrame) -> pd.Series:
-    """Test accuracy at the first measurement with training accuracy 1, by point."""
+    """Return test accuracy at the first measurement with training accuracy 1, by point."""
     reached = rows[rows["train_acc"].to_numpy(dtype=float) >= 1 - ROUNDING].sort_values("step", kind="stable")
     first: pd.Series = reached.drop_duplicates("point").set_index("point")["test_acc"]
     return first
 
 
 def _losses(tables: Tables, peaks: pd.DataFrame) -> list[pd.DataFrame]:
-    eta = one_eta(peaks, tables.eta)
-    rows = at_eta(tables.rows[tables.rows["point"].isin(peaks["point"])], eta).drop_duplicates(["point", "step"])
+    """Return the rows of panels ``loss`` and ``minimum``; a minimum at the end of a curve is left out."""
+    eta = choose_eta(peaks, tables.eta)
+    rows = rows_at_eta(tables.rows[tables.rows["point"].isin(peaks["point"])], eta).drop_duplicates(["point", "step"])
     shown = [0.0, *low_middle_high(rows["lam"])]
-    curves = mean_curves(rows[rows["lam"].isin(shown)], KEYS, "train_loss")
+    curves = mean_curves(rows[rows["lam"].isin(shown)], GROUP_COLUMNS, "train_loss")
     curves = curves[(curves["x"] > 0) & (curves["y"] > 0)].reset_index(drop=True)
     lowest = curves.loc[curves.groupby("lam")["y"].idxmin()]
     inside = lowest["step"] < lowest["lam"].map(curves.groupby("lam")["step"].max())
@@ -91,43 +103,44 @@ def _losses(tables: Tables, peaks: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def draw_time_to_fit(data: pd.DataFrame) -> Figure:
-    """Figure S1: one panel."""
-    rows = panel(data, "t_train1")
-    lams = lam_scale(numbers(rows, "lam"))
+    """Draw figure S1: one panel."""
+    rows = panel_rows(data, "t_train1")
+    lams = lam_scale(numeric_column(rows, "lam"))
     with styled(8.0):
-        figure, [[ax]] = print_figure([["Epochs to training accuracy 1"]])
-        draw_means(ax, rows, "lam", look_of(lams))
-        log_x(ax, numbers(rows, "x"), "η")
-        log_y(ax, numbers(rows, "y"), "epochs")
-        bound = {"not reached by all seeds": HOLLOW} if (rows["mark"] == "censored").any() else {}
-        keys(ax, "λ", lams, _zero_key(rows) | bound)
+        figure, [[ax]] = new_print_figure([["Epochs to training accuracy 1"]])
+        draw_means(ax, rows, "lam", styles_from(lams))
+        log_x(ax, numeric_column(rows, "x"), "η")
+        log_y(ax, numeric_column(rows, "y"), "epochs")
+        bound = {"not reached by all seeds": BOUND_STYLE} if (rows["mark"] == "censored").any() else {}
+        draw_keys(ax, "λ", lams, _zero_key(rows) | bound)
     return figure
 
 
 def draw_catapult(data: pd.DataFrame) -> Figure:
-    """Figure S5: three panels; a and b share their range."""
-    lams = lam_scale(numbers(data, "lam"))
-    loss = panel(data, "loss")
-    eta = f", η = {plain(loss['eta'].iloc[0])}" if len(loss) else ""
+    """Draw figure S5: three panels; a and b share their range."""
+    lams = lam_scale(numeric_column(data, "lam"))
+    loss = panel_rows(data, "loss")
+    eta = f", η = {tick_label(loss['eta'].iloc[0])}" if len(loss) else ""
     titles = ["a  When training accuracy is 1", "b  Maximum test accuracy", f"c  Training loss{eta}"]
     with styled(8.0):
-        figure, [[left, middle, right]] = print_figure([titles])
+        figure, [[left, middle, right]] = new_print_figure([titles])
         for ax, name in ((left, "fitted"), (middle, "best")):
-            rows = panel(data, name)
-            draw_means(ax, rows, "lam", look_of(lams))
-            log_x(ax, numbers(data[data["panel"].isin(["fitted", "best"])], "x"), "η")
+            rows = panel_rows(data, name)
+            draw_means(ax, rows, "lam", styles_from(lams))
+            log_x(ax, numeric_column(data[data["panel"].isin(["fitted", "best"])], "x"), "η")
             ax.set_ylabel("test accuracy")
-            keys(ax, "λ", lams, _zero_key(rows))
-        same_y([left, middle])
-        draw_curves(right, loss, "lam", look_of(lams))
-        lowest = panel(data, "minimum")
+            draw_keys(ax, "λ", lams, _zero_key(rows))
+        share_y_limits([left, middle])
+        draw_curves(right, loss, "lam", styles_from(lams))
+        lowest = panel_rows(data, "minimum")
         for _, row in lowest.iterrows():
-            right.plot(row["x"], row["y"], **MINIMUM | {"color": look_of(lams)(row["lam"])["color"]})
-        log_x(right, numbers(loss, "x"), "epochs")
-        log_y(right, numbers(loss, "y"), "training loss")
-        keys(right, "λ", lams, _zero_key(loss) | ({"minimum": MINIMUM} if len(lowest) else {}))
+            right.plot(row["x"], row["y"], **MINIMUM_STYLE | {"color": styles_from(lams)(row["lam"])["color"]})
+        log_x(right, numeric_column(loss, "x"), "epochs")
+        log_y(right, numeric_column(loss, "y"), "training loss")
+        draw_keys(right, "λ", lams, _zero_key(loss) | ({"minimum": MINIMUM_STYLE} if len(lowest) else {}))
     return figure
 
 
-def _zero_key(rows: pd.DataFrame) -> dict[str, Look]:
-    return {"λ = 0": LAM_ZERO} if (rows["lam"] == 0).any() else {}
+def _zero_key(rows: pd.DataFrame) -> dict[str, LineStyle]:
+    """Return the legend entry of λ = 0, if it is shown."""
+    return {"λ = 0": LAM_ZERO_STYLE} if (rows["lam"] == 0).any() else {}

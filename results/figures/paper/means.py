@@ -6,26 +6,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# One row a mark: where it is (panel), what it belongs to (sweep, series, eta, lam, budget_at), its seed (none: the mean
-# over `seeds` of them), where it lies (x, y; low and high bound a bar), and mark: observed, censored (y is a lower
+# One row a mark. It has a panel, a group (sweep, series, eta, lam, budget_at) and a seed (none for a mean over `seeds`
+# of them). It has a place (x, y; low and high bound a bar) and a kind in `mark`: observed, censored (y is a lower
 # bound), edge (the best of the grid is its last value), broken (diverged or failed), minimum, reference, prediction.
-COLUMNS = (
+FIGURE_COLUMNS = (
     *("panel", "sweep", "series", "eta", "lam", "budget_at", "seed", "seeds"),
     *("x", "y", "low", "high", "mark"),
 )
-MAX_CURVE_POINTS = 400  # of one curve
+MAX_ROWS_PER_CURVE = 400  # thinned evenly in log step
 
 
-def replicated(marks: pd.DataFrame, keys: Sequence[str], *, geometric: bool = False) -> pd.DataFrame:
-    """The mean of each group of marks, then each mark of the groups that have several, and every broken one.
+def means_and_seeds(marks: pd.DataFrame, keys: Sequence[str], *, geometric: bool = False) -> pd.DataFrame:
+    """Return the mean of each group of marks, then each mark of the groups that have several, and every broken mark.
 
     Args:
-        marks: ``keys``, ``seed``, ``y``, ``mark``; those without a finite y are left out.
-        keys: columns that a group shares; all else that varies is the seed.
-        geometric: whether y is a time, whose mean is that of its logarithm.
+        marks: Columns ``keys``, ``seed``, ``y`` and ``mark``; rows without a finite y are left out.
+        keys: Columns that a group shares; rows of a group differ in their seed.
+        geometric: Whether the mean is geometric, as it is for times.
 
     Returns:
-        The marks with ``seeds``. A mean has no ``seed``; it is censored if one of its marks is, broken ones left out.
+        The marks with ``seeds``. A mean has no ``seed``. It is censored if one of its marks is; broken marks do not
+        count.
     """
     marks = marks[np.isfinite(marks["y"].to_numpy(dtype=float))]
     parts = []
@@ -42,16 +43,18 @@ def replicated(marks: pd.DataFrame, keys: Sequence[str], *, geometric: bool = Fa
 
 
 def mean_curves(rows: pd.DataFrame, keys: Sequence[str], y: str, *, x: str = "epoch") -> pd.DataFrame:
-    """Curves averaged over seeds at each step that all seeds of a group were measured at, thinned evenly in log step.
+    """Return curves averaged over seeds, thinned evenly in log step.
+
+    A step is kept if all seeds of a group were measured at it.
 
     Args:
-        rows: measurements.
-        keys: columns that a curve shares.
-        y: column to average.
-        x: column along the axis, the same for all seeds at a step.
+        rows: Measurements.
+        keys: Columns that a curve shares.
+        y: Column to average.
+        x: Column along the axis, the same for all seeds at a step.
 
     Returns:
-        ``keys``, ``step``, ``x``, ``y``, ``seeds``, in order of step within each curve.
+        Columns ``keys``, ``step``, ``x``, ``y``, ``seeds``, in order of step within each curve.
     """
     rows = rows[np.isfinite(rows[y].to_numpy(dtype=float))]
     parts = []
@@ -62,45 +65,46 @@ def mean_curves(rows: pd.DataFrame, keys: Sequence[str], y: str, *, x: str = "ep
         curve = pd.DataFrame(
             {"step": at.index, "x": at[(x, "mean")].to_numpy(), "y": at[(y, "mean")].to_numpy(dtype=float)}
         )
-        parts.append(_thinned(curve).assign(**_cell(keys, values), seeds=seeds))
+        parts.append(_thin(curve).assign(**_as_columns(keys, values), seeds=seeds))
     if not parts:
         return pd.DataFrame(columns=[*keys, "step", "x", "y", "seeds"])
     return pd.concat(parts, ignore_index=True)
 
 
-def _cell(keys: Sequence[str], values: Any) -> dict[str, Any]:
+def _as_columns(keys: Sequence[str], values: Any) -> dict[str, Any]:
+    """Return a group's values by column; pandas types them as any hashable."""
     return dict(zip(keys, values, strict=True))
 
 
-def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """At most so many points: first, last, and highest and lowest are kept."""
-    if len(curve) <= MAX_CURVE_POINTS:
+def _thin(curve: pd.DataFrame) -> pd.DataFrame:
+    """Return at most ``MAX_ROWS_PER_CURVE`` rows of a curve; first, last, highest and lowest are kept."""
+    if len(curve) <= MAX_ROWS_PER_CURVE:
         return curve
     span = np.log1p(curve["step"] - curve["step"].iloc[0])
-    bins = np.floor(span / span.iloc[-1] * (MAX_CURVE_POINTS - 4)).astype(int)
+    bins = np.floor(span / span.iloc[-1] * (MAX_ROWS_PER_CURVE - 4)).astype(int)
     keep = ~bins.duplicated() | curve.index.isin([curve.index[-1], curve["y"].idxmax(), curve["y"].idxmin()])
     kept: pd.DataFrame = curve[keep]
     return kept
 
 
-def stack(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Panels in one table of ``COLUMNS``, without the columns that hold nothing."""
-    full = [part.reindex(columns=list(COLUMNS)) for part in parts if len(part)]
-    data = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(COLUMNS))
+def stack_panels(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return panels as one table of ``FIGURE_COLUMNS``, without columns that hold nothing."""
+    full = [part.reindex(columns=list(FIGURE_COLUMNS)) for part in parts if len(part)]
+    data = pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=list(FIGURE_COLUMNS))
     data = data.assign(seed=data["seed"].astype("Int64"), seeds=data["seeds"].astype("Int64"))
     needed = {"panel", "x", "y", "mark"}
-    return data[[name for name in COLUMNS if name in needed or bool(data[name].notna().any())]]
+    return data[[name for name in FIGURE_COLUMNS if name in needed or bool(data[name].notna().any())]]
 
 
-def spread(values: Sequence[float] | pd.Series, most: int) -> list[float]:
-    """At most so many of the distinct values, evenly: the first and the last among them."""
+def pick_evenly(values: Sequence[float] | pd.Series, count: int) -> list[float]:
+    """Return up to ``count`` of the distinct values, evenly, the first and the last among them."""
     distinct = np.unique(np.asarray(values, dtype=float))
-    chosen = np.linspace(0, len(distinct) - 1, min(len(distinct), most)).round().astype(int)
+    chosen = np.linspace(0, len(distinct) - 1, min(len(distinct), count)).round().astype(int)
     return [float(v) for v in distinct[np.unique(chosen)]]
 
 
 def low_middle_high(lams: Sequence[float] | pd.Series) -> list[float]:
-    """Smallest, middle and largest λ > 0."""
+    """Return the smallest, the middle and the largest λ > 0."""
     distinct = np.unique(np.asarray(lams, dtype=float))
     distinct = distinct[distinct > 0]
     return (

@@ -1,4 +1,4 @@
-"""What the panels of the paper's figures are made of: lines of means, curves, references, axes, keys."""
+"""Parts of the panels of the paper's figures: lines of means, curves, references, axes, keys."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,20 +7,28 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from results.figures.axes import log_axis
-from results.figures.layout import color_key, line_key
-from results.figures.style import DASHED, INK, MARKER, MARKS, Scale, paler
+from results.figures.axes import set_log_axis
+from results.figures.layout import draw_color_key, draw_line_key
+from results.figures.style import DASHED, INK, MARK_STYLES, MARKER_SIZE, ColorScale, lighten
 
-SMALL: dict[str, Any] = {"markersize": 2.0, "markeredgewidth": 0.0}
-ONE_KEY = 0.72  # inches below panels that have lines to explain and no colours
-LAM_ZERO: dict[str, Any] = {"color": INK, "linestyle": DASHED, "linewidth": 1.0}
-HOLLOW: dict[str, Any] = {"color": INK, "linestyle": "none"} | MARKS["censored"] | {"markersize": 0.75 * 3 * MARKER}
+SEED_DOT_STYLE: dict[str, Any] = {"markersize": 2.0, "markeredgewidth": 0.0}
+LINE_KEY_MARGIN = 0.72  # inches below panels with a legend of lines and no color key
+LAM_ZERO_STYLE: dict[str, Any] = {"color": INK, "linestyle": DASHED, "linewidth": 1.0}
+BOUND_STYLE: dict[str, Any] = (
+    {"color": INK, "linestyle": "none"} | MARK_STYLES["censored"] | {"markersize": 0.75 * 3 * MARKER_SIZE}
+)
 
-Look = Mapping[str, Any]
+LineStyle = Mapping[str, Any]
 
 
-def panel(data: pd.DataFrame, name: str, sweep: str | None = None) -> pd.DataFrame:
-    """The rows of a panel, all columns present."""
+def panel_rows(data: pd.DataFrame, name: str, sweep: str | None = None) -> pd.DataFrame:
+    """Return the rows of a panel, with all columns of the paper's figures.
+
+    Args:
+        data: Table of a figure.
+        name: Name of the panel.
+        sweep: Name of a sweep; None for all.
+    """
     rows = data[data["panel"] == name]
     if sweep is not None and "sweep" in data:
         rows = rows[rows["sweep"] == sweep]
@@ -28,77 +36,119 @@ def panel(data: pd.DataFrame, name: str, sweep: str | None = None) -> pd.DataFra
     return rows.reindex(columns=[*data.columns, *(c for c in columns if c not in data)])
 
 
-def numbers(rows: pd.DataFrame, name: str) -> np.ndarray:
-    """A column as float64."""
-    return rows[name].to_numpy(dtype=float, na_value=np.nan)
+def styles_from(scale: ColorScale) -> Callable[[float], LineStyle]:
+    """Return a function from a value to its line style: its color, or the dashed reference for λ = 0."""
+    return lambda value: {"color": scale.color(value)} if value > 0 else LAM_ZERO_STYLE
 
 
-def look_of(scale: Scale) -> Callable[[float], Look]:
-    """The look of a value: its colour; λ = 0 is the dashed reference."""
-    return lambda value: {"color": scale.color(value)} if value > 0 else LAM_ZERO
+def draw_means(ax: Axes, rows: pd.DataFrame, by: str, style_of: Callable[[Any], LineStyle]) -> None:
+    """Draw a line per group through the observed means; mark every mean, and each seed as a small paler dot.
 
-
-def draw_means(ax: Axes, rows: pd.DataFrame, by: str, look: Callable[[Any], Look]) -> None:
-    """A line a group through the observed means; every mean marked, each seed a small paler dot."""
+    Args:
+        ax: The panel.
+        rows: Rows of the panel, of ``means_and_seeds``.
+        by: Column of the groups.
+        style_of: Function from a group's value to its line style.
+    """
     rows = rows[rows["mark"] != "reference"]
     for value, part in rows.groupby(by, sort=True):
-        own = dict(look(value))
+        line_style = dict(style_of(value))
         means, seeds = part[part["seed"].isna()].sort_values("x"), part[part["seed"].notna()]
         line = means[means["mark"].isin(["observed", "edge"])]
-        ax.plot(line["x"], line["y"], **own)
+        ax.plot(line["x"], line["y"], **line_style)
         dots = seeds[seeds["mark"] != "broken"]
-        marker = own.get("marker", "o")
-        pale = paler(own["color"], 0.45)
-        ax.plot(dots["x"], dots["y"], linestyle="none", color=pale, marker=marker, zorder=2.1, **SMALL)
-        draw_marks(ax, pd.concat([means, seeds[seeds["mark"] == "broken"]]), own)
+        marker = line_style.get("marker", "o")
+        pale = lighten(line_style["color"], 0.45)
+        ax.plot(dots["x"], dots["y"], linestyle="none", color=pale, marker=marker, zorder=2.1, **SEED_DOT_STYLE)
+        draw_marks(ax, pd.concat([means, seeds[seeds["mark"] == "broken"]]), line_style)
 
 
-def draw_marks(ax: Axes, rows: pd.DataFrame, look: Look) -> None:
-    """Full marks for observed means, hollow with an arrow for lower bounds, hollow at the edge, crosses for broken."""
-    for mark, shape in MARKS.items():
+def draw_marks(ax: Axes, rows: pd.DataFrame, line_style: LineStyle) -> None:
+    """Draw means: full marks if observed, hollow with an arrow if a lower bound, hollow at the edge, crosses if broken.
+
+    Args:
+        ax: The panel.
+        rows: Rows to draw.
+        line_style: Color, and the marker of observed means if not a circle.
+    """
+    for mark, mark_style in MARK_STYLES.items():
         part = rows[rows["mark"] == mark]
-        if len(part):
-            own = dict(shape) | (
-                {"marker": look["marker"]} if "marker" in look and mark in {"observed", "edge"} else {}
-            )
-            if mark == "censored":
-                own["markersize"] = HOLLOW["markersize"]
-            ax.plot(part["x"], part["y"], color=look["color"], linestyle="none", zorder=3, **own)
+        if part.empty:
+            continue
+        properties = dict(mark_style)
+        if "marker" in line_style and mark in {"observed", "edge"}:
+            properties["marker"] = line_style["marker"]
+        if mark == "censored":
+            properties["markersize"] = BOUND_STYLE["markersize"]
+        ax.plot(part["x"], part["y"], color=line_style["color"], linestyle="none", zorder=3, **properties)
 
 
-def draw_curves(ax: Axes, rows: pd.DataFrame, by: str, look: Callable[[Any], Look], **further: Any) -> None:
-    """A line a group, without marks, in order of x."""
+def draw_curves(ax: Axes, rows: pd.DataFrame, by: str, style_of: Callable[[Any], LineStyle], **properties: Any) -> None:
+    """Draw a line per group, without marks, in order of x.
+
+    Args:
+        ax: The panel.
+        rows: Rows of the panel.
+        by: Column of the groups.
+        style_of: Function from a group's value to its line style.
+        **properties: Further properties of all lines.
+    """
     for value, part in rows.groupby(by, sort=False, dropna=False):
         ordered = part.sort_values("x")
-        ax.plot(ordered["x"], ordered["y"], **{"linewidth": 1.2} | dict(look(value)) | further)
+        ax.plot(ordered["x"], ordered["y"], **{"linewidth": 1.2} | dict(style_of(value)) | properties)
 
 
 def draw_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[pd.Series], str] = lambda _: INK) -> None:
-    """A dashed line across the panel for each row marked as a reference: λ = 0."""
+    """Draw a dashed line across the panel for each row marked as a reference: λ = 0.
+
+    Args:
+        ax: The panel.
+        rows: Rows of the panel.
+        color: Function from a row to its color.
+    """
     for _, row in rows[rows["mark"] == "reference"].iterrows():
-        ax.axhline(row["y"], **LAM_ZERO | {"color": color(row)})
+        ax.axhline(row["y"], **LAM_ZERO_STYLE | {"color": color(row)})
 
 
 def log_x(ax: Axes, values: np.ndarray, label: str) -> None:
-    """Logarithmic axis with a label."""
-    log_axis(ax.xaxis, values[np.isfinite(values) & (values > 0)], ax.bbox.width / ax.figure.dpi)
+    """Make the x axis logarithmic and label it.
+
+    Args:
+        ax: The panel.
+        values: Values that must be visible (n,); those not finite or not positive do not count.
+        label: Label of the axis.
+    """
+    set_log_axis(ax.xaxis, values[np.isfinite(values) & (values > 0)], ax.bbox.width / ax.figure.dpi)
     ax.set_xlabel(label)
 
 
 def log_y(ax: Axes, values: np.ndarray, label: str) -> None:
-    """Logarithmic axis with a label."""
-    log_axis(ax.yaxis, values[np.isfinite(values) & (values > 0)], ax.bbox.height / ax.figure.dpi)
+    """Make the y axis logarithmic and label it.
+
+    Args:
+        ax: The panel.
+        values: Values that must be visible (n,); those not finite or not positive do not count.
+        label: Label of the axis.
+    """
+    set_log_axis(ax.yaxis, values[np.isfinite(values) & (values > 0)], ax.bbox.height / ax.figure.dpi)
     ax.set_ylabel(label)
 
 
-def keys(ax: Axes, label: str, scale: Scale, lines: Mapping[str, Look] | None = None) -> None:
-    """The colours of a panel, and below them what its lines and marks mean."""
-    color_key(ax, label, scale, below=0.54)
-    line_key(ax, lines or {}, below=0.75)
+def draw_keys(ax: Axes, label: str, scale: ColorScale, lines: Mapping[str, LineStyle] | None = None) -> None:
+    """Draw the color key of a panel, and below it the legend of its lines and marks.
+
+    Args:
+        ax: The panel.
+        label: Label of the color key.
+        scale: Colors of the key.
+        lines: Properties of each line or mark, by label.
+    """
+    draw_color_key(ax, label, scale, below=0.54)
+    draw_line_key(ax, lines or {}, below=0.75)
 
 
-def same_y(axes: list[Axes]) -> None:
-    """One range of y for panels that are to be compared."""
+def share_y_limits(axes: list[Axes]) -> None:
+    """Give panels that are to be compared one range of y."""
     limits = np.array([ax.get_ylim() for ax in axes])
     for ax in axes:
         ax.set_ylim(limits[:, 0].min(), limits[:, 1].max())

@@ -1,6 +1,7 @@
 """Figures of the paper from small tables whose every number can be checked by hand."""
 
 from functools import cache
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from results.analysis.peaks import find_peaks
 from results.analysis.selection import in_law
 from results.figures.drawing import Drawing, save
 from results.figures.paper.catalog import FIGURES, draw_figure
-from results.figures.paper.means import MAX_CURVE_POINTS, low_middle_high, mean_curves, replicated, spread
+from results.figures.paper.decay import PLAIN_SGD_KAPPA
+from results.figures.paper.means import MAX_ROWS_PER_CURVE, low_middle_high, mean_curves, means_and_seeds, pick_evenly
 from results.figures.paper.modes import evolve_mode
 from results.figures.paper.sources import NO_SWEEPS, Tables
 from results.figures.style import PRINT_DPI
@@ -432,6 +434,12 @@ def test_figure_b4_sets_two_rules_beside_the_tuned_lam():
     assert shown(data, "y", panel="accuracy", series="epochs") == [(0.9,), (0.9,)]
 
 
+def test_kappa_of_plain_sgd_is_that_of_the_measured_sweep():
+    with resources.files("results.forecast").joinpath("kappa.csv").open(encoding="utf-8") as file:
+        measured = pd.read_csv(file).set_index("grid")["kappa"]
+    assert round(measured["grids/small/fig2abc.yaml"], 1) == PLAIN_SGD_KAPPA
+
+
 def test_numbers_are_read_off_the_figures_beyond_the_paper():
     timescales, one, share = (number.read(example("B4").data) for number in BEYOND["B4"].numbers)
     assert timescales == (pytest.approx(1.0), "100 to 100 epochs, in runs of 100 to 1000")
@@ -491,8 +499,8 @@ def without(*columns: str) -> Tables:
 
 def test_means_of_times_are_geometric():
     marks = pd.DataFrame({"lam": [1.0, 1.0], "seed": [0, 1], "y": [10.0, 1000.0], "mark": "observed"})
-    assert replicated(marks, ["lam"], geometric=True)["y"].tolist() == pytest.approx([100, 10, 1000])
-    assert replicated(marks, ["lam"])["y"].tolist() == [505, 10, 1000]
+    assert means_and_seeds(marks, ["lam"], geometric=True)["y"].tolist() == pytest.approx([100, 10, 1000])
+    assert means_and_seeds(marks, ["lam"])["y"].tolist() == [505, 10, 1000]
 
 
 def test_curves_are_averaged_where_all_seeds_were_measured():
@@ -507,7 +515,7 @@ def test_long_curves_are_thinned_but_keep_their_ends():
     epoch = np.arange(1, 100_001)
     rows = pd.DataFrame({"point": "p", "lam": 0.1, "step": epoch, "epoch": epoch, "test_acc": np.sin(epoch / 9e3)})
     curve = mean_curves(rows, ["lam"], "test_acc")
-    assert len(curve) <= MAX_CURVE_POINTS
+    assert len(curve) <= MAX_ROWS_PER_CURVE
     assert (curve["step"].iloc[0], curve["step"].iloc[-1]) == (1, 100_000)
     assert curve["y"].max() == rows["test_acc"].max()
 
@@ -516,4 +524,4 @@ def test_lam_are_chosen_evenly():
     assert low_middle_high([0.0, 0.1, 0.2, 0.3, 0.4]) == [0.1, 0.2, 0.4]
     assert low_middle_high([0.1]) == [0.1]
     assert low_middle_high([0.0]) == []
-    assert spread([5, 1, 2, 3, 4, 4], 3) == [1, 3, 5]
+    assert pick_evenly([5, 1, 2, 3, 4, 4], 3) == [1, 3, 5]

@@ -8,10 +8,10 @@ import pytest
 
 from results.analysis.fits import Estimate, ExponentFit, KappaFit
 from results.figures import style
-from results.figures.axes import plain
+from results.figures.axes import tick_label
 from results.figures.drawing import Drawing, render, save
-from results.figures.sweep import LawLine, draw_all, draw_collapse, draw_sweep, law_line
-from results.figures.sweep_data import MAX_CURVE_POINTS, collapse_data, prediction_data, sweep_data
+from results.figures.sweep import draw_all, draw_collapse, draw_sweep
+from results.figures.sweep_data import MAX_CURVE_ROWS, LawLine, collapse_data, law_line, prediction_data, sweep_data
 
 KAPPA = 0.5
 LAW = LawLine(
@@ -177,7 +177,7 @@ def test_curves_are_thinned_evenly():
     peaks = peaks_of()
     data = collapse_data(peaks, curves_of(peaks, count=5000))
     count = data[data["panel"] == "curve"].groupby("point").size()
-    assert count.sum() <= MAX_CURVE_POINTS + len(count)
+    assert count.sum() <= MAX_CURVE_ROWS + len(count)
     assert count.nunique() == 1
 
 
@@ -251,4 +251,4 @@ def test_three_figures_of_a_full_grid_are_saved(tmp_path):
     [(0.3, "0.3"), (20, "20"), (1000, "1000"), (1e-4, "10⁻⁴"), (2e5, "2·10⁵"), (0.05, "0.05"), (1 / 3, "3.3·10⁻¹")],
 )
 def test_tick_labels(value, shown):
-    assert plain(value) == shown
+    assert tick_label(value) == shown

@@ -13,7 +13,7 @@ from tests_support import SMALL
 
 from results.figures.paper.catalog import FIGURES
 from results.gallery.make import make_gallery
-from results.gallery.records import read_records
+from results.gallery.record_files import read_records
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend

@@ -18,7 +18,8 @@ from results.gallery.beyond import BEYOND
 from results.gallery.exhibits import EXHIBITS
 from results.gallery.html import render_html
 from results.gallery.markdown import render_markdown
-from results.gallery.records import Finding, Record, SweepUsed, read_records, write_record
+from results.gallery.record_files import read_records, write_record
+from results.gallery.records import Finding, Record, SweepUsed
 from search_spaces.errors import InputError
 
 GRIDS = Path(__file__).parents[3] / "grids"

@@ -11,9 +11,9 @@ import pytest
 from results.claims.judge import CLAIMS as JUDGED
 from results.claims.titles import CLAIMS
 from results.figures.drawing import Rendered
-from results.figures.sweep import LawLine
-from results.pages.markup import accuracy, estimate, number, panels, remark, text
-from results.pages.report import ROWS_SHOWN, render_report
+from results.figures.sweep_data import LawLine
+from results.pages.markup import escape, escape_remark, format_accuracy, format_estimate, format_number, render_panels
+from results.pages.report import MAX_UNFOLDED_ROWS, render_report
 
 EVIL = "<script>alert(\"x\")</script> & 'co'"
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
@@ -203,13 +203,13 @@ def test_styles_for_phone_print_and_dark():
 
 
 def test_many_points_are_folded_and_broken_ones_stay_in_sight():
-    peaks = peaks_of(ROWS_SHOWN + 1)
+    peaks = peaks_of(MAX_UNFOLDED_ROWS + 1)
     peaks.loc[4, ["outcome", "why", "t_star"]] = ["diverged", "the loss of step 7 is not finite", math.nan]
     source = report_of(peaks=peaks)
     before, folded = source.split("<details>")
     assert "the loss of step 7 is not finite" in before
-    assert folded.count('<tr role="row"') == ROWS_SHOWN + 2
-    assert "<details>" not in report_of(peaks=peaks_of(ROWS_SHOWN))
+    assert folded.count('<tr role="row"') == MAX_UNFOLDED_ROWS + 2
+    assert "<details>" not in report_of(peaks=peaks_of(MAX_UNFOLDED_ROWS))
 
 
 def test_axes_that_vary_are_columns_and_the_others_are_said_once():
@@ -231,14 +231,14 @@ def test_an_empty_sweep_has_a_report():
 
 
 def test_panels_are_windows_on_one_drawing_with_ids_of_its_own():
-    page = panels(drawing_of("one"))
+    page = render_panels(drawing_of("one"))
     assert 'viewBox="0 0 10 10"' in page
     assert 'viewBox="10 0 10 10"' in page
     assert 'clip-path="url(#one-p1)"' in page
     assert 'href="#one-m1"' in page
     assert "<style" not in page
     assert "example.invalid" not in page
-    ids = set(Page(panels(drawing_of("one")) + panels(drawing_of("two"))).ids)
+    ids = set(Page(render_panels(drawing_of("one")) + render_panels(drawing_of("two"))).ids)
     assert {"one-p1", "two-p1"} <= ids
 
 
@@ -261,7 +261,7 @@ def test_panels_are_windows_on_one_drawing_with_ids_of_its_own():
     ],
 )
 def test_numbers(value, shown):
-    assert number(value) == shown
+    assert format_number(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -277,12 +277,12 @@ def test_numbers(value, shown):
     ],
 )
 def test_estimates(value, pair, shown):
-    assert estimate(value, pair) == shown
+    assert format_estimate(value, pair) == shown
 
 
 def test_small_pieces():
-    assert accuracy(0.95) == "0.9500"
-    assert accuracy(math.nan) == "–"
-    assert text("a<b") == "a&lt;b"
-    assert remark(None) == ""
-    assert remark("gap <= 0.004, -1 ± 0.1, 1e-3, a-1") == "gap ≤ 0.004, −1 ± 0.1, 1e-3, a-1"
+    assert format_accuracy(0.95) == "0.9500"
+    assert format_accuracy(math.nan) == "–"
+    assert escape("a<b") == "a&lt;b"
+    assert escape_remark(None) == ""
+    assert escape_remark("gap <= 0.004, -1 ± 0.1, 1e-3, a-1") == "gap ≤ 0.004, −1 ± 0.1, 1e-3, a-1"

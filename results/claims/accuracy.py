@@ -8,9 +8,10 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Estimate, draw_weights, estimate_over, interval_of
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import had_time, top_accuracy
+from results.claims.claim import Claim
 from results.claims.verdict import Ruling, Verdict, by_interval, by_range, inconclusive, judged, ranged
 
-__all__ = ["eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
+__all__ = ["CLAIMS", "eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
 
 DECADE = 10 * (1 + 1e-9)
 MIN_LAMS = 4
@@ -206,3 +207,28 @@ def _over(values: Floats | list[float], what: str) -> str:
     if len(array) == 1:
         return f"{array[0]:.4f}"
     return f"{np.median(array):.4f} (median; {array.min():.4f} to {array.max():.4f} over {len(array)} {what})"
+
+
+CLAIMS = (
+    Claim(
+        name="plateau",
+        title="Accuracy levels off at small λ",
+        judge=lambda e: plateau(e.settled, e.findings.tolerance),
+    ),
+    Claim(
+        name="fixed_budget_optimum",
+        title="A fixed budget has its best λ inside the grid",
+        judge=lambda e: fixed_budget_optimum(e.findings.prediction, e.findings.within, e.settled),
+    ),
+    Claim(
+        name="eta_independence",
+        title="Accuracy hardly depends on η",
+        judge=lambda e: eta_independence(e.settled),
+    ),
+    Claim(
+        name="product_constant",
+        title="In one time, accuracy depends on ηλ alone",
+        judge=lambda e: product_constant(e.findings.peaks, e.findings.tolerance),
+        optional=True,
+    ),
+)

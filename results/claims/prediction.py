@@ -6,9 +6,10 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Estimate, interval_of
 from results.analysis.segments import Bools, floats
 from results.analysis.selection import had_time
+from results.claims.claim import Claim
 from results.claims.verdict import Verdict, by_interval, by_range, inconclusive, judged, ranged
 
-__all__ = ["lambda_pred_accuracy", "lambda_pred_order"]
+__all__ = ["CLAIMS", "lambda_pred_accuracy", "lambda_pred_order"]
 
 PRED_GAP = 0.004  # CIFAR-10 at constant eta, figure 4 of the paper
 # With a schedule the paper's own c/T₁ gives 0.960 where the tuned lam gives 0.967, called comparable (figure 1a).
@@ -114,3 +115,17 @@ def _left_out(cells: int) -> str:
 def _no_prediction(table: pd.DataFrame) -> str:
     reasons = [str(why) for why in table["why"] if why]
     return reasons[0] if reasons else "no budgets were asked about"
+
+
+CLAIMS = (
+    Claim(
+        name="lambda_pred_order",
+        title="λ_pred, of c from runs that peak within T/10, is within a factor of ten of the tuned λ",
+        judge=lambda e: lambda_pred_order(e.findings.prediction, e.settled),
+    ),
+    Claim(
+        name="lambda_pred_accuracy",
+        title="λ_pred, of c from runs that peak within T/10, reaches the tuned accuracy",
+        judge=lambda e: lambda_pred_accuracy(e.findings.prediction, e.settled),
+    ),
+)

@@ -1,4 +1,4 @@
-"""The claims about t*: scaling, collapse, κ at small λ, over σ_w and with schedules of η, and where the law ends."""
+"""The claims about t*: scaling, collapse, κ at small λ, over σ_w and with schedules of η."""
 
 from dataclasses import replace
 
@@ -6,26 +6,24 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
-from results.analysis.budgets import SPREAD
-from results.analysis.fits import ExponentFit, KappaFit, exponential, fit_exponents, fit_kappa
+from results.analysis.fits import ExponentFit, KappaFit, exponential, fit_kappa
 from results.analysis.regime import TrainingRegime
-from results.analysis.saturation import saturation
-from results.analysis.segments import ROUNDING, Floats, extra_axes, floats, group_ids
+from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import in_law
-from results.claims.verdict import Ruling, Verdict, bracket, by_interval, inconclusive, judged
-from search_spaces.outcome import TRAINED
+from results.claims.claim import Claim
+from results.claims.verdict import EXPONENT_BAND, Ruling, Verdict, bracket, by_interval, inconclusive, judged
 
 __all__ = [
+    "CLAIMS",
     "collapse_of_kappa",
     "init_scale",
-    "lambda_opt",
-    "overparameterized",
     "scaling",
+    "scaling_eta",
+    "scaling_lam",
     "schedule_collapse",
     "small_lambda_ratio",
 ]
 
-BAND = 0.1  # about -1; a law of slope -0.65 (AdamW on digits) must not pass, nor noise of one point fail it
 # 95 % of the points within a factor 2.25 of the mean; the paper sees a factor 2 between large and small lam (S4).
 KAPPA_GSTD = 1.5
 SPREAD_SHARE = 1 / 3  # log spread of κ against that of t*: the law must explain 8/9 of the variance
@@ -34,32 +32,35 @@ T_STAR_GSTD = 2.0  # below it the grid is too narrow for a collapse to mean anyt
 # one seed changes κ by on digits; else a ratio of exactly 1 or 2 could never pass.
 KAPPA_RATIO = (0.8, 2.5)
 SCALE_BAND = 0.1  # of log κ on log σ_w: ten times σ_w then changes κ by a quarter, no more than a seed does
-NEAR_OPTIMUM = 10**0.5  # "λ ≳ λ_opt" (SM D), read as within half a decade: a usual spacing of a grid
+_UNFITTED = "; training accuracy never reaches 1, where the law is expected to fail below the best lam"
 
 
-def scaling(peaks: pd.DataFrame, fit: ExponentFit, fitted_all: Verdict) -> list[Verdict]:
-    """Claim 1: slope -1 of log t* against log(eta*lam), and the free exponents of eta and of lam.
+def scaling(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | None) -> Verdict:
+    """Claim 1: slope -1 of log t* against log(eta*lam).
 
     Where t* is seen to saturate below some lam the law fails there, and so does the claim: no line is fitted through.
 
     Args:
-        peaks: of `find_peaks`.
         fit: of `fit_exponents`.
         fitted_all: the verdict of `overparameterized`, for the reason.
+        saturation: the lam below which t* saturates, None if it is not seen to.
     """
-    exponents = {"scaling": ("eta*lam", fit.gamma), "scaling_eta": ("eta", fit.alpha), "scaling_lam": ("lam", fit.beta)}
-    joint, of_eta, of_lam = (_exponent(claim, name, found, fit) for claim, (name, found) in exponents.items())
-    lam_b, unfitted = (
-        saturation(peaks),
-        "training accuracy never reaches 1, where the law is expected to fail below the",
-    )
-    unfitted = f"; {unfitted} best lam" if fitted_all.verdict == "fail" else ""
-    if lam_b is None:
-        unseen = f"{unfitted}, though t* is not seen to saturate" if unfitted else ""
-        return [replace(joint, why=joint.why + unseen), of_eta, of_lam]
-    below = f"; the law fails below lam = {lam_b.value:.3g}{bracket(lam_b)}, where t* saturates{unfitted}"
-    failed = [replace(verdict, verdict="fail", why=verdict.why + below) for verdict in (joint, of_lam)]
-    return [failed[0], of_eta, failed[1]]
+    verdict = _exponent("scaling", "eta*lam", fit.gamma, fit)
+    if saturation is None:
+        unseen = f"{_UNFITTED}, though t* is not seen to saturate" if fitted_all.verdict == "fail" else ""
+        return replace(verdict, why=verdict.why + unseen)
+    return _fail_below(verdict, fitted_all, saturation)
+
+
+def scaling_eta(fit: ExponentFit) -> Verdict:
+    """Claim 1: the free exponent of eta is -1."""
+    return _exponent("scaling_eta", "eta", fit.alpha, fit)
+
+
+def scaling_lam(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | None) -> Verdict:
+    """Claim 1: the free exponent of lam is -1. Arguments as for `scaling`."""
+    verdict = _exponent("scaling_lam", "lam", fit.beta, fit)
+    return verdict if saturation is None else _fail_below(verdict, fitted_all, saturation)
 
 
 def collapse_of_kappa(fit: KappaFit) -> Verdict:
@@ -170,78 +171,25 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
     return judged(claim, slope, threshold, ruling, why, (int(table["points"].sum()), 0))
 
 
-def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict) -> Verdict | None:
-    """Figure S7: in an under-parameterized set-up t* ∝ 1/lam holds above the best lam, and t* is constant below it.
-
-    The value is the lam below which t* saturates over the best lam; the interval spans that of the first and all lam
-    within 0.1 % of the best accuracy. Passes where the exponent above is -1 ± 0.1 too.
-
-    Returns:
-        None where t* does not saturate and training accuracy reaches 1, or may do so.
-    """
-    claim, threshold = "lambda_opt", f"t* saturates within {NEAR_OPTIMUM:.2g} times the best lam, -1 ± {BAND} above"
-    law, lam_b = peaks[in_law(peaks)], saturation(peaks)
-    used = (len(law), int(law["censored"].sum()))
-    if lam_b is None:
-        return (
-            inconclusive(claim, threshold, "t* is not seen to saturate", used) if fitted_all.verdict == "fail" else None
-        )
-    acc = law.groupby("lam", sort=True)["best_test_acc"].mean()
-    lams = acc.index.to_numpy(dtype=np.float64)
-    best, near = float(lams[int(acc.argmax())]), lams[acc.to_numpy() >= acc.max() - SPREAD]
-    low, high = lam_b.interval or (lam_b.value, lam_b.value)
-    ratio = Estimate(value=lam_b.value / best, interval=(low / float(near[-1]), high / float(near[0])))
-    above = fit_exponents(peaks[floats(peaks, "lam") >= lam_b.value]).gamma
-    rulings = {by_interval(ratio, 1 / NEAR_OPTIMUM, NEAR_OPTIMUM)}
-    rulings.add("inconclusive" if above is None else by_interval(above, -1 - BAND, -1 + BAND))
-    ruling: Ruling = "fail" if "fail" in rulings else "inconclusive" if "inconclusive" in rulings else "pass"
-    power = (
-        f"goes as eta*lam to the power {above.value:.3f}{bracket(above)}" if above else "has too few points for a power"
-    )
-    why = (
-        f"t* saturates below lam = {lam_b.value:.3g}{bracket(lam_b)} and {power} above; the best accuracy is at lam = "
-        f"{best:.3g}{_without_l2(peaks, law, lam_b.value)}"
-    )
-    return judged(claim, ratio, threshold, ruling, why, used)
-
-
-def overparameterized(peaks: pd.DataFrame) -> Verdict:
-    """Claim 6: training accuracy reaches 1 at every eta (strong lam prevents it, so the best lam of each eta used).
-
-    Fails only where it is reached nowhere by runs that had passed their best: that is the net, not the budget. The
-    value is the lowest over eta of the best training accuracy, the interval its range.
-    """
-    claim, threshold = "overparameterized", "training accuracy 1 at every eta"
-    seen = peaks[np.isfinite(floats(peaks, "best_train_acc")) & peaks["outcome"].isin(TRAINED)]
-    if seen.empty:
-        return inconclusive(claim, threshold, "no point that trained as meant has a training accuracy")
-    best = seen.groupby("eta")["best_train_acc"].max()
-    reached = best.to_numpy() >= 1 - ROUNDING
-    smallest = seen[seen["lam"] == seen.groupby("eta")["lam"].transform("min")]
-    short = smallest["censored"].to_numpy(dtype=np.bool_)
-    ruling: Ruling = "pass" if reached.all() else "inconclusive" if reached.any() or short.any() else "fail"
-    why = f"training accuracy reaches 1 at {int(reached.sum())} of {len(best)} eta"
-    if not reached.all():
-        why += f", and {float(best.min()):.4g} at eta = {float(np.asarray(best.index)[int(np.argmin(best))]):g}"
-    if ruling == "inconclusive":
-        why += "; there lam may be too strong or the runs too short"
-    used = (len(seen), int(seen["censored"].sum()))
-    estimate = Estimate(value=float(best.min()), interval=(float(best.min()), float(best.max())))
-    return judged(claim, estimate, threshold, ruling, why, used)
-
-
 def _exponent(claim: str, name: str, estimate: Estimate | None, fit: ExponentFit) -> Verdict:
-    threshold = f"-1 ± {BAND}"
+    threshold = f"-1 ± {EXPONENT_BAND}"
     used = (fit.points_used, fit.censored)
     if estimate is None:
         return inconclusive(claim, threshold, fit.why, used)
-    ruling = by_interval(estimate, -1 - BAND, -1 + BAND)
+    ruling = by_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
     observed = fit.points_used - fit.censored
     why = (
         f"t* goes as {name} to the power {estimate.value:.3f}{bracket(estimate)}, from {observed} observed t*"
         f" and {fit.censored} lower bounds"
     )
     return judged(claim, estimate, threshold, ruling, why, used)
+
+
+def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: Estimate) -> Verdict:
+    """The verdict, failed because t* saturates."""
+    unfitted = _UNFITTED if fitted_all.verdict == "fail" else ""
+    below = f"; the law fails below lam = {saturation.value:.3g}{bracket(saturation)}, where t* saturates{unfitted}"
+    return replace(verdict, verdict="fail", why=verdict.why + below)
 
 
 def _slope_parts(unit: pd.DataFrame) -> tuple[object, float, float, int] | None:
@@ -253,15 +201,48 @@ def _slope_parts(unit: pd.DataFrame) -> tuple[object, float, float, int] | None:
     return unit.index[0], float(x @ np.log(floats(unit, "kappa"))), float(x @ x), len(unit)
 
 
-def _without_l2(peaks: pd.DataFrame, law: pd.DataFrame, lam_b: float) -> str:
-    """How the saturated t* compares with that at lam = 0, which the paper finds equal."""
-    zero = peaks[(floats(peaks, "lam") == 0) & ~peaks["censored"].to_numpy(dtype=np.bool_)]
-    flat = law[(floats(law, "lam") < lam_b) & ~law["censored"].to_numpy(dtype=np.bool_)]
-    both = sorted(set(zero["eta"]) & set(flat["eta"]))
-    if not both:
-        return ""
-    ratios = [
-        flat.loc[flat["eta"] == eta, "t_star"].median() / zero.loc[zero["eta"] == eta, "t_star"].median()
-        for eta in both
-    ]
-    return f"; below, t* is {float(np.median(ratios)):.2g} times that at lam = 0"
+CLAIMS = (
+    Claim(
+        name="scaling",
+        title="t* falls as 1/(ηλ)",
+        judge=lambda e: scaling(e.findings.exponents, e.overparameterized, e.saturation),
+        needs_constant_rates=True,
+    ),
+    Claim(
+        name="scaling_eta",
+        title="t* falls as 1/η",
+        judge=lambda e: scaling_eta(e.findings.exponents),
+        needs_constant_rates=True,
+    ),
+    Claim(
+        name="scaling_lam",
+        title="t* falls as 1/λ",
+        judge=lambda e: scaling_lam(e.findings.exponents, e.overparameterized, e.saturation),
+        needs_constant_rates=True,
+    ),
+    Claim(
+        name="collapse",
+        title="One κ serves all points",
+        judge=lambda e: collapse_of_kappa(e.findings.kappa),
+        needs_constant_rates=True,
+    ),
+    Claim(
+        name="schedule_collapse",
+        title="One κ serves all points whose η changes along the run",
+        judge=lambda e: schedule_collapse(e.findings.peaks, e.findings.setup),
+        optional=True,
+    ),
+    Claim(
+        name="small_lambda_ratio",
+        title="κ at small λ is at most about twice that at large λ",
+        judge=lambda e: small_lambda_ratio(e.findings.steady),
+        needs_constant_rates=True,
+    ),
+    Claim(
+        name="init_scale",
+        title="κ does not depend on the initialization scale σ_w",
+        judge=lambda e: init_scale(e.findings.steady),
+        needs_constant_rates=True,
+        optional=True,
+    ),
+)

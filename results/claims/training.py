@@ -8,12 +8,12 @@ from results.analysis.fits import MIN_DECADES, MIN_OBSERVED
 from results.analysis.peaks import TAIL
 from results.analysis.segments import Bools, Floats, extra_axes, floats, group_ids
 from results.analysis.selection import PAST_PEAK, anchored, had_time, in_law
-from results.claims.verdict import Ruling, Verdict, bracket, by_interval, inconclusive, judged
+from results.claims.claim import Claim
+from results.claims.verdict import EXPONENT_BAND, Ruling, Verdict, bracket, by_interval, inconclusive, judged
 from search_spaces.outcome import TRAINED
 
-__all__ = ["catapult", "fit_time", "fit_time_lam", "train_loss_minimum"]
+__all__ = ["CLAIMS", "catapult", "fit_time", "fit_time_lam", "train_loss_minimum"]
 
-BAND = 0.1  # about -1, as for t*
 MILD = 0.2  # of the exponent of lam, a fifth of that of t*: a decade of lam changes the time by less than 1.6
 FLATTENED = 0.5  # half of the spread over eta is gone
 RISEN = 0.01  # relative: on digits the loss after its minimum rises by 3 to 6 % until s = 2, and measurements are exact
@@ -33,7 +33,7 @@ def fit_time(peaks: pd.DataFrame) -> Verdict | None:
     Returns:
         None where no training accuracy was measured.
     """
-    claim, threshold = "fit_time", f"-1 ± {BAND} for small eta"
+    claim, threshold = "fit_time", f"-1 ± {EXPONENT_BAND} for small eta"
     times = _times(peaks)
     if times is None:
         return None
@@ -43,7 +43,7 @@ def fit_time(peaks: pd.DataFrame) -> Verdict | None:
     chosen = times[times["eta"].isin(small)].assign(at_lam=lambda t: t["lam"], lam=1.0)
     why = f"eta = {small[0]:.3g} to {small[-1]:.3g}" if len(small) else "no eta"
     estimate, used = _time_exponent(chosen, "eta")
-    return _time_verdict(claim, threshold, estimate, (-1 - BAND, -1 + BAND), f"eta, over {why}", used)
+    return _time_verdict(claim, threshold, estimate, (-1 - EXPONENT_BAND, -1 + EXPONENT_BAND), f"eta, over {why}", used)
 
 
 def fit_time_lam(peaks: pd.DataFrame) -> Verdict | None:
@@ -99,7 +99,7 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
     A loss that has not risen by 1 % in the last tenth of its run, or is smallest there, is a lower bound of that time.
     The value is the exponent of eta*lam/(1-mu). Fails as well where most runs to a decay time of 2 did not rise.
     """
-    claim, threshold = "train_loss_minimum", f"rises after a minimum at (eta*lam)^(-1 ± {BAND})"
+    claim, threshold = "train_loss_minimum", f"rises after a minimum at (eta*lam)^(-1 ± {EXPONENT_BAND})"
     law = peaks[in_law(peaks) & (floats(peaks, "t_min_loss") > 0) & peaks["outcome"].isin(TRAINED).to_numpy()]
     risen = floats(law, "last_train_loss") > (1 + RISEN) * floats(law, "min_train_loss")
     risen &= floats(law, "t_min_loss") < TAIL * floats(law, "last_epoch")
@@ -118,7 +118,7 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
     if estimate is None:
         return inconclusive(claim, threshold, turned, used)
     why = f"{turned}; its minimum goes as eta*lam to the power {estimate.value:.3f}{bracket(estimate)}"
-    return judged(claim, estimate, threshold, by_interval(estimate, -1 - BAND, -1 + BAND), why, used)
+    return judged(claim, estimate, threshold, by_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND), why, used)
 
 
 def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
@@ -168,3 +168,36 @@ def _time_verdict(
     why = f"the time to training accuracy 1 goes as {of}, to the power {power}; {observed}"
     ruling: Ruling = by_interval(estimate, *band)
     return judged(claim, estimate, threshold, ruling, why, used)
+
+
+CLAIMS = (
+    Claim(
+        name="fit_time",
+        title="Training accuracy 1 takes a time ∝ 1/η",
+        judge=lambda e: fit_time(e.findings.steady),
+        needs_constant_rates=True,
+        optional=True,
+    ),
+    Claim(
+        name="fit_time_lam",
+        title="Training accuracy 1 takes a time that hardly depends on λ",
+        judge=lambda e: fit_time_lam(e.findings.steady),
+        needs_constant_rates=True,
+        optional=True,
+    ),
+    Claim(
+        name="catapult",
+        title="What η changes at training accuracy 1 is gone at the maximum",
+        judge=lambda e: catapult(e.settled, e.findings.tolerance),
+        needs_squared_error=True,
+        optional=True,
+    ),
+    Claim(
+        name="train_loss_minimum",
+        title="The training loss turns at a time ∝ 1/(ηλ)",
+        judge=lambda e: train_loss_minimum(e.findings.steady),
+        needs_constant_rates=True,
+        needs_squared_error=True,
+        optional=True,
+    ),
+)

@@ -9,9 +9,21 @@ import numpy as np
 from results.analysis.bootstrap import Estimate
 from results.analysis.segments import Floats
 
-__all__ = ["Ruling", "Verdict", "bracket", "by_interval", "by_range", "inconclusive", "judged", "ranged"]
+__all__ = [
+    "EXPONENT_BAND",
+    "Ruling",
+    "Verdict",
+    "bracket",
+    "by_interval",
+    "by_range",
+    "inconclusive",
+    "judged",
+    "ranged",
+]
 
 Ruling = Literal["pass", "fail", "inconclusive"]
+# About -1; a law of slope -0.65 (AdamW on digits) must not pass, nor noise of one point fail it.
+EXPONENT_BAND = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

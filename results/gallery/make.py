@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from results.claims.comparison import INCONCLUSIVE, compare
-from results.claims.titles import CLAIMS
+from results.claims.judge import CLAIMS_BY_NAME
 from results.compare import read_side
 from results.figures.drawing import Drawing, render
 from results.figures.paper.catalog import FIGURES, draw_figure
@@ -136,9 +136,10 @@ def _judged(statement: Statement, sweeps: Sequence[RecognizedSweep]) -> Iterable
         if verdict is None:
             continue
         ruling = verdict.verdict
+        title = CLAIMS_BY_NAME[statement.claim].title
         silent = statement.sibling if sweep.shipped.scale == "small" else ""
         yield Finding(
-            what=CLAIMS[statement.claim] if statement.holds else f"Not so: {CLAIMS[statement.claim]}",
+            what=title if statement.holds else f"Not so: {title}",
             claim=statement.claim,
             of=sweep.used.grid,
             paper=statement.paper,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from results.analysis.segments import extra_axes
-from results.claims.titles import CLAIMS
+from results.claims.judge import CLAIMS_BY_NAME
 from results.figures.drawing import Rendered
 from results.figures.sweep import LawLine
 from results.pages.markup import ABSENT, SYMBOLS, Field, accuracy, badge, estimate, number, panels, remark, table, text
@@ -127,7 +127,8 @@ def _verdict_table(verdicts: "Sequence[Verdict]") -> str:
 def _claim(row: Mapping[str, object]) -> str:
     """The claim in words, with its name in verdicts.json."""
     name = str(row["claim"])
-    return f"{text(CLAIMS[name])} <code>{text(name)}</code>" if name in CLAIMS else text(name)
+    claim = CLAIMS_BY_NAME.get(name)
+    return f"{text(claim.title)} <code>{text(name)}</code>" if claim else text(name)
 
 
 def _mark(verdict: str) -> str:

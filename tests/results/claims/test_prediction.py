@@ -73,7 +73,7 @@ def test_without_a_constant_stretch_nothing_is_claimed_about_t_star(make_sweep, 
     why = verdicts["lambda_pred_order"].why
     assert "c/T is not defined" in why
     assert verdicts["scaling"].why == why
-    assert list(verdicts) == [claim for claim in CLAIMS if claim in verdicts]
+    assert list(verdicts) == [claim.name for claim in CLAIMS if claim.name in verdicts]
 
 
 def test_schedules_as_an_axis_are_told_apart(make_sweep):

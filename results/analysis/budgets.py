@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from results.analysis.fits import geometric_mean_c
 from results.analysis.peaks import find_star
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Bools, Floats, Segments, extra_axes, floats, require, sort_measurements
@@ -235,7 +236,7 @@ def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float, share: fl
         before = " before the first decay" if share < 1 else ""
         why = f"no maximum is past{before} within a tenth of the budget of {budget:g} epochs"
         return _undefined(why) | {"peak_at": share * budget}
-    c = float(np.exp(np.mean(np.log(floats(probe, "t_star") * floats(probe, "lam")))))
+    c = geometric_mean_c(probe)
     lam_pred = c / (share * budget)
     acc, why = _interpolated(*_best_by_lam(here), lam_pred)
     return dict(zip(_PREDICTED, (share * budget, len(probe), c, lam_pred, acc, why), strict=True))

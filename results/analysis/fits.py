@@ -1,4 +1,19 @@
-"""The law t* ∝ 1/(ηλ) in numbers: exponents, the dimensionless coefficient κ, and c = t*·λ, each with an interval."""
+"""Fits of the law t* ∝ 1/(ηλ): exponents, the dimensionless coefficient κ, and c = t*·λ, each with an interval.
+
+The coefficient is estimated in four places, because four questions are asked of it. All take a geometric mean, since
+t* scatters by a factor; two of them by ``geometric_mean_c``. They differ in the points that count:
+
+- ``fit_kappa`` here describes a finished sweep. It uses every point of the law, with points whose t* was not observed
+  as lower bounds (Tobit), and gives κ and the c of each η with bootstrap intervals.
+- ``results.analysis.budgets.tuned_and_predicted`` tests the paper's prediction (claim 5, figure 4). It takes c for each
+  η, seed and budget from the runs whose maximum is past within T/10, because λ_pred must not know what a probe of a
+  tenth of the budget could not have measured.
+- ``results.figures.paper.prediction.find_probe`` redraws figures 1b, 4, S3 and S4 as the paper made them: c is read off
+  one probe, the largest λ of one η, and averaged over seeds only.
+- ``results.forecast.coefficient.coefficient`` serves ``sweeper predict``. It estimates the dimensionless κ, so that
+  measured sweeps of other networks can be pooled with it, from points that were stopped once they had peaked. κ drifts
+  upward as λ falls (figure S4), so only the smallest λ that agree count, and the interval includes that drift.
+"""
 
 from dataclasses import dataclass
 
@@ -140,6 +155,18 @@ def _mean_and_spread(
     mean = fit.estimate(beta[:, 0], 1)
     spread = fit.estimate(sigma * scale, 1)
     return exponential(mean), exponential(spread)
+
+
+def geometric_mean_c(points: pd.DataFrame) -> float:
+    """Return the geometric mean of c = t*·λ over points whose t* was observed.
+
+    Args:
+        points: one row a point, with ``t_star`` (epochs) and ``lam`` > 0; at least one row.
+
+    Returns:
+        c in epochs.
+    """
+    return float(np.exp(np.mean(np.log(floats(points, "t_star") * floats(points, "lam")))))
 
 
 def exponential(estimate: Estimate) -> Estimate:

@@ -1,4 +1,7 @@
-"""κ from the peaks of a probe."""
+"""κ from the peaks of a probe.
+
+``results.analysis.fits`` says why this estimate is not that of a whole sweep.
+"""
 
 import math
 from collections.abc import Sequence

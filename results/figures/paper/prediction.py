@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.analysis.budgets import SPREAD
+from results.analysis.fits import geometric_mean_c
 from results.figures.axes import plain
 from results.figures.layout import line_key, print_figure
 from results.figures.paper.means import mean_curves, replicated, stack
@@ -64,7 +65,7 @@ def find_probe(tables: Tables) -> Probe:
             f"a point of η = {eta:g} and large λ that was trained past its maximum, to read c = t*·λ from"
         )
     probe = past[past["lam"] == past["lam"].max()]
-    c = float(np.exp(np.log(probe["t_star"] * probe["lam"]).mean()))
+    c = geometric_mean_c(probe)
     return Probe(eta, float(probe["lam"].iloc[0]), c, tuple(dict.fromkeys(probe["point"])))
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from results.analysis.costs import devices, training_seconds
-from results.analysis.findings import Findings, find_from, question_for
+from results.analysis.findings import Findings, build_question, find_from
 from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
@@ -53,25 +53,25 @@ def analyze(directory: SweepDir, grid: Grid) -> Analysis:
     """
     points = read_points(directory)
     further = {*row_columns(directory)} - {c.name for c in COLUMNS}
-    asked = question_for(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
-    findings = find_from(_reduce(directory, asked), asked)
+    question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
+    findings = find_from(_reduce(directory, question), question)
     verdicts = judge(findings)
     _write_tables(directory, findings, verdicts)
     _write_report(directory, grid, points, findings, verdicts)
     return Analysis(findings=findings, verdicts=tuple(verdicts))
 
 
-def _reduce(directory: SweepDir, asked: Question) -> Iterable[Reduction]:
+def _reduce(directory: SweepDir, question: Question) -> Iterable[Reduction]:
     """The rows of the points asked about, reduced batch by batch, each read where it is reduced."""
 
     def reduce(batch: RowBatch) -> Reduction:
-        return reduce_rows(batch.read(directory, ROW_COLUMNS), asked)
+        return reduce_rows(batch.read(directory, ROW_COLUMNS), question)
 
     def reduce_all(names: list[PartName]) -> list[Reduction]:
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(reduce, row_batches(directory, names)))
 
-    return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), asked)]
+    return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), question)]
 
 
 def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:

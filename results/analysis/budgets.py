@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.fits import geometric_mean_c
-from results.analysis.peaks import find_star
+from results.analysis.peaks import find_peak_indices
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Bools, Floats, Segments, extra_axes, floats, require, sort_measurements
-from results.analysis.selection import PAST_PEAK, in_law
+from results.analysis.selection import PAST_PEAK_DECAY_TIME, in_law
 
 SPREAD = 0.001  # lam within 0.1 % of the best accuracy are as good as tuned: error bars of the paper's figure 4b
 PROBE_SHARE = 0.1  # a short probe lasts a tenth of the budget
@@ -20,25 +20,25 @@ MEASURED = (
 )
 
 
-def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, setup: TrainingRegime) -> pd.DataFrame:
+def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, regime: TrainingRegime) -> pd.DataFrame:
     """The measurements before the first change of η or λ, which the law is about (paper, section 3).
 
     Args:
         rows: measurements.
-        points: one row a point, with its axes and, where `setup` has a schedule, `budget`.
-        setup: how the points trained.
+        points: one row a point, with its axes and, where `regime` has a schedule, `budget`.
+        regime: how the points trained.
     """
-    shares = setup.constant_shares(points)
+    shares = regime.constant_shares(points)
     if (shares == 1).all():
         return rows
-    limit = pd.Series(steady_until(points, setup), index=points["point"].to_numpy())
+    limit = pd.Series(last_steady_epochs(points, regime), index=points["point"].to_numpy())
     steady: pd.DataFrame = rows[floats(rows, "epoch") <= limit.reindex(rows["point"]).to_numpy()]
     return steady
 
 
-def steady_until(points: pd.DataFrame, setup: TrainingRegime) -> Floats:
+def last_steady_epochs(points: pd.DataFrame, regime: TrainingRegime) -> Floats:
     """The last epoch of each point (n,) at its first η and λ: infinite where they never change, -1 where always."""
-    shares = setup.constant_shares(points)
+    shares = regime.constant_shares(points)
     if (shares == 1).all():
         return np.full(len(points), np.inf)
     ends = np.where(shares == 1, np.inf, shares * floats(points, "budget"))
@@ -47,12 +47,13 @@ def steady_until(points: pd.DataFrame, setup: TrainingRegime) -> Floats:
 
 
 def within_budget(
-    rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005, setup: TrainingRegime | None = None
+    rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005, regime: TrainingRegime | None = None
 ) -> pd.DataFrame:
     """Best test accuracy of each point over its measurements up to each budget (the paper's figures 2c, 2f, 3c, 3f).
 
     A run that ended before T counts with its own maximum (the paper's "maximum during training") if that maximum was
-    past: it was seen to fall, or it trained to a decay time of `PAST_PEAK`. Any other could still have risen until T.
+    past: it was seen to fall, or it trained to a decay time of `PAST_PEAK_DECAY_TIME`. Any other could still have risen
+    until T.
     Where a schedule stretches with the budget, only points whose own budget is T count: read at T, a run whose η
     decays at other epochs shows what no run of T epochs does.
 
@@ -60,7 +61,7 @@ def within_budget(
         rows: measurements, columns of `results.store.schema` and further axes.
         budgets: T in epochs.
         tolerance: accuracy, for "seen to fall", as in `find_peaks`.
-        setup: how the points trained; constant η if None.
+        regime: how the points trained; constant η if None.
 
     Returns:
         One row for each point with measurements and each budget: `point`, the axes (`seed`, `eta`, `lam`, `mu`,
@@ -70,12 +71,12 @@ def within_budget(
         ValueError: a column is missing; with a schedule that includes `budget`.
     """
     segments = sort_measurements(rows)
-    fell = find_star(segments, tolerance).why == ""
-    return maxima_within(segments, _axes_of(rows, segments), fell, budgets, setup or TrainingRegime())
+    fell = find_peak_indices(segments, tolerance).observed
+    return within_budget_from(segments, _axes_of(rows, segments), fell, budgets, regime or TrainingRegime())
 
 
-def maxima_within(
-    segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], setup: TrainingRegime
+def within_budget_from(
+    segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], regime: TrainingRegime
 ) -> pd.DataFrame:
     """The table of `within_budget`, from measurements.
 
@@ -84,13 +85,13 @@ def maxima_within(
         axes: their `point` and axes (S rows).
         fell: whose maximum was seen to be past (S,).
         budgets: T in epochs.
-        setup: how the points trained.
+        regime: how the points trained.
     """
-    stretched = setup.stretched(axes)
+    stretched = regime.stretched(axes)
     if stretched.any():
         require(axes, ("budget",), "rows")
     ends = segments.epoch[segments.last]
-    past = fell | (segments.decay_time[segments.last] >= PAST_PEAK)
+    past = fell | (segments.decay_time[segments.last] >= PAST_PEAK_DECAY_TIME)
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
         stop = segments.first_at(np.full(len(ends), budget * (1 + 1e-9)), after=True)
@@ -111,7 +112,7 @@ def tuned_and_predicted(
     peaks: pd.DataFrame,
     budgets: Sequence[float],
     tolerance: float = 0.005,
-    setup: TrainingRegime | None = None,
+    regime: TrainingRegime | None = None,
 ) -> pd.DataFrame:
     """The tuned lam of every budget beside lam_pred = c/T from what a ten times shorter probe would know (figure 4).
 
@@ -128,7 +129,7 @@ def tuned_and_predicted(
         peaks: of `find_peaks` on them, or on their `steady_rows`.
         budgets: T in epochs.
         tolerance: as in `within_budget`.
-        setup: how the points trained; constant η if None.
+        regime: how the points trained; constant η if None.
 
     Returns:
         One row for each combination of `seed`, `eta`, `mu`, further axes, and each budget: these, then `budget_at`
@@ -142,11 +143,11 @@ def tuned_and_predicted(
         ValueError: a column is missing.
     """
     require(peaks, ("point", "seed", "eta", "lam", "mu", "t_star", "censored"), "peaks")
-    setup = setup or TrainingRegime()
-    within = within_budget(rows, budgets, tolerance, setup)
-    steady = sort_measurements(steady_rows(rows, peaks, setup), peaks["point"])
+    regime = regime or TrainingRegime()
+    within = within_budget(rows, budgets, tolerance, regime)
+    steady = sort_measurements(steady_rows(rows, peaks, regime), peaks["point"])
     probes = find_probes(steady, peaks[["point"]], budgets, tolerance)
-    return tuned_from(within, probes, peaks, budgets, setup)
+    return tuned_and_predicted_from(within, probes, peaks, budgets, regime)
 
 
 def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float], tolerance: float) -> pd.DataFrame:
@@ -164,15 +165,15 @@ def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float]
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
         short = steady.until(np.full(len(steady.start), PROBE_SHARE * budget * (1 + 1e-9)))
-        star = find_star(short, tolerance)
-        seen = star.why == ""
+        peak = find_peak_indices(short, tolerance)
+        seen = peak.observed
         ids = points["point"].iloc[short.owner[seen]].to_numpy()
-        parts.append(pd.DataFrame({"point": ids, "budget_at": budget, "t_star": short.epoch[star.at_star[seen]]}))
+        parts.append(pd.DataFrame({"point": ids, "budget_at": budget, "t_star": short.epoch[peak.star[seen]]}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["point", "budget_at", "t_star"])
 
 
-def tuned_from(
-    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], setup: TrainingRegime
+def tuned_and_predicted_from(
+    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], regime: TrainingRegime
 ) -> pd.DataFrame:
     """The table of `tuned_and_predicted`, from those of `within_budget` and `find_probes`."""
     axes = ["seed", "eta", "mu", *extra_axes(peaks)]
@@ -186,8 +187,8 @@ def tuned_from(
             cell = {name: group[name].iloc[0] for name in axes}
             here = reached.loc[group.index]
             probe = seen[seen.index.isin(group["point"])]
-            never = setup.never_constant(group)
-            predicted = _undefined(never) if never else _predicted(probe, here, budget, setup.constant_share(cell))
+            never = regime.never_constant(group)
+            predicted = _undefined(never) if never else _predicted(probe, here, budget, regime.constant_share(cell))
             records.append(cell | {"budget_at": budget} | _tuned(here) | predicted)
     table = pd.DataFrame(records, columns=[*axes, "budget_at", *_TUNED, *_PREDICTED])
     table = table.astype(dict.fromkeys(["budget_at", *_TUNED, *_PREDICTED[:-1]], "float64"))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from results.analysis.budgets import tuned_from
+from results.analysis.budgets import tuned_and_predicted_from
 from results.analysis.fits import ExponentFit, KappaFit, fit_exponents, fit_kappa
-from results.analysis.peaks import peaks_from
+from results.analysis.peaks import find_peaks_from
 from results.analysis.reduction import Question, Reduction, join, reduce_rows
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import POINT_COLUMNS, extra_axes
@@ -26,7 +26,7 @@ class Findings:
         kappa: of ``fit_kappa`` on ``steady``.
         curves: of ``collapse``, of the points whose curve is drawn.
         tolerance: that of t*.
-        setup: how the points trained.
+        regime: how the points trained.
     """
 
     peaks: pd.DataFrame
@@ -37,7 +37,7 @@ class Findings:
     kappa: KappaFit
     curves: pd.DataFrame
     tolerance: float
-    setup: TrainingRegime
+    regime: TrainingRegime
 
 
 def find(
@@ -45,7 +45,7 @@ def find(
     points: pd.DataFrame,
     tolerance: float,
     budgets: Sequence[float],
-    setup: TrainingRegime | None = None,
+    regime: TrainingRegime | None = None,
 ) -> Findings:
     """Compute the findings of a sweep.
 
@@ -54,37 +54,37 @@ def find(
         points: one row a point, with ``seed``, ``eta``, ``lam``, ``mu``, ``outcome``.
         tolerance: accuracy within which a measurement counts as the maximum (paper: 0.5 %).
         budgets: T in epochs at which λ_pred is compared with the tuned λ.
-        setup: how the points trained; if None, at constant η and λ.
+        regime: how the points trained; if None, at constant η and λ.
 
     Raises:
         ValueError: a column is missing or a point occurs twice.
     """
     axes = extra_axes(points) if rows.empty else [name for name in extra_axes(points) if name in rows]
-    asked = question_for(points, axes, tolerance, budgets, setup or TrainingRegime())
-    return find_from([reduce_rows(rows, asked)], asked)
+    question = build_question(points, axes, tolerance, budgets, regime or TrainingRegime())
+    return find_from([reduce_rows(rows, question)], question)
 
 
-def question_for(
-    points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], setup: TrainingRegime
+def build_question(
+    points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], regime: TrainingRegime
 ) -> Question:
     """What is asked of every point; arguments as for ``find``, ``further`` are the axes that rows have as columns."""
     kept = [name for name in points if name in POINT_COLUMNS or name in further]
-    return Question(points=points[kept], tolerance=tolerance, budgets=budgets, setup=setup)
+    return Question(points=points[kept], tolerance=tolerance, budgets=budgets, regime=regime)
 
 
-def find_from(parts: Iterable[Reduction], asked: Question) -> Findings:
+def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
     """Compute the findings of a sweep from its rows, reduced in parts that hold whole points."""
-    reduced = join(parts, asked.points)
-    peaks = peaks_from(reduced.peaks, asked.points)
-    steady = peaks if reduced.steady is None else peaks_from(reduced.steady, asked.points)
+    reduced = join(parts, question.points)
+    peaks = find_peaks_from(reduced.peaks, question.points)
+    steady = peaks if reduced.steady is None else find_peaks_from(reduced.steady, question.points)
     return Findings(
         peaks=peaks,
         steady=steady,
         within=reduced.within,
-        prediction=tuned_from(reduced.within, reduced.probes, steady, asked.budgets, asked.setup),
+        prediction=tuned_and_predicted_from(reduced.within, reduced.probes, steady, question.budgets, question.regime),
         exponents=fit_exponents(steady),
         kappa=fit_kappa(steady),
         curves=reduced.curves,
-        tolerance=asked.tolerance,
-        setup=asked.setup,
+        tolerance=question.tolerance,
+        regime=question.regime,
     )

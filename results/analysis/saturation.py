@@ -10,7 +10,7 @@ from results.analysis.selection import in_law
 from results.analysis.tobit import log_likelihood
 
 
-def saturation(peaks: pd.DataFrame) -> Estimate | None:
+def find_saturation(peaks: pd.DataFrame) -> Estimate | None:
     """The lam below which t* stops growing, or None where it keeps to 1/(eta*lam).
 
     Under-parameterized nets overfit early: below some lam the peak no longer depends on lam (figure S7). A broken

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 Floats = npt.NDArray[np.float64]
-Measured = npt.NDArray[Any]  # float32 or float64, as stored: a conversion would cost as much as a reduction
+StoredFloats = npt.NDArray[Any]  # float32 or float64, as stored: a conversion would cost as much as a reduction
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -45,9 +45,9 @@ class Segments:
     step: Ints  # (n,) optimizer steps
     epoch: Floats  # (n,) epochs
     decay_time: Floats  # (n,) Σ ηλ/(1-μ)
-    test_acc: Measured  # (n,) 0 to 1
-    train_acc: Measured  # (n,) 0 to 1, may be NaN
-    train_loss: Measured  # (n,) without the L2 term, may be NaN
+    test_acc: StoredFloats  # (n,) 0 to 1
+    train_acc: StoredFloats  # (n,) 0 to 1, may be NaN
+    train_loss: StoredFloats  # (n,) without the L2 term, may be NaN
 
     @property
     def stop(self) -> Ints:
@@ -85,7 +85,7 @@ class Segments:
             high = np.where(open_ & ~before, middle, high)
         return low
 
-    def mean_from(self, first: Ints, values: Measured) -> Floats:
+    def mean_from(self, first: Ints, values: StoredFloats) -> Floats:
         """Mean of `values` (n,) from the measurement `first` (S,) to the last of each segment (S,)."""
         if not len(self.start):
             return np.empty(0)
@@ -93,7 +93,7 @@ class Segments:
         mean: Floats = np.add.reduceat(values, ends, dtype=np.float64)[::2] / (self.stop - first)
         return mean
 
-    def maximum(self, values: Measured, stop: Ints | None = None) -> Floats:
+    def maximum(self, values: StoredFloats, stop: Ints | None = None) -> Floats:
         """Maximum of `values` (n,) in each segment, up to the measurement `stop` (S,); -inf over none (S,)."""
         if not len(self.start):
             return np.empty(0)
@@ -186,7 +186,7 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     )
 
 
-def _stored(rows: pd.DataFrame, name: str) -> Measured:
+def _stored(rows: pd.DataFrame, name: str) -> StoredFloats:
     """A column as it is stored, float32 or float64."""
     return rows[name].to_numpy() if rows[name].dtype == np.float32 else floats(rows, name)
 

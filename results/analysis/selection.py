@@ -6,10 +6,12 @@ import pandas as pd
 from results.analysis.segments import Bools, extra_axes, floats, group_ids
 from search_spaces.outcome import TRAINED
 
-LEARNED = 0.5  # share of the sweep's best accuracy below which a maximum is noise, not learning
+MIN_LEARNED_SHARE = 0.5  # share of the sweep's best accuracy below which a maximum is noise, not learning
 
 
-PAST_PEAK = 1.0  # decay time after which a run has had time to peak: κ is 0.25 to 0.8 wherever it was measured
+PAST_PEAK_DECAY_TIME = (
+    1.0  # decay time after which a run has had time to peak: κ is 0.25 to 0.8 wherever it was measured
+)
 
 
 def in_law(peaks: pd.DataFrame) -> Bools:
@@ -24,7 +26,7 @@ def in_law(peaks: pd.DataFrame) -> Bools:
     best, top = floats(peaks, "best_test_acc"), top_accuracy(peaks)
     ended = peaks["outcome"].isin([*TRAINED, "diverged"]).to_numpy(dtype=np.bool_)
     started = (floats(peaks, "t_star_step") > 0) & (floats(peaks, "kappa") > 0)
-    mask: Bools = (floats(peaks, "lam") > 0) & ended & started & (best >= LEARNED * top)
+    mask: Bools = (floats(peaks, "lam") > 0) & ended & started & (best >= MIN_LEARNED_SHARE * top)
     return mask
 
 
@@ -34,8 +36,8 @@ def had_time(peaks: pd.DataFrame) -> Bools:
     A point that diverged says how large eta may be, not what accuracy lam gives.
     """
     trained = peaks["outcome"].isin(TRAINED).to_numpy(dtype=np.bool_)
-    seen = ~peaks["censored"].to_numpy(dtype=np.bool_) | (floats(peaks, "last_decay_time") >= PAST_PEAK)
-    learned = floats(peaks, "best_test_acc") >= LEARNED * top_accuracy(peaks)
+    seen = ~peaks["censored"].to_numpy(dtype=np.bool_) | (floats(peaks, "last_decay_time") >= PAST_PEAK_DECAY_TIME)
+    learned = floats(peaks, "best_test_acc") >= MIN_LEARNED_SHARE * top_accuracy(peaks)
     mask: Bools = trained & (floats(peaks, "lam") > 0) & learned & seen
     return mask
 

@@ -16,9 +16,9 @@ __all__ = ["fit_tobit"]
 # A residual spread of 0.1 % in t* is below any spacing of measurements; without this floor exact (synthetic) data
 # have an unbounded likelihood.
 SIGMA_FLOOR = 1e-3
-ITERATIONS = 60
-HALVINGS = 25
-CHUNK = 2_000_000  # replicates times points in memory at once: 16 MB an array
+MAX_ITERATIONS = 60
+MAX_HALVINGS = 25
+CHUNK_VALUES = 2_000_000  # replicates times points in memory at once: 16 MB an array
 THREADS = 2  # chunks at a time: numpy and LAPACK leave Python's lock while they compute
 
 
@@ -39,7 +39,7 @@ def fit_tobit(design: Floats, y: Floats, censored: Bools, weights: Floats) -> tu
     """
     # Residuals of one fit take the place of y: sums of their squares lose no digits.
     centre = np.linalg.lstsq(design, y, rcond=None)[0]
-    rest, step = y - design @ centre, max(1, CHUNK // max(1, len(y)))
+    rest, step = y - design @ centre, max(1, CHUNK_VALUES // max(1, len(y)))
     chunks = [weights[i : i + step] for i in range(0, max(1, len(weights)), step)]
     # Products of matrices this small gain nothing from threads of their own, which spin while they wait for a core.
     with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
@@ -123,7 +123,7 @@ def _newton(
     likelihood = _Likelihood.of(np.column_stack([-design, y]), censored, weights)
     p = np.column_stack([beta / sigma[:, None], 1 / sigma])
     value = likelihood.value(p)
-    for _ in range(ITERATIONS):
+    for _ in range(MAX_ITERATIONS):
         p, new = _line_search(likelihood, p, likelihood.step(p), value)
         settled = bool(np.all(new - value < 1e-9))
         value = new
@@ -180,7 +180,7 @@ def _line_search(likelihood: _Likelihood, p: Floats, move: Floats, value: Floats
     best, best_value = p.copy(), value.copy()
     pending = np.ones(len(p), dtype=np.bool_)
     length = 1.0
-    for _ in range(HALVINGS):
+    for _ in range(MAX_HALVINGS):
         trial = p[pending] + length * move[pending]
         new = likelihood.only(pending).value(trial)
         better = new >= value[pending]

@@ -9,19 +9,28 @@ from results.analysis.bootstrap import REPLICATES, Estimate, draw_weights, estim
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import had_time, top_accuracy
 from results.claims.claim import Claim
-from results.claims.verdict import Ruling, Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.claims.verdict import (
+    PointCounts,
+    Ruling,
+    Verdict,
+    inconclusive,
+    judge_interval,
+    judge_range,
+    make_median_verdict,
+    make_verdict,
+)
 
 __all__ = ["CLAIMS", "eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
 
 DECADE = 10 * (1 + 1e-9)
 MIN_LAMS = 4
-MIN_LOW_LAMS = 3  # of the smallest decade: two show no trend
-ETA_SPREAD = 0.01
+MIN_DECADE_LAMS = 3  # of the smallest decade: two show no trend
+MAX_ETA_RANGE = 0.01
 # Half the tolerance of t*. A tenth of a per cent is 1.3 of 1,285 test images: the best of eight noisy runs leads by it.
-LEAD = 0.0025
+MIN_LEAD = 0.0025
 # Near the largest useful lam accuracy falls steeply and the few measurements before the decay set it, not eta.
-WELL_LEARNED = 0.9
-WITHIN_SHARE = 1 / 3  # of standard deviations: eta*lam explains 8/9 of the variance, as κ must in the collapse
+WELL_LEARNED_SHARE = 0.9
+MAX_WITHIN_SHARE = 1 / 3  # of standard deviations: eta*lam explains 8/9 of the variance, as κ must in the collapse
 
 
 def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
@@ -40,12 +49,12 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     for _, group in used.groupby(["eta", "mu", *extra_axes(used)], dropna=False):
         lam, by_seed = _by_seed(group, "best_test_acc")
         low = by_seed[:, lam <= lam[0] * DECADE]
-        if len(lam) >= MIN_LAMS and low.shape[1] >= MIN_LOW_LAMS:
+        if len(lam) >= MIN_LAMS and low.shape[1] >= MIN_DECADE_LAMS:
             cells.append(low)
             drops.append(float(by_seed.mean(axis=0).max() - by_seed.mean(axis=0)[0]))
             smallest = min(smallest, float(lam[0]))
     if not cells:
-        why = f"no eta has {MIN_LAMS} lam > 0, {MIN_LOW_LAMS} of them in a decade, whose runs had time to peak"
+        why = f"no eta has {MIN_LAMS} lam > 0, {MIN_DECADE_LAMS} of them in a decade, whose runs had time to peak"
         return inconclusive(claim, threshold, why)
     values, estimate = _over_cells(cells, np.ptp)
     ruling, trend = _within(values, estimate, tolerance), "differs"
@@ -56,7 +65,7 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         ruling = "fail" if dropped and certain else "inconclusive"
     below = ", and may level off below the grid" if trend == "still rises" else ""
     why = f"best accuracy {trend} by {_over(values, 'eta')} over the decade of lam above {smallest:.3g}{below}"
-    return judged(claim, estimate, threshold, ruling, why, _counts(used))
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used))
 
 
 def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
@@ -65,7 +74,7 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     Budgets whose lam_pred is outside the grid are left out: there the grid cannot show the optimum. The value is
     the median over eta and budgets of the lead over the better end, the interval its range; of one, over its seeds.
     """
-    claim, threshold = "fixed_budget_optimum", f"lead > {LEAD:g}"
+    claim, threshold = "fixed_budget_optimum", f"lead > {MIN_LEAD:g}"
     spanned = table[np.isfinite(floats(table, "acc_pred")) & (floats(table, "lams") >= MIN_LAMS)]
     keys = ["eta", "mu", *extra_axes(peaks), "budget_at"]
     if spanned.empty:
@@ -77,8 +86,8 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     leads, estimate = _over_cells(cells, lambda acc: float(acc.max() - max(acc[0], acc[-1])))
     why = f"the best lam leads the better end of the grid by {_over(leads, 'eta and budgets')}"
     behind = None if estimate.interval is None else (-estimate.interval[1], -estimate.interval[0])
-    ruling = _within(-leads, Estimate(value=-estimate.value, interval=behind), -LEAD)
-    return judged(claim, estimate, threshold, ruling, why, _counts(peaks[had_time(peaks)]))
+    ruling = _within(-leads, Estimate(value=-estimate.value, interval=behind), -MIN_LEAD)
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(peaks[had_time(peaks)]))
 
 
 def eta_independence(peaks: pd.DataFrame) -> Verdict:
@@ -87,18 +96,18 @@ def eta_independence(peaks: pd.DataFrame) -> Verdict:
     Over the lam that two or more eta share, had time to peak, and whose accuracy is at least 0.9 of the best. The value
     is the median over lam of the range over eta, the interval its range.
     """
-    claim, threshold = "eta_independence", f"range over eta <= {ETA_SPREAD:g}"
+    claim, threshold = "eta_independence", f"range over eta <= {MAX_ETA_RANGE:g}"
     used = peaks[had_time(peaks)]
     axes = ["lam", "mu", *extra_axes(used)]
     acc = used.groupby([*axes, "eta"], dropna=False)["best_test_acc"].mean().reset_index()
-    acc = acc[floats(acc, "best_test_acc") >= WELL_LEARNED * top_accuracy(peaks)]
+    acc = acc[floats(acc, "best_test_acc") >= WELL_LEARNED_SHARE * top_accuracy(peaks)]
     cells = acc.groupby(axes, dropna=False)["best_test_acc"].agg(["max", "min", "size"])
     cells = cells[cells["size"] > 1]
     if cells.empty:
         return inconclusive(claim, threshold, "no lam has runs of two eta that learned and had time to peak")
     ranges = floats(cells, "max") - floats(cells, "min")
     why = f"best accuracy differs between eta by {_over(ranges, 'lam')}, at those lam that reach 0.9 of the best"
-    return ranged(claim, ranges, threshold, by_range(ranges, ETA_SPREAD), why, _counts(used))
+    return make_median_verdict(claim, ranges, threshold, judge_range(ranges, MAX_ETA_RANGE), why, PointCounts.of(used))
 
 
 def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
@@ -120,12 +129,12 @@ def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
     budgets = floats(peaks[ended], "budget")
     if np.ptp(budgets) > 1e-9 * budgets.max():
         return None
-    used = peaks[ended & (floats(peaks, "best_test_acc") >= WELL_LEARNED * top_accuracy(peaks))]
+    used = peaks[ended & (floats(peaks, "best_test_acc") >= WELL_LEARNED_SHARE * top_accuracy(peaks))]
     classes = _by_product(used)
     cells = group_ids(classes, ["product"])
     if len(np.unique(cells)) < 3:
         why = f"{len(np.unique(cells))} eta*lam are covered by two or more eta that learned, at least 3 are needed"
-        return inconclusive(claim, threshold, why, _counts(used))
+        return inconclusive(claim, threshold, why, PointCounts.of(used))
     within, mean = floats(classes, "within"), floats(classes, "mean")
     members = np.eye(int(classes["group"].max()) + 1)[classes["group"]]  # each seed and further axes its own mean
 
@@ -141,10 +150,10 @@ def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
         f"accuracies of different eta at one eta*lam differ by {np.sqrt(within.mean()):.4f}, those of different "
         f"eta*lam by {across:.4f} (standard deviations over {len(np.unique(cells))} eta*lam)"
     )
-    ruling = by_interval(estimate, 0.0, WITHIN_SHARE)
+    ruling = judge_interval(estimate, 0.0, MAX_WITHIN_SHARE)
     if across < tolerance:
         ruling, why = "inconclusive", f"{why}: nothing to compare with"
-    return judged(claim, estimate, threshold, ruling, why, _counts(used))
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used))
 
 
 def _by_product(used: pd.DataFrame) -> pd.DataFrame:
@@ -166,10 +175,6 @@ def _curve(at_eta: pd.DataFrame) -> tuple[Floats, Floats]:
     """log(eta*lam), ascending, and best accuracy of one eta and seed."""
     ordered = at_eta.sort_values("lam")
     return np.log(floats(ordered, "eta") * floats(ordered, "lam")), floats(ordered, "best_test_acc")
-
-
-def _counts(used: pd.DataFrame) -> tuple[int, int]:
-    return len(used), int(used["censored"].sum())
 
 
 def _by_seed(group: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
@@ -198,8 +203,8 @@ def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tu
 def _within(values: Floats, estimate: Estimate, limit: float) -> Ruling:
     """Whether values are within a limit: of one cell with several seeds by its interval, else by all of them."""
     if len(values) == 1 and estimate.interval is not None:
-        return by_interval(estimate, -np.inf, limit)
-    return by_range(values, limit)
+        return judge_interval(estimate, -np.inf, limit)
+    return judge_range(values, limit)
 
 
 def _over(values: Floats | list[float], what: str) -> str:

@@ -55,7 +55,7 @@ class Claim:
 
     def verdict(self, evidence: Evidence) -> Verdict | None:
         """Judge the claim on a sweep that may lack what the claim needs; None if the claim is left out."""
-        if self.needs_squared_error and not evidence.findings.setup.squared_error:
+        if self.needs_squared_error and not evidence.findings.regime.squared_error:
             return None
         verdict = self.judge(evidence)
         if verdict is None or not (self.needs_constant_rates and evidence.never_constant):

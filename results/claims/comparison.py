@@ -10,7 +10,7 @@ from scipy import stats
 
 from results.analysis.bootstrap import Estimate
 from results.analysis.segments import ROUNDING, extra_axes, floats
-from results.claims.verdict import bracket
+from results.claims.verdict import format_interval
 
 __all__ = ["INCONCLUSIVE", "Contest", "Side", "best_within", "chosen_points", "compare"]
 
@@ -268,7 +268,7 @@ def _winner(found: Estimate, below: str, above: str) -> str:
 def _over(found: Estimate, count: int, units: _Units) -> str:
     if found.interval is None:
         return f" (no interval: it takes {MIN_UNITS} seeds, or {MIN_UNITS} eta, in both sweeps)"
-    return f"{bracket(found)} over {count} {units.words}"
+    return f"{format_interval(found)} over {count} {units.words}"
 
 
 def _open(claim: str, why: str) -> Contest:

@@ -1,7 +1,7 @@
 """Every claim about the L2 law, judged on one sweep in a fixed order: a number, an interval, a verdict, a sentence."""
 
 from results.analysis.findings import Findings
-from results.analysis.saturation import saturation
+from results.analysis.saturation import find_saturation
 from results.claims import accuracy, limits, prediction, time, training
 from results.claims.claim import Claim, Evidence
 from results.claims.verdict import Ruling, Verdict
@@ -41,7 +41,7 @@ def _evidence(findings: Findings) -> Evidence:
     return Evidence(
         findings=findings,
         settled=peaks.assign(censored=steady["censored"].to_numpy()),
-        saturation=saturation(steady),
+        saturation=find_saturation(steady),
         overparameterized=limits.overparameterized(peaks),
-        never_constant=findings.setup.never_constant(peaks),
+        never_constant=findings.regime.never_constant(peaks),
     )

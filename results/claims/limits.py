@@ -9,12 +9,21 @@ from results.analysis.fits import fit_exponents
 from results.analysis.segments import ROUNDING, floats
 from results.analysis.selection import in_law
 from results.claims.claim import Claim, Evidence
-from results.claims.verdict import EXPONENT_BAND, Ruling, Verdict, bracket, by_interval, inconclusive, judged
+from results.claims.verdict import (
+    EXPONENT_BAND,
+    PointCounts,
+    Ruling,
+    Verdict,
+    format_interval,
+    inconclusive,
+    judge_interval,
+    make_verdict,
+)
 from search_spaces.outcome import TRAINED
 
 __all__ = ["CLAIMS", "lambda_opt", "overparameterized"]
 
-NEAR_OPTIMUM = 10**0.5  # "λ ≳ λ_opt" (SM D), read as within half a decade: a usual spacing of a grid
+NEAR_OPTIMUM_FACTOR = 10**0.5  # "λ ≳ λ_opt" (SM D), read as within half a decade: a usual spacing of a grid
 
 
 def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, lam_b: Estimate | None) -> Verdict | None:
@@ -28,10 +37,10 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, lam_b: Estimate | None)
     """
     claim, threshold = (
         "lambda_opt",
-        f"t* saturates within {NEAR_OPTIMUM:.2g} times the best lam, -1 ± {EXPONENT_BAND} above",
+        f"t* saturates within {NEAR_OPTIMUM_FACTOR:.2g} times the best lam, -1 ± {EXPONENT_BAND} above",
     )
     law = peaks[in_law(peaks)]
-    used = (len(law), int(law["censored"].sum()))
+    used = PointCounts.of(law)
     if lam_b is None:
         return (
             inconclusive(claim, threshold, "t* is not seen to saturate", used) if fitted_all.verdict == "fail" else None
@@ -42,17 +51,19 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, lam_b: Estimate | None)
     low, high = lam_b.interval or (lam_b.value, lam_b.value)
     ratio = Estimate(value=lam_b.value / best, interval=(low / float(near[-1]), high / float(near[0])))
     above = fit_exponents(peaks[floats(peaks, "lam") >= lam_b.value]).gamma
-    rulings = {by_interval(ratio, 1 / NEAR_OPTIMUM, NEAR_OPTIMUM)}
-    rulings.add("inconclusive" if above is None else by_interval(above, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND))
+    rulings = {judge_interval(ratio, 1 / NEAR_OPTIMUM_FACTOR, NEAR_OPTIMUM_FACTOR)}
+    rulings.add("inconclusive" if above is None else judge_interval(above, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND))
     ruling: Ruling = "fail" if "fail" in rulings else "inconclusive" if "inconclusive" in rulings else "pass"
     power = (
-        f"goes as eta*lam to the power {above.value:.3f}{bracket(above)}" if above else "has too few points for a power"
+        f"goes as eta*lam to the power {above.value:.3f}{format_interval(above)}"
+        if above
+        else "has too few points for a power"
     )
     why = (
-        f"t* saturates below lam = {lam_b.value:.3g}{bracket(lam_b)} and {power} above; the best accuracy is at lam = "
-        f"{best:.3g}{_without_l2(peaks, law, lam_b.value)}"
+        f"t* saturates below lam = {lam_b.value:.3g}{format_interval(lam_b)} and {power} above; the best accuracy is "
+        f"at lam = {best:.3g}{_without_l2(peaks, law, lam_b.value)}"
     )
-    return judged(claim, ratio, threshold, ruling, why, used)
+    return make_verdict(claim, ratio, threshold, ruling, why, used)
 
 
 def overparameterized(peaks: pd.DataFrame) -> Verdict:
@@ -75,9 +86,9 @@ def overparameterized(peaks: pd.DataFrame) -> Verdict:
         why += f", and {float(best.min()):.4g} at eta = {float(np.asarray(best.index)[int(np.argmin(best))]):g}"
     if ruling == "inconclusive":
         why += "; there lam may be too strong or the runs too short"
-    used = (len(seen), int(seen["censored"].sum()))
+    used = PointCounts.of(seen)
     estimate = Estimate(value=float(best.min()), interval=(float(best.min()), float(best.max())))
-    return judged(claim, estimate, threshold, ruling, why, used)
+    return make_verdict(claim, estimate, threshold, ruling, why, used)
 
 
 def _without_l2(peaks: pd.DataFrame, law: pd.DataFrame, lam_b: float) -> str:

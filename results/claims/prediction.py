@@ -7,13 +7,21 @@ from results.analysis.bootstrap import REPLICATES, Estimate, interval_of
 from results.analysis.segments import Bools, floats
 from results.analysis.selection import had_time
 from results.claims.claim import Claim
-from results.claims.verdict import Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.claims.verdict import (
+    PointCounts,
+    Verdict,
+    inconclusive,
+    judge_interval,
+    judge_range,
+    make_median_verdict,
+    make_verdict,
+)
 
 __all__ = ["CLAIMS", "lambda_pred_accuracy", "lambda_pred_order"]
 
-PRED_GAP = 0.004  # CIFAR-10 at constant eta, figure 4 of the paper
+MAX_PREDICTION_GAP = 0.004  # CIFAR-10 at constant eta, figure 4 of the paper
 # With a schedule the paper's own c/T₁ gives 0.960 where the tuned lam gives 0.967, called comparable (figure 1a).
-PRED_GAP_SCHEDULED = 0.01
+MAX_PREDICTION_GAP_SCHEDULED = 0.01
 
 
 def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
@@ -36,8 +44,8 @@ def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
         f"over {len(known)} cells of eta, seed and budget {_rule(known)} is {plain.min():.2g} to {plain.max():.2g} "
         f"times the tuned lam, at most {decades.max():.2f} decades from its spread{_left_out(len(table) - len(known))}"
     )
-    ruling = by_range(decades, 1 + 1e-9)
-    return ranged(claim, pred / nearest, threshold, ruling, why, _counts(peaks))
+    ruling = judge_range(decades, 1 + 1e-9)
+    return make_median_verdict(claim, pred / nearest, threshold, ruling, why, _counts(peaks))
 
 
 def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0) -> Verdict:
@@ -50,20 +58,20 @@ def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0
     known = table[np.isfinite(floats(table, "gap"))]
     constant = ~_scheduled(known)
     known = known[constant] if constant.any() else known
-    limit = PRED_GAP if constant.any() or known.empty else PRED_GAP_SCHEDULED
+    limit = MAX_PREDICTION_GAP if constant.any() or known.empty else MAX_PREDICTION_GAP_SCHEDULED
     threshold, gaps = f"gap <= {limit:g} at every budget", floats(known, "gap")
     if len(gaps) < 2:
         return inconclusive(claim, threshold, f"{len(gaps)} gaps known, at least 2 are needed: {_no_prediction(table)}")
     estimate, by_budget = _largest_gap(known, seed)
     means = by_budget.to_numpy(dtype=np.float64)
     # One run a budget has no interval: then every budget must do.
-    ruling = by_range(means, limit) if estimate.interval is None else by_interval(estimate, -np.inf, limit)
+    ruling = judge_range(means, limit) if estimate.interval is None else judge_interval(estimate, -np.inf, limit)
     why = (
         f"{_rule(known)} costs {estimate.value:.4f} of accuracy at T = {by_budget.index[int(means.argmax())]:g}, where "
         f"it costs most, and {gaps.mean():.4f} on average, over {len(gaps)} cells of eta, seed and budget"
         f"{_left_out(len(table) - len(gaps))}"
     )
-    return judged(claim, estimate, threshold, ruling, why, _counts(peaks))
+    return make_verdict(claim, estimate, threshold, ruling, why, _counts(peaks))
 
 
 def _largest_gap(known: pd.DataFrame, seed: int) -> tuple[Estimate, pd.Series]:
@@ -93,9 +101,9 @@ def _rule(known: pd.DataFrame) -> str:
     return f"lam_pred = c/T1 (T1 = {share:g} T, where the schedule first lowers eta; c measured before{mixed})"
 
 
-def _counts(peaks: pd.DataFrame) -> tuple[int, int]:
+def _counts(peaks: pd.DataFrame) -> PointCounts:
     used = peaks[had_time(peaks)]
-    return len(used), int(used["censored"].sum())
+    return PointCounts.of(used)
 
 
 def _beyond_grid(known: pd.DataFrame) -> Bools:

@@ -11,11 +11,20 @@ from results.analysis.regime import TrainingRegime
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import in_law
 from results.claims.claim import Claim
-from results.claims.verdict import EXPONENT_BAND, Ruling, Verdict, bracket, by_interval, inconclusive, judged
+from results.claims.verdict import (
+    EXPONENT_BAND,
+    PointCounts,
+    Ruling,
+    Verdict,
+    format_interval,
+    inconclusive,
+    judge_interval,
+    make_verdict,
+)
 
 __all__ = [
     "CLAIMS",
-    "collapse_of_kappa",
+    "collapse",
     "init_scale",
     "scaling",
     "scaling_eta",
@@ -25,13 +34,13 @@ __all__ = [
 ]
 
 # 95 % of the points within a factor 2.25 of the mean; the paper sees a factor 2 between large and small lam (S4).
-KAPPA_GSTD = 1.5
-SPREAD_SHARE = 1 / 3  # log spread of κ against that of t*: the law must explain 8/9 of the variance
-T_STAR_GSTD = 2.0  # below it the grid is too narrow for a collapse to mean anything
+MAX_KAPPA_GSTD = 1.5
+MAX_SPREAD_SHARE = 1 / 3  # log spread of κ against that of t*: the law must explain 8/9 of the variance
+MIN_T_STAR_GSTD = 2.0  # below it the grid is too narrow for a collapse to mean anything
 # The paper: about the same to twice as large ("c_small ~ 2 c_large", S4). A quarter more at either end, which is what
 # one seed changes κ by on digits; else a ratio of exactly 1 or 2 could never pass.
-KAPPA_RATIO = (0.8, 2.5)
-SCALE_BAND = 0.1  # of log κ on log σ_w: ten times σ_w then changes κ by a quarter, no more than a seed does
+KAPPA_RATIO_BAND = (0.8, 2.5)
+SCALE_EXPONENT_BAND = 0.1  # of log κ on log σ_w: ten times σ_w then changes κ by a quarter, no more than a seed does
 _UNFITTED = "; training accuracy never reaches 1, where the law is expected to fail below the best lam"
 
 
@@ -63,50 +72,50 @@ def scaling_lam(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | No
     return verdict if saturation is None else _fail_below(verdict, fitted_all, saturation)
 
 
-def collapse_of_kappa(fit: KappaFit) -> Verdict:
+def collapse(fit: KappaFit) -> Verdict:
     """Claim 2: geometric std of κ at most 1.5, and its logarithm at most a third of that of t*.
 
     Both bounds are held against the whole interval of κ's spread, that of t* is taken as it is.
     """
-    claim, threshold = "collapse", f"<= {KAPPA_GSTD}, log spread <= 1/3 of that of t*"
-    used = (fit.points_used, fit.censored)
+    claim, threshold = "collapse", f"<= {MAX_KAPPA_GSTD}, log spread <= 1/3 of that of t*"
+    used = PointCounts(fit.points_used, fit.censored)
     if fit.kappa_gstd is None or fit.kappa is None or fit.points_used - fit.censored < 3:
         return inconclusive(claim, threshold, fit.why or "fewer than 3 observed t*", used)
     spread = fit.kappa_gstd
     ruling: Ruling = "inconclusive"
-    if fit.t_star_gstd >= T_STAR_GSTD:
-        limit = min(KAPPA_GSTD, fit.t_star_gstd**SPREAD_SHARE)
-        ruling, threshold = by_interval(spread, 1.0, limit), f"<= {limit:.3g}"
+    if fit.t_star_gstd >= MIN_T_STAR_GSTD:
+        limit = min(MAX_KAPPA_GSTD, fit.t_star_gstd**MAX_SPREAD_SHARE)
+        ruling, threshold = judge_interval(spread, 1.0, limit), f"<= {limit:.3g}"
     why = (
-        f"κ = {fit.kappa.value:.2f}{bracket(fit.kappa)} spreads by a factor {spread.value:.2f} where t* spreads by "
-        f"{fit.t_star_gstd:.2f} (geometric standard deviations)"
+        f"κ = {fit.kappa.value:.2f}{format_interval(fit.kappa)} spreads by a factor {spread.value:.2f} where t* "
+        f"spreads by {fit.t_star_gstd:.2f} (geometric standard deviations)"
     )
-    return judged(claim, spread, threshold, ruling, why, used)
+    return make_verdict(claim, spread, threshold, ruling, why, used)
 
 
-def schedule_collapse(peaks: pd.DataFrame, setup: TrainingRegime) -> Verdict | None:
+def schedule_collapse(peaks: pd.DataFrame, regime: TrainingRegime) -> Verdict | None:
     """Claim 2 with Σηλ/(1-μ) for the decay time: it serves schedules of η too, so where η changes κ is one number.
 
-    The test of `collapse_of_kappa`, on the points whose η changes along the run. It passes only where the decay time of
+    The test of `collapse`, on the points whose η changes along the run. It passes only where the decay time of
     the whole runs spreads by more than κ may: a schedule is stretched to the budget, and with budgets ∝ 1/(ηλ) a
     maximum at any fixed share of the run would come at one decay time.
 
     Args:
         peaks: of `find_peaks`, on all measurements.
-        setup: how the points trained.
+        regime: how the points trained.
 
     Returns:
         None where η is constant, or λ falls by AutoL2.
     """
-    own = peaks[setup.stretched(peaks)]
-    if setup.auto_l2 or own.empty:
+    own = peaks[regime.stretched(peaks)]
+    if regime.auto_l2 or own.empty:
         return None
-    verdict = replace(collapse_of_kappa(fit_kappa(own)), claim="schedule_collapse")
+    verdict = replace(collapse(fit_kappa(own)), claim="schedule_collapse")
     if verdict.verdict != "pass":
         return verdict
     seen = own[in_law(own) & ~own["censored"].to_numpy(dtype=np.bool_)]
     runs = float(np.exp(np.log(floats(seen, "last_decay_time")).std(ddof=1)))
-    if runs >= T_STAR_GSTD:
+    if runs >= MIN_T_STAR_GSTD:
         return replace(verdict, why=f"{verdict.why}, and the decay time of the whole runs by {runs:.2f}")
     why = f"{verdict.why}; the decay time of the whole runs spreads by {runs:.2f} only: κ may be the schedule's doing"
     return replace(verdict, verdict="inconclusive", why=why)
@@ -118,9 +127,9 @@ def small_lambda_ratio(peaks: pd.DataFrame) -> Verdict:
     κ of the smallest third of the grid's lam over that of the largest third (geometric means at equal eta, lower bounds
     as such). Arguments as for `scaling`.
     """
-    claim, threshold = "small_lambda_ratio", f"{KAPPA_RATIO[0]:g} to {KAPPA_RATIO[1]:g}"
+    claim, threshold = "small_lambda_ratio", f"{KAPPA_RATIO_BAND[0]:g} to {KAPPA_RATIO_BAND[1]:g}"
     law = peaks[in_law(peaks)]
-    lams, used = np.unique(floats(law, "lam")), (len(law), int(law["censored"].sum()))
+    lams, used = np.unique(floats(law, "lam")), PointCounts.of(law)
     third = len(lams) // 3
     if not third:
         return inconclusive(claim, threshold, f"{len(lams)} lam of the law, at least 3 are needed", used)
@@ -133,10 +142,10 @@ def small_lambda_ratio(peaks: pd.DataFrame) -> Verdict:
         return inconclusive(claim, threshold, "too few observed t* at small or at large lam", used)
     ratio = exponential(found)
     why = (
-        f"κ at lam <= {lams[third - 1]:.3g} is {ratio.value:.2f}{bracket(ratio)} times that at lam >= "
+        f"κ at lam <= {lams[third - 1]:.3g} is {ratio.value:.2f}{format_interval(ratio)} times that at lam >= "
         f"{lams[-third]:.3g} (paper: up to about 2)"
     )
-    return judged(claim, ratio, threshold, by_interval(ratio, *KAPPA_RATIO), why, used)
+    return make_verdict(claim, ratio, threshold, judge_interval(ratio, *KAPPA_RATIO_BAND), why, used)
 
 
 def init_scale(peaks: pd.DataFrame) -> Verdict | None:
@@ -150,45 +159,47 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
     """
     if "sigma_w" not in peaks or peaks["sigma_w"].nunique() < 2:
         return None
-    claim, threshold = "init_scale", f"0 ± {SCALE_BAND}"
+    claim, threshold = "init_scale", f"0 ± {SCALE_EXPONENT_BAND}"
     law = peaks[in_law(peaks)]
     axes = ["eta", "lam", "mu", *(name for name in extra_axes(law) if name != "sigma_w")]
     units = [_slope_parts(unit) for _, unit in law.groupby([*axes, "seed"], dropna=False)]
     table = pd.DataFrame([unit for unit in units if unit], columns=["row", "xy", "xx", "points"])
     if len(table) < 3:
         why = f"t* is observed at two or more σ_w in {len(table)} cells of eta, lam and seed, at least 3 are needed"
-        return inconclusive(claim, threshold, why, (len(law), int(law["censored"].sum())))
+        return inconclusive(claim, threshold, why, PointCounts.of(law))
     cells = group_ids(law.loc[table["row"], axes].reset_index(drop=True), axes)
     xy, xx = floats(table, "xy"), floats(table, "xx")
     slope = estimate_over(cells, lambda weights: (weights @ xy) / np.maximum(weights @ xx, 1e-300))
     scales = floats(law, "sigma_w")
     why = (
-        f"κ goes as σ_w to the power {slope.value:.3f}{bracket(slope)} over σ_w = {scales.min():.3g} to "
+        f"κ goes as σ_w to the power {slope.value:.3f}{format_interval(slope)} over σ_w = {scales.min():.3g} to "
         f"{scales.max():.3g}, in {len(table)} cells of eta, lam and seed; {len(units) - len(table)} with lower bounds "
         "or one σ_w that learned are left out"
     )
-    ruling = by_interval(slope, -SCALE_BAND, SCALE_BAND)
-    return judged(claim, slope, threshold, ruling, why, (int(table["points"].sum()), 0))
+    ruling = judge_interval(slope, -SCALE_EXPONENT_BAND, SCALE_EXPONENT_BAND)
+    return make_verdict(claim, slope, threshold, ruling, why, PointCounts(int(table["points"].sum()), 0))
 
 
 def _exponent(claim: str, name: str, estimate: Estimate | None, fit: ExponentFit) -> Verdict:
     threshold = f"-1 ± {EXPONENT_BAND}"
-    used = (fit.points_used, fit.censored)
+    used = PointCounts(fit.points_used, fit.censored)
     if estimate is None:
         return inconclusive(claim, threshold, fit.why, used)
-    ruling = by_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
+    ruling = judge_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
     observed = fit.points_used - fit.censored
     why = (
-        f"t* goes as {name} to the power {estimate.value:.3f}{bracket(estimate)}, from {observed} observed t*"
+        f"t* goes as {name} to the power {estimate.value:.3f}{format_interval(estimate)}, from {observed} observed t*"
         f" and {fit.censored} lower bounds"
     )
-    return judged(claim, estimate, threshold, ruling, why, used)
+    return make_verdict(claim, estimate, threshold, ruling, why, used)
 
 
 def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: Estimate) -> Verdict:
     """The verdict, failed because t* saturates."""
     unfitted = _UNFITTED if fitted_all.verdict == "fail" else ""
-    below = f"; the law fails below lam = {saturation.value:.3g}{bracket(saturation)}, where t* saturates{unfitted}"
+    below = (
+        f"; the law fails below lam = {saturation.value:.3g}{format_interval(saturation)}, where t* saturates{unfitted}"
+    )
     return replace(verdict, verdict="fail", why=verdict.why + below)
 
 
@@ -223,13 +234,13 @@ CLAIMS = (
     Claim(
         name="collapse",
         title="One κ serves all points",
-        judge=lambda e: collapse_of_kappa(e.findings.kappa),
+        judge=lambda e: collapse(e.findings.kappa),
         needs_constant_rates=True,
     ),
     Claim(
         name="schedule_collapse",
         title="One κ serves all points whose η changes along the run",
-        judge=lambda e: schedule_collapse(e.findings.peaks, e.findings.setup),
+        judge=lambda e: schedule_collapse(e.findings.peaks, e.findings.regime),
         optional=True,
     ),
     Claim(

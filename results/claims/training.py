@@ -5,19 +5,32 @@ import pandas as pd
 
 from results.analysis.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
 from results.analysis.fits import MIN_DECADES, MIN_OBSERVED
-from results.analysis.peaks import TAIL
+from results.analysis.peaks import TAIL_START
 from results.analysis.segments import Bools, Floats, extra_axes, floats, group_ids
-from results.analysis.selection import PAST_PEAK, anchored, had_time, in_law
+from results.analysis.selection import PAST_PEAK_DECAY_TIME, anchored, had_time, in_law
 from results.claims.claim import Claim
-from results.claims.verdict import EXPONENT_BAND, Ruling, Verdict, bracket, by_interval, inconclusive, judged
+from results.claims.verdict import (
+    EXPONENT_BAND,
+    PointCounts,
+    Ruling,
+    Verdict,
+    format_interval,
+    inconclusive,
+    judge_interval,
+    make_verdict,
+)
 from search_spaces.outcome import TRAINED
 
 __all__ = ["CLAIMS", "catapult", "fit_time", "fit_time_lam", "train_loss_minimum"]
 
-MILD = 0.2  # of the exponent of lam, a fifth of that of t*: a decade of lam changes the time by less than 1.6
-FLATTENED = 0.5  # half of the spread over eta is gone
-RISEN = 0.01  # relative: on digits the loss after its minimum rises by 3 to 6 % until s = 2, and measurements are exact
-TURNED = 2.0  # decay time by which the loss has turned: the paper's fc grid trains to 2, and sees it turn
+LAM_EXPONENT_BAND = (
+    0.2  # of the exponent of lam, a fifth of that of t*: a decade of lam changes the time by less than 1.6
+)
+MAX_REMAINING_SHARE = 0.5  # half of the spread over eta is gone
+MIN_LOSS_RISE = (
+    0.01  # relative: on digits the loss after its minimum rises by 3 to 6 % until s = 2, and measurements are exact
+)
+TURNED_DECAY_TIME = 2.0  # decay time by which the loss has turned: the paper's fc grid trains to 2, and sees it turn
 
 
 def fit_time(peaks: pd.DataFrame) -> Verdict | None:
@@ -51,13 +64,13 @@ def fit_time_lam(peaks: pd.DataFrame) -> Verdict | None:
 
     Arguments, bounds and None as for `fit_time`.
     """
-    claim, threshold = "fit_time_lam", f"0 ± {MILD}"
+    claim, threshold = "fit_time_lam", f"0 ± {LAM_EXPONENT_BAND}"
     times = _times(peaks)
     if times is None:
         return None
     chosen = times[floats(times, "lam") > 0].assign(at_eta=lambda t: t["eta"], eta=1.0)
     estimate, used = _time_exponent(chosen, "lam")
-    return _time_verdict(claim, threshold, estimate, (-MILD, MILD), "lam", used)
+    return _time_verdict(claim, threshold, estimate, (-LAM_EXPONENT_BAND, LAM_EXPONENT_BAND), "lam", used)
 
 
 def catapult(peaks: pd.DataFrame, tolerance: float) -> Verdict:
@@ -71,13 +84,13 @@ def catapult(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         peaks: of `find_peaks`.
         tolerance: that of t*; a smaller spread at training accuracy 1 is none.
     """
-    claim, threshold = "catapult", f"spread over eta <= {FLATTENED:g} times that at training accuracy 1"
+    claim, threshold = "catapult", f"spread over eta <= {MAX_REMAINING_SHARE:g} times that at training accuracy 1"
     used = peaks[had_time(peaks) & np.isfinite(floats(peaks, "acc_train1"))]
     cell = ["lam", "mu", *extra_axes(used)]
     groups = used.groupby([*cell, "seed"], dropna=False)
     spread = groups[["acc_train1", "best_test_acc"]].var().assign(etas=groups["eta"].nunique()).reset_index()
     spread = spread[spread["etas"] > 1]
-    counts = (len(used), int(used["censored"].sum()))
+    counts = PointCounts.of(used)
     if len(spread) < 2:
         why = f"{len(spread)} cells of lam and seed fit the training set at two or more eta, at least 2 are needed"
         return inconclusive(claim, threshold, why, counts)
@@ -87,10 +100,10 @@ def catapult(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         f"test accuracy spreads over eta by {np.sqrt(early.mean()):.4f} when training accuracy reaches 1, and by "
         f"{np.sqrt(late.mean()):.4f} at its maximum (standard deviations over {len(spread)} cells of lam and seed)"
     )
-    ruling = by_interval(share, 0.0, FLATTENED)
+    ruling = judge_interval(share, 0.0, MAX_REMAINING_SHARE)
     if np.sqrt(early.mean()) < tolerance:
         ruling, why = "inconclusive", f"{why}: no dependence that could flatten"
-    return judged(claim, share, threshold, ruling, why, counts)
+    return make_verdict(claim, share, threshold, ruling, why, counts)
 
 
 def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
@@ -101,15 +114,17 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
     """
     claim, threshold = "train_loss_minimum", f"rises after a minimum at (eta*lam)^(-1 ± {EXPONENT_BAND})"
     law = peaks[in_law(peaks) & (floats(peaks, "t_min_loss") > 0) & peaks["outcome"].isin(TRAINED).to_numpy()]
-    risen = floats(law, "last_train_loss") > (1 + RISEN) * floats(law, "min_train_loss")
-    risen &= floats(law, "t_min_loss") < TAIL * floats(law, "last_epoch")
-    law, used = law.assign(censored=~risen), (len(law), int((~risen).sum()))
-    long = floats(law, "last_decay_time") >= TURNED * (1 - 1e-9)
+    risen = floats(law, "last_train_loss") > (1 + MIN_LOSS_RISE) * floats(law, "min_train_loss")
+    risen &= floats(law, "t_min_loss") < TAIL_START * floats(law, "last_epoch")
+    law, used = law.assign(censored=~risen), PointCounts(len(law), int((~risen).sum()))
+    long = floats(law, "last_decay_time") >= TURNED_DECAY_TIME * (1 - 1e-9)
     turned = f"the training loss turns in {int(risen.sum())} of {len(law)} runs"
     if long.any():
-        turned += f", in {int((risen & long).sum())} of the {int(long.sum())} that had a decay time of {TURNED:g}"
+        turned += (
+            f", in {int((risen & long).sum())} of the {int(long.sum())} that had a decay time of {TURNED_DECAY_TIME:g}"
+        )
     if (risen & long).sum() < long.sum() / 2:
-        return judged(claim, None, threshold, "fail", turned, used)
+        return make_verdict(claim, None, threshold, "fail", turned, used)
     rate = np.log(floats(law, "eta") * floats(law, "lam") / (1 - floats(law, "mu")))
     if risen.sum() < MIN_OBSERVED or np.ptp(rate[risen]) < MIN_DECADES * np.log(10):
         why = f"{turned}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of eta*lam are needed"
@@ -117,8 +132,10 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
     estimate = _slope(law, np.log(floats(law, "t_min_loss")), rate)
     if estimate is None:
         return inconclusive(claim, threshold, turned, used)
-    why = f"{turned}; its minimum goes as eta*lam to the power {estimate.value:.3f}{bracket(estimate)}"
-    return judged(claim, estimate, threshold, by_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND), why, used)
+    why = f"{turned}; its minimum goes as eta*lam to the power {estimate.value:.3f}{format_interval(estimate)}"
+    return make_verdict(
+        claim, estimate, threshold, judge_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND), why, used
+    )
 
 
 def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
@@ -127,7 +144,7 @@ def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
         return None
     completed = peaks["outcome"].isin(TRAINED).to_numpy(dtype=np.bool_)
     reached = floats(peaks, "t_train1") > 0
-    short: Bools = floats(peaks, "last_decay_time") < PAST_PEAK
+    short: Bools = floats(peaks, "last_decay_time") < PAST_PEAK_DECAY_TIME
     bound = ~np.isfinite(floats(peaks, "t_train1")) & peaks["censored"].to_numpy(dtype=np.bool_) & short
     bound &= floats(peaks, "last_epoch") > 0
     chosen = completed & (reached | bound)
@@ -136,10 +153,10 @@ def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
     return points.assign(time=np.log(times[chosen]), censored=bound[chosen])
 
 
-def _time_exponent(times: pd.DataFrame, axis: str) -> tuple[Estimate | None, tuple[int, int]]:
+def _time_exponent(times: pd.DataFrame, axis: str) -> tuple[Estimate | None, PointCounts]:
     """Exponent of `axis` in the time to training accuracy 1, with the points used and, of these, the bounds."""
     law = anchored(times.drop(columns="time"))
-    used = (len(law), int(law["censored"].sum()))
+    used = PointCounts.of(law)
     x = np.log(floats(law, axis))
     observed = x[~law["censored"].to_numpy(dtype=np.bool_)]
     if len(observed) < MIN_OBSERVED or np.ptp(observed) < MIN_DECADES * np.log(10):
@@ -158,16 +175,16 @@ def _time_verdict(
     estimate: Estimate | None,
     band: tuple[float, float],
     of: str,
-    used: tuple[int, int],
+    counts: PointCounts,
 ) -> Verdict:
-    observed = f"{used[0] - used[1]} points reach training accuracy 1, {used[1]} are lower bounds"
+    observed = f"{counts.used - counts.censored} points reach training accuracy 1, {counts.censored} are lower bounds"
     if estimate is None:
         why = f"{observed}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of {of.partition(',')[0]} are needed"
-        return inconclusive(claim, threshold, why, used)
-    power = f"{estimate.value:.3f}{bracket(estimate)}"
+        return inconclusive(claim, threshold, why, counts)
+    power = f"{estimate.value:.3f}{format_interval(estimate)}"
     why = f"the time to training accuracy 1 goes as {of}, to the power {power}; {observed}"
-    ruling: Ruling = by_interval(estimate, *band)
-    return judged(claim, estimate, threshold, ruling, why, used)
+    ruling: Ruling = judge_interval(estimate, *band)
+    return make_verdict(claim, estimate, threshold, ruling, why, counts)
 
 
 CLAIMS = (

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from results.analysis.segments import ROUNDING
-from results.claims.prediction import PRED_GAP
+from results.claims.prediction import MAX_PREDICTION_GAP
 from results.forecast.coefficient import Coefficient
 
 GRID_RUNS = 8  # λ of the grid that people search otherwise, over two decades
@@ -80,7 +80,7 @@ class Check:
     @property
     def held(self) -> bool:
         """Whether no neighbor is better by more than the paper's 0.4 %."""
-        return self.gap <= PRED_GAP + ROUNDING
+        return self.gap <= MAX_PREDICTION_GAP + ROUNDING
 
     def __str__(self) -> str:
         low, mid, high = self.accuracies

@@ -9,7 +9,7 @@ from results.analysis.bootstrap import Estimate
 from results.analysis.findings import find
 from results.analysis.regime import TrainingRegime
 from results.claims.judge import CLAIMS, CLAIMS_BY_NAME, judge
-from results.claims.verdict import Verdict, by_interval, by_range
+from results.claims.verdict import Verdict, judge_interval, judge_range
 from search_spaces.sections.optimizer import Cosine
 
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 13))
@@ -212,7 +212,7 @@ def test_same_input_same_verdicts(lawful):
     ],
 )
 def test_rule_of_the_interval(interval, ruling):
-    assert by_interval(Estimate(value=-1.0, interval=interval), -1.1, -0.9) == ruling
+    assert judge_interval(Estimate(value=-1.0, interval=interval), -1.1, -0.9) == ruling
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_rule_of_the_interval(interval, ruling):
     [([0.1, 0.2], "pass"), ([0.1, 0.2, 0.6], "inconclusive"), ([0.6, 0.7, 0.1], "fail"), ([], "inconclusive")],
 )
 def test_rule_of_the_range(values, ruling):
-    assert by_range(np.array(values), 0.5) == ruling
+    assert judge_range(np.array(values), 0.5) == ruling
 
 
 def test_json_has_no_nan(lawful):

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from results.analysis.saturation import saturation
+from results.analysis.saturation import find_saturation
 from results.claims.limits import lambda_opt, overparameterized
 
 ETAS = (0.1, 0.3, 1.0)
@@ -23,7 +23,7 @@ def underparameterized(peak_table, lam_b=3e-3, lam_opt=3e-3, above=-1.0):
 
 
 def judged(peaks):
-    return lambda_opt(peaks, overparameterized(peaks), saturation(peaks))
+    return lambda_opt(peaks, overparameterized(peaks), find_saturation(peaks))
 
 
 def test_the_best_lam_is_where_t_star_saturates(peak_table):

@@ -18,12 +18,12 @@ class Evidence:
 
     Attributes:
         findings: tables and fits of the sweep.
-        settled: ``findings.peaks``, with a point censored where its t* was not observed before its η or λ first
-            changed. Whether a run had time to peak is seen before its η first falls; how accurate it became, over all
-            of the run.
+        settled: ``findings.peaks``, in which a point is censored unless its t* was observed before its η or λ first
+            changed. That a run had time to peak is seen before its η first falls; its best accuracy is that of the
+            whole run.
         saturation: λ below which t* of ``findings.steady`` stops growing; None where t* is not seen to saturate.
         overparameterized: verdict on whether the network can fit its training set.
-        never_constant: why no point ever trained at constant η and λ; empty where one did.
+        never_constant: reason why no point ever trained at constant η and λ; empty where one did.
     """
 
     findings: Findings
@@ -40,10 +40,11 @@ class Claim:
     Attributes:
         name: identifier in ``verdicts.json`` and in the gallery.
         title: the claim in words, as the report shows it.
-        judge: returns the verdict on a sweep, or None where the sweep cannot show the claim at all.
-        needs_constant_rates: the claim is about runs at constant η and λ; it is inconclusive in a sweep without any.
-        needs_squared_error: the claim is about squared error; it is left out of a sweep with another loss.
-        optional: the claim is left out of sweeps that cannot show it.
+        judge: function that returns the verdict on a sweep, or None where the sweep cannot show the claim at all.
+        needs_constant_rates: whether the claim is about runs at constant η and λ; it is inconclusive in a sweep without
+            any such run.
+        needs_squared_error: whether the claim is about squared error; it is left out of a sweep with another loss.
+        optional: whether the claim is left out of sweeps that cannot show it.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Claim:
     optional: bool = False
 
     def verdict(self, evidence: Evidence) -> Verdict | None:
-        """Judge the claim on a sweep that may lack what the claim needs; None if the claim is left out."""
+        """Judge the claim on a sweep that may lack what the claim needs; return None if the claim is left out."""
         if self.needs_squared_error and not evidence.findings.regime.squared_error:
             return None
         verdict = self.judge(evidence)

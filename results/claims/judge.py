@@ -1,4 +1,4 @@
-"""Every claim about the L2 law, judged on one sweep in a fixed order: a number, an interval, a verdict, a sentence."""
+"""All claims about the L2 law, judged on one sweep in a fixed order."""
 
 from results.analysis.findings import Findings
 from results.analysis.saturation import find_saturation
@@ -19,17 +19,19 @@ CLAIMS_BY_NAME = {claim.name: claim for claim in CLAIMS}
 
 
 def judge(findings: Findings) -> list[Verdict]:
-    """Judge the claims of the paper on one sweep; too little data is inconclusive, never an error.
+    """Judge the claims of the paper on one sweep.
 
-    Exponents pass when their whole 95 % interval lies in -1 ± 0.1, fail when all of it lies outside, and are
-    inconclusive when it straddles: the law is neither confirmed nor refuted for want of data. With a piecewise schedule
-    the claims about t* are judged on the measurements before the first decay, as c is measured (section 3).
+    Too little data makes a claim inconclusive and is never an error. Exponents pass when their whole 95 % interval lies
+    in -1 ± 0.1 and fail when all of it lies outside. They are inconclusive when the interval straddles an end: the law
+    is then neither confirmed nor refuted. With a piecewise schedule the claims about t* are judged on the measurements
+    before the first decay, where c is measured too (section 3).
 
     Args:
-        findings: of `results.analysis.findings.find`; without budgets the claims about fixed budgets are inconclusive.
+        findings: of ``results.analysis.findings.find``; without budgets the claims about fixed budgets are
+            inconclusive.
 
     Returns:
-        One verdict for each of `CLAIMS` that the sweep can show, in that order: all but some of the optional ones.
+        One verdict for each of ``CLAIMS`` that the sweep can show, in that order; only optional claims may be missing.
     """
     evidence = _evidence(findings)
     verdicts = (claim.verdict(evidence) for claim in CLAIMS)

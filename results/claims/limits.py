@@ -1,4 +1,4 @@
-"""The claims about where the law ends: networks that cannot fit their training set, and t* that saturates below a λ."""
+"""Claims about the limits of the law: networks that cannot fit their training set, and a t* that saturates."""
 
 import numpy as np
 import pandas as pd
@@ -23,14 +23,20 @@ from search_spaces.outcome import TRAINED
 
 __all__ = ["CLAIMS", "lambda_opt", "overparameterized"]
 
-NEAR_OPTIMUM_FACTOR = 10**0.5  # "λ ≳ λ_opt" (SM D), read as within half a decade: a usual spacing of a grid
+# "λ ≳ λ_opt" (section D of the supplement), read as within half a decade, which is a usual spacing of a grid.
+NEAR_OPTIMUM_FACTOR = 10**0.5
 
 
-def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, lam_b: Estimate | None) -> Verdict | None:
-    """Figure S7: in an under-parameterized set-up t* ∝ 1/lam holds above the best lam, and t* is constant below it.
+def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: Estimate | None) -> Verdict | None:
+    """Judge figure S7: in an under-parameterized set-up t* ∝ 1/λ holds above the best λ, and t* is constant below it.
 
-    The value is the lam below which t* saturates over the best lam; the interval spans that of the first and all lam
-    within 0.1 % of the best accuracy. Passes where the exponent above is -1 ± 0.1 too.
+    The value is the λ below which t* saturates, over the best λ. Its interval spans that of the former and all λ within
+    0.1 % of the best accuracy. The claim passes only where the exponent above is -1 ± 0.1 too.
+
+    Args:
+        peaks: of ``find_peaks``, at constant η and λ.
+        fitted_all: verdict of ``overparameterized``.
+        saturation: λ below which t* saturates; None if it is not seen to.
 
     Returns:
         None where t* does not saturate and training accuracy reaches 1, or may do so.
@@ -40,17 +46,16 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, lam_b: Estimate | None)
         f"t* saturates within {NEAR_OPTIMUM_FACTOR:.2g} times the best lam, -1 ± {EXPONENT_BAND} above",
     )
     law = peaks[in_law(peaks)]
-    used = PointCounts.of(law)
-    if lam_b is None:
-        return (
-            inconclusive(claim, threshold, "t* is not seen to saturate", used) if fitted_all.verdict == "fail" else None
-        )
+    counts = PointCounts.of(law)
+    if saturation is None:
+        unseen = inconclusive(claim, threshold, "t* is not seen to saturate", counts)
+        return unseen if fitted_all.verdict == "fail" else None
     acc = law.groupby("lam", sort=True)["best_test_acc"].mean()
     lams = acc.index.to_numpy(dtype=np.float64)
     best, near = float(lams[int(acc.argmax())]), lams[acc.to_numpy() >= acc.max() - SPREAD]
-    low, high = lam_b.interval or (lam_b.value, lam_b.value)
-    ratio = Estimate(value=lam_b.value / best, interval=(low / float(near[-1]), high / float(near[0])))
-    above = fit_exponents(peaks[floats(peaks, "lam") >= lam_b.value]).gamma
+    low, high = saturation.interval or (saturation.value, saturation.value)
+    ratio = Estimate(value=saturation.value / best, interval=(low / float(near[-1]), high / float(near[0])))
+    above = fit_exponents(peaks[floats(peaks, "lam") >= saturation.value]).gamma
     rulings = {judge_interval(ratio, 1 / NEAR_OPTIMUM_FACTOR, NEAR_OPTIMUM_FACTOR)}
     rulings.add("inconclusive" if above is None else judge_interval(above, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND))
     ruling: Ruling = "fail" if "fail" in rulings else "inconclusive" if "inconclusive" in rulings else "pass"
@@ -60,17 +65,18 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, lam_b: Estimate | None)
         else "has too few points for a power"
     )
     why = (
-        f"t* saturates below lam = {lam_b.value:.3g}{format_interval(lam_b)} and {power} above; the best accuracy is "
-        f"at lam = {best:.3g}{_without_l2(peaks, law, lam_b.value)}"
+        f"t* saturates below lam = {saturation.value:.3g}{format_interval(saturation)} and {power} above; the best "
+        f"accuracy is at lam = {best:.3g}{_without_l2(peaks, law, saturation.value)}"
     )
-    return make_verdict(claim, ratio, threshold, ruling, why, used)
+    return make_verdict(claim, ratio, threshold, ruling, why, counts)
 
 
 def overparameterized(peaks: pd.DataFrame) -> Verdict:
-    """Claim 6: training accuracy reaches 1 at every eta (strong lam prevents it, so the best lam of each eta used).
+    """Judge claim 6: training accuracy reaches 1 at every η.
 
-    Fails only where it is reached nowhere by runs that had passed their best: that is the net, not the budget. The
-    value is the lowest over eta of the best training accuracy, the interval its range.
+    Strong λ prevents that, so the best λ of each η counts. The claim fails only where runs that had passed their best
+    reach 1 at no η: then the network is the cause, not the budget. The value is the lowest over η of the best training
+    accuracy; the interval is its range over η.
     """
     claim, threshold = "overparameterized", "training accuracy 1 at every eta"
     seen = peaks[np.isfinite(floats(peaks, "best_train_acc")) & peaks["outcome"].isin(TRAINED)]
@@ -86,15 +92,14 @@ def overparameterized(peaks: pd.DataFrame) -> Verdict:
         why += f", and {float(best.min()):.4g} at eta = {float(np.asarray(best.index)[int(np.argmin(best))]):g}"
     if ruling == "inconclusive":
         why += "; there lam may be too strong or the runs too short"
-    used = PointCounts.of(seen)
     estimate = Estimate(value=float(best.min()), interval=(float(best.min()), float(best.max())))
-    return make_verdict(claim, estimate, threshold, ruling, why, used)
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(seen))
 
 
-def _without_l2(peaks: pd.DataFrame, law: pd.DataFrame, lam_b: float) -> str:
-    """How the saturated t* compares with that at lam = 0, which the paper finds equal."""
+def _without_l2(peaks: pd.DataFrame, law: pd.DataFrame, lam_saturated: float) -> str:
+    """Compare the saturated t* with that at λ = 0, which the paper finds equal; empty where one of them is missing."""
     zero = peaks[(floats(peaks, "lam") == 0) & ~peaks["censored"].to_numpy(dtype=np.bool_)]
-    flat = law[(floats(law, "lam") < lam_b) & ~law["censored"].to_numpy(dtype=np.bool_)]
+    flat = law[(floats(law, "lam") < lam_saturated) & ~law["censored"].to_numpy(dtype=np.bool_)]
     both = sorted(set(zero["eta"]) & set(flat["eta"]))
     if not both:
         return ""
@@ -106,15 +111,17 @@ def _without_l2(peaks: pd.DataFrame, law: pd.DataFrame, lam_b: float) -> str:
 
 
 def _judge_overparameterized(evidence: Evidence) -> Verdict:
+    """Return the verdict, made inconclusive where a changing η may be the cause of a failure."""
     verdict = evidence.overparameterized
-    # Training accuracy below 1 is the schedule's doing as much as the net's where η is never constant; a 1 that was
-    # reached is one.
+    # Where η is never constant, the schedule may keep training accuracy below 1 as well as the network. A training
+    # accuracy of 1 that was reached needs no such excuse.
     if evidence.never_constant and verdict.verdict == "fail":
         return inconclusive(verdict.claim, verdict.threshold, evidence.never_constant)
     return verdict
 
 
 def _judge_lambda_opt(evidence: Evidence) -> Verdict | None:
+    """Judge ``lambda_opt`` where some point trained at constant η and λ; leave the claim out elsewhere."""
     if evidence.never_constant:
         return None
     return lambda_opt(evidence.findings.steady, evidence.overparameterized, evidence.saturation)

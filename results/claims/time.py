@@ -1,6 +1,7 @@
-"""The claims about t*: scaling, collapse, κ at small λ, over σ_w and with schedules of η."""
+"""Claims about t*: its scaling, the collapse of κ, κ at small λ, over σ_w and with schedules of η."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,26 +34,27 @@ __all__ = [
     "small_lambda_ratio",
 ]
 
-# 95 % of the points within a factor 2.25 of the mean; the paper sees a factor 2 between large and small lam (S4).
+# 95 % of the points then lie within a factor 2.25 of the mean; the paper sees 2 between large and small λ (S4).
 MAX_KAPPA_GSTD = 1.5
 MAX_SPREAD_SHARE = 1 / 3  # log spread of κ against that of t*: the law must explain 8/9 of the variance
 MIN_T_STAR_GSTD = 2.0  # below it the grid is too narrow for a collapse to mean anything
-# The paper: about the same to twice as large ("c_small ~ 2 c_large", S4). A quarter more at either end, which is what
-# one seed changes κ by on digits; else a ratio of exactly 1 or 2 could never pass.
+# The paper sees a κ about the same to twice as large ("c_small ~ 2 c_large", S4). The band is a quarter wider at either
+# end, which is how much one seed changes κ on digits. Otherwise a ratio of exactly 1 or 2 could never pass.
 KAPPA_RATIO_BAND = (0.8, 2.5)
 SCALE_EXPONENT_BAND = 0.1  # of log κ on log σ_w: ten times σ_w then changes κ by a quarter, no more than a seed does
 _UNFITTED = "; training accuracy never reaches 1, where the law is expected to fail below the best lam"
 
 
 def scaling(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | None) -> Verdict:
-    """Claim 1: slope -1 of log t* against log(eta*lam).
+    """Judge claim 1: log t* has slope -1 against log(ηλ).
 
-    Where t* is seen to saturate below some lam the law fails there, and so does the claim: no line is fitted through.
+    Where t* is seen to saturate below some λ, the law fails there and so does the claim. No line is fitted through the
+    saturated points.
 
     Args:
-        fit: of `fit_exponents`.
-        fitted_all: the verdict of `overparameterized`, for the reason.
-        saturation: the lam below which t* saturates, None if it is not seen to.
+        fit: of ``fit_exponents``.
+        fitted_all: verdict of ``overparameterized``, for the reason.
+        saturation: λ below which t* saturates; None if it is not seen to.
     """
     verdict = _exponent("scaling", "eta*lam", fit.gamma, fit)
     if saturation is None:
@@ -62,20 +64,27 @@ def scaling(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | None) 
 
 
 def scaling_eta(fit: ExponentFit) -> Verdict:
-    """Claim 1: the free exponent of eta is -1."""
+    """Judge claim 1: the free exponent of η is -1."""
     return _exponent("scaling_eta", "eta", fit.alpha, fit)
 
 
 def scaling_lam(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | None) -> Verdict:
-    """Claim 1: the free exponent of lam is -1. Arguments as for `scaling`."""
+    """Judge claim 1: the free exponent of λ is -1.
+
+    Args:
+        fit: of ``fit_exponents``.
+        fitted_all: verdict of ``overparameterized``, for the reason.
+        saturation: λ below which t* saturates, where the claim fails; None if it is not seen to.
+    """
     verdict = _exponent("scaling_lam", "lam", fit.beta, fit)
     return verdict if saturation is None else _fail_below(verdict, fitted_all, saturation)
 
 
 def collapse(fit: KappaFit) -> Verdict:
-    """Claim 2: geometric std of κ at most 1.5, and its logarithm at most a third of that of t*.
+    """Judge claim 2: κ spreads little, both in itself and beside t*.
 
-    Both bounds are held against the whole interval of κ's spread, that of t* is taken as it is.
+    The geometric standard deviation of κ must be at most 1.5, and its logarithm at most a third of that of t*. Both
+    bounds are compared with the whole interval of the spread of κ. The spread of t* enters without its uncertainty.
     """
     claim, threshold = "collapse", f"<= {MAX_KAPPA_GSTD}, log spread <= 1/3 of that of t*"
     used = PointCounts(fit.points_used, fit.censored)
@@ -94,38 +103,44 @@ def collapse(fit: KappaFit) -> Verdict:
 
 
 def schedule_collapse(peaks: pd.DataFrame, regime: TrainingRegime) -> Verdict | None:
-    """Claim 2 with Σηλ/(1-μ) for the decay time: it serves schedules of η too, so where η changes κ is one number.
+    """Judge claim 2 for schedules: Σηλ/(1-μ) is the decay time there too, so where η changes, κ is one number.
 
-    The test of `collapse`, on the points whose η changes along the run. It passes only where the decay time of
-    the whole runs spreads by more than κ may: a schedule is stretched to the budget, and with budgets ∝ 1/(ηλ) a
+    The test is that of ``collapse``, on the points whose η changes along the run. It passes only where the decay time
+    of the whole runs spreads by more than κ may. A schedule is stretched to the budget, and with budgets ∝ 1/(ηλ) a
     maximum at any fixed share of the run would come at one decay time.
 
     Args:
-        peaks: of `find_peaks`, on all measurements.
+        peaks: of ``find_peaks``, on all measurements.
         regime: how the points trained.
 
     Returns:
-        None where η is constant, or λ falls by AutoL2.
+        None where η is constant, or where λ falls by AutoL2.
     """
-    own = peaks[regime.stretched(peaks)]
-    if regime.auto_l2 or own.empty:
+    scheduled = peaks[regime.stretched(peaks)]
+    if regime.auto_l2 or scheduled.empty:
         return None
-    verdict = replace(collapse(fit_kappa(own)), claim="schedule_collapse")
+    verdict = replace(collapse(fit_kappa(scheduled)), claim="schedule_collapse")
     if verdict.verdict != "pass":
         return verdict
-    seen = own[in_law(own) & ~own["censored"].to_numpy(dtype=np.bool_)]
-    runs = float(np.exp(np.log(floats(seen, "last_decay_time")).std(ddof=1)))
-    if runs >= MIN_T_STAR_GSTD:
-        return replace(verdict, why=f"{verdict.why}, and the decay time of the whole runs by {runs:.2f}")
-    why = f"{verdict.why}; the decay time of the whole runs spreads by {runs:.2f} only: κ may be the schedule's doing"
+    observed = scheduled[in_law(scheduled) & ~scheduled["censored"].to_numpy(dtype=np.bool_)]
+    spread = float(np.exp(np.log(floats(observed, "last_decay_time")).std(ddof=1)))
+    if spread >= MIN_T_STAR_GSTD:
+        return replace(verdict, why=f"{verdict.why}, and the decay time of the whole runs by {spread:.2f}")
+    why = (
+        f"{verdict.why}; the decay time of the whole runs spreads by {spread:.2f} only: the schedule alone may cause "
+        "the collapse"
+    )
     return replace(verdict, verdict="inconclusive", why=why)
 
 
 def small_lambda_ratio(peaks: pd.DataFrame) -> Verdict:
-    """Figure S4: κ at small lam is up to twice that at large lam, so that c of a short probe is good to a factor 2.
+    """Judge figure S4: κ at small λ is at most about twice κ at large λ, so c of a short probe is good to a factor 2.
 
-    κ of the smallest third of the grid's lam over that of the largest third (geometric means at equal eta, lower bounds
-    as such). Arguments as for `scaling`.
+    The value is κ of the smallest third of the grid's λ over κ of the largest third. Both are geometric means at equal
+    η; censored points enter as lower bounds.
+
+    Args:
+        peaks: of ``find_peaks``, at constant η and λ.
     """
     claim, threshold = "small_lambda_ratio", f"{KAPPA_RATIO_BAND[0]:g} to {KAPPA_RATIO_BAND[1]:g}"
     law = peaks[in_law(peaks)]
@@ -149,21 +164,21 @@ def small_lambda_ratio(peaks: pd.DataFrame) -> Verdict:
 
 
 def init_scale(peaks: pd.DataFrame) -> Verdict | None:
-    """Later version, SM F: t* does not depend on the initialization scale.
+    """Judge section F of the supplement (later version): t* does not depend on the initialization scale σ_w.
 
-    The slope of log κ on log σ_w at one eta, lam, seed and further axes. Of these only the ones whose t* were all
-    observed count: bounds at some σ_w would tilt the slope.
+    The value is the slope of log κ on log σ_w within cells of one η, λ, seed and further axes. Only cells in which
+    every t* was observed count: bounds at some σ_w would tilt the slope.
 
     Returns:
-        None where the sweep has no axis sigma_w.
+        None where the sweep has no axis ``sigma_w``.
     """
     if "sigma_w" not in peaks or peaks["sigma_w"].nunique() < 2:
         return None
     claim, threshold = "init_scale", f"0 ± {SCALE_EXPONENT_BAND}"
     law = peaks[in_law(peaks)]
     axes = ["eta", "lam", "mu", *(name for name in extra_axes(law) if name != "sigma_w")]
-    units = [_slope_parts(unit) for _, unit in law.groupby([*axes, "seed"], dropna=False)]
-    table = pd.DataFrame([unit for unit in units if unit], columns=["row", "xy", "xx", "points"])
+    parts = [_slope_parts(cell) for _, cell in law.groupby([*axes, "seed"], dropna=False)]
+    table = pd.DataFrame([part for part in parts if part], columns=_SlopeParts._fields)
     if len(table) < 3:
         why = f"t* is observed at two or more σ_w in {len(table)} cells of eta, lam and seed, at least 3 are needed"
         return inconclusive(claim, threshold, why, PointCounts.of(law))
@@ -173,7 +188,7 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
     scales = floats(law, "sigma_w")
     why = (
         f"κ goes as σ_w to the power {slope.value:.3f}{format_interval(slope)} over σ_w = {scales.min():.3g} to "
-        f"{scales.max():.3g}, in {len(table)} cells of eta, lam and seed; {len(units) - len(table)} with lower bounds "
+        f"{scales.max():.3g}, in {len(table)} cells of eta, lam and seed; {len(parts) - len(table)} with lower bounds "
         "or one σ_w that learned are left out"
     )
     ruling = judge_interval(slope, -SCALE_EXPONENT_BAND, SCALE_EXPONENT_BAND)
@@ -181,6 +196,7 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
 
 
 def _exponent(claim: str, name: str, estimate: Estimate | None, fit: ExponentFit) -> Verdict:
+    """Judge one exponent of t*, called ``name`` in the reason."""
     threshold = f"-1 ± {EXPONENT_BAND}"
     used = PointCounts(fit.points_used, fit.censored)
     if estimate is None:
@@ -195,7 +211,7 @@ def _exponent(claim: str, name: str, estimate: Estimate | None, fit: ExponentFit
 
 
 def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: Estimate) -> Verdict:
-    """The verdict, failed because t* saturates."""
+    """Return the verdict as failed, because t* saturates below some λ."""
     unfitted = _UNFITTED if fitted_all.verdict == "fail" else ""
     below = (
         f"; the law fails below lam = {saturation.value:.3g}{format_interval(saturation)}, where t* saturates{unfitted}"
@@ -203,13 +219,29 @@ def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: Estimate) -> 
     return replace(verdict, verdict="fail", why=verdict.why + below)
 
 
-def _slope_parts(unit: pd.DataFrame) -> tuple[object, float, float, int] | None:
-    """A row of the unit, Σxy and Σx² of log κ on log σ_w about its means, and its size; None without a slope."""
-    x: Floats = np.log(floats(unit, "sigma_w"))
-    if unit["censored"].any() or np.ptp(x) == 0:
+class _SlopeParts(NamedTuple):
+    """What one cell of η, λ and seed adds to the slope of log κ on log σ_w.
+
+    Attributes:
+        row: label of a row of the cell.
+        xy: Σ(x - mean)·y, with x = log σ_w and y = log κ.
+        xx: Σ(x - mean)².
+        points: number of points in the cell.
+    """
+
+    row: object
+    xy: float
+    xx: float
+    points: int
+
+
+def _slope_parts(cell: pd.DataFrame) -> _SlopeParts | None:
+    """Return the parts of the slope in one cell; None where a t* is censored or σ_w does not vary."""
+    x: Floats = np.log(floats(cell, "sigma_w"))
+    if cell["censored"].any() or np.ptp(x) == 0:
         return None
     x = x - x.mean()
-    return unit.index[0], float(x @ np.log(floats(unit, "kappa"))), float(x @ x), len(unit)
+    return _SlopeParts(cell.index[0], float(x @ np.log(floats(cell, "kappa"))), float(x @ x), len(cell))
 
 
 CLAIMS = (

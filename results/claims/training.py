@@ -1,4 +1,6 @@
-"""The claims about the training set: when it is fitted, what that time is worth, and when its loss turns (S1, S5)."""
+"""Claims about the training set: when it is fitted, how that depends on η and λ, and when the loss turns (S1, S5)."""
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,25 +25,22 @@ from search_spaces.outcome import TRAINED
 
 __all__ = ["CLAIMS", "catapult", "fit_time", "fit_time_lam", "train_loss_minimum"]
 
-LAM_EXPONENT_BAND = (
-    0.2  # of the exponent of lam, a fifth of that of t*: a decade of lam changes the time by less than 1.6
-)
-MAX_REMAINING_SHARE = 0.5  # half of the spread over eta is gone
-MIN_LOSS_RISE = (
-    0.01  # relative: on digits the loss after its minimum rises by 3 to 6 % until s = 2, and measurements are exact
-)
-TURNED_DECAY_TIME = 2.0  # decay time by which the loss has turned: the paper's fc grid trains to 2, and sees it turn
+# A fifth of the exponent of λ in t*: a decade of λ then changes the time by a factor of less than 1.6.
+LAM_EXPONENT_BAND = 0.2
+MAX_REMAINING_SHARE = 0.5  # at least half of the spread over η is gone
+# Relative rise: on digits the loss after its minimum rises by 3 to 6 % until s = 2, and measurements are exact.
+MIN_LOSS_RISE = 0.01
+TURNED_DECAY_TIME = 2.0  # the loss has turned by then: the paper's fc grid trains to 2, and sees it turn
 
 
 def fit_time(peaks: pd.DataFrame) -> Verdict | None:
-    """Figure S1: for small eta the time to training accuracy 1 goes as 1/eta.
+    """Judge figure S1: for small η the time to training accuracy 1 goes as 1/η.
 
-    Small is the smaller half of the grid's eta, at least three; each lam, 0 included, has its own level. Runs that
-    ended before their peak without reaching 1 are lower bounds. Those whose lam keeps them below 1 for ever are left
-    out.
+    Small η are the smaller half of the grid's η, and at least three. Each λ, 0 included, has its own level. Runs that
+    ended before their peak without reaching 1 are lower bounds. Runs whose λ keeps them below 1 for ever are left out.
 
     Args:
-        peaks: of `find_peaks`, at constant eta and lam.
+        peaks: of ``find_peaks``, at constant η and λ.
 
     Returns:
         None where no training accuracy was measured.
@@ -52,37 +51,44 @@ def fit_time(peaks: pd.DataFrame) -> Verdict | None:
         return None
     etas = np.unique(floats(times, "eta"))
     small = etas[: max(3, -(-len(etas) // 2))]
-    # λ as a further axis gives each its own constant, and takes the place of that of zero under the logarithm.
+    # As a further axis each λ has its own constant; a λ of 1 replaces the zero that would stand under the logarithm.
     chosen = times[times["eta"].isin(small)].assign(at_lam=lambda t: t["lam"], lam=1.0)
-    why = f"eta = {small[0]:.3g} to {small[-1]:.3g}" if len(small) else "no eta"
-    estimate, used = _time_exponent(chosen, "eta")
-    return _time_verdict(claim, threshold, estimate, (-1 - EXPONENT_BAND, -1 + EXPONENT_BAND), f"eta, over {why}", used)
+    over = f"eta = {small[0]:.3g} to {small[-1]:.3g}" if len(small) else "no eta"
+    found = _time_exponent(chosen, "eta")
+    return _time_verdict(claim, threshold, found, (-1 - EXPONENT_BAND, -1 + EXPONENT_BAND), f"eta, over {over}")
 
 
 def fit_time_lam(peaks: pd.DataFrame) -> Verdict | None:
-    """Figure S1: the time to training accuracy 1 depends mildly on lam; each eta has its own level.
+    """Judge figure S1: the time to training accuracy 1 depends only mildly on λ; each η has its own level.
 
-    Arguments, bounds and None as for `fit_time`.
+    Lower bounds and runs that are left out are those of ``fit_time``.
+
+    Args:
+        peaks: of ``find_peaks``, at constant η and λ.
+
+    Returns:
+        None where no training accuracy was measured.
     """
     claim, threshold = "fit_time_lam", f"0 ± {LAM_EXPONENT_BAND}"
     times = _times(peaks)
     if times is None:
         return None
     chosen = times[floats(times, "lam") > 0].assign(at_eta=lambda t: t["eta"], eta=1.0)
-    estimate, used = _time_exponent(chosen, "lam")
-    return _time_verdict(claim, threshold, estimate, (-LAM_EXPONENT_BAND, LAM_EXPONENT_BAND), "lam", used)
+    found = _time_exponent(chosen, "lam")
+    return _time_verdict(claim, threshold, found, (-LAM_EXPONENT_BAND, LAM_EXPONENT_BAND), "lam")
 
 
 def catapult(peaks: pd.DataFrame, tolerance: float) -> Verdict:
-    """Figure S5: test accuracy when training accuracy reaches 1 depends on eta, the maximum with lam > 0 hardly does.
+    """Judge figure S5: test accuracy depends on η when training accuracy reaches 1, but hardly at its maximum (λ > 0).
 
-    Both spreads are standard deviations over eta at one lam (and seed, further axes), of the same points: those that
-    fitted the training set and had time to peak. The value is the second over the first, the interval the bootstrap
-    over lam and seeds.
+    Both spreads are standard deviations over η within cells of one λ, seed and further axes. They are of the same
+    points: those that fitted the training set and had time to peak. The value is the second spread over the first; its
+    interval is the bootstrap over λ and seeds.
 
     Args:
-        peaks: of `find_peaks`.
-        tolerance: that of t*; a smaller spread at training accuracy 1 is none.
+        peaks: of ``find_peaks``, censored where a run had no time to peak before its η first fell.
+        tolerance: accuracy within which two measurements count as equal; a smaller spread at training accuracy 1 is no
+            dependence.
     """
     claim, threshold = "catapult", f"spread over eta <= {MAX_REMAINING_SHARE:g} times that at training accuracy 1"
     used = peaks[had_time(peaks) & np.isfinite(floats(peaks, "acc_train1"))]
@@ -107,10 +113,13 @@ def catapult(peaks: pd.DataFrame, tolerance: float) -> Verdict:
 
 
 def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
-    """Figure S5 and section 4: the training loss has a minimum at a time ∝ 1/(eta*lam), then rises.
+    """Judge figure S5 and section 4: the training loss has a minimum at a time ∝ 1/(ηλ), then rises.
 
-    A loss that has not risen by 1 % in the last tenth of its run, or is smallest there, is a lower bound of that time.
-    The value is the exponent of eta*lam/(1-mu). Fails as well where most runs to a decay time of 2 did not rise.
+    A run whose loss has not risen by 1 % in its last tenth, or is smallest there, gives a lower bound of that time. The
+    value is the exponent of ηλ/(1-μ). The claim also fails where most runs to a decay time of 2 did not rise.
+
+    Args:
+        peaks: of ``find_peaks``, at constant η and λ.
     """
     claim, threshold = "train_loss_minimum", f"rises after a minimum at (eta*lam)^(-1 ± {EXPONENT_BAND})"
     law = peaks[in_law(peaks) & (floats(peaks, "t_min_loss") > 0) & peaks["outcome"].isin(TRAINED).to_numpy()]
@@ -139,7 +148,10 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
 
 
 def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
-    """Points with log `time` (epochs) to training accuracy 1, `censored` where only a bound; None if not measured."""
+    """Return the points with log ``time`` (epochs) to training accuracy 1, ``censored`` where it is only a lower bound.
+
+    None where no training accuracy was measured.
+    """
     if not np.isfinite(floats(peaks, "best_train_acc")).any():
         return None
     completed = peaks["outcome"].isin(TRAINED).to_numpy(dtype=np.bool_)
@@ -153,18 +165,26 @@ def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
     return points.assign(time=np.log(times[chosen]), censored=bound[chosen])
 
 
-def _time_exponent(times: pd.DataFrame, axis: str) -> tuple[Estimate | None, PointCounts]:
-    """Exponent of `axis` in the time to training accuracy 1, with the points used and, of these, the bounds."""
+class _TimeExponent(NamedTuple):
+    """Exponent of the time to training accuracy 1; None where the points cannot determine it."""
+
+    estimate: Estimate | None
+    counts: PointCounts
+
+
+def _time_exponent(times: pd.DataFrame, axis: str) -> _TimeExponent:
+    """Return the exponent of ``axis`` in the time to training accuracy 1."""
     law = anchored(times.drop(columns="time"))
-    used = PointCounts.of(law)
+    counts = PointCounts.of(law)
     x = np.log(floats(law, axis))
     observed = x[~law["censored"].to_numpy(dtype=np.bool_)]
     if len(observed) < MIN_OBSERVED or np.ptp(observed) < MIN_DECADES * np.log(10):
-        return None, used
-    return _slope(law, floats(times.loc[law.index], "time"), x), used
+        return _TimeExponent(None, counts)
+    return _TimeExponent(_slope(law, floats(times.loc[law.index], "time"), x), counts)
 
 
 def _slope(law: pd.DataFrame, y: Floats, x: Floats) -> Estimate | None:
+    """Return the slope of y (n,) on x (n,), with the constants and lower bounds of ``law``."""
     (found,), _, _ = Bootstrap(law, y, REPLICATES, 0).slopes([x])
     return found
 
@@ -172,17 +192,18 @@ def _slope(law: pd.DataFrame, y: Floats, x: Floats) -> Estimate | None:
 def _time_verdict(
     claim: str,
     threshold: str,
-    estimate: Estimate | None,
+    found: _TimeExponent,
     band: tuple[float, float],
-    of: str,
-    counts: PointCounts,
+    axis: str,
 ) -> Verdict:
+    estimate, counts = found
+    """Judge an exponent of the time to training accuracy 1 by a band."""
     observed = f"{counts.used - counts.censored} points reach training accuracy 1, {counts.censored} are lower bounds"
     if estimate is None:
-        why = f"{observed}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of {of.partition(',')[0]} are needed"
+        why = f"{observed}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of {axis.partition(',')[0]} are needed"
         return inconclusive(claim, threshold, why, counts)
     power = f"{estimate.value:.3f}{format_interval(estimate)}"
-    why = f"the time to training accuracy 1 goes as {of}, to the power {power}; {observed}"
+    why = f"the time to training accuracy 1 goes as {axis}, to the power {power}; {observed}"
     ruling: Ruling = judge_interval(estimate, *band)
     return make_verdict(claim, estimate, threshold, ruling, why, counts)
 

@@ -9,17 +9,18 @@ MAX_CURVE_MEASUREMENTS = 400
 
 
 def collapse_curves(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy against decay time, thinned to 400 measurements a point, evenly in log step (figure S4).
+    """Thin test accuracy against decay time to 400 measurements a point, evenly in log step (figure S4).
 
-    First, best (t*) and last measurement are always kept. Points with lam = 0 have no decay time and are left out.
+    The first measurement, that at t* and the last are always kept. Points with λ = 0 have no decay time and are left
+    out.
 
     Args:
         rows: measurements.
-        peaks: of `find_peaks` on them.
+        peaks: of ``find_peaks`` on them.
 
     Returns:
-        Columns `point`, the axes of `peaks` (`seed`, `eta`, `lam`, `mu`, further ones), `step`, `epoch`,
-        `decay_time`, `test_acc`.
+        Columns ``point``, the axes of ``peaks`` (``seed``, ``eta``, ``lam``, ``mu``, further ones), ``step``,
+            ``epoch``, ``decay_time``, ``test_acc``.
     """
     shown = peaks[floats(peaks, "lam") > 0].reset_index(drop=True)
     segments = sort_measurements(rows, shown["point"])
@@ -30,7 +31,13 @@ def collapse_curves(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
 
 
 def collapse_curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -> pd.DataFrame:
-    """The table of `collapse`, from measurements; `point` and axes (S rows) and t* in steps (S,) are of segments."""
+    """Return the table of ``collapse_curves`` from sorted measurements.
+
+    Args:
+        segments: measurements in S segments.
+        axes: ``point`` and axes of each segment (S rows).
+        star: t* of each segment in steps (S,).
+    """
     kept = np.flatnonzero(_thinned(segments, star))
     curves = axes.iloc[segments.segment[kept]].reset_index(drop=True)
     return curves.assign(
@@ -42,7 +49,7 @@ def collapse_curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -
 
 
 def _thinned(segments: Segments, star: Floats) -> Bools:
-    """Which measurements to keep (n,): the first of each bin of log step, the one at t* (S,), and the last."""
+    """Select the measurements to keep (n,): the first of each bin of log step, the one at t* (S,), and the last."""
     first, last, segment = segments.step[segments.start], segments.step[segments.last], segments.segment
     width = np.log1p(last - first) / (MAX_CURVE_MEASUREMENTS - 2)
     since = np.log1p(segments.step - first[segment])

@@ -1,4 +1,4 @@
-"""Everything that is computed from a sweep's measurements before anything is judged or drawn."""
+"""Findings of a sweep: everything that is computed from its measurements before anything is judged or drawn."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class Findings:
     """Tables and fits of one sweep.
 
     Attributes:
-        peaks: of ``find_peaks``, one row a point.
+        peaks: table of ``find_peaks``, one row a point.
         steady: the same of the measurements before the first change of η or λ; ``peaks`` itself if neither changes.
-        within: of ``within_budget``, one row a point and budget.
-        prediction: of ``tuned_and_predicted``, one row per η and budget.
-        exponents: of ``fit_exponents`` on ``steady``.
-        kappa: of ``fit_kappa`` on ``steady``.
-        curves: of ``collapse``, of the points whose curve is drawn.
-        tolerance: that of t*.
+        within: table of ``within_budget``, one row for each point and budget.
+        prediction: table of ``tuned_and_predicted``, one row for each η and budget.
+        exponents: result of ``fit_exponents`` on ``steady``.
+        kappa: result of ``fit_kappa`` on ``steady``.
+        curves: table of ``collapse_curves``, of the points whose curve is drawn.
+        tolerance: accuracy within which a measurement counts as the maximum.
         regime: how the points trained.
     """
 
@@ -54,7 +54,7 @@ def find(
         points: one row a point, with ``seed``, ``eta``, ``lam``, ``mu``, ``outcome``.
         tolerance: accuracy within which a measurement counts as the maximum (paper: 0.5 %).
         budgets: T in epochs at which λ_pred is compared with the tuned λ.
-        regime: how the points trained; if None, at constant η and λ.
+        regime: how the points trained; at constant η and λ if None.
 
     Raises:
         ValueError: a column is missing or a point occurs twice.
@@ -67,13 +67,26 @@ def find(
 def build_question(
     points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], regime: TrainingRegime
 ) -> Question:
-    """What is asked of every point; arguments as for ``find``, ``further`` are the axes that rows have as columns."""
+    """Build the question that ``reduce_rows`` answers for every point.
+
+    Args:
+        points: one row a point, as for ``find``.
+        further: axes beyond those of every sweep that rows have as columns; other columns of ``points`` are dropped.
+        tolerance: accuracy within which a measurement counts as the maximum.
+        budgets: T in epochs.
+        regime: how the points trained.
+    """
     kept = [name for name in points if name in POINT_COLUMNS or name in further]
     return Question(points=points[kept], tolerance=tolerance, budgets=budgets, regime=regime)
 
 
 def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
-    """Compute the findings of a sweep from its rows, reduced in parts that hold whole points."""
+    """Compute the findings of a sweep from its rows, reduced in parts that hold whole points.
+
+    Args:
+        parts: reductions by ``reduce_rows``; together they may hold each point once.
+        question: the question that they answer.
+    """
     reduced = join(parts, question.points)
     peaks = find_peaks_from(reduced.peaks, question.points)
     steady = peaks if reduced.steady is None else find_peaks_from(reduced.steady, question.points)

@@ -87,9 +87,9 @@ def collapse(fit: KappaFit) -> Verdict:
     bounds are compared with the whole interval of the spread of κ. The spread of t* enters without its uncertainty.
     """
     claim, threshold = "collapse", f"<= {MAX_KAPPA_GSTD}, log spread <= 1/3 of that of t*"
-    used = PointCounts(fit.points_used, fit.censored)
+    counts = PointCounts(fit.points_used, fit.censored)
     if fit.kappa_gstd is None or fit.kappa is None or fit.points_used - fit.censored < 3:
-        return inconclusive(claim, threshold, fit.why or "fewer than 3 observed t*", used)
+        return inconclusive(claim, threshold, fit.why or "fewer than 3 observed t*", counts)
     spread = fit.kappa_gstd
     ruling: Ruling = "inconclusive"
     if fit.t_star_gstd >= MIN_T_STAR_GSTD:
@@ -99,7 +99,7 @@ def collapse(fit: KappaFit) -> Verdict:
         f"κ = {fit.kappa.value:.2f}{format_interval(fit.kappa)} spreads by a factor {spread.value:.2f} where t* "
         f"spreads by {fit.t_star_gstd:.2f} (geometric standard deviations)"
     )
-    return make_verdict(claim, spread, threshold, ruling, why, used)
+    return make_verdict(claim, spread, threshold, ruling, why, counts)
 
 
 def schedule_collapse(peaks: pd.DataFrame, regime: TrainingRegime) -> Verdict | None:
@@ -144,23 +144,23 @@ def small_lambda_ratio(peaks: pd.DataFrame) -> Verdict:
     """
     claim, threshold = "small_lambda_ratio", f"{KAPPA_RATIO_BAND[0]:g} to {KAPPA_RATIO_BAND[1]:g}"
     law = peaks[in_law(peaks)]
-    lams, used = np.unique(floats(law, "lam")), PointCounts.of(law)
+    lams, counts = np.unique(floats(law, "lam")), PointCounts.of(law)
     third = len(lams) // 3
     if not third:
-        return inconclusive(claim, threshold, f"{len(lams)} lam of the law, at least 3 are needed", used)
+        return inconclusive(claim, threshold, f"{len(lams)} lam of the law, at least 3 are needed", counts)
     lam, log_eta = floats(law, "lam"), np.log(floats(law, "eta"))
     small = (lam <= lams[third - 1]).astype(np.float64)
     middle = ((lam > lams[third - 1]) & (lam < lams[-third])).astype(np.float64)
     others = [values for values in (middle, log_eta) if np.ptp(values) > 0]
     (found, *_), _, _ = Bootstrap(law, np.log(floats(law, "kappa")), REPLICATES, 0).slopes([small, *others])
     if found is None:
-        return inconclusive(claim, threshold, "too few observed t* at small or at large lam", used)
+        return inconclusive(claim, threshold, "too few observed t* at small or at large lam", counts)
     ratio = exponential(found)
     why = (
         f"κ at lam <= {lams[third - 1]:.3g} is {ratio.value:.2f}{format_interval(ratio)} times that at lam >= "
         f"{lams[-third]:.3g} (paper: up to about 2)"
     )
-    return make_verdict(claim, ratio, threshold, judge_interval(ratio, *KAPPA_RATIO_BAND), why, used)
+    return make_verdict(claim, ratio, threshold, judge_interval(ratio, *KAPPA_RATIO_BAND), why, counts)
 
 
 def init_scale(peaks: pd.DataFrame) -> Verdict | None:
@@ -188,8 +188,8 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
     scales = floats(law, "sigma_w")
     why = (
         f"κ goes as σ_w to the power {slope.value:.3f}{format_interval(slope)} over σ_w = {scales.min():.3g} to "
-        f"{scales.max():.3g}, in {len(table)} cells of eta, lam and seed; {len(parts) - len(table)} with lower bounds "
-        "or one σ_w that learned are left out"
+        f"{scales.max():.3g}, in {len(table)} cells of eta, lam and seed; {len(parts) - len(table)} cells with lower "
+        "bounds, or with one σ_w that learned, are left out"
     )
     ruling = judge_interval(slope, -SCALE_EXPONENT_BAND, SCALE_EXPONENT_BAND)
     return make_verdict(claim, slope, threshold, ruling, why, PointCounts(int(table["points"].sum()), 0))
@@ -198,16 +198,16 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
 def _exponent(claim: str, name: str, estimate: Estimate | None, fit: ExponentFit) -> Verdict:
     """Judge one exponent of t*, called ``name`` in the reason."""
     threshold = f"-1 ± {EXPONENT_BAND}"
-    used = PointCounts(fit.points_used, fit.censored)
+    counts = PointCounts(fit.points_used, fit.censored)
     if estimate is None:
-        return inconclusive(claim, threshold, fit.why, used)
+        return inconclusive(claim, threshold, fit.why, counts)
     ruling = judge_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
     observed = fit.points_used - fit.censored
     why = (
         f"t* goes as {name} to the power {estimate.value:.3f}{format_interval(estimate)}, from {observed} observed t*"
         f" and {fit.censored} lower bounds"
     )
-    return make_verdict(claim, estimate, threshold, ruling, why, used)
+    return make_verdict(claim, estimate, threshold, ruling, why, counts)
 
 
 def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: Estimate) -> Verdict:
@@ -220,7 +220,7 @@ def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: Estimate) -> 
 
 
 class _SlopeParts(NamedTuple):
-    """What one cell of η, λ and seed adds to the slope of log κ on log σ_w.
+    """Parts of the slope of log κ on log σ_w in one cell of η, λ, further axes and seed.
 
     Attributes:
         row: label of a row of the cell.

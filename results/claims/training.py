@@ -125,7 +125,7 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
     law = peaks[in_law(peaks) & (floats(peaks, "t_min_loss") > 0) & peaks["outcome"].isin(TRAINED).to_numpy()]
     risen = floats(law, "last_train_loss") > (1 + MIN_LOSS_RISE) * floats(law, "min_train_loss")
     risen &= floats(law, "t_min_loss") < TAIL_START * floats(law, "last_epoch")
-    law, used = law.assign(censored=~risen), PointCounts(len(law), int((~risen).sum()))
+    law, counts = law.assign(censored=~risen), PointCounts(len(law), int((~risen).sum()))
     long = floats(law, "last_decay_time") >= TURNED_DECAY_TIME * (1 - 1e-9)
     turned = f"the training loss turns in {int(risen.sum())} of {len(law)} runs"
     if long.any():
@@ -133,17 +133,17 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
             f", in {int((risen & long).sum())} of the {int(long.sum())} that had a decay time of {TURNED_DECAY_TIME:g}"
         )
     if (risen & long).sum() < long.sum() / 2:
-        return make_verdict(claim, None, threshold, "fail", turned, used)
+        return make_verdict(claim, None, threshold, "fail", turned, counts)
     rate = np.log(floats(law, "eta") * floats(law, "lam") / (1 - floats(law, "mu")))
     if risen.sum() < MIN_OBSERVED or np.ptp(rate[risen]) < MIN_DECADES * np.log(10):
         why = f"{turned}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of eta*lam are needed"
-        return inconclusive(claim, threshold, why, used)
+        return inconclusive(claim, threshold, why, counts)
     estimate = _slope(law, np.log(floats(law, "t_min_loss")), rate)
     if estimate is None:
-        return inconclusive(claim, threshold, turned, used)
+        return inconclusive(claim, threshold, turned, counts)
     why = f"{turned}; its minimum goes as eta*lam to the power {estimate.value:.3f}{format_interval(estimate)}"
     return make_verdict(
-        claim, estimate, threshold, judge_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND), why, used
+        claim, estimate, threshold, judge_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND), why, counts
     )
 
 

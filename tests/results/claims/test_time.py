@@ -72,7 +72,7 @@ def test_cells_with_bounds_do_not_tilt_the_initialization_scale(peak_table):
     late = (table.sigma_w > 1.5) & (table.lam < 1e-3)
     cut = table.assign(censored=late, kappa=np.where(late, 0.05, table.kappa))
     assert init_scale(cut).value == pytest.approx(0.0, abs=0.05)
-    assert "9 with lower bounds" in init_scale(cut).why
+    assert "9 cells with lower bounds" in init_scale(cut).why
 
 
 def test_the_initialization_scale_of_too_little(peak_table):

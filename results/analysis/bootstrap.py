@@ -171,6 +171,11 @@ class Bootstrap:
         return Slopes(estimates, level, float(sigma[0]))
 
     def estimate(self, samples: Floats, parameters: int) -> Estimate:
-        """Return the value of row 0 of samples (1 + R,) with the interval of the replicates in the other rows."""
+        """Return the value of row 0 with the interval of the replicates below it.
+
+        Args:
+            samples: the estimate on the points as they are, then in each of R replicates: shape (1 + R,).
+            parameters: number of parameters of the fitted mean.
+        """
         interval = interval_of(samples[1:], self.cells, parameters)
         return Estimate(value=float(samples[0]), interval=interval)

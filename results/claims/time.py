@@ -178,7 +178,7 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
     law = peaks[in_law(peaks)]
     axes = ["eta", "lam", "mu", *(name for name in extra_axes(law) if name != "sigma_w")]
     parts = [_slope_parts(cell) for _, cell in law.groupby([*axes, "seed"], dropna=False)]
-    table = pd.DataFrame([part for part in parts if part], columns=_SlopeParts._fields)
+    table = pd.DataFrame([part for part in parts if part], columns=["row", "xy", "xx", "points"])
     if len(table) < 3:
         why = f"t* is observed at two or more σ_w in {len(table)} cells of eta, lam and seed, at least 3 are needed"
         return inconclusive(claim, threshold, why, PointCounts.of(law))

@@ -178,7 +178,7 @@ PHASES = (  # what is timed, where its name is looked up, and how it is called i
     ("results.analyze", "row_columns", "ledger"),
     ("results.analyze", "_reduce", "read and reduce rows"),
     ("results.analysis.findings", "join", "tables of points"),
-    ("results.analysis.findings", "tuned_from", "tables of points"),
+    ("results.analysis.findings", "tuned_and_predicted_from", "tables of points"),
     ("results.analysis.findings", "fit_exponents", "fits and verdicts"),
     ("results.analysis.findings", "fit_kappa", "fits and verdicts"),
     ("results.analyze", "judge", "fits and verdicts"),

@@ -16,7 +16,7 @@ import pandas as pd
 from results.analysis.fits import fit_exponents, fit_kappa
 from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
-from results.claims.time import overparameterized
+from results.claims.limits import overparameterized
 from results.store.plan_file import read_grid
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points

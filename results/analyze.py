@@ -1,4 +1,4 @@
-"""From a sweep directory to verdicts, figures and report: the analysis layer's own spine."""
+"""Analysis of a sweep: from its directory to verdicts, figures and the report."""
 
 import json
 import platform
@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from results.analysis.costs import devices, training_seconds
-from results.analysis.findings import Findings, find_from, question_for
+from results.analysis.findings import Findings, build_question, find_from
 from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
@@ -31,7 +31,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import judged_by
 
-# Batches reduced side by side: numpy and pyarrow leave Python's lock for three quarters of the time, and each batch
+# Batches reduced at a time: numpy and pyarrow release Python's lock for three quarters of the time, and each batch
 # takes some 150 MB, whatever the size of the sweep.
 THREADS = 2
 _VERSIONS = ("sweeper", "torch", "ray", "numpy", "pandas", "pyarrow")
@@ -39,7 +39,12 @@ _VERSIONS = ("sweeper", "torch", "ray", "numpy", "pandas", "pyarrow")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
-    """What the analysis of a sweep found."""
+    """Result of analyzing a sweep.
+
+    Attributes:
+        findings: tables and fits.
+        verdicts: verdicts on the claims, in the order of the report.
+    """
 
     findings: Findings
     verdicts: tuple[Verdict, ...]
@@ -49,33 +54,34 @@ def analyze(directory: SweepDir, grid: Grid) -> Analysis:
     """Analyze what a sweep holds so far and write ``analysis/`` and ``report.html``.
 
     Args:
-        directory: of the sweep; its ``points.parquet`` must be up to date.
-        grid: for tolerance and budgets, and for the report.
+        directory: directory of the sweep; its ``points.parquet`` must be up to date.
+        grid: grid of the sweep, for tolerance and budgets, and for the report.
     """
     points = read_points(directory)
     further = {*row_columns(directory)} - {c.name for c in COLUMNS}
-    asked = question_for(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
-    findings = find_from(_reduce(directory, asked), asked)
+    question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
+    findings = find_from(_reduce(directory, question), question)
     verdicts = judge(findings)
     _write_tables(directory, findings, verdicts)
     _write_report(directory, grid, points, findings, verdicts)
     return Analysis(findings=findings, verdicts=tuple(verdicts))
 
 
-def _reduce(directory: SweepDir, asked: Question) -> Iterable[Reduction]:
-    """The rows of the points asked about, reduced batch by batch, each read where it is reduced."""
+def _reduce(directory: SweepDir, question: Question) -> Iterable[Reduction]:
+    """Reduce the rows of the points in the question, batch by batch, each where it is read."""
 
     def reduce(batch: RowBatch) -> Reduction:
-        return reduce_rows(batch.read(directory, ROW_COLUMNS), asked)
+        return reduce_rows(batch.read(directory, ROW_COLUMNS), question)
 
     def reduce_all(names: list[PartName]) -> list[Reduction]:
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(reduce, row_batches(directory, names)))
 
-    return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), asked)]
+    return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), question)]
 
 
 def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:
+    """Write the tables of the findings and the verdicts to ``analysis/``."""
     tables = {"peaks": findings.peaks, "within_budget": findings.within, "prediction": findings.prediction}
     for name, table in tables.items():
         write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
@@ -90,6 +96,7 @@ def _write_report(
     findings: Findings,
     verdicts: Sequence[Verdict],
 ) -> None:
+    """Draw the figures and write ``report.html``."""
     law = law_line(findings.exponents, findings.kappa)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
@@ -100,12 +107,12 @@ def _write_report(
 
 
 def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame, peaks: pd.DataFrame) -> Mapping[str, str]:
-    """What was run and with what, for the end of the report."""
+    """Return what was run and with what, for the end of the report."""
     return {
         "Grid": directory.grid.read_text(encoding="utf-8"),
         "Points": f"{len(points):,} ended, {grid.trainable.title}",
-        **_judged(grid),
-        **_stopped(peaks),
+        **_accuracy_fact(grid),
+        **_stopped_fact(peaks),
         "Training time": f"{training_seconds(points):,.1f} s of workers, in {points['pack'].nunique():,} packs",
         "Versions": ", ".join(f"{name} {_version(name)}" for name in _VERSIONS),
         "Machine": ", ".join(devices(points)) or "(not recorded)",
@@ -113,15 +120,15 @@ def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame, peaks: pd.Data
     }
 
 
-def _judged(grid: Grid) -> dict[str, str]:
-    """What all accuracies are of, where it is not the test set."""
+def _accuracy_fact(grid: Grid) -> dict[str, str]:
+    """Return which images all accuracies are of, where these are not the test set."""
     if judged_by(grid.trainable) == "test":
         return {}
     return {"Accuracy": "of the validation images (trainable.data.validation); the test set was not looked at"}
 
 
-def _stopped(peaks: pd.DataFrame) -> dict[str, str]:
-    """How many points were stopped before their budgets, and what that saved."""
+def _stopped_fact(peaks: pd.DataFrame) -> dict[str, str]:
+    """Return how many points were stopped before their budgets, and what that saved."""
     stopped = peaks[peaks["outcome"] == Outcome.STOPPED]
     if stopped.empty:
         return {}
@@ -130,6 +137,7 @@ def _stopped(peaks: pd.DataFrame) -> dict[str, str]:
 
 
 def _version(package: str) -> str:
+    """Return the version of an installed package."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,7 +1,8 @@
-"""Bootstrap by weights: a replicate says how often each point was drawn, so that all of them are fitted at once."""
+"""Bootstrap by weights: a replicate says how often each point was drawn, so that all replicates are fitted at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,18 +18,23 @@ REPLICATES = 1000  # enough for the 2.5 % quantile to be good to about a tenth o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A number with its 95 % interval; the interval is None where the data leave no degree of freedom."""
+    """A number with its 95 % interval.
+
+    Attributes:
+        value: the number.
+        interval: low and high end; None where the data leave no degree of freedom.
+    """
 
     value: float
     interval: tuple[float, float] | None
 
 
 def draw_weights(cells: Ints, strata: Ints, replicates: int, rng: np.random.Generator) -> Floats:
-    """How often each point is drawn in each replicate of a two-stage cluster bootstrap.
+    """Draw how often each point is taken in each replicate of a two-stage cluster bootstrap.
 
-    In each stratum (one momentum and combination of further axes) cells of one eta and lam are drawn with
-    replacement; in a cell that was drawn, so are its seeds. With one seed a cell and one stratum this is the ordinary
-    bootstrap of points. Seeds share initial weights across cells; that correlation is not modelled.
+    In each stratum (one momentum and combination of further axes) cells of one η and λ are drawn with replacement. In a
+    cell that was drawn, so are its seeds. With one seed a cell and one stratum this is the ordinary bootstrap of
+    points. Seeds share initial weights across cells; that correlation is not modeled.
 
     Args:
         cells: cell of each point (n,), integers from 0; a cell lies in one stratum.
@@ -56,18 +62,18 @@ def draw_weights(cells: Ints, strata: Ints, replicates: int, rng: np.random.Gene
 
 
 def interval_of(samples: Floats, cells: int, parameters: int) -> tuple[float, float] | None:
-    """Expanded percentile interval, 95 % (Hesterberg 2015, "What teachers should know about the bootstrap").
+    """Return the expanded percentile interval, 95 % (Hesterberg 2015, "What teachers should know about the bootstrap").
 
-    The plain percentile interval of a dozen points covers about 88 %; the quantiles are moved out as the t
+    The plain percentile interval of a dozen points covers about 88 %. So the quantiles are moved out as the t
     distribution and the lost degrees of freedom say.
 
     Args:
         samples: the estimate in each replicate (R,); NaN where the replicate could not be fitted.
-        cells: independent cells that carried an observed t*.
-        parameters: parameters of the fitted mean.
+        cells: number of independent cells that carried an observed t*.
+        parameters: number of parameters of the fitted mean.
 
     Returns:
-        Low and high, or None with no degree of freedom left or more than half of the replicates unfitted.
+        Low and high end; None with no degree of freedom left or more than half of the replicates unfitted.
     """
     fitted = samples[np.isfinite(samples)]
     freedom = cells - parameters
@@ -79,13 +85,13 @@ def interval_of(samples: Floats, cells: int, parameters: int) -> tuple[float, fl
 
 
 def estimate_over(cells: Ints, statistic: Callable[[Floats], Floats], seed: int = 0) -> Estimate:
-    """A statistic of weighted units with the interval of the two-stage bootstrap over cells and, in them, seeds.
+    """Estimate a statistic of weighted units, with the interval of the bootstrap over cells and, within them, seeds.
 
     With one or two cells the seeds alone are the independent units: the interval then says nothing of other cells.
 
     Args:
         cells: cell of each unit (n,), integers from 0; the units of one cell are its seeds.
-        statistic: weights (R, n) to values (R,), NaN where a replicate has none.
+        statistic: function of weights (R, n) that returns values (R,), NaN where a replicate has none.
         seed: of the bootstrap.
     """
     rng = np.random.default_rng(seed)
@@ -95,8 +101,31 @@ def estimate_over(cells: Ints, statistic: Callable[[Floats], Floats], seed: int 
     return Estimate(value=float(values[0]), interval=interval_of(values[1:], count if count > 2 else len(cells), 1))
 
 
+class Slopes(NamedTuple):
+    """Slopes of a response on several regressors.
+
+    Attributes:
+        estimates: slope of each regressor; None where the points cannot determine it.
+        level: mean level of the response at the means of the regressors.
+        sigma: spread of the response about the fit.
+    """
+
+    estimates: list[Estimate | None]
+    level: float
+    sigma: float
+
+
 class Bootstrap:
-    """One response, fitted with any regressors on the points as they are (row 0) and on every replicate."""
+    """One response (n,), fitted with any regressors on the points as they are (row 0) and on every replicate.
+
+    Attributes:
+        y: response (n,).
+        groups: group of μ and further axes of each point (n,).
+        censored: points whose response is only a lower bound (n,).
+        observed: number of the other points.
+        cells: number of cells of η, λ and further axes with an observed point.
+        weights: (1 + R, n), the first row all ones.
+    """
 
     def __init__(self, law: pd.DataFrame, y: Floats, replicates: int, seed: int) -> None:
         axes = ["mu", *extra_axes(law)]
@@ -112,27 +141,41 @@ class Bootstrap:
             self.weights = np.concatenate([self.weights, drawn])
 
     def fit(self, regressors: list[Floats], groups: Bools | None = None) -> tuple[Floats, Floats]:
-        """Coefficients (1 + R, k) and sigma (1 + R,); the constants come last."""
+        """Fit the response on regressors, each centered at its mean.
+
+        Args:
+            regressors: each (n,).
+            groups: membership (n, G) of points in groups with a constant of their own; one constant for all if None.
+
+        Returns:
+            Coefficients (1 + R, k), with the constants last, and sigma (1 + R,).
+        """
         constants = np.ones((len(self.y), 1)) if groups is None else groups.astype(np.float64)
-        centred = [values - values.mean() for values in regressors]
-        design = np.column_stack([*centred, constants])
+        centered = [values - values.mean() for values in regressors]
+        design = np.column_stack([*centered, constants])
         shift = float(self.y.mean()) if len(self.y) else 0.0
         beta, sigma = fit_tobit(design, self.y - shift, self.censored, self.weights)
         beta[:, len(regressors) :] += shift
         return beta, sigma
 
-    def slopes(self, regressors: list[Floats]) -> tuple[list[Estimate | None], float, float]:
-        """Slope of each regressor (None if undetermined), mean level of y at their means, and sigma.
+    def slopes(self, regressors: list[Floats]) -> Slopes:
+        """Fit slopes on regressors, each (n,), with a constant for each group of μ and further axes.
 
-        Each group of mu and further axes has its own constant; the level is their mean, weighted by points.
+        The level is the mean of these constants, weighted by points.
         """
         groups = self.groups[:, None] == np.unique(self.groups)
         beta, sigma = self.fit(regressors, groups)
         found = [self.estimate(beta[:, i], beta.shape[1]) for i in range(len(regressors))]
         level = float(beta[0, len(regressors) :] @ groups.mean(axis=0))
-        return [e if np.isfinite(e.value) else None for e in found], level, float(sigma[0])
+        estimates = [e if np.isfinite(e.value) else None for e in found]
+        return Slopes(estimates, level, float(sigma[0]))
 
     def estimate(self, samples: Floats, parameters: int) -> Estimate:
-        """The value of row 0 with the interval of the replicates below it."""
+        """Return the value of row 0 with the interval of the replicates below it.
+
+        Args:
+            samples: the estimate on the points as they are, then in each of R replicates: shape (1 + R,).
+            parameters: number of parameters of the fitted mean.
+        """
         interval = interval_of(samples[1:], self.cells, parameters)
         return Estimate(value=float(samples[0]), interval=interval)

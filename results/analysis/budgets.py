@@ -1,43 +1,44 @@
-"""Tables over budgets: the best accuracy within T, the tuned and the predicted lam, and the curves of the collapse."""
+"""Tables over budgets: the best accuracy within T, and the tuned beside the predicted λ."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from results.analysis.peaks import find_star
+from results.analysis.fits import geometric_mean_c
+from results.analysis.peaks import find_peak_indices
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Bools, Floats, Segments, extra_axes, floats, require, sort_measurements
-from results.analysis.selection import PAST_PEAK, in_law
+from results.analysis.selection import PAST_PEAK_DECAY_TIME, in_law
 
-SPREAD = 0.001  # lam within 0.1 % of the best accuracy are as good as tuned: error bars of the paper's figure 4b
-PROBE_SHARE = 0.1  # a short probe lasts a tenth of the budget
-# Of `results.store.schema`; named here so that a table from a notebook may lack some.
+SPREAD = 0.001  # λ within 0.1 % of the best accuracy count as tuned: the error bars of the paper's figure 4b
+PROBE_SHARE = 0.1  # a probe lasts a tenth of the budget
+# Columns of ``results.store.schema`` that are no axes, named here so that a table from a notebook may lack some.
 MEASURED = (
     *("sweep", "pack", "attempt", "budget", "step", "epoch", "decay_time", "eta_t", "lam_t"),
     *("train_acc", "test_acc", "train_loss", "test_loss", "weight_norm"),
 )
 
 
-def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, setup: TrainingRegime) -> pd.DataFrame:
-    """The measurements before the first change of η or λ, which the law is about (paper, section 3).
+def steady_rows(rows: pd.DataFrame, points: pd.DataFrame, regime: TrainingRegime) -> pd.DataFrame:
+    """Return the measurements before the first change of η or λ, which the law is about (paper, section 3).
 
     Args:
         rows: measurements.
-        points: one row a point, with its axes and, where `setup` has a schedule, `budget`.
-        setup: how the points trained.
+        points: one row a point, with its axes and, where ``regime`` has a schedule, ``budget``.
+        regime: how the points trained.
     """
-    shares = setup.constant_shares(points)
+    shares = regime.constant_shares(points)
     if (shares == 1).all():
         return rows
-    limit = pd.Series(steady_until(points, setup), index=points["point"].to_numpy())
+    limit = pd.Series(last_steady_epochs(points, regime), index=points["point"].to_numpy())
     steady: pd.DataFrame = rows[floats(rows, "epoch") <= limit.reindex(rows["point"]).to_numpy()]
     return steady
 
 
-def steady_until(points: pd.DataFrame, setup: TrainingRegime) -> Floats:
-    """The last epoch of each point (n,) at its first η and λ: infinite where they never change, -1 where always."""
-    shares = setup.constant_shares(points)
+def last_steady_epochs(points: pd.DataFrame, regime: TrainingRegime) -> Floats:
+    """Return the last epoch of each point at its first η and λ (n,): infinite if they never change, -1 if at once."""
+    shares = regime.constant_shares(points)
     if (shares == 1).all():
         return np.full(len(points), np.inf)
     ends = np.where(shares == 1, np.inf, shares * floats(points, "budget"))
@@ -46,59 +47,65 @@ def steady_until(points: pd.DataFrame, setup: TrainingRegime) -> Floats:
 
 
 def within_budget(
-    rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005, setup: TrainingRegime | None = None
+    rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005, regime: TrainingRegime | None = None
 ) -> pd.DataFrame:
-    """Best test accuracy of each point over its measurements up to each budget (the paper's figures 2c, 2f, 3c, 3f).
+    """Find the best test accuracy of each point within each budget (the paper's figures 2c, 2f, 3c, 3f).
 
     A run that ended before T counts with its own maximum (the paper's "maximum during training") if that maximum was
-    past: it was seen to fall, or it trained to a decay time of `PAST_PEAK`. Any other could still have risen until T.
-    Where a schedule stretches with the budget, only points whose own budget is T count: read at T, a run whose η
-    decays at other epochs shows what no run of T epochs does.
+    past. It was past where accuracy was seen to fall, or where the run trained to a decay time of
+    ``PAST_PEAK_DECAY_TIME``. Any other run could still have risen until T.
+
+    Where a schedule stretches with the budget, only points whose own budget is T count. A run whose η decays at other
+    epochs, read at T, shows what no run of T epochs does.
 
     Args:
-        rows: measurements, columns of `results.store.schema` and further axes.
+        rows: measurements, columns of ``results.store.schema`` and further axes.
         budgets: T in epochs.
-        tolerance: accuracy, for "seen to fall", as in `find_peaks`.
-        setup: how the points trained; constant η if None.
+        tolerance: accuracy by which a fall is recognized, as in ``find_peaks``.
+        regime: how the points trained; at constant η if None.
 
     Returns:
-        One row for each point with measurements and each budget: `point`, the axes (`seed`, `eta`, `lam`, `mu`,
-        further ones), `budget_at` (T), `acc` (NaN if the point does not count), `reached` (last epoch, at most T).
+        One row for each point with measurements and each budget: ``point``, the axes (``seed``, ``eta``, ``lam``,
+            ``mu``, further ones), ``budget_at`` (T), ``acc`` (NaN if the point does not count), ``reached`` (last
+            epoch, at most T).
 
     Raises:
-        ValueError: a column is missing; with a schedule that includes `budget`.
+        ValueError: a column is missing; with a schedule that includes ``budget``.
     """
     segments = sort_measurements(rows)
-    fell = find_star(segments, tolerance).why == ""
-    return maxima_within(segments, _axes_of(rows, segments), fell, budgets, setup or TrainingRegime())
+    fell = find_peak_indices(segments, tolerance).observed
+    return within_budget_from(segments, _axes_of(rows, segments), fell, budgets, regime or TrainingRegime())
 
 
-def maxima_within(
-    segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], setup: TrainingRegime
+def within_budget_from(
+    segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], regime: TrainingRegime
 ) -> pd.DataFrame:
-    """The table of `within_budget`, from measurements.
+    """Return the table of ``within_budget`` from sorted measurements.
 
     Args:
-        segments: of S points.
-        axes: their `point` and axes (S rows).
+        segments: measurements of S points.
+        axes: their ``point`` and axes (S rows).
         fell: whose maximum was seen to be past (S,).
         budgets: T in epochs.
-        setup: how the points trained.
+        regime: how the points trained.
+
+    Raises:
+        ValueError: ``axes`` lacks ``budget`` where a schedule is stretched to it.
     """
-    stretched = setup.stretched(axes)
+    stretched = regime.stretched(axes)
     if stretched.any():
         require(axes, ("budget",), "rows")
     ends = segments.epoch[segments.last]
-    past = fell | (segments.decay_time[segments.last] >= PAST_PEAK)
+    past = fell | (segments.decay_time[segments.last] >= PAST_PEAK_DECAY_TIME)
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
         stop = segments.first_at(np.full(len(ends), budget * (1 + 1e-9)), after=True)
         inside = segments.maximum(segments.test_acc, stop)
-        # A budget in whole steps may end up to one step early: 1 % is far below what moves a maximum.
+        # A budget in whole steps may end up to one step early. A tolerance of 1 % is far below what moves a maximum.
         counts = (ends >= 0.99 * budget) | past
         if stretched.any():
-            own = (ends >= 0.99 * budget) & (np.abs(floats(axes, "budget") / budget - 1) <= 0.01)
-            counts = np.where(stretched, own, counts)
+            own_budget = (ends >= 0.99 * budget) & (np.abs(floats(axes, "budget") / budget - 1) <= 0.01)
+            counts = np.where(stretched, own_budget, counts)
         acc = np.where(counts & np.isfinite(inside), inside, np.nan)
         parts.append(axes.assign(budget_at=budget, acc=acc, reached=np.minimum(ends, budget)))
     table = pd.concat(parts) if parts else axes.assign(budget_at=np.nan, acc=np.nan, reached=np.nan).iloc[:0]
@@ -110,70 +117,79 @@ def tuned_and_predicted(
     peaks: pd.DataFrame,
     budgets: Sequence[float],
     tolerance: float = 0.005,
-    setup: TrainingRegime | None = None,
+    regime: TrainingRegime | None = None,
 ) -> pd.DataFrame:
-    """The tuned lam of every budget beside lam_pred = c/T from what a ten times shorter probe would know (figure 4).
+    """Put the tuned λ of every budget beside λ_pred = c/T of a probe ten times shorter (figure 4).
 
-    With a piecewise schedule lam_pred = c/T₁, T₁ the epoch of the first decay (later version of the paper, section 3):
-    the accuracy is to peak when η first falls, and c is measured before that. With warm-up, a cosine or AutoL2 there is
-    no stretch at constant η and λ to measure c on, and no lam_pred.
+    With a piecewise schedule λ_pred = c/T₁, where T₁ is the epoch of the first decay (later version of the paper,
+    section 3). The accuracy is then to peak when η first falls, and c is measured before that. With warm-up, a cosine
+    or AutoL2 there is no stretch at constant η and λ to measure c on, and no λ_pred.
 
-    c is the geometric mean of t*·lam over the probe points: those of the law, at the same eta, seed and further axes,
-    whose measurements up to T/10 alone show their maximum to be past. acc_pred is interpolated linearly in log lam
-    between the grid's neighbours.
+    c is the geometric mean of t*·λ over the probe points. These are the points of the law, at the same η, seed and
+    further axes, whose measurements up to T/10 alone show their maximum to be past. ``results.analysis.fits`` says why
+    c is not estimated as elsewhere. ``acc_pred`` is interpolated linearly in log λ between the neighbors in the grid.
 
     Args:
         rows: measurements.
-        peaks: of `find_peaks` on them, or on their `steady_rows`.
+        peaks: of ``find_peaks`` on them, or on their ``steady_rows``.
         budgets: T in epochs.
-        tolerance: as in `within_budget`.
-        setup: how the points trained; constant η if None.
+        tolerance: as in ``within_budget``.
+        regime: how the points trained; at constant η if None.
 
     Returns:
-        One row for each combination of `seed`, `eta`, `mu`, further axes, and each budget: these, then `budget_at`
-        (T), `peak_at` (T or T₁, by which the accuracy is to peak; NaN where lam_pred is not defined), `lam_tuned`,
-        `lam_tuned_low`, `lam_tuned_high` (all lam within 0.1 % of the best), `lams` (how many lam > 0 have an accuracy
-        within this budget), `lam_min` and `lam_max` of these, `acc_tuned`, `acc_zero` (lam = 0), `probe_points`, `c`
-        (epochs), `lam_pred`, `acc_pred` (NaN outside lam_min to lam_max), `gap` (acc_tuned -
-        acc_pred), `ratio` (lam_pred/lam_tuned), `why` ("" if complete).
+        One row for each combination of ``seed``, ``eta``, ``mu``, further axes, and each budget. After these axes come
+            ``budget_at`` (T), ``peak_at`` (T or T₁, by which the accuracy is to peak; NaN where λ_pred is not defined),
+            ``lam_tuned``, ``lam_tuned_low``, ``lam_tuned_high`` (all λ within 0.1 % of the best), ``lams`` (number of λ
+            > 0 with an accuracy within this budget), ``lam_min`` and ``lam_max`` of these, ``acc_tuned``, ``acc_zero``
+            (λ = 0), ``probe_points``, ``c`` (epochs), ``lam_pred``, ``acc_pred`` (NaN outside ``lam_min`` to
+            ``lam_max``), ``gap`` (``acc_tuned`` - ``acc_pred``), ``ratio`` (``lam_pred``/``lam_tuned``), ``why`` ("" if
+            complete).
 
     Raises:
         ValueError: a column is missing.
     """
     require(peaks, ("point", "seed", "eta", "lam", "mu", "t_star", "censored"), "peaks")
-    setup = setup or TrainingRegime()
-    within = within_budget(rows, budgets, tolerance, setup)
-    steady = sort_measurements(steady_rows(rows, peaks, setup), peaks["point"])
+    regime = regime or TrainingRegime()
+    within = within_budget(rows, budgets, tolerance, regime)
+    steady = sort_measurements(steady_rows(rows, peaks, regime), peaks["point"])
     probes = find_probes(steady, peaks[["point"]], budgets, tolerance)
-    return tuned_from(within, probes, peaks, budgets, setup)
+    return tuned_and_predicted_from(within, probes, peaks, budgets, regime)
 
 
 def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float], tolerance: float) -> pd.DataFrame:
-    """What probes of a tenth of each budget see: `t_star` of the points whose maximum is past by then.
+    """Find t* as probes of a tenth of each budget see it, for the points whose maximum is past by then.
 
     Args:
-        steady: measurements at constant eta and lam.
-        points: those that the segments belong to, with `point`.
+        steady: measurements at constant η and λ.
+        points: those that the segments belong to, with ``point``.
         budgets: T in epochs.
-        tolerance: as in `find_peaks`.
+        tolerance: as in ``find_peaks``.
 
     Returns:
-        Columns `point`, `budget_at` (T), `t_star` (epochs).
+        Columns ``point``, ``budget_at`` (T), ``t_star`` (epochs).
     """
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
         short = steady.until(np.full(len(steady.start), PROBE_SHARE * budget * (1 + 1e-9)))
-        star = find_star(short, tolerance)
-        seen = star.why == ""
+        peak = find_peak_indices(short, tolerance)
+        seen = peak.observed
         ids = points["point"].iloc[short.owner[seen]].to_numpy()
-        parts.append(pd.DataFrame({"point": ids, "budget_at": budget, "t_star": short.epoch[star.at_star[seen]]}))
+        parts.append(pd.DataFrame({"point": ids, "budget_at": budget, "t_star": short.epoch[peak.star[seen]]}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["point", "budget_at", "t_star"])
 
 
-def tuned_from(
-    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], setup: TrainingRegime
+def tuned_and_predicted_from(
+    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], regime: TrainingRegime
 ) -> pd.DataFrame:
-    """The table of `tuned_and_predicted`, from those of `within_budget` and `find_probes`."""
+    """Return the table of ``tuned_and_predicted`` from reduced tables.
+
+    Args:
+        within: of ``within_budget``.
+        probes: of ``find_probes``.
+        peaks: of ``find_peaks``, at constant η and λ.
+        budgets: T in epochs.
+        regime: how the points trained.
+    """
     axes = ["seed", "eta", "mu", *extra_axes(peaks)]
     learned = peaks.loc[in_law(peaks), ["point", "lam"]]
     records: list[dict[str, object]] = []
@@ -185,8 +201,8 @@ def tuned_from(
             cell = {name: group[name].iloc[0] for name in axes}
             here = reached.loc[group.index]
             probe = seen[seen.index.isin(group["point"])]
-            never = setup.never_constant(group)
-            predicted = _undefined(never) if never else _predicted(probe, here, budget, setup.constant_share(cell))
+            never = regime.never_constant(group)
+            predicted = _undefined(never) if never else _predicted(probe, here, budget, regime.constant_share(cell))
             records.append(cell | {"budget_at": budget} | _tuned(here) | predicted)
     table = pd.DataFrame(records, columns=[*axes, "budget_at", *_TUNED, *_PREDICTED])
     table = table.astype(dict.fromkeys(["budget_at", *_TUNED, *_PREDICTED[:-1]], "float64"))
@@ -197,7 +213,7 @@ def tuned_from(
 
 
 def _axes_of(rows: pd.DataFrame, segments: Segments) -> pd.DataFrame:
-    """Axes of each segment's point (S rows), from its first row; `budget` is the point's own."""
+    """Return the axes of each segment's point (S rows) from its first row; ``budget`` is the point's own."""
     extra = [name for name in extra_axes(rows) if name not in MEASURED]
     names = ["point", *(name for name in (*AXES, "budget") if name in rows.columns), *extra]
     if rows.empty:
@@ -211,13 +227,14 @@ _PREDICTED = ("peak_at", "probe_points", "c", "lam_pred", "acc_pred", "why")
 
 
 def _best_by_lam(here: pd.DataFrame) -> tuple[Floats, Floats]:
-    """The lam > 0 with an accuracy, ascending, and the best accuracy at each: two points may share a lam."""
+    """Return the λ > 0 with an accuracy (L,), ascending, and the best accuracy at each (L,); points may share a λ."""
     counted = here[(floats(here, "lam") > 0) & np.isfinite(floats(here, "acc"))]
     best = counted.groupby("lam", sort=True)["acc"].max()
     return best.index.to_numpy(dtype=np.float64), best.to_numpy(dtype=np.float64)
 
 
 def _tuned(here: pd.DataFrame) -> dict[str, object]:
+    """Return the tuned λ of one combination and budget, its range, and the accuracies, by the names of ``_TUNED``."""
     lam, acc = _best_by_lam(here)
     zero = floats(here, "acc")[floats(here, "lam") == 0]
     acc_zero = float(np.nanmax(zero)) if np.isfinite(zero).any() else np.nan
@@ -230,22 +247,24 @@ def _tuned(here: pd.DataFrame) -> dict[str, object]:
 
 
 def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float, share: float) -> dict[str, object]:
-    """The c of the probe points, and lam_pred = c over the epochs at constant η, a `share` of the budget."""
+    """Return c of the probe points, and λ_pred = c over the epochs at constant η (a ``share`` of the budget)."""
     if probe.empty:
         before = " before the first decay" if share < 1 else ""
         why = f"no maximum is past{before} within a tenth of the budget of {budget:g} epochs"
         return _undefined(why) | {"peak_at": share * budget}
-    c = float(np.exp(np.mean(np.log(floats(probe, "t_star") * floats(probe, "lam")))))
+    c = geometric_mean_c(probe)
     lam_pred = c / (share * budget)
     acc, why = _interpolated(*_best_by_lam(here), lam_pred)
     return dict(zip(_PREDICTED, (share * budget, len(probe), c, lam_pred, acc, why), strict=True))
 
 
 def _undefined(why: str) -> dict[str, object]:
+    """Return the columns of a combination without λ_pred, with the reason."""
     return dict(zip(_PREDICTED, (np.nan, 0, np.nan, np.nan, np.nan, why), strict=True))
 
 
 def _interpolated(lam: Floats, acc: Floats, at: float) -> tuple[float, str]:
+    """Interpolate accuracies (L,) at a λ, linearly in log λ; return NaN and the reason outside the grid."""
     if not len(lam):
         return np.nan, "no lam > 0 has an accuracy within this budget"
     if not lam[0] * (1 - 1e-9) <= at <= lam[-1] * (1 + 1e-9):

@@ -5,30 +5,39 @@ import pandas as pd
 
 from results.analysis.segments import AXES, Bools, Floats, Ints, Segments, extra_axes, floats, sort_measurements
 
-CURVE_MEASUREMENTS = 400
+MAX_CURVE_MEASUREMENTS = 400
 
 
-def collapse(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
-    """Test accuracy against decay time, thinned to 400 measurements a point, evenly in log step (figure S4).
+def collapse_curves(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
+    """Thin test accuracy against decay time to 400 measurements a point, evenly in log step (figure S4).
 
-    First, best (t*) and last measurement are always kept. Points with lam = 0 have no decay time and are left out.
+    The first measurement, that at t* and the last are always kept. Points with λ = 0 have no decay time and are left
+    out.
 
     Args:
         rows: measurements.
-        peaks: of `find_peaks` on them.
+        peaks: of ``find_peaks`` on them.
 
     Returns:
-        Columns `point`, the axes of `peaks` (`seed`, `eta`, `lam`, `mu`, further ones), `step`, `epoch`,
-        `decay_time`, `test_acc`.
+        Columns ``point``, the axes of ``peaks`` (``seed``, ``eta``, ``lam``, ``mu``, further ones), ``step``,
+            ``epoch``, ``decay_time``, ``test_acc``.
     """
     shown = peaks[floats(peaks, "lam") > 0].reset_index(drop=True)
     segments = sort_measurements(rows, shown["point"])
     names = ["point", *(name for name in AXES if name in shown.columns), *extra_axes(shown)]
-    return curves_from(segments, shown[names].iloc[segments.owner], floats(shown, "t_star_step")[segments.owner])
+    return collapse_curves_from(
+        segments, shown[names].iloc[segments.owner], floats(shown, "t_star_step")[segments.owner]
+    )
 
 
-def curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -> pd.DataFrame:
-    """The table of `collapse`, from measurements; `point` and axes (S rows) and t* in steps (S,) are of segments."""
+def collapse_curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -> pd.DataFrame:
+    """Return the table of ``collapse_curves`` from sorted measurements.
+
+    Args:
+        segments: measurements in S segments.
+        axes: ``point`` and axes of each segment (S rows).
+        star: t* of each segment in steps (S,).
+    """
     kept = np.flatnonzero(_thinned(segments, star))
     curves = axes.iloc[segments.segment[kept]].reset_index(drop=True)
     return curves.assign(
@@ -40,13 +49,13 @@ def curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -> pd.Data
 
 
 def _thinned(segments: Segments, star: Floats) -> Bools:
-    """Which measurements to keep (n,): the first of each bin of log step, the one at t* (S,), and the last."""
+    """Select the measurements to keep (n,): the first of each bin of log step, the one at t* (S,), and the last."""
     first, last, segment = segments.step[segments.start], segments.step[segments.last], segments.segment
-    width = np.log1p(last - first) / (CURVE_MEASUREMENTS - 2)
+    width = np.log1p(last - first) / (MAX_CURVE_MEASUREMENTS - 2)
     since = np.log1p(segments.step - first[segment])
     bins: Ints = (since / np.maximum(width, 1e-300)[segment]).astype(np.int64)
-    bins = np.minimum(bins, CURVE_MEASUREMENTS - 3)
-    key = segment * CURVE_MEASUREMENTS + bins
+    bins = np.minimum(bins, MAX_CURVE_MEASUREMENTS - 3)
+    key = segment * MAX_CURVE_MEASUREMENTS + bins
     keep: Bools = np.append(True, np.diff(key) != 0)[: len(key)]
     keep[segments.last] = True
     kept: Bools = keep | (segments.step == star[segment])

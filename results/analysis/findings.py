@@ -1,13 +1,13 @@
-"""Everything that is computed from a sweep's measurements before anything is judged or drawn."""
+"""Findings of a sweep: everything that is computed from its measurements before anything is judged or drawn."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from results.analysis.budgets import tuned_from
+from results.analysis.budgets import tuned_and_predicted_from
 from results.analysis.fits import ExponentFit, KappaFit, fit_exponents, fit_kappa
-from results.analysis.peaks import peaks_from
+from results.analysis.peaks import find_peaks_from
 from results.analysis.reduction import Question, Reduction, join, reduce_rows
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import POINT_COLUMNS, extra_axes
@@ -18,15 +18,15 @@ class Findings:
     """Tables and fits of one sweep.
 
     Attributes:
-        peaks: of ``find_peaks``, one row a point.
+        peaks: table of ``find_peaks``, one row a point.
         steady: the same of the measurements before the first change of η or λ; ``peaks`` itself if neither changes.
-        within: of ``within_budget``, one row a point and budget.
-        prediction: of ``tuned_and_predicted``, one row per η and budget.
-        exponents: of ``fit_exponents`` on ``steady``.
-        kappa: of ``fit_kappa`` on ``steady``.
-        curves: of ``collapse``, of the points whose curve is drawn.
-        tolerance: that of t*.
-        setup: how the points trained.
+        within: table of ``within_budget``, one row for each point and budget.
+        prediction: table of ``tuned_and_predicted``, one row for each η and budget.
+        exponents: result of ``fit_exponents`` on ``steady``.
+        kappa: result of ``fit_kappa`` on ``steady``.
+        curves: table of ``collapse_curves``, of the points whose curve is drawn.
+        tolerance: accuracy within which a measurement counts as the maximum.
+        regime: how the points trained.
     """
 
     peaks: pd.DataFrame
@@ -37,7 +37,7 @@ class Findings:
     kappa: KappaFit
     curves: pd.DataFrame
     tolerance: float
-    setup: TrainingRegime
+    regime: TrainingRegime
 
 
 def find(
@@ -45,7 +45,7 @@ def find(
     points: pd.DataFrame,
     tolerance: float,
     budgets: Sequence[float],
-    setup: TrainingRegime | None = None,
+    regime: TrainingRegime | None = None,
 ) -> Findings:
     """Compute the findings of a sweep.
 
@@ -54,37 +54,50 @@ def find(
         points: one row a point, with ``seed``, ``eta``, ``lam``, ``mu``, ``outcome``.
         tolerance: accuracy within which a measurement counts as the maximum (paper: 0.5 %).
         budgets: T in epochs at which λ_pred is compared with the tuned λ.
-        setup: how the points trained; if None, at constant η and λ.
+        regime: how the points trained; at constant η and λ if None.
 
     Raises:
         ValueError: a column is missing or a point occurs twice.
     """
     axes = extra_axes(points) if rows.empty else [name for name in extra_axes(points) if name in rows]
-    asked = question_for(points, axes, tolerance, budgets, setup or TrainingRegime())
-    return find_from([reduce_rows(rows, asked)], asked)
+    question = build_question(points, axes, tolerance, budgets, regime or TrainingRegime())
+    return find_from([reduce_rows(rows, question)], question)
 
 
-def question_for(
-    points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], setup: TrainingRegime
+def build_question(
+    points: pd.DataFrame, further: Collection[str], tolerance: float, budgets: Sequence[float], regime: TrainingRegime
 ) -> Question:
-    """What is asked of every point; arguments as for ``find``, ``further`` are the axes that rows have as columns."""
+    """Build the question that ``reduce_rows`` answers for every point.
+
+    Args:
+        points: one row a point, as for ``find``.
+        further: axes beyond those of every sweep that rows have as columns; other columns of ``points`` are dropped.
+        tolerance: accuracy within which a measurement counts as the maximum.
+        budgets: T in epochs.
+        regime: how the points trained.
+    """
     kept = [name for name in points if name in POINT_COLUMNS or name in further]
-    return Question(points=points[kept], tolerance=tolerance, budgets=budgets, setup=setup)
+    return Question(points=points[kept], tolerance=tolerance, budgets=budgets, regime=regime)
 
 
-def find_from(parts: Iterable[Reduction], asked: Question) -> Findings:
-    """Compute the findings of a sweep from its rows, reduced in parts that hold whole points."""
-    reduced = join(parts, asked.points)
-    peaks = peaks_from(reduced.peaks, asked.points)
-    steady = peaks if reduced.steady is None else peaks_from(reduced.steady, asked.points)
+def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
+    """Compute the findings of a sweep from its rows, reduced in parts that hold whole points.
+
+    Args:
+        parts: reductions by ``reduce_rows``; together they may hold each point once.
+        question: the question that they answer.
+    """
+    reduced = join(parts, question.points)
+    peaks = find_peaks_from(reduced.peaks, question.points)
+    steady = peaks if reduced.steady is None else find_peaks_from(reduced.steady, question.points)
     return Findings(
         peaks=peaks,
         steady=steady,
         within=reduced.within,
-        prediction=tuned_from(reduced.within, reduced.probes, steady, asked.budgets, asked.setup),
+        prediction=tuned_and_predicted_from(reduced.within, reduced.probes, steady, question.budgets, question.regime),
         exponents=fit_exponents(steady),
         kappa=fit_kappa(steady),
         curves=reduced.curves,
-        tolerance=asked.tolerance,
-        setup=asked.setup,
+        tolerance=question.tolerance,
+        regime=question.regime,
     )

@@ -1,6 +1,22 @@
-"""The law t* ∝ 1/(ηλ) in numbers: exponents, the dimensionless coefficient κ, and c = t*·λ, each with an interval."""
+"""Fits of the law t* ∝ 1/(ηλ): exponents, the dimensionless coefficient κ, and c = t*·λ, each with an interval.
+
+The coefficient is estimated in four places, because four questions are asked of it. All take a geometric mean, since
+t* scatters by a factor; two of them by ``geometric_mean_c``. They differ in the points that count:
+
+- ``fit_kappa`` here describes a finished sweep. It uses every point of the law, with points whose t* was not observed
+  as lower bounds (Tobit), and gives κ and the c of each η with bootstrap intervals.
+- ``results.analysis.budgets.tuned_and_predicted`` tests the paper's prediction (claim 5, figure 4). It takes c for each
+  η, seed and budget from the runs whose maximum is past within T/10, because λ_pred must not know what a probe of a
+  tenth of the budget could not have measured.
+- ``results.figures.paper.prediction.find_probe`` redraws figures 1b, 4, S3 and S4 as the paper made them: c is read off
+  one probe, the largest λ of one η, and averaged over seeds only.
+- ``results.forecast.coefficient.coefficient`` serves ``sweeper predict``. It estimates the dimensionless κ, so that
+  measured sweeps of other networks can be pooled with it, from points that were stopped once they had peaked. κ drifts
+  upward as λ falls (figure S4), so only the smallest λ that agree count, and the interval includes that drift.
+"""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,36 +31,65 @@ MIN_DECADES = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExponentFit:
-    """Exponents of t* in steps; None where the design cannot tell, `why` says what is missing."""
+    """Exponents of t* in steps; each is None where the points cannot determine it.
 
-    gamma: Estimate | None  # of eta*lam/(1-mu); the law says -1
-    alpha: Estimate | None  # of eta, with lam free
-    beta: Estimate | None  # of lam, with eta free
-    intercept: float  # log10 of t* in steps where eta*lam/(1-mu) is 1, on the joint line
-    sigma: float  # spread of log t* about the joint line (natural logarithm)
+    Attributes:
+        gamma: exponent of ηλ/(1-μ); the law says -1.
+        alpha: exponent of η, with that of λ free.
+        beta: exponent of λ, with that of η free.
+        intercept: log10 of t* in steps where ηλ/(1-μ) is 1, on the joint line.
+        sigma: spread of log t* about the joint line (natural logarithm).
+        points_used: number of points of the law.
+        censored: number of these that are only lower bounds.
+        why: what is missing; empty when everything could be fitted.
+    """
+
+    gamma: Estimate | None
+    alpha: Estimate | None
+    beta: Estimate | None
+    intercept: float
+    sigma: float
     points_used: int
-    censored: int  # how many of them are lower bounds
-    why: str  # "" when everything could be fitted
+    censored: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EtaFit:
-    """c = t*·lam at one learning rate and momentum."""
+    """Coefficient c = t*·λ at one learning rate and momentum.
+
+    Attributes:
+        eta: learning rate η.
+        mu: momentum μ.
+        c: coefficient in epochs; None with fewer than two observed t*.
+        points_used: number of points of the law.
+        censored: number of these that are only lower bounds.
+    """
 
     eta: float
     mu: float
-    c: Estimate | None  # epochs
+    c: Estimate | None
     points_used: int
     censored: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KappaFit:
-    """The coefficient κ = t*·eta·lam/(1-mu) in steps, over the points of the law."""
+    """Coefficient κ = t*·ηλ/(1-μ), with t* in steps, over the points of the law.
 
-    kappa: Estimate | None  # geometric mean
-    kappa_gstd: Estimate | None  # geometric standard deviation, >= 1
-    t_star_gstd: float  # geometric standard deviation of the observed t* in steps
+    Attributes:
+        kappa: geometric mean; None with fewer than two observed t*.
+        kappa_gstd: geometric standard deviation, at least 1; None likewise.
+        t_star_gstd: geometric standard deviation of the observed t* in steps.
+        per_eta: c at each learning rate and momentum.
+        points_used: number of points of the law.
+        censored: number of these that are only lower bounds.
+        why: what is missing; empty when κ could be fitted.
+    """
+
+    kappa: Estimate | None
+    kappa_gstd: Estimate | None
+    t_star_gstd: float
     per_eta: tuple[EtaFit, ...]
     points_used: int
     censored: int
@@ -52,16 +97,17 @@ class KappaFit:
 
 
 def fit_exponents(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> ExponentFit:
-    """Fits log t* = a + gamma*log(eta*lam/(1-mu)), and log t* = a + alpha*log(eta) + beta*log(lam).
+    """Fit log t* = a + γ·log(ηλ/(1-μ)), and log t* = a + α·log η + β·log λ.
 
-    t* is in steps, so that points of different batch sizes compare; each combination of mu and further axes has its
-    own a. Censored points are lower bounds (Tobit): a run cut short shows a t* that is at most the true one. That t*
-    lies between two measurements is ignored; where they are a factor 2 apart it adds noise of up to that factor.
-    Intervals: cluster bootstrap over cells (eta, lam, …) and, in them, seeds.
+    t* is in steps, so that points of different batch sizes compare. Each combination of μ and further axes has its own
+    a. Censored points are lower bounds (Tobit): a run cut short shows a t* that is at most the true one.
+
+    That t* lies between two measurements is ignored; where these are a factor 2 apart, noise of up to that factor is
+    added. Intervals are from a cluster bootstrap over cells (η, λ, …) and, within them, seeds.
 
     Args:
-        peaks: of `find_peaks`.
-        replicates: bootstrap replicates.
+        peaks: of ``find_peaks``.
+        replicates: number of bootstrap replicates.
         seed: of the bootstrap.
     """
     law = anchored(peaks[in_law(peaks)])
@@ -81,11 +127,16 @@ def fit_exponents(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int =
 
 
 def fit_kappa(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> KappaFit:
-    """Geometric mean and spread of κ, and c = t*·lam in epochs for each eta (and mu).
+    """Estimate the geometric mean and spread of κ, and c = t*·λ in epochs for each η (and μ).
 
-    The paper's coefficient: c ≈ 0.0066 epochs at eta 0.2, mu 0.9 is κ ≈ 0.65, or 1.3 in torch's weight decay, which is
-    twice the lam of the paper's code (``convention: square``) and what κ counts here. Bounds enter as lower bounds
-    of a normal log κ. Arguments as for `fit_exponents`.
+    The paper's coefficient, c ≈ 0.0066 epochs at η = 0.2 and μ = 0.9, is κ ≈ 0.65. In torch's weight decay it is 1.3:
+    that is twice the λ of the paper's code (``convention: square``), and κ counts in it here. Censored points enter as
+    lower bounds of a normal log κ.
+
+    Args:
+        peaks: of ``find_peaks``.
+        replicates: number of bootstrap replicates.
+        seed: of the bootstrap.
     """
     law = peaks[in_law(peaks)]
     censored = law["censored"].to_numpy(dtype=np.bool_)
@@ -104,6 +155,7 @@ def fit_kappa(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) 
 
 
 def _too_little(law: pd.DataFrame, censored: Bools) -> str:
+    """Return why exponents cannot be fitted; empty where they can."""
     observed = int((~censored).sum())
     if observed < MIN_OBSERVED:
         return f"{observed} observed t* among {len(law)} points of the law, at least {MIN_OBSERVED} are needed"
@@ -115,41 +167,63 @@ def _too_little(law: pd.DataFrame, censored: Bools) -> str:
     return ""
 
 
-def _free_exponents(fit: Bootstrap, log_eta: Floats, log_lam: Floats) -> tuple[Estimate | None, Estimate | None, str]:
+class _FreeExponents(NamedTuple):
+    """Exponents of t* in η (alpha) and in λ (beta), and what could not be told."""
+
+    alpha: Estimate | None
+    beta: Estimate | None
+    why: str
+
+
+def _free_exponents(fit: Bootstrap, log_eta: Floats, log_lam: Floats) -> _FreeExponents:
+    """Fit the exponents of η and of λ, each free, from their logarithms (n,)."""
     if len(np.unique(log_eta)) == 1:
         (beta,), _, _ = fit.slopes([log_lam])
-        return None, beta, "one eta only: its exponent cannot be told"
+        return _FreeExponents(None, beta, "one eta only: its exponent cannot be told")
     if len(np.unique(log_lam)) == 1:
         (alpha,), _, _ = fit.slopes([log_eta])
-        return alpha, None, "one lam only: its exponent cannot be told"
+        return _FreeExponents(alpha, None, "one lam only: its exponent cannot be told")
     (alpha, beta), _, _ = fit.slopes([log_eta, log_lam])
     why = "" if alpha and beta else "eta and lam vary together: their exponents cannot be told apart"
-    return alpha, beta, why
+    return _FreeExponents(alpha, beta, why)
 
 
 def _mean_and_spread(
     law: pd.DataFrame, y: Floats, replicates: int, seed: int
 ) -> tuple[Estimate | None, Estimate | None]:
-    """Geometric mean and geometric standard deviation of exp(y); None with fewer than two observed."""
+    """Return geometric mean and geometric standard deviation of exp(y), y (n,); None with fewer than two observed."""
     fit = Bootstrap(law, y, replicates, seed)
     beta, sigma = fit.fit([])
     if not np.isfinite(sigma[0]):
         return None, None
-    # Maximum likelihood divides by n; the sample standard deviation by n - 1.
+    # Maximum likelihood divides by n, and the sample standard deviation by n - 1.
     scale = np.sqrt(fit.observed / (fit.observed - 1))
     mean = fit.estimate(beta[:, 0], 1)
     spread = fit.estimate(sigma * scale, 1)
     return exponential(mean), exponential(spread)
 
 
+def geometric_mean_c(points: pd.DataFrame) -> float:
+    """Return the geometric mean of c = t*·λ over points whose t* was observed.
+
+    Args:
+        points: one row a point, with ``t_star`` (epochs) and ``lam`` > 0; at least one row.
+
+    Returns:
+        c in epochs.
+    """
+    return float(np.exp(np.mean(np.log(floats(points, "t_star") * floats(points, "lam")))))
+
+
 def exponential(estimate: Estimate) -> Estimate:
-    """The estimate of exp(x) from that of x."""
+    """Return the estimate of exp(x) from that of x."""
     interval = estimate.interval
     bounds = None if interval is None else (float(np.exp(interval[0])), float(np.exp(interval[1])))
     return Estimate(value=float(np.exp(estimate.value)), interval=bounds)
 
 
 def _per_eta(law: pd.DataFrame, replicates: int, seed: int) -> tuple[EtaFit, ...]:
+    """Fit c for each learning rate and momentum."""
     fits = []
     for _, part in law.groupby(["eta", "mu"], sort=True):
         eta, mu = float(floats(part, "eta")[0]), float(floats(part, "mu")[0])

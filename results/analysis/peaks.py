@@ -1,4 +1,4 @@
-"""When each point was at its best: t*, κ, and whether that best was really seen or the run ended too early."""
+"""Peak of each point: t*, κ, and whether the maximum was really seen or the run ended too early."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from results.analysis.segments import (
     Bools,
     Floats,
     Ints,
-    Measured,
     Segments,
+    StoredFloats,
     extra_axes,
     floats,
     require,
@@ -21,31 +21,33 @@ from results.analysis.segments import (
 )
 from search_spaces.outcome import TRAINED
 
-__all__ = ["find_peaks", "find_star", "peaks_from", "summarise"]
+__all__ = ["find_peak_indices", "find_peaks", "find_peaks_from", "summarize_peaks"]
 
-TAIL = 0.9  # the last tenth of a run, by epoch, starts at this share of its last epoch
+TAIL_START = 0.9  # share of a run's last epoch at which its last tenth starts
 
 
 def find_peaks(rows: pd.DataFrame, points: pd.DataFrame, tolerance: float = 0.005) -> pd.DataFrame:
-    """t* of every point: the earliest measurement within `tolerance` of the point's best test accuracy.
+    """Find t* of every point: the earliest measurement within ``tolerance`` of the point's best test accuracy.
 
-    The optimum time of the paper's figures 2a, 2d, 3a and 3d. Points without any measurement are kept, with NaN.
+    This is the optimum time of the paper's figures 2a, 2d, 3a and 3d. Points without any measurement are kept, with
+    NaN.
 
     Args:
-        rows: measurements, columns of `results.store.schema`, in any order; may be empty.
-        points: one row a point, with its axes and `outcome`.
+        rows: measurements, columns of ``results.store.schema``, in any order; may be empty.
+        points: one row a point, with its axes and ``outcome``.
         tolerance: absolute accuracy; the paper takes 0.5 %.
 
     Returns:
-        One row for each row of `points`, in that order: its own columns, then `t_star` (epochs), `t_star_step`
-        (steps), `kappa` (decay time at t*, NaN for lam = 0), `best_test_acc`, `best_epoch`, `best_train_acc`,
-        `t_train1` (epoch of the first measurement with training accuracy 1, NaN if none), `acc_train1` (test accuracy
-        there), `t_min_loss` (epoch of the smallest training loss), `min_train_loss`, `last_train_loss` (mean over the
-        last tenth of the run; NaN where none was measured), `last_epoch`, `last_step`, `last_decay_time`,
-        `measurements`, `censored` (t* is a lower bound only), `censored_why` ("" if not).
+        One row for each row of ``points``, in that order. Its own columns come first, then ``t_star`` (epochs),
+            ``t_star_step`` (steps), ``kappa`` (decay time at t*, NaN for λ = 0), ``best_test_acc``, ``best_epoch``,
+            ``best_train_acc``, ``t_train1`` (epoch of the first measurement with training accuracy 1, NaN if none),
+            ``acc_train1`` (test accuracy there), ``t_min_loss`` (epoch of the smallest training loss),
+            ``min_train_loss``, ``last_train_loss`` (mean over the last tenth of the run; NaN where none was measured),
+            ``last_epoch``, ``last_step``, ``last_decay_time``, ``measurements``, ``censored`` (t* is only a lower
+            bound), ``censored_why`` ("" if not).
 
     Raises:
-        ValueError: a column is missing, a point occurs twice, or `tolerance` is not in [0, 1).
+        ValueError: a column is missing, a point occurs twice, or ``tolerance`` is not in [0, 1).
     """
     if not 0 <= tolerance < 1:
         raise ValueError(f"tolerance is an accuracy between 0 and 1, not {tolerance}")
@@ -53,11 +55,16 @@ def find_peaks(rows: pd.DataFrame, points: pd.DataFrame, tolerance: float = 0.00
     kept = [name for name in points.columns if name in POINT_COLUMNS]
     # A column that only `points` has is bookkeeping; an axis of the grid is in both tables.
     axes = [name for name in extra_axes(points) if rows.empty or name in rows.columns]
-    return peaks_from(summarise(sort_measurements(rows, points["point"]), tolerance), points[[*kept, *axes]])
+    return find_peaks_from(summarize_peaks(sort_measurements(rows, points["point"]), tolerance), points[[*kept, *axes]])
 
 
-def peaks_from(summary: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """The table of `find_peaks`, from `summarise` of any points among these and the columns to keep of them."""
+def find_peaks_from(summary: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of ``find_peaks`` from summaries.
+
+    Args:
+        summary: of ``summarize_peaks``, for any points among these.
+        points: columns to keep of every point.
+    """
     summary = summary.reindex(range(len(points)))
     peaks = pd.concat([points.reset_index(drop=True), summary], axis=1)
     peaks["kappa"] = np.where(floats(peaks, "lam") > 0, floats(peaks, "kappa"), np.nan)
@@ -68,55 +75,69 @@ def peaks_from(summary: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
     return peaks
 
 
-def summarise(segments: Segments, tolerance: float) -> pd.DataFrame:
-    """The columns of `find_peaks` for each segment (S rows), indexed by the position of its point."""
+def summarize_peaks(segments: Segments, tolerance: float) -> pd.DataFrame:
+    """Return the columns of ``find_peaks`` for each segment (S rows), indexed by the position of its point."""
     test_acc, last = segments.test_acc, segments.last
-    star = find_star(segments, tolerance)
-    at_star, at_best, best = star.at_star, star.at_best, star.best
+    peak = find_peak_indices(segments, tolerance)
     at_fitted = segments.first_where(segments.train_acc >= np.float64(1 - ROUNDING))
     columns: dict[str, object] = {
-        "t_star": segments.epoch[at_star],
-        "t_star_step": segments.step[at_star].astype(np.float64),
-        "kappa": segments.decay_time[at_star],
-        "best_test_acc": best,
-        "best_epoch": segments.epoch[at_best],
+        "t_star": segments.epoch[peak.star],
+        "t_star_step": segments.step[peak.star].astype(np.float64),
+        "kappa": segments.decay_time[peak.star],
+        "best_test_acc": peak.best_test_acc,
+        "best_epoch": segments.epoch[peak.best],
         "best_train_acc": _best_train(segments),
         "t_train1": _at(segments.epoch, at_fitted),
         "acc_train1": _at(test_acc, at_fitted),
-        **_train_loss(segments, star.tail),
+        **_train_loss(segments, peak.tail),
         "last_epoch": segments.epoch[last],
         "last_step": segments.step[last].astype(np.float64),
         "last_decay_time": segments.decay_time[last],
         "measurements": last - segments.start + 1,
     }
-    columns["censored"] = star.why != ""
-    columns["censored_why"] = star.why
+    columns["censored"] = ~peak.observed
+    columns["censored_why"] = peak.censored_why
     return pd.DataFrame(columns, index=segments.owner, columns=list(PEAK_COLUMNS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Star:
-    """Where t* and the maximum lie in each segment, and why t* is only a bound (S each)."""
+class PeakIndices:
+    """Positions of t* and of the maximum in each of S segments, and why t* is only a lower bound.
 
-    at_star: Ints  # measurement
-    at_best: Ints  # measurement
-    best: Floats  # accuracy
-    tail: Ints  # first measurement of the last tenth of the run
-    why: np.ndarray  # "" where t* was observed
+    Attributes:
+        star: measurement at t* (S,).
+        best: measurement at the maximum of the test accuracy (S,).
+        best_test_acc: that maximum (S,).
+        tail: first measurement of the last tenth of the run (S,).
+        censored_why: why t* is only a lower bound (S,); empty where t* was observed.
+    """
+
+    star: Ints
+    best: Ints
+    best_test_acc: Floats
+    tail: Ints
+    censored_why: np.ndarray
+
+    @property
+    def observed(self) -> Bools:
+        """Segments whose t* was observed (S,)."""
+        mask: Bools = self.censored_why == ""
+        return mask
 
 
-def find_star(segments: Segments, tolerance: float) -> Star:
-    """The earliest measurement within `tolerance` of the maximum of each segment."""
+def find_peak_indices(segments: Segments, tolerance: float) -> PeakIndices:
+    """Find in each segment the earliest measurement within ``tolerance`` of the maximum, and the maximum itself."""
     test_acc = segments.test_acc
-    best = segments.maximum(test_acc)
-    at_star = segments.first_where(test_acc >= segments.spread(best - tolerance - ROUNDING))
-    at_best = segments.first_where(test_acc == segments.spread(best))
-    tail = segments.first_at(TAIL * segments.epoch[segments.last])
-    # (a) not seen to fall, (b) maximum or t* in the last tenth. Chosen on real curves cut short at random: it missed
-    # 16 of 288 and flagged 0 of 27 whole ones; "maximum in the last tenth" alone missed 52.
-    flat = segments.mean_from(tail, test_acc) >= best - tolerance / 2 - ROUNDING
-    why = np.select([at_best >= tail, at_star >= tail, flat], [*_WHY], default="")
-    return Star(at_star=at_star, at_best=at_best, best=best, tail=tail, why=why)
+    maximum = segments.maximum(test_acc)
+    star = segments.first_where(test_acc >= segments.spread(maximum - tolerance - ROUNDING))
+    best = segments.first_where(test_acc == segments.spread(maximum))
+    tail = segments.first_at(TAIL_START * segments.epoch[segments.last])
+    # t* is censored where the maximum or t* lies in the last tenth, or accuracy was not seen to fall. The rule was
+    # chosen on real curves cut short at random: it missed 16 of 288 and flagged 0 of 27 whole ones. "Maximum in the
+    # last tenth" alone missed 52.
+    flat = segments.mean_from(tail, test_acc) >= maximum - tolerance / 2 - ROUNDING
+    why = np.select([best >= tail, star >= tail, flat], [*_WHY], default="")
+    return PeakIndices(star=star, best=best, best_test_acc=maximum, tail=tail, censored_why=why)
 
 
 _WHY = (
@@ -127,24 +148,27 @@ _WHY = (
 
 
 def _reasons(peaks: pd.DataFrame, unmeasured: Bools) -> pd.Series:
+    """Return why each t* is only a bound, led by the outcome where the run did not train as meant."""
     why = peaks["censored_why"].astype(object).where(~unmeasured, "no measurement of test accuracy")
     cut_short = ~peaks["outcome"].isin(TRAINED) & why.ne("")
     return why.where(~cut_short, peaks["outcome"].astype(object) + ": " + why).astype(object)
 
 
 def _best_train(segments: Segments) -> Floats:
+    """Return the best training accuracy of each segment (S,); NaN where none was measured."""
     best = segments.maximum(np.where(np.isnan(segments.train_acc), -np.inf, segments.train_acc))
     return np.where(np.isfinite(best), best, np.nan)
 
 
-def _at(values: Measured, index: np.ndarray) -> Floats:
+def _at(values: StoredFloats, index: np.ndarray) -> Floats:
+    """Return the values at measurements (S,); NaN where an index is -1."""
     out = np.full(len(index), np.nan)
     out[index >= 0] = values[index[index >= 0]]
     return out
 
 
 def _train_loss(segments: Segments, tail: Ints) -> dict[str, object]:
-    """When the training loss was smallest, how small, and what it was in the last tenth (S each)."""
+    """Return the epoch and size of the smallest training loss, and its mean over the last tenth of the run (S each)."""
     loss = np.where(np.isfinite(segments.train_loss), segments.train_loss, np.inf)
     smallest = -segments.maximum(-loss)
     measured = np.isfinite(smallest)

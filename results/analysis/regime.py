@@ -1,4 +1,4 @@
-"""What the claims must know of how a sweep trained, beyond its axes: schedule, AutoL2, loss."""
+"""Training regime of a sweep: what the claims must know beyond its axes, which is schedule, AutoL2 and loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,15 +18,15 @@ _CONSTANT = Constant(name="constant")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRegime:
-    """How the points of a sweep trained.
+    """Way in which the points of a sweep trained.
 
-    The law is about constant η and λ: t*, c and κ are measured while both are constant, and a run whose schedule is
+    The law is about constant η and λ: t*, c and κ are measured while both are constant. A run whose schedule is
     stretched to its own budget shows nothing about another budget.
 
     Attributes:
-        schedule: of η; an axis of the sweep that is one of its keys (``schedule.name``) goes before it.
-        auto_l2: λ falls on its own, the axis ``lam`` is only where it starts.
-        squared_error: the loss is squared error, which figure S5 is about.
+        schedule: schedule of η; an axis of the sweep that is one of its keys (``schedule.name``) takes precedence.
+        auto_l2: whether AutoL2 lowers λ along the run, so that the axis ``lam`` is only its start.
+        squared_error: whether the loss is squared error, which figure S5 is about.
     """
 
     schedule: Schedule = _CONSTANT
@@ -34,10 +34,10 @@ class TrainingRegime:
     squared_error: bool = False
 
     def constant_share(self, axes: Mapping[str, object]) -> float:
-        """Share of its budget that a point trains at its first η and λ: 1 if all of it, 0 if neither is ever constant.
+        """Return the share of its budget that a point trains at its first η and λ: 1 for all of it, 0 for none.
 
         Args:
-            axes: of the point; ``schedule.name`` and ``schedule.warmup`` count.
+            axes: axes of the point; ``schedule.name`` and ``schedule.warmup`` count.
         """
         name = axes.get("schedule.name", self.schedule.name)
         if self.auto_l2 or name == "cosine" or axes.get("schedule.warmup", self.schedule.warmup):
@@ -48,7 +48,7 @@ class TrainingRegime:
         return piecewise.at[0]
 
     def constant_shares(self, table: pd.DataFrame) -> Floats:
-        """``constant_share`` of each row of a table that has the axes as columns (n,)."""
+        """Return ``constant_share`` of each row of a table that has the axes as columns (n,)."""
         keys = [name for name in ("schedule.name", "schedule.warmup") if name in table]
         if not keys or table.empty:
             return np.full(len(table), self.constant_share({}))
@@ -58,12 +58,12 @@ class TrainingRegime:
         return chosen
 
     def stretched(self, table: pd.DataFrame) -> Bools:
-        """Which rows of a table are of points whose η depends on their own budget (n,); AutoL2's λ does not."""
+        """Select the rows of points whose η depends on their own budget (n,); AutoL2's λ does not depend on it."""
         mask: Bools = replace(self, auto_l2=False).constant_shares(table) < 1
         return mask
 
     def never_constant(self, table: pd.DataFrame) -> str:
-        """Why no point of a table has a stretch at constant η and λ; empty where one has."""
+        """Return the reason why no point of a table ever trained at constant η and λ; empty where one did."""
         if self.constant_shares(table).any() or table.empty:
             return ""
         if self.auto_l2:
@@ -72,8 +72,8 @@ class TrainingRegime:
 
 
 def regime_of(grid: Grid) -> TrainingRegime:
-    """The set-up that a grid describes."""
-    loss = getattr(grid.trainable, "loss", None)  # a trainable of one's own does not say
+    """Return the training regime that a grid describes."""
+    loss = getattr(grid.trainable, "loss", None)  # a user's own training loop has no such section
     return TrainingRegime(
         schedule=grid.schedule,
         auto_l2=grid.l2.auto is not None,

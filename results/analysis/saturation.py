@@ -1,4 +1,4 @@
-"""The λ below which t* stops growing."""
+"""Saturation of t*: the λ below which it stops growing."""
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,23 @@ from results.analysis.selection import in_law
 from results.analysis.tobit import log_likelihood
 
 
-def saturation(peaks: pd.DataFrame) -> Estimate | None:
-    """The lam below which t* stops growing, or None where it keeps to 1/(eta*lam).
+def find_saturation(peaks: pd.DataFrame) -> Estimate | None:
+    """Find the λ below which t* stops growing; return None where t* keeps to 1/(ηλ).
 
-    Under-parameterized nets overfit early: below some lam the peak no longer depends on lam (figure S7). A broken
-    line, log κ constant above lam_b and of slope 1 in log lam below, is fitted for every lam_b with two or more lam
-    below it. It is reported where it halves the squared residual of the constant, is no worse than a power of lam by
-    an F test at 5 % (an exponent of -0.65, as of AdamW, is no saturation), and κ falls by a factor 3 in all, since the
-    paper itself sees a factor 2 between large and small lam (figure S4). The interval is of all lam_b that such a test
-    cannot tell from the best; it ends with the grid where t* is constant over all of it.
+    Under-parameterized networks overfit early: below some λ the peak no longer depends on λ (figure S7). A broken line
+    is fitted, with log κ constant above λ_b and of slope 1 in log λ below. Every λ_b with two or more λ below it is
+    tried.
+
+    Saturation is reported where three conditions hold. The line halves the squared residual of the constant. It is no
+    worse than a power of λ by an F test at 5 %, since an exponent of -0.65, as of AdamW, is no saturation. And κ falls
+    by a factor 3 in all, since the paper itself sees a factor 2 between large and small λ (figure S4).
+
+    Args:
+        peaks: of ``find_peaks``, at constant η and λ.
+
+    Returns:
+        λ_b, with the interval of all λ_b that such a test cannot tell from the best one. The interval ends with the
+            grid where t* is constant over all of it.
     """
     law = peaks[in_law(peaks)]
     law = law[~law["censored"].to_numpy(dtype=np.bool_)]
@@ -27,7 +35,7 @@ def saturation(peaks: pd.DataFrame) -> Estimate | None:
     if len(lams) < 4:
         return None
     breaks = np.linspace(lams[1], lams[-1], 201)[1:]
-    squared = np.array([np.var(log_kappa - np.minimum(log_lam - at, 0)) for at in breaks])
+    squared = np.array([np.var(log_kappa - np.minimum(log_lam - log_break, 0)) for log_break in breaks])
     best = int(np.argmin(squared))
     slope, level = np.polyfit(log_lam, log_kappa, 1)
     power, constant = float(np.var(log_kappa - slope * log_lam - level)), float(np.var(log_kappa))
@@ -40,16 +48,16 @@ def saturation(peaks: pd.DataFrame) -> Estimate | None:
     if _bounds_forbid(peaks, float(breaks[best]), float(np.log(no_worse))):
         return None
     as_good = breaks[squared <= no_worse * squared[best]]
-    low, value, high = (float(np.exp(at)) for at in (as_good[0], breaks[best], as_good[-1]))
+    low, value, high = (float(np.exp(log_break)) for log_break in (as_good[0], breaks[best], as_good[-1]))
     return Estimate(value=value, interval=(low, high))
 
 
-def _bounds_forbid(peaks: pd.DataFrame, at: float, no_worse: float) -> bool:
-    """Whether a break at log lam = `at` is not so good any more when points whose t* is only a bound count too.
+def _bounds_forbid(peaks: pd.DataFrame, log_break: float, no_worse: float) -> bool:
+    """Return whether the break at log λ_b no longer stands out when points whose t* is only a bound count too.
 
-    Each is a lower bound of κ: where many lie at small lam, κ may be as large there as elsewhere. The same two tests,
-    of the likelihoods of the broken line, the constant and the power, which for observed points alone are those of the
-    squared residuals.
+    Each such point is a lower bound of κ: where many lie at small λ, κ may be as large there as elsewhere. The same two
+    tests are applied to the likelihoods of the broken line, the constant and the power. For observed points alone these
+    are the tests of the squared residuals.
     """
     law = peaks[in_law(peaks)]
     censored = law["censored"].to_numpy(dtype=np.bool_)
@@ -57,7 +65,7 @@ def _bounds_forbid(peaks: pd.DataFrame, at: float, no_worse: float) -> bool:
         return False
     log_lam, log_kappa = np.log(floats(law, "lam")), np.log(floats(law, "kappa"))
     ones = np.ones_like(log_lam)
-    broken = log_likelihood(ones[:, None], log_kappa - np.minimum(log_lam - at, 0), censored)
+    broken = log_likelihood(ones[:, None], log_kappa - np.minimum(log_lam - log_break, 0), censored)
     constant = log_likelihood(ones[:, None], log_kappa, censored)
     power = log_likelihood(np.column_stack([log_lam - log_lam.mean(), ones]), log_kappa, censored)
     half = int((~censored).sum()) / 2

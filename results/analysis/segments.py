@@ -1,6 +1,6 @@
 """Measurements in order, point by point: the arrays that peaks and tables are reduced from.
 
-A sweep has millions of rows and few points, so every reduction here is one pass of ``ufunc.reduceat`` over sorted
+A sweep has millions of rows and few points. So every reduction here is one pass of ``ufunc.reduceat`` over sorted
 arrays: n measurements lie in S segments, one for each point that has any, among the P points asked about. Epochs rise
 with steps, so that the measurements up to an epoch, or from one on, are found by bisection.
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 Floats = npt.NDArray[np.float64]
-Measured = npt.NDArray[Any]  # float32 or float64, as stored: a conversion would cost as much as a reduction
+StoredFloats = npt.NDArray[Any]  # float32 or float64, as stored: a conversion would cost as much as a reduction
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -37,21 +37,33 @@ _MEASURED = ("epoch", "decay_time", "test_acc", "train_acc", "train_loss")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segments:
-    """Measurements with a finite test accuracy, sorted by point, then step."""
+    """Measurements with a finite test accuracy, sorted by point, then step.
 
-    points: pd.Index  # (P,) ids of the points asked about
-    owner: Ints  # (S,) position in `points` of each segment
-    start: Ints  # (S,) first measurement of each segment
-    step: Ints  # (n,) optimizer steps
-    epoch: Floats  # (n,) epochs
-    decay_time: Floats  # (n,) Σ ηλ/(1-μ)
-    test_acc: Measured  # (n,) 0 to 1
-    train_acc: Measured  # (n,) 0 to 1, may be NaN
-    train_loss: Measured  # (n,) without the L2 term, may be NaN
+    Attributes:
+        points: ids of the points asked about (P,).
+        owner: position in ``points`` of each segment (S,).
+        start: first measurement of each segment (S,).
+        step: optimizer steps of each measurement (n,).
+        epoch: epochs of each measurement (n,).
+        decay_time: Σ ηλ/(1-μ) up to each measurement (n,).
+        test_acc: test accuracy, 0 to 1 (n,).
+        train_acc: training accuracy, 0 to 1, may be NaN (n,).
+        train_loss: training loss without the L2 term, may be NaN (n,).
+    """
+
+    points: pd.Index
+    owner: Ints
+    start: Ints
+    step: Ints
+    epoch: Floats
+    decay_time: Floats
+    test_acc: StoredFloats
+    train_acc: StoredFloats
+    train_loss: StoredFloats
 
     @property
     def stop(self) -> Ints:
-        """The measurement after the last of each segment (S,)."""
+        """Measurement after the last of each segment (S,)."""
         return np.append(self.start[1:], len(self.step))[: len(self.start)].astype(np.int64)
 
     @property
@@ -65,18 +77,21 @@ class Segments:
         return self.spread(np.arange(len(self.start)))
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """A value of each segment (S,) at each of its measurements (n,)."""
+        """Repeat a value of each segment (S,) at each of its measurements (n,)."""
         return np.repeat(values, self.stop - self.start)
 
     def first_where(self, mask: Bools) -> Ints:
-        """First measurement of each segment at which `mask` (n,) holds; -1 where it never does (S,)."""
+        """Find the first measurement of each segment at which ``mask`` (n,) holds (S,); -1 where it never does."""
         hits = np.append(np.flatnonzero(mask), len(mask))
         first = hits[np.searchsorted(hits, self.start)]
         found: Ints = np.where(first < self.stop, first, -1)
         return found
 
     def first_at(self, epochs: Floats, *, after: bool = False) -> Ints:
-        """First measurement of each segment at an epoch >= `epochs` (S,), or > with `after`; `stop` if none (S,)."""
+        """Find the first measurement of each segment at an epoch >= ``epochs`` (S,), or > with ``after``.
+
+        Where a segment has none, the result (S,) is its ``stop``.
+        """
         low, high = self.start.copy(), self.stop
         while (open_ := low < high).any():
             middle = np.where(open_, (low + high) // 2, 0)
@@ -85,16 +100,19 @@ class Segments:
             high = np.where(open_ & ~before, middle, high)
         return low
 
-    def mean_from(self, first: Ints, values: Measured) -> Floats:
-        """Mean of `values` (n,) from the measurement `first` (S,) to the last of each segment (S,)."""
+    def mean_from(self, first: Ints, values: StoredFloats) -> Floats:
+        """Average ``values`` (n,) from the measurement ``first`` (S,) to the last of each segment (S,)."""
         if not len(self.start):
             return np.empty(0)
         ends = np.column_stack([first, self.stop]).ravel()[:-1]
         mean: Floats = np.add.reduceat(values, ends, dtype=np.float64)[::2] / (self.stop - first)
         return mean
 
-    def maximum(self, values: Measured, stop: Ints | None = None) -> Floats:
-        """Maximum of `values` (n,) in each segment, up to the measurement `stop` (S,); -inf over none (S,)."""
+    def maximum(self, values: StoredFloats, stop: Ints | None = None) -> Floats:
+        """Find the maximum of ``values`` (n,) in each segment, up to the measurement ``stop`` (S,).
+
+        The result (S,) is -inf over no measurement.
+        """
         if not len(self.start):
             return np.empty(0)
         stop = self.stop if stop is None else stop
@@ -106,7 +124,7 @@ class Segments:
         return best
 
     def until(self, epochs: Floats) -> "Segments":
-        """The measurements up to an epoch of each segment (S,); segments without any are left out."""
+        """Keep the measurements up to an epoch of each segment (S,); segments without any are left out."""
         stop = self.first_at(epochs, after=True)
         if (stop == self.stop).all():
             return self
@@ -118,12 +136,17 @@ class Segments:
         return replace(self, owner=self.owner[some], start=start, **columns)
 
     def only(self, chosen: Bools) -> "Segments":
-        """Those segments that are chosen (S,)."""
+        """Keep the segments that are chosen (S,)."""
         return self.until(np.where(chosen, np.inf, -np.inf))
 
 
 def require(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
-    """Refuses a table that lacks columns.
+    """Refuse a table that lacks columns.
+
+    Args:
+        frame: the table.
+        columns: columns that must be there.
+        what: name of the table in the message.
 
     Raises:
         ValueError: a column is missing; the message names it and the table.
@@ -134,31 +157,31 @@ def require(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:
 
 
 def floats(frame: pd.DataFrame, name: str) -> Floats:
-    """A column as float64, missing values as NaN."""
+    """Return a column as float64 (n,), missing values as NaN."""
     return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def extra_axes(frame: pd.DataFrame) -> list[str]:
-    """Axes of the grid beyond seed, eta, lam, mu and budget, as columns of the table of points or of peaks."""
+    """Return the axes beyond seed, η, λ, μ and budget among the columns of a table of points or of peaks."""
     return [str(name) for name in frame.columns if name not in {*POINT_COLUMNS, *PEAK_COLUMNS}]
 
 
 def group_ids(frame: pd.DataFrame, columns: list[str]) -> Ints:
-    """One integer for each row: the number of its combination of values in `columns` (n,)."""
+    """Number the rows by their combination of values in ``columns`` (n,), from 0."""
     if not columns or frame.empty:
         return np.zeros(len(frame), dtype=np.int64)
     return np.asarray(frame.groupby(columns, sort=True, dropna=False).ngroup(), dtype=np.int64)
 
 
 def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Segments:
-    """Measurements with a finite test accuracy, sorted by point and step.
+    """Sort the measurements with a finite test accuracy by point and step.
 
     NaN (after divergence) is no measurement of accuracy: it can be neither a maximum nor the end of a run. Rows of
     points that were not asked about (of a sweep still running, say) are left out.
 
     Args:
-        rows: measurements, in any order, columns of `results.store.schema`; ``train_loss`` may be absent.
-        points: ids of the points asked about (P,); by default those in `rows`, in order of appearance.
+        rows: measurements, in any order, columns of ``results.store.schema``; ``train_loss`` may be absent.
+        points: ids of the points asked about (P,); by default those in ``rows``, in order of appearance.
 
     Raises:
         ValueError: a column is missing, or a point is asked about twice.
@@ -186,13 +209,13 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     )
 
 
-def _stored(rows: pd.DataFrame, name: str) -> Measured:
-    """A column as it is stored, float32 or float64."""
+def _stored(rows: pd.DataFrame, name: str) -> StoredFloats:
+    """Return a column as it is stored, float32 or float64 (n,)."""
     return rows[name].to_numpy() if rows[name].dtype == np.float32 else floats(rows, name)
 
 
 def _codes(ids: pd.Series, *, ordered: bool) -> tuple[Ints, pd.Index]:
-    """Ids as positions among distinct ones, which are in order of appearance if so asked."""
+    """Number ids (n,) by their position among the distinct ones, which are in order of appearance if ``ordered``."""
     if isinstance(ids.dtype, pd.CategoricalDtype) and not ordered:
         return ids.cat.codes.to_numpy().astype(np.int64), ids.cat.categories
     codes, seen = pd.factorize(ids)
@@ -200,10 +223,11 @@ def _codes(ids: pd.Series, *, ordered: bool) -> tuple[Ints, pd.Index]:
 
 
 def _order(owner: Ints, step: npt.NDArray[Any], measured: Bools) -> Ints:
+    """Return the order of the measurements that count, by point and step, from owner, step and mask (n,)."""
     kept = np.flatnonzero(measured & (owner >= 0))
     if not len(kept):
         return kept
-    # Packs write their points side by side, step by step: then it takes a sort by point alone, and numpy sorts 16 bits
+    # Packs write their points side by side, step by step. Then a sort by point alone is enough, and numpy sorts 16 bits
     # ten times as fast as 64.
     low = int(owner[kept].min())
     narrow = np.int16 if int(owner[kept].max()) - low < 2**15 else np.int64

@@ -1,4 +1,4 @@
-"""The claims about accuracy: plateau, optimum at a fixed budget, independence of eta, constancy along eta*lam."""
+"""Claims about accuracy: its plateau, its optimum at a fixed budget, and whether it depends on η or on ηλ."""
 
 from collections.abc import Callable
 
@@ -8,29 +8,48 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Estimate, draw_weights, estimate_over, interval_of
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import had_time, top_accuracy
-from results.claims.verdict import Ruling, Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.claims.claim import Claim
+from results.claims.verdict import (
+    PointCounts,
+    Ruling,
+    Verdict,
+    inconclusive,
+    judge_interval,
+    judge_range,
+    make_median_verdict,
+    make_verdict,
+)
 
-__all__ = ["eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
+__all__ = ["CLAIMS", "eta_independence", "fixed_budget_optimum", "plateau", "product_constant"]
 
 DECADE = 10 * (1 + 1e-9)
 MIN_LAMS = 4
-MIN_LOW_LAMS = 3  # of the smallest decade: two show no trend
-ETA_SPREAD = 0.01
-# Half the tolerance of t*. A tenth of a per cent is 1.3 of 1,285 test images: the best of eight noisy runs leads by it.
-LEAD = 0.0025
-# Near the largest useful lam accuracy falls steeply and the few measurements before the decay set it, not eta.
-WELL_LEARNED = 0.9
-WITHIN_SHARE = 1 / 3  # of standard deviations: eta*lam explains 8/9 of the variance, as κ must in the collapse
+MIN_DECADE_LAMS = 3  # in the smallest decade: two λ show no trend
+MAX_ETA_RANGE = 0.01
+# Half the tolerance of t*. A tenth of a per cent is 1.3 of 1,285 test images: the best of eight noisy runs leads by
+# that much.
+MIN_LEAD = 0.0025
+# Near the largest useful λ accuracy falls steeply: the few measurements before the decay determine it, and not η.
+WELL_LEARNED_SHARE = 0.9
+# Ratio of standard deviations: ηλ then explains 8/9 of the variance, as κ must in the collapse.
+MAX_WITHIN_SHARE = 1 / 3
 
 
 def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
-    """Claim 3, budget ∝ 1/(eta*lam): the best accuracy stops depending on lam as lam → 0.
+    """Judge claim 3 for budgets ∝ 1/(ηλ): the best accuracy stops depending on λ as λ → 0.
 
-    In each eta: range of the best accuracy over the smallest decade of lam, mean over seeds. Only lam all of whose
-    seeds had time to peak count, since the seeds that still rise are often the best ones. The value is the median over
-    eta, the interval its range. Passes where every range is within the tolerance, fails where the smallest lam has lost
-    more than that against the best; accuracy that still rises towards the smallest lam is inconclusive, since it may
-    level off below the grid. Of one eta the interval is that over its seeds, and judged by.
+    For each η the number is the range of the best accuracy (mean over seeds) over the smallest decade of λ. Only λ all
+    of whose seeds had time to peak count, since the seeds that still rise are often the best ones. The value is the
+    median over η, and the interval its range over η; of a single η the interval is that over its seeds, and the claim
+    is judged by it.
+
+    The claim passes where every range is within the tolerance. It fails where the smallest λ has lost more than that
+    against the best. Accuracy that still rises towards the smallest λ is inconclusive, since it may level off below the
+    grid.
+
+    Args:
+        peaks: of ``find_peaks``, censored where a run had no time to peak before its η first fell.
+        tolerance: accuracy within which two measurements count as equal.
     """
     claim, threshold = "plateau", f"range over the smallest decade <= {tolerance:g}"
     timed = peaks.assign(timed=had_time(peaks)).groupby(["eta", "lam", "mu", *extra_axes(peaks)], dropna=False)["timed"]
@@ -39,12 +58,12 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     for _, group in used.groupby(["eta", "mu", *extra_axes(used)], dropna=False):
         lam, by_seed = _by_seed(group, "best_test_acc")
         low = by_seed[:, lam <= lam[0] * DECADE]
-        if len(lam) >= MIN_LAMS and low.shape[1] >= MIN_LOW_LAMS:
+        if len(lam) >= MIN_LAMS and low.shape[1] >= MIN_DECADE_LAMS:
             cells.append(low)
             drops.append(float(by_seed.mean(axis=0).max() - by_seed.mean(axis=0)[0]))
             smallest = min(smallest, float(lam[0]))
     if not cells:
-        why = f"no eta has {MIN_LAMS} lam > 0, {MIN_LOW_LAMS} of them in a decade, whose runs had time to peak"
+        why = f"no eta has {MIN_LAMS} lam > 0, {MIN_DECADE_LAMS} of them in a decade, whose runs had time to peak"
         return inconclusive(claim, threshold, why)
     values, estimate = _over_cells(cells, np.ptp)
     ruling, trend = _within(values, estimate, tolerance), "differs"
@@ -55,16 +74,22 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         ruling = "fail" if dropped and certain else "inconclusive"
     below = ", and may level off below the grid" if trend == "still rises" else ""
     why = f"best accuracy {trend} by {_over(values, 'eta')} over the decade of lam above {smallest:.3g}{below}"
-    return judged(claim, estimate, threshold, ruling, why, _counts(used))
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used))
 
 
 def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
-    """Claim 3, fixed budget: the best lam is interior, better than both ends of the grid (lam = 0 is an end).
+    """Judge claim 3 for a fixed budget: the best λ is better than both ends of the grid, where λ = 0 is an end.
 
-    Budgets whose lam_pred is outside the grid are left out: there the grid cannot show the optimum. The value is
-    the median over eta and budgets of the lead over the better end, the interval its range; of one, over its seeds.
+    Budgets whose λ_pred lies outside the grid are left out: there the grid cannot show the optimum. The value is the
+    median over η and budgets of the lead over the better end, and the interval its range. A single combination is
+    judged by the interval over its seeds.
+
+    Args:
+        table: of ``tuned_and_predicted``.
+        within: of ``within_budget``.
+        peaks: of ``find_peaks``, for the count of points.
     """
-    claim, threshold = "fixed_budget_optimum", f"lead > {LEAD:g}"
+    claim, threshold = "fixed_budget_optimum", f"lead > {MIN_LEAD:g}"
     spanned = table[np.isfinite(floats(table, "acc_pred")) & (floats(table, "lams") >= MIN_LAMS)]
     keys = ["eta", "mu", *extra_axes(peaks), "budget_at"]
     if spanned.empty:
@@ -76,41 +101,45 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     leads, estimate = _over_cells(cells, lambda acc: float(acc.max() - max(acc[0], acc[-1])))
     why = f"the best lam leads the better end of the grid by {_over(leads, 'eta and budgets')}"
     behind = None if estimate.interval is None else (-estimate.interval[1], -estimate.interval[0])
-    ruling = _within(-leads, Estimate(value=-estimate.value, interval=behind), -LEAD)
-    return judged(claim, estimate, threshold, ruling, why, _counts(peaks[had_time(peaks)]))
+    ruling = _within(-leads, Estimate(value=-estimate.value, interval=behind), -MIN_LEAD)
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(peaks[had_time(peaks)]))
 
 
 def eta_independence(peaks: pd.DataFrame) -> Verdict:
-    """Claim 4: at fixed lam the best accuracy hardly depends on eta.
+    """Judge claim 4: at fixed λ the best accuracy hardly depends on η.
 
-    Over the lam that two or more eta share, had time to peak, and whose accuracy is at least 0.9 of the best. The value
-    is the median over lam of the range over eta, the interval its range.
+    A λ counts where two or more η share it, had time to peak, and reach at least 0.9 of the best accuracy of the sweep.
+    At each λ the range over η is taken. The value is the median of these ranges over λ; the interval spans them.
     """
-    claim, threshold = "eta_independence", f"range over eta <= {ETA_SPREAD:g}"
+    claim, threshold = "eta_independence", f"range over eta <= {MAX_ETA_RANGE:g}"
     used = peaks[had_time(peaks)]
     axes = ["lam", "mu", *extra_axes(used)]
     acc = used.groupby([*axes, "eta"], dropna=False)["best_test_acc"].mean().reset_index()
-    acc = acc[floats(acc, "best_test_acc") >= WELL_LEARNED * top_accuracy(peaks)]
+    acc = acc[floats(acc, "best_test_acc") >= WELL_LEARNED_SHARE * top_accuracy(peaks)]
     cells = acc.groupby(axes, dropna=False)["best_test_acc"].agg(["max", "min", "size"])
     cells = cells[cells["size"] > 1]
     if cells.empty:
         return inconclusive(claim, threshold, "no lam has runs of two eta that learned and had time to peak")
     ranges = floats(cells, "max") - floats(cells, "min")
     why = f"best accuracy differs between eta by {_over(ranges, 'lam')}, at those lam that reach 0.9 of the best"
-    return ranged(claim, ranges, threshold, by_range(ranges, ETA_SPREAD), why, _counts(used))
+    return make_median_verdict(claim, ranges, threshold, judge_range(ranges, MAX_ETA_RANGE), why, PointCounts.of(used))
 
 
 def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
-    """Figure S8a: after the same epochs the best accuracy depends on eta*lam, not on eta and lam separately.
+    """Judge figure S8a: after the same epochs the best accuracy depends on ηλ, not on η and λ separately.
 
-    At every eta*lam of the grid that two or more eta cover, their accuracies (linear in log lam between the grid's lam)
-    are compared with each other, and their mean with that at other eta*lam. Only accuracies of at least 0.9 of the best
-    count, as for `eta_independence`. The value is the standard deviation within over that across, its interval the
-    bootstrap over the products.
+    At every ηλ that two or more η cover, their accuracies are compared with each other, and their mean with that at
+    other ηλ. Between the λ of the grid accuracy is interpolated linearly in log λ. Only accuracies of at least 0.9 of
+    the best count, as for ``eta_independence``. The value is the standard deviation within a product over that across
+    products; its interval is the bootstrap over the products.
+
+    Args:
+        peaks: of ``find_peaks``, on all measurements.
+        tolerance: accuracy below which a spread across products is nothing to compare with.
 
     Returns:
-        None unless two or more eta and lam > 0 have all had one budget, as in the figure: with T ∝ 1/(eta*lam) every
-        product has had another time.
+        None unless two or more η and λ > 0 have all had one budget, as in the figure: with T ∝ 1/(ηλ) every product has
+            had another time.
     """
     claim, threshold = "product_constant", "spread at one eta*lam <= 1/3 of that of all"
     ended = peaks["outcome"].eq("completed").to_numpy(dtype=np.bool_) & (floats(peaks, "lam") > 0)
@@ -119,14 +148,14 @@ def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
     budgets = floats(peaks[ended], "budget")
     if np.ptp(budgets) > 1e-9 * budgets.max():
         return None
-    used = peaks[ended & (floats(peaks, "best_test_acc") >= WELL_LEARNED * top_accuracy(peaks))]
+    used = peaks[ended & (floats(peaks, "best_test_acc") >= WELL_LEARNED_SHARE * top_accuracy(peaks))]
     classes = _by_product(used)
     cells = group_ids(classes, ["product"])
     if len(np.unique(cells)) < 3:
         why = f"{len(np.unique(cells))} eta*lam are covered by two or more eta that learned, at least 3 are needed"
-        return inconclusive(claim, threshold, why, _counts(used))
+        return inconclusive(claim, threshold, why, PointCounts.of(used))
     within, mean = floats(classes, "within"), floats(classes, "mean")
-    members = np.eye(int(classes["group"].max()) + 1)[classes["group"]]  # each seed and further axes its own mean
+    members = np.eye(int(classes["group"].max()) + 1)[classes["group"]]  # each group has a mean of its own
 
     def shares(weights: Floats) -> Floats:
         sizes = np.maximum(weights @ members, 1e-300)
@@ -140,19 +169,24 @@ def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
         f"accuracies of different eta at one eta*lam differ by {np.sqrt(within.mean()):.4f}, those of different "
         f"eta*lam by {across:.4f} (standard deviations over {len(np.unique(cells))} eta*lam)"
     )
-    ruling = by_interval(estimate, 0.0, WITHIN_SHARE)
+    ruling = judge_interval(estimate, 0.0, MAX_WITHIN_SHARE)
     if across < tolerance:
         ruling, why = "inconclusive", f"{why}: nothing to compare with"
-    return judged(claim, estimate, threshold, ruling, why, _counts(used))
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used))
 
 
 def _by_product(used: pd.DataFrame) -> pd.DataFrame:
-    """For each seed and further axes (`group`) and eta*lam: variance over eta `within`, `mean`, and the `product`."""
+    """Compare accuracies of different η at one ηλ.
+
+    Returns:
+        One row for each combination of seed and further axes (``group``) and each ηλ (``product``): the variance over η
+            (``within``) and the ``mean``.
+    """
     records = []
     axes = ["seed", "mu", *extra_axes(used)]
     for group, (_, part) in enumerate(used.groupby(axes, dropna=False)):
         curves = [_curve(at_eta) for _, at_eta in part.groupby("eta")]
-        # Rounded, so that 0.1*0.03 and 0.3*0.01 are one product.
+        # Logarithms are rounded, so that 0.1*0.03 and 0.3*0.01 are one product.
         for product in np.unique(np.concatenate([curve[0] for curve in curves]).round(6)):
             over = [float(np.interp(product, *c)) for c in curves if c[0][0] - 1e-5 <= product <= c[0][-1] + 1e-5]
             if len(over) > 1:
@@ -162,30 +196,27 @@ def _by_product(used: pd.DataFrame) -> pd.DataFrame:
 
 
 def _curve(at_eta: pd.DataFrame) -> tuple[Floats, Floats]:
-    """log(eta*lam), ascending, and best accuracy of one eta and seed."""
+    """Return log(ηλ) (L,), ascending, and the best accuracy (L,) of one η and seed."""
     ordered = at_eta.sort_values("lam")
     return np.log(floats(ordered, "eta") * floats(ordered, "lam")), floats(ordered, "best_test_acc")
 
 
-def _counts(used: pd.DataFrame) -> tuple[int, int]:
-    return len(used), int(used["censored"].sum())
-
-
 def _by_seed(group: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
-    """The lam of a group (L,), ascending, and its accuracies (S, L), a row a seed; NaN where there is none."""
+    """Return the λ of a group (L,), ascending, and its accuracies (S, L), one row a seed, NaN where there is none."""
     table = group.pivot_table(index="seed", columns="lam", values=column, sort=True)
     return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
 
 
 def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tuple[Floats, Estimate]:
-    """A statistic of the mean over seeds of each cell (S, L); their median, and their range as its interval.
+    """Compute a statistic of the mean over seeds of each cell (S, L): its values, and their median with an interval.
 
-    The range of one cell says nothing: there the interval is that of the bootstrap over seeds, if it has several.
+    The interval is the range of the values. One cell alone has no range: its interval is that of the bootstrap over
+    seeds, if it has several.
     """
     values = np.array([statistic(np.nanmean(cell, axis=0)) for cell in cells])
     interval: tuple[float, float] | None = (float(values.min()), float(values.max()))
     if len(cells) == 1:
-        whole = cells[0][np.isfinite(cells[0]).all(axis=1)]  # a seed that lacks a lam would shift that mean
+        whole = cells[0][np.isfinite(cells[0]).all(axis=1)]  # a seed without some λ would shift the mean there
         weights = draw_weights(
             np.arange(len(whole)), np.zeros(len(whole), dtype=np.int64), REPLICATES, np.random.default_rng(0)
         )
@@ -195,14 +226,40 @@ def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tu
 
 
 def _within(values: Floats, estimate: Estimate, limit: float) -> Ruling:
-    """Whether values are within a limit: of one cell with several seeds by its interval, else by all of them."""
+    """Judge whether values are within a limit: a single cell with several seeds by its interval, else by all values."""
     if len(values) == 1 and estimate.interval is not None:
-        return by_interval(estimate, -np.inf, limit)
-    return by_range(values, limit)
+        return judge_interval(estimate, -np.inf, limit)
+    return judge_range(values, limit)
 
 
 def _over(values: Floats | list[float], what: str) -> str:
+    """Format values for a sentence: the only one, or the median and the range over ``what``."""
     array = np.asarray(values)
     if len(array) == 1:
         return f"{array[0]:.4f}"
     return f"{np.median(array):.4f} (median; {array.min():.4f} to {array.max():.4f} over {len(array)} {what})"
+
+
+CLAIMS = (
+    Claim(
+        name="plateau",
+        title="Accuracy levels off at small λ",
+        judge=lambda e: plateau(e.settled, e.findings.tolerance),
+    ),
+    Claim(
+        name="fixed_budget_optimum",
+        title="A fixed budget has its best λ inside the grid",
+        judge=lambda e: fixed_budget_optimum(e.findings.prediction, e.findings.within, e.settled),
+    ),
+    Claim(
+        name="eta_independence",
+        title="Accuracy hardly depends on η",
+        judge=lambda e: eta_independence(e.settled),
+    ),
+    Claim(
+        name="product_constant",
+        title="In one time, accuracy depends on ηλ alone",
+        judge=lambda e: product_constant(e.findings.peaks, e.findings.tolerance),
+        optional=True,
+    ),
+)

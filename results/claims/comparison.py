@@ -1,4 +1,4 @@
-"""Two sweeps on the same axes: which is more accurate, which is faster, and whether that can be told."""
+"""Comparison of two sweeps on the same axes: which is more accurate, which is faster, and whether that can be told."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from scipy import stats
 
 from results.analysis.bootstrap import Estimate
 from results.analysis.segments import ROUNDING, extra_axes, floats
-from results.claims.verdict import bracket
+from results.claims.verdict import format_interval
 
 __all__ = ["INCONCLUSIVE", "Contest", "Side", "best_within", "chosen_points", "compare"]
 
 INCONCLUSIVE = "inconclusive"
 MIN_UNITS = 3  # two seeds agree by chance: accuracies are multiples of one image, and equal ones have no spread
-BUDGETS = 120  # of the curve of the best accuracy against epochs, evenly in log T
+CURVE_BUDGETS = 120  # budgets on the curve of the best accuracy, evenly spaced in log T
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Side:
     """One of the two sweeps.
 
     Attributes:
-        name: in sentences and in the figure.
+        name: name of the sweep in sentences and in the figure.
         rows: measurements, columns of ``results.store.schema``.
         peaks: of ``find_peaks`` on them.
         tolerance: accuracy within which two measurements count as equal.
@@ -37,78 +37,100 @@ class Side:
 
     @property
     def settings(self) -> list[str]:
-        """What one setting is a value of: every axis but the seed."""
+        """Axes that a setting is a value of: every axis but the seed."""
         return ["eta", "lam", "mu", *extra_axes(self.peaks)]
 
     @property
     def epochs(self) -> float:
-        """The longest that a point was trained."""
+        """Epochs of the longest run."""
         return float(np.nanmax(floats(self.peaks, "last_epoch")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """One thing in which two sweeps are compared."""
+    """One quantity in which two sweeps are compared.
+
+    Attributes:
+        claim: name of the quantity, such as ``best_accuracy``.
+        a: the quantity in the first sweep; None where it is not known.
+        b: the quantity in the second sweep.
+        value: b - a of an accuracy, b/a of a time; None where one of them is not known.
+        interval: 95 % interval of the value; None where there are too few seeds.
+        winner: name of the better sweep, or ``INCONCLUSIVE``.
+        why: one sentence of reasons, with the numbers.
+    """
 
     claim: str
     a: float | None
     b: float | None
-    value: float | None  # b - a for an accuracy, b/a for a time
-    interval: tuple[float, float] | None  # 95 %
-    winner: str  # name of a sweep, or INCONCLUSIVE
-    why: str  # one sentence, with the numbers
+    value: float | None
+    interval: tuple[float, float] | None
+    winner: str
+    why: str
 
     def to_json(self) -> dict[str, object]:
-        """A dict for ``json.dumps``."""
+        """Return a dict for ``json.dumps``."""
         return asdict(self) | {"interval": None if self.interval is None else list(self.interval)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Units:
-    """Over what an interval is taken: seeds, or the cells of η and further axes that both sweeps hold."""
+    """Independent units that an interval is taken over.
 
-    columns: tuple[str, ...]  # tell one unit from another; none where an interval cannot be had
+    Attributes:
+        columns: columns that tell one unit from another; empty where no interval can be had.
+        words: name of the units in a sentence.
+    """
+
+    columns: tuple[str, ...]
     words: str
 
 
 def compare(a: Side, b: Side, accuracy: float | None = None) -> list[Contest]:
     """Compare the best accuracy of two sweeps, and the time at which each first reaches a given one.
 
-    A sweep stands for its best setting (λ, and every other axis but the seed), chosen by the mean over its seeds: for
-    sweeps of λ that is the tuned λ. Among more settings the best is a little better by chance. Intervals are Student's
-    t over seeds, paired where both sweeps have three or more of the same; with fewer than three, over the η (and
-    further axes) that both sweeps hold, each with its own best λ. A winner has the whole interval on its side.
+    A sweep is represented by its best setting (λ, and every other axis but the seed), chosen by the mean over its
+    seeds. For sweeps of λ that is the tuned λ. Among more settings the best is a little better by chance.
+
+    Intervals are Student's t over seeds, paired where both sweeps have three or more of the same seeds. With fewer than
+    three, they are over the η (and further axes) that both sweeps hold, each with its own best λ. A winner has the
+    whole interval on its side.
 
     Args:
         a: one sweep.
-        b: the other.
-        accuracy: to be reached. By default the smaller of the two maxima, of the worst seed, less the tolerance.
+        b: the other sweep.
+        accuracy: test accuracy to be reached. By default the smaller of the two maxima, of the worst seed, less the
+            tolerance.
 
     Returns:
         ``best_accuracy`` over all that was trained; ``accuracy_within``, up to the epochs that both trained, where one
-        trained longer; ``time_epochs`` and ``time_steps`` to the accuracy.
+            trained longer; ``time_epochs`` and ``time_steps`` to the accuracy.
     """
-    units = _units(a, b)
-    best = [_best(side, _maxima(side, np.inf), units) for side in (a, b)]
-    contests = [_accuracy("best_accuracy", a, b, best, units, "")]
+    units = _choose_units(a, b)
+    best = [_best_by_unit(side, _maxima_within(side, np.inf), units) for side in (a, b)]
+    contests = [_compare_accuracies("best_accuracy", a, b, best, units, "")]
     both = min(a.epochs, b.epochs)
     if max(a.epochs, b.epochs) > 1.01 * both:  # a budget in whole steps may end up to one step early
-        within = [_best(side, _maxima(side, both), units) for side in (a, b)]
-        contests.append(_accuracy("accuracy_within", a, b, within, units, f" within {both:.4g} epochs"))
+        within = [_best_by_unit(side, _maxima_within(side, both), units) for side in (a, b)]
+        contests.append(_compare_accuracies("accuracy_within", a, b, within, units, f" within {both:.4g} epochs"))
     worst = min(float(part.min()) for part in best if len(part)) if any(map(len, best)) else math.nan
     target = worst - max(a.tolerance, b.tolerance) if accuracy is None else accuracy
-    return [*contests, *(_time(a, b, target, units, clock) for clock in ("epoch", "step"))]
+    return [*contests, *(_compare_times(a, b, target, units, clock) for clock in ("epoch", "step"))]
 
 
 def best_within(side: Side) -> pd.DataFrame:
-    """Best accuracy over all settings within T epochs, mean over seeds, for T up to the longest run: T, acc, lam."""
+    """Find the best accuracy over all settings within T epochs, as a mean over seeds, for T up to the longest run.
+
+    Returns:
+        Columns ``T`` (epochs, evenly spaced in log T), ``acc`` and ``lam`` (that of the best setting).
+    """
     measured = _measured(side)
     if not (measured["epoch"] > 0).any():
         return pd.DataFrame(columns=["T", "acc", "lam"])
-    budgets = np.geomspace(float(measured["epoch"][measured["epoch"] > 0].min()), side.epochs, BUDGETS)
+    budgets = np.geomspace(float(measured["epoch"][measured["epoch"] > 0].min()), side.epochs, CURVE_BUDGETS)
     place = np.searchsorted(budgets * (1 + 1e-9), floats(measured, "epoch"))
     best = measured.groupby(["point", place], observed=True)["test_acc"].max().unstack()
-    best = best.reindex(columns=range(BUDGETS)).cummax(axis=1).ffill(axis=1)
+    best = best.reindex(columns=range(CURVE_BUDGETS)).cummax(axis=1).ffill(axis=1)
     settings = side.peaks.set_index("point")[side.settings].loc[best.index.astype(object)]
     mean = best.set_index(pd.MultiIndex.from_frame(settings)).groupby(side.settings, dropna=False).mean()
     known = mean.loc[:, mean.notna().any()]
@@ -118,8 +140,8 @@ def best_within(side: Side) -> pd.DataFrame:
 
 
 def chosen_points(side: Side) -> pd.DataFrame:
-    """The points (one a seed) of the setting that is best by mean maximum."""
-    values = _maxima(side, np.inf)
+    """Return the points (one a seed) of the setting with the best mean maximum."""
+    values = _maxima_within(side, np.inf)
     if values.empty:
         return side.peaks.iloc[:0]
     settings = values.groupby(side.settings, dropna=False)
@@ -129,19 +151,23 @@ def chosen_points(side: Side) -> pd.DataFrame:
 
 
 def _measured(side: Side) -> pd.DataFrame:
+    """Return the rows with a finite test accuracy."""
     measured: pd.DataFrame = side.rows[np.isfinite(floats(side.rows, "test_acc"))]
     return measured
 
 
-def _maxima(side: Side, epochs: float) -> pd.DataFrame:
-    """Each point's seed and setting with its best test accuracy within so many epochs, `value`."""
+def _maxima_within(side: Side, epochs: float) -> pd.DataFrame:
+    """Return the seed and setting of each point with its best test accuracy within so many epochs (``value``)."""
     inside = _measured(side)
     inside = inside[floats(inside, "epoch") <= epochs * (1 + 1e-9)]
     return _with_value(side, inside.groupby("point", observed=True)["test_acc"].max())
 
 
 def _log_times(side: Side, accuracy: float, clock: str) -> pd.DataFrame:
-    """Each point's seed and setting with -log of when it first reaches the accuracy, -inf for never: `value`."""
+    """Return the seed and setting of each point with -log of when it first reaches an accuracy (``value``).
+
+    The value is -inf for a point that never reaches it. ``clock`` is ``epoch`` or ``step``.
+    """
     measured = _measured(side)
     reached = measured[floats(measured, "test_acc") >= accuracy - ROUNDING]
     first = reached.groupby("point", observed=True)[clock].min().clip(lower=1e-9)
@@ -150,12 +176,14 @@ def _log_times(side: Side, accuracy: float, clock: str) -> pd.DataFrame:
 
 
 def _with_value(side: Side, value: pd.Series) -> pd.DataFrame:
+    """Return the seed and setting of each point that has a value (by point id), with that ``value``."""
     table = side.peaks[["point", "seed", *side.settings]].assign(value=side.peaks["point"].map(dict(value.items())))
     known: pd.DataFrame = table[table["value"].notna()]
     return known
 
 
-def _units(a: Side, b: Side) -> _Units:
+def _choose_units(a: Side, b: Side) -> _Units:
+    """Choose the units of intervals: seeds if both sweeps have three, else cells of η and further axes, else none."""
     if min(side.peaks["seed"].nunique() for side in (a, b)) >= MIN_UNITS:
         return _Units(columns=("seed",), words="seeds")
     shared = [name for name in a.settings if name in b.settings and name != "lam"]
@@ -165,8 +193,8 @@ def _units(a: Side, b: Side) -> _Units:
     return _Units(columns=(), words="")
 
 
-def _best(side: Side, values: pd.DataFrame, units: _Units) -> pd.Series:
-    """Value of the best setting in each unit, by unit; of the whole sweep where there are no units."""
+def _best_by_unit(side: Side, values: pd.DataFrame, units: _Units) -> pd.Series:
+    """Return the value of the best setting in each unit, by unit; of the whole sweep where there are no units."""
     if values.empty:
         return pd.Series(dtype="float64")
     if units.columns == ("seed",):
@@ -179,28 +207,29 @@ def _best(side: Side, values: pd.DataFrame, units: _Units) -> pd.Series:
     return best
 
 
-def _accuracy(claim: str, a: Side, b: Side, best: Sequence[pd.Series], units: _Units, within: str) -> Contest:
+def _compare_accuracies(claim: str, a: Side, b: Side, best: Sequence[pd.Series], units: _Units, within: str) -> Contest:
+    """Compare the best accuracies; the larger wins."""
     known = [float(part.mean()) if len(part) else None for part in best]
     left, right = known
     if left is None or right is None:
-        return _open(claim, "one sweep has no measurement of test accuracy")
+        return _undecided(claim, "one sweep has no measurement of test accuracy")
     found, count = _difference(best[0], best[1])
     if math.isnan(found.value):
         found = Estimate(value=right - left, interval=None)
     why = (
         f"best test accuracy{within} is {left:.4f} in {a.name} and {right:.4f} in {b.name}, a difference of "
-        f"{found.value:+.4f}{_over(found, count, units)}"
+        f"{found.value:+.4f}{_format_difference(found, count, units)}"
     )
     winner = _winner(found, a.name, b.name)
     return Contest(claim=claim, a=left, b=right, value=found.value, interval=found.interval, winner=winner, why=why)
 
 
-def _time(a: Side, b: Side, accuracy: float, units: _Units, clock: str) -> Contest:
-    """Epochs or steps to an accuracy; the smaller wins."""
+def _compare_times(a: Side, b: Side, accuracy: float, units: _Units, clock: str) -> Contest:
+    """Compare the epochs or steps to an accuracy; the smaller wins."""
     claim, unit = f"time_{clock}s", f"{clock}s"
     if math.isnan(accuracy):
-        return _open(claim, "one sweep has no measurement of test accuracy")
-    fast = [_best(side, _log_times(side, accuracy, clock), units) for side in (a, b)]
+        return _undecided(claim, "one sweep has no measurement of test accuracy")
+    fast = [_best_by_unit(side, _log_times(side, accuracy, clock), units) for side in (a, b)]
     reached = [len(part) > 0 and bool(np.isfinite(part).all()) for part in fast]
     left, right = (float(np.exp(-part.mean())) if ok else None for part, ok in zip(fast, reached, strict=True))
     words = [
@@ -209,28 +238,31 @@ def _time(a: Side, b: Side, accuracy: float, units: _Units, clock: str) -> Conte
     ]
     why = f"test accuracy {accuracy:.4f} is reached: {words[0]}, {words[1]}"
     if left is None or right is None:
-        winner = _only(a, b, fast, units, accuracy) if any(reached) else INCONCLUSIVE
+        winner = _sole_winner(a, b, fast, units, accuracy) if any(reached) else INCONCLUSIVE
         return Contest(claim=claim, a=left, b=right, value=None, interval=None, winner=winner, why=why)
     found, count = _difference(fast[1], fast[0])  # -log t, so that the difference is log b/a
     ratio = _exponential(found, right / left)
     winner = _winner(found, b.name, a.name)
-    why += f", a ratio of {ratio.value:.3g}{_over(ratio, count, units)}"
+    why += f", a ratio of {ratio.value:.3g}{_format_difference(ratio, count, units)}"
     return Contest(claim=claim, a=left, b=right, value=ratio.value, interval=ratio.interval, winner=winner, why=why)
 
 
-def _only(a: Side, b: Side, fast: Sequence[pd.Series], units: _Units, accuracy: float) -> str:
-    """The sweep that alone reaches an accuracy in all units, where the other never does though it trained as long."""
+def _sole_winner(a: Side, b: Side, fast: Sequence[pd.Series], units: _Units, accuracy: float) -> str:
+    """Name the sweep that alone reaches an accuracy in all units, if the other never does though it trained as long."""
     for side, other, own in ((a, b, fast[0]), (b, a, fast[1])):
-        epochs = _best(side, _log_times(side, accuracy, "epoch"), units)
+        epochs = _best_by_unit(side, _log_times(side, accuracy, "epoch"), units)
         alone = len(own) >= MIN_UNITS and bool(np.isfinite(own).all())
-        other_best = _maxima(other, np.inf)["value"].max()
+        other_best = _maxima_within(other, np.inf)["value"].max()
         if alone and other_best < accuracy - ROUNDING and float(np.exp(-epochs.min())) <= other.epochs:
             return side.name
     return INCONCLUSIVE
 
 
 def _difference(left: pd.Series, right: pd.Series) -> tuple[Estimate, int]:
-    """Mean of right - left with Student's 95 % interval, and how many units it is over; Welch's if they differ."""
+    """Return the mean of right - left with Student's 95 % interval, and the number of units behind it.
+
+    The test is paired where the units agree, and Welch's where they differ.
+    """
     paired = (right - left).dropna()
     if len(paired) >= MIN_UNITS:
         error = float(stats.sem(paired))
@@ -245,12 +277,13 @@ def _difference(left: pd.Series, right: pd.Series) -> tuple[Estimate, int]:
 
 
 def _student(value: float, error: float, freedom: float) -> Estimate:
+    """Return Student's 95 % interval from a standard error and its degrees of freedom."""
     half = float(stats.t.ppf(0.975, freedom)) * error
     return Estimate(value=value, interval=(value - half, value + half))
 
 
 def _exponential(found: Estimate, plain: float) -> Estimate:
-    """The ratio of times whose logarithm differs by `found`; the plain ratio where that has no interval."""
+    """Return the ratio of times whose logarithm differs by ``found``; the plain ratio where that has no interval."""
     if found.interval is None:
         return Estimate(value=plain, interval=None)
     low, high = found.interval
@@ -259,17 +292,19 @@ def _exponential(found: Estimate, plain: float) -> Estimate:
 
 
 def _winner(found: Estimate, below: str, above: str) -> str:
-    """Who has the whole interval of a difference on its side: `below` if it is negative, `above` if positive."""
+    """Return the name that has the whole interval of a difference: ``below`` if negative, ``above`` if positive."""
     if found.interval is None or found.interval[0] <= 0 <= found.interval[1]:
         return INCONCLUSIVE
     return below if found.interval[1] < 0 else above
 
 
-def _over(found: Estimate, count: int, units: _Units) -> str:
+def _format_difference(found: Estimate, count: int, units: _Units) -> str:
+    """Format an interval and the number of units behind it for a sentence."""
     if found.interval is None:
         return f" (no interval: it takes {MIN_UNITS} seeds, or {MIN_UNITS} eta, in both sweeps)"
-    return f"{bracket(found)} over {count} {units.words}"
+    return f"{format_interval(found)} over {count} {units.words}"
 
 
-def _open(claim: str, why: str) -> Contest:
+def _undecided(claim: str, why: str) -> Contest:
+    """Make a contest that cannot be decided for want of measurements."""
     return Contest(claim=claim, a=None, b=None, value=None, interval=None, winner=INCONCLUSIVE, why=why)

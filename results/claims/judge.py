@@ -1,85 +1,49 @@
-"""Every claim about the L2 law of one sweep, judged in a fixed order: a number, an interval, a verdict, a sentence."""
-
-import pandas as pd
+"""All claims about the L2 law, judged on one sweep in a fixed order."""
 
 from results.analysis.findings import Findings
-from results.claims import accuracy as claims_accuracy
-from results.claims import prediction as claims_prediction
-from results.claims import time as claims_time
-from results.claims import training as claims_training
-from results.claims.verdict import Ruling, Verdict, inconclusive
+from results.analysis.saturation import find_saturation
+from results.claims import accuracy, limits, prediction, time, training
+from results.claims.claim import Claim, Evidence
+from results.claims.verdict import Ruling, Verdict
 
-__all__ = ["CLAIMS", "SOMETIMES", "Ruling", "Verdict", "judge"]
+__all__ = ["CLAIMS", "CLAIMS_BY_NAME", "Claim", "Ruling", "Verdict", "judge"]
 
-CLAIMS = (
-    *("scaling", "scaling_eta", "scaling_lam", "collapse", "schedule_collapse", "small_lambda_ratio", "init_scale"),
-    *("plateau", "fixed_budget_optimum", "eta_independence", "product_constant"),
-    *("lambda_pred_order", "lambda_pred_accuracy"),
-    *("fit_time", "fit_time_lam", "catapult", "train_loss_minimum", "overparameterized", "lambda_opt"),
+CLAIMS: tuple[Claim, ...] = (
+    *time.CLAIMS,
+    *accuracy.CLAIMS,
+    *prediction.CLAIMS,
+    *training.CLAIMS,
+    *limits.CLAIMS,
 )
-# Left out where a sweep cannot show them at all: schedule_collapse needs a schedule of η, init_scale an axis sigma_w,
-# product_constant one budget for all, the fit times a measured training accuracy, catapult and train_loss_minimum
-# squared error, and lambda_opt a net that is not over-parameterized.
-SOMETIMES = (
-    *("schedule_collapse", "init_scale", "product_constant"),
-    *("fit_time", "fit_time_lam", "catapult", "train_loss_minimum", "lambda_opt"),
-)
-# At constant eta and lam only: not judged where neither ever is constant.
-_STEADY = (
-    *("scaling", "scaling_eta", "scaling_lam", "collapse", "small_lambda_ratio", "init_scale"),
-    *("fit_time", "fit_time_lam", "train_loss_minimum"),
-)
+CLAIMS_BY_NAME = {claim.name: claim for claim in CLAIMS}
 
 
 def judge(findings: Findings) -> list[Verdict]:
-    """Judges the claims of the paper on one sweep; too little data is inconclusive, never an error.
+    """Judge the claims of the paper on one sweep.
 
-    Exponents pass when their whole 95 % interval lies in -1 ± 0.1, fail when all of it lies outside, and are
-    inconclusive when it straddles: the law is neither confirmed nor refuted for want of data. With a piecewise schedule
-    the claims about t* are judged on the measurements before the first decay, as c is measured (section 3).
+    Too little data makes a claim inconclusive and is never an error. Exponents pass when their whole 95 % interval lies
+    in -1 ± 0.1 and fail when all of it lies outside. They are inconclusive when the interval straddles an end: the law
+    is then neither confirmed nor refuted. With a piecewise schedule the claims about t* are judged on the measurements
+    before the first decay, where c is measured too (section 3).
 
     Args:
-        findings: of `results.analysis.findings.find`; without budgets the claims about fixed budgets are inconclusive.
+        findings: of ``results.analysis.findings.find``; without budgets the claims about fixed budgets are
+            inconclusive.
 
     Returns:
-        One verdict for each of `CLAIMS` that the sweep can show, in that order: all but some of `SOMETIMES`.
+        One verdict for each of ``CLAIMS`` that the sweep can show, in that order; only optional claims may be missing.
     """
-    peaks, steady, table = findings.peaks, findings.steady, findings.prediction
-    # Whether a run had time to peak is seen before its η first falls; how accurate it became, over all of it.
-    settled = peaks.assign(censored=steady["censored"].to_numpy())
-    fitted_all, never = claims_time.overparameterized(peaks), findings.setup.never_constant(peaks)
-    verdicts = [
-        *claims_time.scaling(steady, findings.exponents, fitted_all),
-        claims_time.collapse_of_kappa(findings.kappa),
-        claims_time.schedule_collapse(peaks, findings.setup),
-        claims_time.small_lambda_ratio(steady),
-        claims_time.init_scale(steady),
-        claims_accuracy.plateau(settled, findings.tolerance),
-        claims_accuracy.fixed_budget_optimum(table, findings.within, settled),
-        claims_accuracy.eta_independence(settled),
-        claims_accuracy.product_constant(peaks, findings.tolerance),
-        claims_prediction.lambda_pred_order(table, settled),
-        claims_prediction.lambda_pred_accuracy(table, settled),
-        claims_training.fit_time(steady),
-        claims_training.fit_time_lam(steady),
-        *_of_squared_error(findings, settled),
-        fitted_all,
-        None if never else claims_time.lambda_opt(steady, fitted_all),
-    ]
-    return [_unless(never, verdict) for verdict in verdicts if verdict is not None]
+    evidence = _evidence(findings)
+    verdicts = (claim.verdict(evidence) for claim in CLAIMS)
+    return [verdict for verdict in verdicts if verdict is not None]
 
 
-def _of_squared_error(findings: Findings, settled: pd.DataFrame) -> list[Verdict]:
-    """The claims of figure S5, about squared error."""
-    if not findings.setup.squared_error:
-        return []
-    return [claims_training.catapult(settled, findings.tolerance), claims_training.train_loss_minimum(findings.steady)]
-
-
-def _unless(never: str, verdict: Verdict) -> Verdict:
-    """The verdict, or an inconclusive one where η or λ is never constant and the claim is about such runs."""
-    # Training accuracy below 1 is then the schedule's doing as much as the net's; a 1 that was reached is one.
-    about = verdict.claim in _STEADY or (verdict.claim == "overparameterized" and verdict.verdict == "fail")
-    if not never or not about:
-        return verdict
-    return inconclusive(verdict.claim, verdict.threshold, never)
+def _evidence(findings: Findings) -> Evidence:
+    peaks, steady = findings.peaks, findings.steady
+    return Evidence(
+        findings=findings,
+        settled=peaks.assign(censored=steady["censored"].to_numpy()),
+        saturation=find_saturation(steady),
+        overparameterized=limits.overparameterized(peaks),
+        never_constant=findings.regime.never_constant(peaks),
+    )

@@ -1,4 +1,4 @@
-"""The claims about λ_pred = c/T: within a decade of the tuned λ, and nearly as accurate."""
+"""Claims about λ_pred = c/T: it is within a decade of the tuned λ, and nearly as accurate."""
 
 import numpy as np
 import pandas as pd
@@ -6,21 +6,34 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Estimate, interval_of
 from results.analysis.segments import Bools, floats
 from results.analysis.selection import had_time
-from results.claims.verdict import Verdict, by_interval, by_range, inconclusive, judged, ranged
+from results.claims.claim import Claim
+from results.claims.verdict import (
+    PointCounts,
+    Verdict,
+    inconclusive,
+    judge_interval,
+    judge_range,
+    make_median_verdict,
+    make_verdict,
+)
 
-__all__ = ["lambda_pred_accuracy", "lambda_pred_order"]
+__all__ = ["CLAIMS", "lambda_pred_accuracy", "lambda_pred_order"]
 
-PRED_GAP = 0.004  # CIFAR-10 at constant eta, figure 4 of the paper
-# With a schedule the paper's own c/T₁ gives 0.960 where the tuned lam gives 0.967, called comparable (figure 1a).
-PRED_GAP_SCHEDULED = 0.01
+MAX_PREDICTION_GAP = 0.004  # the paper's gap on CIFAR-10 at constant η (figure 4)
+# With a schedule the paper's own c/T₁ gives 0.960 where the tuned λ gives 0.967, which it calls comparable (figure 1a).
+MAX_PREDICTION_GAP_SCHEDULED = 0.01
 
 
 def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
-    """Claim 5: lam_pred is within one order of magnitude of the tuned lam for every budget.
+    """Judge claim 5: λ_pred is within one order of magnitude of the tuned λ for every budget.
 
-    Tuned is any lam of its spread (figure 4b's error bars): the nearest counts. Left out is a lam_pred beyond the end
-    of the grid at which the tuned lam lies, since the grid cannot show how far the tuned lam would go. The value is
-    the median of lam_pred over the tuned lam, the interval its range.
+    Every λ within the error bars of figure 4b counts as tuned, and the nearest of them is compared. Left out is a
+    λ_pred beyond the end of the grid at which the tuned λ lies: the grid cannot show how far the tuned λ would go. The
+    value is the median of λ_pred over the tuned λ, and the interval its range.
+
+    Args:
+        table: of ``tuned_and_predicted``.
+        peaks: of ``find_peaks``, for the count of points.
     """
     claim, threshold = "lambda_pred_order", "0.1 to 10 times the tuned lam"
     known = table[np.isfinite(floats(table, "lam_pred")) & np.isfinite(floats(table, "lam_tuned"))]
@@ -35,55 +48,62 @@ def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
         f"over {len(known)} cells of eta, seed and budget {_rule(known)} is {plain.min():.2g} to {plain.max():.2g} "
         f"times the tuned lam, at most {decades.max():.2f} decades from its spread{_left_out(len(table) - len(known))}"
     )
-    ruling = by_range(decades, 1 + 1e-9)
-    return ranged(claim, pred / nearest, threshold, ruling, why, _counts(peaks))
+    ruling = judge_range(decades, 1 + 1e-9)
+    return make_median_verdict(claim, pred / nearest, threshold, ruling, why, _counts(peaks))
 
 
 def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0) -> Verdict:
-    """Claim 5: training with lam_pred costs at most 0.4 % against the tuned lam; 1 % where η follows a schedule.
+    """Judge claim 5: training with λ_pred costs at most 0.4 % against the tuned λ, or 1 % where η follows a schedule.
 
-    The value is the gap at the budget where it is largest, mean over eta and seeds; its interval is the bootstrap over
-    these, in which the largest is taken anew. Where some points follow a schedule and some do not, the others decide.
+    The value is the gap at the budget where it is largest, as a mean over η and seeds. Its interval is the bootstrap
+    over these, in which the largest gap is taken anew each time. Where some points follow a schedule and some do not,
+    those at constant η decide.
+
+    Args:
+        table: of ``tuned_and_predicted``.
+        peaks: of ``find_peaks``, for the count of points.
+        seed: of the bootstrap.
     """
     claim = "lambda_pred_accuracy"
     known = table[np.isfinite(floats(table, "gap"))]
     constant = ~_scheduled(known)
     known = known[constant] if constant.any() else known
-    limit = PRED_GAP if constant.any() or known.empty else PRED_GAP_SCHEDULED
+    limit = MAX_PREDICTION_GAP if constant.any() or known.empty else MAX_PREDICTION_GAP_SCHEDULED
     threshold, gaps = f"gap <= {limit:g} at every budget", floats(known, "gap")
     if len(gaps) < 2:
         return inconclusive(claim, threshold, f"{len(gaps)} gaps known, at least 2 are needed: {_no_prediction(table)}")
     estimate, by_budget = _largest_gap(known, seed)
     means = by_budget.to_numpy(dtype=np.float64)
-    # One run a budget has no interval: then every budget must do.
-    ruling = by_range(means, limit) if estimate.interval is None else by_interval(estimate, -np.inf, limit)
+    # With one run for each budget there is no interval: then every budget must be within the limit.
+    ruling = judge_range(means, limit) if estimate.interval is None else judge_interval(estimate, -np.inf, limit)
     why = (
         f"{_rule(known)} costs {estimate.value:.4f} of accuracy at T = {by_budget.index[int(means.argmax())]:g}, where "
         f"it costs most, and {gaps.mean():.4f} on average, over {len(gaps)} cells of eta, seed and budget"
         f"{_left_out(len(table) - len(gaps))}"
     )
-    return judged(claim, estimate, threshold, ruling, why, _counts(peaks))
+    return make_verdict(claim, estimate, threshold, ruling, why, _counts(peaks))
 
 
 def _largest_gap(known: pd.DataFrame, seed: int) -> tuple[Estimate, pd.Series]:
-    """The largest over budgets of the mean gap over eta, seeds and further axes, and the mean gaps by budget."""
+    """Return the largest mean gap over budgets, and the mean gap of each budget over η, seeds and further axes."""
     gaps = known.groupby("budget_at", sort=True)["gap"]
     samples = [part.to_numpy(dtype=np.float64) for _, part in gaps]
     rng = np.random.default_rng(seed)
     drawn = [part[rng.integers(len(part), size=(REPLICATES, len(part)))].mean(axis=1) for part in samples]
     means = gaps.mean()
-    count = len(samples[int(means.to_numpy().argmax())])  # the cells that speak for the worst budget
+    count = len(samples[int(means.to_numpy().argmax())])  # cells of the worst budget
     interval = interval_of(np.max(drawn, axis=0), count, 1)
     return Estimate(value=float(means.max()), interval=interval), means
 
 
 def _scheduled(known: pd.DataFrame) -> Bools:
-    """Predictions made for the epoch of a schedule's first decay, not for the whole budget (n,)."""
+    """Return which predictions are for the epoch of a schedule's first decay, not for the whole budget (n,)."""
     mask: Bools = floats(known, "peak_at") < floats(known, "budget_at") * (1 - 1e-9)
     return mask
 
 
 def _rule(known: pd.DataFrame) -> str:
+    """Return the formula of λ_pred in words."""
     scheduled = _scheduled(known)
     if not scheduled.any():
         return "lam_pred"
@@ -92,13 +112,14 @@ def _rule(known: pd.DataFrame) -> str:
     return f"lam_pred = c/T1 (T1 = {share:g} T, where the schedule first lowers eta; c measured before{mixed})"
 
 
-def _counts(peaks: pd.DataFrame) -> tuple[int, int]:
+def _counts(peaks: pd.DataFrame) -> PointCounts:
+    """Count the points that had time to peak."""
     used = peaks[had_time(peaks)]
-    return len(used), int(used["censored"].sum())
+    return PointCounts.of(used)
 
 
 def _beyond_grid(known: pd.DataFrame) -> Bools:
-    """Whether lam_pred and the tuned lam lie at or beyond the same end of what was trained long enough (n,)."""
+    """Return where λ_pred and the tuned λ lie at or beyond the same end of the λ that were trained long enough (n,)."""
     low, high = floats(known, "lam_min"), floats(known, "lam_max")
     pred = floats(known, "lam_pred")
     below = (pred < low) & (floats(known, "lam_tuned_low") <= low)
@@ -108,9 +129,25 @@ def _beyond_grid(known: pd.DataFrame) -> Bools:
 
 
 def _left_out(cells: int) -> str:
+    """Return why some cells do not count; empty where all do."""
     return f"; in {cells} no probe of T/10 has seen its maximum, or lam_pred is beyond the grid" if cells else ""
 
 
 def _no_prediction(table: pd.DataFrame) -> str:
+    """Return the first reason in the table why there is no prediction."""
     reasons = [str(why) for why in table["why"] if why]
     return reasons[0] if reasons else "no budgets were asked about"
+
+
+CLAIMS = (
+    Claim(
+        name="lambda_pred_order",
+        title="λ_pred, of c from runs that peak within T/10, is within a factor of ten of the tuned λ",
+        judge=lambda e: lambda_pred_order(e.findings.prediction, e.settled),
+    ),
+    Claim(
+        name="lambda_pred_accuracy",
+        title="λ_pred, of c from runs that peak within T/10, reaches the tuned accuracy",
+        judge=lambda e: lambda_pred_accuracy(e.findings.prediction, e.settled),
+    ),
+)

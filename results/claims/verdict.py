@@ -1,22 +1,69 @@
-"""What a verdict is, and the two rules by which a number and its interval become one."""
+"""Verdicts, and the two rules that turn a number with its interval into one."""
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from results.analysis.bootstrap import Estimate
 from results.analysis.segments import Floats
 
-__all__ = ["Ruling", "Verdict", "bracket", "by_interval", "by_range", "inconclusive", "judged", "ranged"]
+__all__ = [
+    "EXPONENT_BAND",
+    "NO_POINTS",
+    "PointCounts",
+    "Ruling",
+    "Verdict",
+    "format_interval",
+    "inconclusive",
+    "judge_interval",
+    "judge_range",
+    "make_median_verdict",
+    "make_verdict",
+]
 
 Ruling = Literal["pass", "fail", "inconclusive"]
+# Half the width of the band around an exponent of -1. A law of slope -0.65 (AdamW on digits) must not pass, and the
+# noise of one point must not fail it.
+EXPONENT_BAND = 0.1
+
+
+class PointCounts(NamedTuple):
+    """Numbers of points behind a verdict.
+
+    Attributes:
+        used: points that the verdict rests on.
+        censored: those among them that are only lower bounds.
+    """
+
+    used: int
+    censored: int
+
+    @classmethod
+    def of(cls, points: pd.DataFrame) -> "PointCounts":
+        """Count the rows of a table of points, and those that are ``censored``."""
+        return cls(len(points), int(points["censored"].sum()))
+
+
+NO_POINTS = PointCounts(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One claim, judged."""
+    """The result of judging one claim on one sweep.
+
+    Attributes:
+        claim: name of the claim.
+        value: the number that was judged; None where it could not be computed.
+        interval: 95 % interval of the value, or the range of the values behind it; None where there is none.
+        threshold: the condition under which the claim passes, in words.
+        verdict: ``pass``, ``fail`` or ``inconclusive``.
+        points_used: number of points that the verdict rests on.
+        censored: number of these points that are only lower bounds.
+        why: one sentence of reasons, with the numbers.
+    """
 
     claim: str
     value: float | None
@@ -24,20 +71,29 @@ class Verdict:
     threshold: str
     verdict: Ruling
     points_used: int
-    censored: int  # how many of the points used are lower bounds only
-    why: str  # one sentence, with the numbers
+    censored: int
+    why: str
 
     def to_json(self) -> dict[str, object]:
-        """A dict for ``json.dumps``: numbers that are not finite become None, the interval a list or None."""
+        """Return a dict for ``json.dumps``: numbers that are not finite become None, the interval a list or None."""
         interval = None if self.interval is None else [_finite(bound) for bound in self.interval]
         return asdict(self) | {"value": _finite(self.value), "interval": interval}
 
 
-def by_interval(estimate: Estimate, low: float, high: float) -> Ruling:
-    """Pass where the 95 % interval lies in the band, fail where it lies outside, inconclusive where it straddles.
+def judge_interval(estimate: Estimate, low: float, high: float) -> Ruling:
+    """Judge an estimate by whether its 95 % interval lies in a band.
 
-    A test of equivalence: few or noisy points widen the interval and can neither pass nor fail, so that no law is
-    confirmed for want of data.
+    The rule is a test of equivalence. Few or noisy points widen the interval, so that they can neither pass nor fail,
+    and no law is confirmed for want of data.
+
+    Args:
+        estimate: the value and its interval.
+        low: lower end of the band.
+        high: upper end of the band.
+
+    Returns:
+        ``pass`` where the interval lies inside the band, ``fail`` where it lies outside, and ``inconclusive`` where it
+        straddles an end or is missing.
     """
     if estimate.interval is None:
         return "inconclusive"
@@ -47,8 +103,12 @@ def by_interval(estimate: Estimate, low: float, high: float) -> Ruling:
     return "fail" if outside else "inconclusive"
 
 
-def by_range(values: Floats, limit: float) -> Ruling:
-    """Pass where every value is within the limit, fail where the median is not, inconclusive in between."""
+def judge_range(values: Floats, limit: float) -> Ruling:
+    """Judge values (n,) by an upper limit.
+
+    Returns:
+        ``pass`` where every value is within the limit, ``fail`` where the median is not, else ``inconclusive``.
+    """
     if not len(values):
         return "inconclusive"
     if bool(np.all(values <= limit)):
@@ -56,39 +116,66 @@ def by_range(values: Floats, limit: float) -> Ruling:
     return "fail" if float(np.median(values)) > limit else "inconclusive"
 
 
-def bracket(estimate: Estimate) -> str:
-    """The interval of an estimate for a sentence, with a space in front."""
+def format_interval(estimate: Estimate) -> str:
+    """Format the interval of an estimate for a sentence, with a space in front."""
     if estimate.interval is None:
         return " (no interval: too few points)"
     return f" [{estimate.interval[0]:.3g}, {estimate.interval[1]:.3g}]"
 
 
-def judged(
-    claim: str, estimate: Estimate | None, threshold: str, ruling: Ruling, why: str, used: tuple[int, int]
+def make_verdict(
+    claim: str, estimate: Estimate | None, threshold: str, ruling: Ruling, why: str, counts: PointCounts
 ) -> Verdict:
-    """A verdict from an estimate; `used` counts the points used and, of these, the censored ones."""
+    """Make a verdict from an estimate.
+
+    Args:
+        claim: name of the claim.
+        estimate: value and interval; None where there is no value.
+        threshold: the condition under which the claim passes, in words.
+        ruling: the outcome.
+        why: one sentence of reasons.
+        counts: points used and, among them, the censored ones.
+    """
     return Verdict(
         claim=claim,
         value=None if estimate is None else estimate.value,
         interval=None if estimate is None else estimate.interval,
         threshold=threshold,
         verdict=ruling,
-        points_used=used[0],
-        censored=used[1],
+        points_used=counts.used,
+        censored=counts.censored,
         why=why,
     )
 
 
-def ranged(claim: str, values: Floats, threshold: str, ruling: Ruling, why: str, used: tuple[int, int]) -> Verdict:
-    """A verdict on the median of some values; the interval is their range, of one value there is none."""
+def make_median_verdict(
+    claim: str, values: Floats, threshold: str, ruling: Ruling, why: str, counts: PointCounts
+) -> Verdict:
+    """Make a verdict on the median of some values; their range is the interval.
+
+    Args:
+        claim: name of the claim.
+        values: the values (n,), at least one; a single value has no interval.
+        threshold: the condition under which the claim passes, in words.
+        ruling: the outcome.
+        why: one sentence of reasons.
+        counts: points used and, among them, the censored ones.
+    """
     interval = (float(values.min()), float(values.max())) if len(values) > 1 else None
     estimate = Estimate(value=float(np.median(values)), interval=interval)
-    return judged(claim, estimate, threshold, ruling, why, used)
+    return make_verdict(claim, estimate, threshold, ruling, why, counts)
 
 
-def inconclusive(claim: str, threshold: str, why: str, used: tuple[int, int] = (0, 0)) -> Verdict:
-    """A verdict for too little data."""
-    return judged(claim, None, threshold, "inconclusive", why, used)
+def inconclusive(claim: str, threshold: str, why: str, counts: PointCounts = NO_POINTS) -> Verdict:
+    """Make a verdict for too little data.
+
+    Args:
+        claim: name of the claim.
+        threshold: the condition under which the claim passes, in words.
+        why: what is missing, in one sentence.
+        counts: points used and, among them, the censored ones.
+    """
+    return make_verdict(claim, None, threshold, "inconclusive", why, counts)
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,17 +1,17 @@
-"""λ for a budget from a short probe: κ from the peaks of large λ, λ_pred = κ(1-μ)/(η·steps). Claim 5 of the paper."""
+"""Forecast of λ for a budget from a short probe: λ_pred = κ(1-μ)/(η·steps). Claim 5 of the paper."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from results.analysis.segments import ROUNDING
-from results.claims.prediction import PRED_GAP
+from results.claims.prediction import MAX_PREDICTION_GAP
 from results.forecast.coefficient import Coefficient
 
-GRID_RUNS = 8  # λ of the grid that people search otherwise, over two decades
+GRID_RUNS = 8  # number of λ in the grid over two decades that one would search otherwise
 
 
 def _epochs(value: float) -> str:
-    """Two digits, without an exponent.
+    """Format epochs with two digits, without an exponent.
 
     >>> _epochs(2834.2), _epochs(0.0312)
     ('2,800', '0.031')
@@ -26,12 +26,13 @@ class Predicted:
     Attributes:
         budget: T, epochs.
         lam: λ_pred, in the grid's convention.
-        low: end of its 95 % interval; of a guess without a probe, the range seen.
-        high: the other end.
+        low: low end of its 95 % interval; for a guess without a probe, of the range seen.
+        high: high end of that interval or range.
         horizon: share of the steps that counts: 1 for constant η, T₁/T for a piecewise schedule.
-        t_star: when test accuracy is expected to be best at λ_pred and constant η, epochs.
-        t_star_low, t_star_high: the same at both ends of the interval of κ.
-        timescale: (1-μ)/(ηλ), that over which weights are averaged, epochs (Wang & Aitchison 2024).
+        t_star: epochs at which test accuracy is expected to be best at λ_pred and constant η.
+        t_star_low: the same at the low end of the interval of κ.
+        t_star_high: the same at the high end of the interval of κ.
+        timescale: (1-μ)/(ηλ), over which weights are averaged, in epochs (Wang & Aitchison 2024).
     """
 
     budget: float
@@ -45,7 +46,7 @@ class Predicted:
     timescale: float
 
     def cells(self) -> tuple[str, ...]:
-        """Budget, λ_pred, its interval, the interval of t*, and the timescale as text."""
+        """Return budget, λ_pred, its interval, the interval of t*, and the timescale as text."""
         return (
             f"{self.budget:,g}",
             f"{self.lam:.3g}",
@@ -57,13 +58,13 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A prediction beside its neighbours, all trained for the whole budget.
+    """Comparison of a predicted λ with its neighbors, all trained for the whole budget.
 
     Attributes:
         budget: T, epochs.
-        lams: a third of λ_pred, λ_pred, three times that.
-        accuracies: best test accuracy within T at each, a mean over seeds.
-        finals: test accuracy after T, likewise.
+        lams: a third of λ_pred, λ_pred, three times λ_pred.
+        accuracies: best test accuracy within T at each of them, a mean over seeds.
+        finals: test accuracy after T at each of them, likewise.
     """
 
     budget: float
@@ -73,14 +74,14 @@ class Check:
 
     @property
     def gap(self) -> float:
-        """Accuracy that the better neighbour is ahead; negative where λ_pred is."""
+        """Accuracy by which the better neighbor is ahead; negative where λ_pred is ahead."""
         low, mid, high = self.accuracies
         return max(low, high) - mid
 
     @property
     def held(self) -> bool:
-        """Whether no neighbor is better by more than the paper's 0.4 %."""
-        return self.gap <= PRED_GAP + ROUNDING
+        """True if no neighbor is better by more than the paper's 0.4 %."""
+        return self.gap <= MAX_PREDICTION_GAP + ROUNDING
 
     def __str__(self) -> str:
         low, mid, high = self.accuracies
@@ -92,24 +93,24 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What ``sweeper predict`` found.
+    """Result of ``sweeper predict``.
 
     Attributes:
         sweep: folder of the probe; empty for a guess without one.
         probe: κ of the probe and where it comes from; None for a guess.
-        kappa: κ that λ_pred counts with: of the probe and of measured sweeps together; of a guess, of these alone.
-        low: end of its 95 % interval; of a guess, of the range seen.
-        high: the other end.
-        sweeps: number of measured sweeps it rests on too.
-        factor: by which c/T was multiplied.
-        budgets: in the order asked for.
-        checks: of the budgets that were verified.
+        kappa: κ behind λ_pred: of the probe and of measured sweeps together; for a guess, of these sweeps alone.
+        low: low end of its 95 % interval; for a guess, of the range seen.
+        high: high end of that interval or range.
+        sweeps: number of measured sweeps that κ rests on too.
+        factor: factor on c/T.
+        budgets: predictions, in the order asked for.
+        checks: comparisons of the budgets that were verified.
         cost: steps of the probe over those of one run at the longest budget, for each seed.
-        seeds: how many the probe trained.
+        seeds: number of seeds that the probe trained.
         lams: all λ of the probe.
         chance: test accuracy of guessing.
-        setup: what it is about, in words.
-        warnings: what would make it wrong, a sentence each.
+        setup: what the forecast is about, in words.
+        warnings: reasons to doubt the forecast, a sentence each.
     """
 
     sweep: str = ""
@@ -139,17 +140,17 @@ class Forecast:
         return GRID_RUNS - 1 - self.cost
 
     def to_json(self) -> dict[str, object]:
-        """A dict for ``json.dumps``."""
+        """Return a dict for ``json.dumps``."""
         return asdict(self) | {"checks": [asdict(c) | {"gap": c.gap, "held": c.held} for c in self.checks]}
 
     def rows(self) -> list[tuple[str, ...]]:
-        """The table of budgets as text: headings first, then one row a budget."""
+        """Return the table of budgets as text: headings first, then one row a budget."""
         headings = ("T (epochs)", "λ_pred", "95 %" if self.probe else "range", "t* expected", "1/(ηλ)")
         return [headings, *(predicted.cells() for predicted in self.budgets)]
 
     @property
     def rule(self) -> str:
-        """The formula of λ_pred where it is not c/T; else empty."""
+        """Formula of λ_pred where it is not c/T; else empty."""
         horizons = {predicted.horizon for predicted in self.budgets}
         times = "" if self.factor == 1 else f"{self.factor:g} "
         if horizons == {1.0}:
@@ -158,7 +159,7 @@ class Forecast:
         return f"λ_pred = {times}c/({share} T): η changes along the run, and so much of it counts"
 
     def facts(self) -> list[tuple[str, str]]:
-        """κ and the cost of the probe, each as a label and a sentence; none for a guess."""
+        """Return κ and the cost of the probe, each as a label and a sentence; none for a guess."""
         facts = []
         if probe := self.probe:
             lams = ", ".join(f"{lam:g}" for lam in probe.lams)
@@ -185,12 +186,12 @@ class Forecast:
         return "\n".join([*table, *([self.rule] if self.rule else []), *lines])
 
     def _repr_pretty_(self, printer: "_Printer", _cycle: bool) -> None:
-        """What IPython and notebooks show."""
+        """Print the forecast in IPython and notebooks."""
         printer.text(str(self))
 
 
 class _Printer(Protocol):
-    """IPython's."""
+    """Pretty printer of IPython."""
 
     def text(self, text: str) -> None:
-        """Print."""
+        """Print a text."""

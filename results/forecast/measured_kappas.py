@@ -1,6 +1,7 @@
 """κ of sweeps that were measured: the first guess of a λ, without any probe.
 
-``results/forecast/kappa.csv`` holds a row a sweep; ``benchmarks/kappa_library.py`` writes it from sweep directories.
+``results/forecast/kappa.csv`` holds a row for each sweep; ``benchmarks/kappa_library.py`` writes it from sweep
+directories.
 """
 
 import math
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,17 +19,22 @@ __all__ = ["Expected", "Measured", "expected", "library"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What one sweep says of κ.
+    """κ of one measured sweep.
 
     Attributes:
-        grid: its file.
-        network, data, optimizer: in words.
-        batch_norm: whether the network has it.
+        grid: path of its grid file.
+        network: the network in words.
+        data: the data in words.
+        optimizer: name of the optimizer.
+        batch_norm: whether the network has batch norm.
         kappa: geometric mean of the decay time at t*.
-        gstd: geometric standard deviation of that.
-        exponent, exponent_low, exponent_high: of t* in ηλ/(1-μ), with its 95 % interval; NaN where not to be fitted.
-        of_eta, of_lam: exponents of t* in η and in λ; NaN where the sweep has one η.
-        points: whose t* was observed.
+        gstd: geometric standard deviation of that time.
+        exponent: exponent of t* in ηλ/(1-μ); NaN where it could not be fitted.
+        exponent_low: low end of the 95 % interval of the exponent.
+        exponent_high: high end of that interval.
+        of_eta: exponent of t* in η; NaN where the sweep has one η.
+        of_lam: exponent of t* in λ; NaN where it could not be told.
+        points: number of points whose t* was observed.
     """
 
     grid: str
@@ -45,16 +52,24 @@ class Measured:
     points: int
 
 
+class PooledKappa(NamedTuple):
+    """κ of a probe and of measured sweeps together, with both ends of its 95 % interval."""
+
+    kappa: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What the sweeps like the one asked about say.
+    """κ of the measured sweeps that are like the one asked about.
 
     Attributes:
         kappa: geometric mean over sweeps.
         low: the lowest κ of a sweep, over its spread.
-        high: the highest, times its spread.
-        spread: standard deviation of log κ, between sweeps and within.
-        sweeps: those that were used.
+        high: the highest κ of a sweep, times its spread.
+        spread: standard deviation of log κ, between sweeps and within them.
+        sweeps: the sweeps that were used.
     """
 
     kappa: float
@@ -63,27 +78,36 @@ class Expected:
     spread: float
     sweeps: tuple[Measured, ...]
 
-    def pooled(self, kappa: float, low: float, high: float) -> tuple[float, float, float]:
-        """κ of a probe with its 95 % interval, and these sweeps, each weighed by its precision: κ and its interval."""
+    def pooled(self, kappa: float, low: float, high: float) -> PooledKappa:
+        """Pool κ of a probe with these sweeps, each weighed by its precision.
+
+        Args:
+            kappa: κ of the probe.
+            low: low end of its 95 % interval.
+            high: high end of that interval.
+
+        Returns:
+            The pooled κ with its 95 % interval.
+        """
         weights = [(2 * 1.96 / math.log(high / low)) ** 2, 1 / self.spread**2]
-        centre = float(np.average(np.log([kappa, self.kappa]), weights=weights))
+        center = float(np.average(np.log([kappa, self.kappa]), weights=weights))
         width = 1.96 / math.sqrt(sum(weights))
-        return math.exp(centre), math.exp(centre - width), math.exp(centre + width)
+        return PooledKappa(math.exp(center), math.exp(center - width), math.exp(center + width))
 
 
 @lru_cache(maxsize=1)
 def library() -> tuple[Measured, ...]:
-    """All sweeps of the table."""
+    """Read all sweeps of the table."""
     with resources.files("results.forecast").joinpath("kappa.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file)
     return tuple(Measured(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records"))
 
 
 def expected(optimizer: str, *, batch_norm: bool) -> Expected:
-    """κ of the sweeps with this optimizer, and of these with or without batch norm where there are any.
+    """Return κ of the sweeps with this optimizer, and of these with or without batch norm where there are any.
 
     Args:
-        optimizer: its name in a grid; ``adam`` has that of ``adamw``.
+        optimizer: its name in a grid; ``adam`` has the κ of ``adamw``.
         batch_norm: whether the network has scale-invariant weights.
     """
     family = "sgd" if optimizer == "sgd" else "adamw"
@@ -99,5 +123,5 @@ def expected(optimizer: str, *, batch_norm: bool) -> Expected:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The geometric mean."""
+    """Return the geometric mean."""
     return float(np.exp(np.mean(np.log(values))))

@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 
 from results.claims.comparison import INCONCLUSIVE, compare
-from results.claims.titles import CLAIMS
+from results.claims.judge import CLAIMS_BY_NAME
 from results.compare import read_side
 from results.figures.drawing import Drawing, render
 from results.figures.paper.catalog import FIGURES, draw_figure
@@ -154,7 +154,7 @@ def _findings_of_statement(statement: Statement, sweeps: Sequence[RecognizedSwee
             continue
         unjudged = statement.unjudged_at_small_scale if sweep.shipped.scale == "small" else ""
         agrees = verdict.verdict if statement.holds else _OPPOSITE.get(verdict.verdict, verdict.verdict)
-        title = CLAIMS[statement.claim]
+        title = CLAIMS_BY_NAME[statement.claim].title
         yield Finding(
             what=title if statement.holds else f"Not so: {title}",
             claim=statement.claim,

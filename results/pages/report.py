@@ -8,7 +8,7 @@ from string import Template
 import pandas as pd
 
 from results.analysis.segments import extra_axes
-from results.claims.titles import CLAIMS
+from results.claims.judge import CLAIMS_BY_NAME
 from results.claims.verdict import Verdict
 from results.figures.drawing import Rendered
 from results.figures.sweep_data import LawLine
@@ -139,7 +139,8 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> str:
 def _claim_cell(row: Mapping[str, object]) -> str:
     """Return the title of a claim, with its name in verdicts.json."""
     name = str(row["claim"])
-    return f"{escape(CLAIMS[name])} <code>{escape(name)}</code>" if name in CLAIMS else escape(name)
+    claim = CLAIMS_BY_NAME.get(name)
+    return f"{escape(claim.title)} <code>{escape(name)}</code>" if claim else escape(name)
 
 
 def _verdict_badge(verdict: str) -> str:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.analysis.budgets import SPREAD
+from results.analysis.fits import geometric_mean_c
 from results.figures.axes import tick_label
 from results.figures.columns import numeric_column
 from results.figures.layout import draw_line_key, new_print_figure
@@ -77,7 +78,7 @@ def find_probe(tables: Tables) -> Probe:
             f"a point of η = {eta:g} and large λ that was trained past its maximum, to read c = t*·λ from"
         )
     probe = past[past["lam"] == past["lam"].max()]
-    c = float(np.exp(np.log(probe["t_star"] * probe["lam"]).mean()))
+    c = geometric_mean_c(probe)
     return Probe(eta, float(probe["lam"].iloc[0]), c, tuple(dict.fromkeys(probe["point"])))
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from results.analysis.budgets import within_budget
 from results.analysis.peaks import find_peaks
+from results.analysis.regime import regime_of
 from results.analysis.segments import extra_axes
 from results.analysis.selection import in_law
 from results.store.schema import COLUMNS
@@ -113,7 +114,7 @@ def _read_sweep(directory: SweepDir, grid: Grid, only: Mapping[str, str]) -> dic
         "sweeps": pd.DataFrame([facts]),
         "rows": rows,
         "peaks": peaks.assign(in_law=in_law(peaks)),
-        "within": within_budget(rows, grid.analysis.budgets, grid.analysis.tolerance),
+        "within": within_budget(rows, grid.analysis.budgets, grid.analysis.tolerance, regime_of(grid)),
     }
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from results.analysis.budgets import steady_rows, tuned_and_predicted, within_budget
-from results.analysis.curves import collapse
+from results.analysis.curves import collapse_curves
 from results.analysis.peaks import find_peaks
 from results.analysis.regime import TrainingRegime
 from search_spaces.sections.optimizer import Cosine, Piecewise
@@ -45,14 +45,14 @@ SCHEDULED = TrainingRegime(schedule=Piecewise(name="piecewise"))
 
 def test_with_a_schedule_only_runs_of_the_very_budget_count(point_rows):
     rows = pd.concat([point_rows("ten", CURVE, budget=10), point_rows("five", CURVE[:5], budget=5)])
-    table = within_budget(rows, [5, 10], setup=SCHEDULED).set_index(["point", "budget_at"]).acc
+    table = within_budget(rows, [5, 10], regime=SCHEDULED).set_index(["point", "budget_at"]).acc
     assert table["five", 5] == pytest.approx(0.9)
     assert table["ten", 10] == pytest.approx(0.9)
     assert np.isnan([table["ten", 5], table["five", 10]]).all()
-    cut = within_budget(rows[rows.epoch <= 7], [10], setup=SCHEDULED).set_index("point").acc
+    cut = within_budget(rows[rows.epoch <= 7], [10], regime=SCHEDULED).set_index("point").acc
     assert np.isnan(cut["ten"])  # it did not train its budget
     with pytest.raises(ValueError, match="rows lacks the columns budget"):
-        within_budget(rows.drop(columns="budget"), [5], setup=SCHEDULED)
+        within_budget(rows.drop(columns="budget"), [5], regime=SCHEDULED)
 
 
 def test_steady_rows_end_with_the_first_decay_of_each_point(point_rows, points_of):
@@ -162,7 +162,7 @@ def test_collapse_keeps_first_best_and_last_of_at_most_400(point_rows, points_of
     curve = 0.9 * np.exp(-(np.log((step + 1) / 7001) ** 2))
     rows = pd.concat([point_rows("a", curve, step), point_rows("b", CURVE), point_rows("zero", CURVE, lam=0.0)])
     peaks = find_peaks(rows, points_of(rows))
-    curves = collapse(rows, peaks)
+    curves = collapse_curves(rows, peaks)
     sizes = curves.groupby("point").size()
     assert 200 < sizes["a"] <= 400
     assert sizes["b"] == len(CURVE)
@@ -171,4 +171,4 @@ def test_collapse_keeps_first_best_and_last_of_at_most_400(point_rows, points_of
     assert kept.is_monotonic_increasing
     assert {0, int(peaks.t_star_step[0]), 20_000} <= set(kept)
     assert list(curves.columns) == ["point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_time", "test_acc"]
-    assert collapse(rows.iloc[:0], peaks).empty
+    assert collapse_curves(rows.iloc[:0], peaks).empty

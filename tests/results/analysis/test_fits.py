@@ -6,7 +6,7 @@ from scipy import optimize, stats
 from results.analysis.bootstrap import draw_weights
 from results.analysis.fits import fit_exponents, fit_kappa
 from results.analysis.peaks import find_peaks
-from results.analysis.saturation import saturation
+from results.analysis.saturation import find_saturation
 from results.analysis.selection import in_law
 from results.analysis.tobit import fit_tobit
 
@@ -255,17 +255,17 @@ def test_kappa_of_little_data():
 def test_saturation_is_found_below_lam_b_only_where_there_is_one():
     rng = np.random.default_rng(5)
     eta, lam, log_star = noisy_law(rng, n_lam=12, sigma=0.15)
-    assert saturation(direct_peaks(eta, lam, log_star)) is None
+    assert find_saturation(direct_peaks(eta, lam, log_star)) is None
     rng = np.random.default_rng(6)
     flat = np.log(0.5) - np.log(eta * np.maximum(lam, 5e-3)) + 0.15 * rng.standard_normal(len(lam))
-    found = saturation(direct_peaks(eta, lam, flat))
+    found = find_saturation(direct_peaks(eta, lam, flat))
     assert found.interval[0] < 5e-3 < found.interval[1]
     assert found.interval[0] < 5e-3 < found.interval[1]
     assert found.interval[0] < found.value < found.interval[1]
     assert found.interval[1] < 3 * found.interval[0]
     power = np.log(0.5) - 0.65 * np.log(eta * lam) + 0.15 * rng.standard_normal(len(lam))
-    assert saturation(direct_peaks(eta, lam, power)) is None
-    assert saturation(direct_peaks(eta[:3], lam[:3], flat[:3])) is None
+    assert find_saturation(direct_peaks(eta, lam, power)) is None
+    assert find_saturation(direct_peaks(eta[:3], lam[:3], flat[:3])) is None
 
 
 def test_bounds_at_small_lam_forbid_a_saturation(make_sweep):
@@ -278,5 +278,5 @@ def test_bounds_at_small_lam_forbid_a_saturation(make_sweep):
     peaks = peaks.assign(
         kappa=peaks["kappa"] * factor, t_star_step=peaks["t_star_step"] * factor, censored=low & (peaks["seed"] > 0)
     )
-    assert saturation(peaks[~peaks["censored"]]) is not None
-    assert saturation(peaks) is None
+    assert find_saturation(peaks[~peaks["censored"]]) is not None
+    assert find_saturation(peaks) is None

@@ -13,7 +13,7 @@ PAPER = Piecewise(name="piecewise")
 
 
 @pytest.mark.parametrize(
-    ("setup", "share"),
+    ("regime", "share"),
     [
         (TrainingRegime(), 1.0),
         (TrainingRegime(schedule=PAPER), 0.3),
@@ -24,9 +24,9 @@ PAPER = Piecewise(name="piecewise")
         (TrainingRegime(auto_l2=True), 0.0),
     ],
 )
-def test_share_of_the_budget_at_the_first_eta_and_lam(setup, share):
-    assert setup.constant_share({}) == share
-    assert setup.constant_shares(pd.DataFrame({"eta": [0.1, 0.2]})).tolist() == [share, share]
+def test_share_of_the_budget_at_the_first_eta_and_lam(regime, share):
+    assert regime.constant_share({}) == share
+    assert regime.constant_shares(pd.DataFrame({"eta": [0.1, 0.2]})).tolist() == [share, share]
 
 
 def test_an_axis_of_the_schedule_goes_before_the_section():

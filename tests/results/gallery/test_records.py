@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from results.claims.titles import CLAIMS
+from results.claims.judge import CLAIMS_BY_NAME
 from results.figures.drawing import Drawing as Drawn
 from results.figures.drawing import render
 from results.figures.layout import new_figure
@@ -190,7 +190,7 @@ def test_every_grid_of_the_paper_has_its_figure_and_every_figure_its_claims():
     used = {stem for exhibit in EXHIBITS.values() for stem in exhibit.grids}
     assert used == {path.stem for path in (GRIDS / "paper").glob("*.yaml")}
     for exhibit in EXHIBITS.values():
-        assert {statement.claim for statement in exhibit.statements} <= set(CLAIMS)
+        assert {statement.claim for statement in exhibit.statements} <= set(CLAIMS_BY_NAME)
         assert {stem for statement in exhibit.statements for stem in statement.grids} <= set(exhibit.grids)
         assert {stem for c in exhibit.expectations for stem in (c.better, c.other)} <= set(exhibit.grids)
 
@@ -201,7 +201,7 @@ def test_what_lies_beyond_the_paper_has_its_grids_and_its_claims():
     for exhibit in BEYOND.values():
         assert exhibit.beyond
         assert exhibit.layout in FIGURES
-        assert {statement.claim for statement in exhibit.statements} <= set(CLAIMS)
+        assert {statement.claim for statement in exhibit.statements} <= set(CLAIMS_BY_NAME)
 
 
 def test_every_layout_that_needs_sweeps_has_its_place():

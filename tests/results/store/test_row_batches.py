@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results.analysis.budgets import within_budget
-from results.analysis.curves import collapse
-from results.analysis.findings import find, find_from, question_for
+from results.analysis.curves import collapse_curves
+from results.analysis.findings import build_question, find, find_from
 from results.analysis.reduction import ROW_COLUMNS, reduce_rows
 from results.analysis.regime import TrainingRegime
 from results.store import row_batches as batches
@@ -48,19 +48,19 @@ def _assert_same(ours, whole):
 
 
 @EXAMPLES
-@given(data=st.data(), setup=st.sampled_from([TrainingRegime(), PAPER]))
-def test_any_split_of_the_points_gives_the_whole(sweep, data, setup):
+@given(data=st.data(), regime=st.sampled_from([TrainingRegime(), PAPER]))
+def test_any_split_of_the_points_gives_the_whole(sweep, data, regime):
     rows, points = sweep
-    whole = find(rows, points, 0.005, BUDGETS, setup)
+    whole = find(rows, points, 0.005, BUDGETS, regime)
     batch = np.array(data.draw(st.lists(st.integers(0, 4), min_size=len(points), max_size=len(points))))
     order = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(len(rows))
     shuffled = rows.iloc[order]
-    asked = question_for(points, [], 0.005, BUDGETS, setup)
+    question = build_question(points, [], 0.005, BUDGETS, regime)
     parts = [
-        reduce_rows(shuffled[shuffled["point"].isin(points["point"][batch == number])], asked)
+        reduce_rows(shuffled[shuffled["point"].isin(points["point"][batch == number])], question)
         for number in np.unique(batch)
     ]
-    _assert_same(find_from(parts, asked), whole)
+    _assert_same(find_from(parts, question), whole)
 
 
 @EXAMPLES
@@ -79,13 +79,15 @@ def test_any_distribution_over_parts_gives_the_whole(sweep, data, most, tmp_path
         own = rows.iloc[order][part[order] == number]
         write_part(directory, f"pack{number}", 0, (), _table(own), Commit())
     monkeypatch.setattr(batches, "BATCH_ROWS", most)
-    asked = question_for(points, [], 0.005, BUDGETS, TrainingRegime())
+    question = build_question(points, [], 0.005, BUDGETS, TrainingRegime())
     read = [batch.read(directory, ROW_COLUMNS) for batch in row_batches(directory, valid_parts_in(directory))]
     assert sum(map(len, read)) == len(rows)
     assert sum(rows_["point"].nunique() for rows_ in read) == len(points)
     largest = rows.groupby("point").size().max()
     assert max(map(len, read)) <= max(most, largest) + largest
-    _assert_same(find_from([reduce_rows(table, asked) for table in read], asked), find(rows, points, 0.005, BUDGETS))
+    _assert_same(
+        find_from([reduce_rows(table, question) for table in read], question), find(rows, points, 0.005, BUDGETS)
+    )
 
 
 def test_findings_are_those_of_the_tables_one_by_one(sweep):
@@ -93,7 +95,7 @@ def test_findings_are_those_of_the_tables_one_by_one(sweep):
     found = find(rows, points, 0.005, BUDGETS)
     within = within_budget(rows, BUDGETS).sort_values(["budget_at", "point"], ignore_index=True)
     pd.testing.assert_frame_equal(found.within, within, check_dtype=False)
-    pd.testing.assert_frame_equal(found.curves, collapse(rows, found.peaks), check_dtype=False)
+    pd.testing.assert_frame_equal(found.curves, collapse_curves(rows, found.peaks), check_dtype=False)
 
 
 def test_no_part_is_no_batch(tmp_path):

@@ -78,6 +78,11 @@ def make_points(grid: Grid) -> tuple[Point, ...]:
     return tuple(points)
 
 
+def variants(points: Iterable[Point]) -> tuple[Variant, ...]:
+    """Return the distinct variants of the trainable among ``points``, in order of appearance."""
+    return tuple(dict.fromkeys(point.variant for point in points))
+
+
 def _budgets(grid: Grid) -> dict[tuple[float, float], float]:
     """Epochs of every (η, λ) that the grid does not leave out."""
     budgets = {cell: budget_epochs(grid.budget, *cell) for cell in kept_cells(grid)}

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from search_spaces.errors import InputError
+from search_spaces.sections.data import TorchvisionImages
 from search_spaces.sections.grid import Grid, Measure
 from search_spaces.sections.optimizer import L2, Constant, Optimizer, Schedule, Sgd
 from search_spaces.sections.section import AxisValue, Section
@@ -14,7 +15,6 @@ from search_spaces.sections.trainable import (
     KernelTrainable,
     OwnLoop,
     ReluKernel,
-    TorchvisionImages,
     Trainable,
 )
 from search_spaces.yaml_text import printable

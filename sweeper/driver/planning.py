@@ -7,7 +7,8 @@ from results.store.files import make_folder, write_text
 from results.store.ledger import read_ends
 from results.store.plan_file import earlier_plan, write_plan
 from results.store.sweep_dir import SweepDir
-from search_spaces.plan import Pack, Plan, Profile, make_plan
+from search_spaces.cost import Profile
+from search_spaces.plan import Pack, Plan, make_plan
 from search_spaces.points import Point
 from search_spaces.reading.dump import to_yaml
 from search_spaces.recipe import Variant

@@ -13,8 +13,9 @@ from results.store.ledger import given_up
 from results.store.parts import valid_parts_by_pack
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
+from search_spaces.cost import Profile
 from search_spaces.errors import InputError
-from search_spaces.plan import Plan, Profile
+from search_spaces.plan import Plan
 from search_spaces.points import Point, make_points
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid

@@ -8,9 +8,9 @@ from results.analysis.regime import regime_of
 from results.forecast.coefficient import horizon_share
 from results.forecast.forecast import Predicted
 from results.forecast.measured_kappas import Expected, expected
+from search_spaces.cost import Profile
 from search_spaces.errors import InputError
 from search_spaces.laws.schedule import learning_rate_factor
-from search_spaces.plan import Profile
 from search_spaces.points import make_points
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.grid import Grid

@@ -8,9 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from search_spaces import plan as plan_module
+from search_spaces.cost import Profile, point_cost, total
 from search_spaces.errors import InputError
-from search_spaces.plan import PACK_OVERHEAD, PACKABLE, STEP_OVERHEAD, Profile, make_plan, point_cost, total, variants
-from search_spaces.points import Point, make_points
+from search_spaces.packing import PACK_OVERHEAD, PACKABLE, STEP_OVERHEAD
+from search_spaces.plan import make_plan
+from search_spaces.points import Point, make_points, variants
 from search_spaces.sections.grid import Measure, Steps
 
 LOG = Measure(log=10)

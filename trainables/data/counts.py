@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Some, Validation
+from search_spaces.sections.data import Some, Validation
 
 _WORDS = {"train": "training", "test": "test"}
 

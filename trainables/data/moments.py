@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.sections.trainable import Normalize
+from search_spaces.sections.data import Normalize
 
 CHUNK = 2**20  # numbers looked at together: 8 MB as float64
 # Of the deviation to the mean. Numbers that differ less are constant: float32 resolves 6e-8 of the mean.

@@ -1,6 +1,6 @@
 """What infinitely wide networks cost: a kernel and its eigenvectors a pack, then measurements; steps are free."""
 
-from search_spaces.plan import Profile
+from search_spaces.cost import Profile
 from search_spaces.recipe import Recipe
 from search_spaces.sections.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
 from trainables.data import load_data

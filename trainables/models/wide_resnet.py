@@ -11,7 +11,7 @@ is; odd sides are padded the same by both.
 import torch
 from torch import Tensor, nn
 
-from search_spaces.sections.trainable import BatchNorm, WideResNet
+from search_spaces.sections.model import BatchNorm, WideResNet
 from trainables.models.norm import batch_norm
 
 CHANNELS = (16, 32, 64)  # of the three groups, times the widening factor; the stem has 16

@@ -9,7 +9,7 @@ from search_spaces.yaml_text import KeyPath, Value, printable, show
 
 MAX_VALUES = 10_000
 
-_RANGE = f"a range is written {{log: [low, high], num: n}} with finite 0 < low < high and 2 <= n <= {MAX_VALUES:,}"
+_RANGE_FORM = f"a range is written {{log: [low, high], num: n}} with finite 0 < low < high and 2 <= n <= {MAX_VALUES:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,26 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class AxisRule:
+    """The values that an axis may have.
+
+    Attributes:
+        allowed: whether a finite number is a value of the axis.
+        wording: the rule in words, for messages and the JSON Schema.
+        integer: whether only integers are values.
+    """
+
     allowed: Callable[[float], bool]
     wording: str
     integer: bool = False
 
 
-NAMED_AXES: dict[str, _Kind] = {
-    "eta": _Kind(lambda v: v > 0, "a learning rate is a finite number > 0"),
-    "lam": _Kind(lambda v: v >= 0, "an L2 coefficient is a finite number >= 0"),
-    "mu": _Kind(lambda v: 0 <= v < 1, "a momentum is a number >= 0 and < 1"),
-    "sigma_w": _Kind(lambda v: v > 0, "an initialization scale is a finite number > 0"),
-    "seed": _Kind(lambda v: 0 <= v < 2**63, "a seed is an integer >= 0 and < 2^63", integer=True),
+NAMED_AXES: dict[str, AxisRule] = {
+    "eta": AxisRule(lambda v: v > 0, "a learning rate is a finite number > 0"),
+    "lam": AxisRule(lambda v: v >= 0, "an L2 coefficient is a finite number >= 0"),
+    "mu": AxisRule(lambda v: 0 <= v < 1, "a momentum is a number >= 0 and < 1"),
+    "sigma_w": AxisRule(lambda v: v > 0, "an initialization scale is a finite number > 0"),
+    "seed": AxisRule(lambda v: 0 <= v < 2**63, "a seed is an integer >= 0 and < 2^63", integer=True),
 }
 
 
@@ -56,36 +64,36 @@ def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Prob
     problems: list[Problem] = []
     for i, item in enumerate(items):
         at = path if isinstance(raw, dict) else (*path, i)
-        new, problem = _range(at, item) if isinstance(item, dict) else _single(at, name, item)
+        new, problem = _expand_range(at, item) if isinstance(item, dict) else _check_value(at, name, item)
         values += new
         problems += problem
         if len(values) > MAX_VALUES:
             return (), [Problem(path, f"more than {MAX_VALUES:,} values; list fewer, or split the grid")]
-    problems += [] if problems else _check_all(path, name, values)
+    problems += [] if problems else _check_values(path, name, values)
     return tuple(values), problems
 
 
-def _single(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue], list[Problem]]:
-    kind = NAMED_AXES.get(name)
-    number = _number(item)
-    if kind is None:
+def _check_value(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue], list[Problem]]:
+    rule = NAMED_AXES.get(name)
+    number = _finite_number(item)
+    if rule is None:
         value = item if isinstance(item, str | bool) else number
         wrong = [Problem(path, f"{show(item)} is not a number, a word, true or false")]
         return ([value], []) if value is not None else ([], wrong)
-    if number is None or not kind.allowed(number) or (kind.integer and not isinstance(number, int)):
-        return [], [Problem(path, f"{show(item)} is not allowed: {kind.wording}{number_hint(item)}")]
-    return [number if kind.integer else float(number) + 0.0], []  # + 0.0: there is one zero, not also -0.0
+    if number is None or not rule.allowed(number) or (rule.integer and not isinstance(number, int)):
+        return [], [Problem(path, f"{show(item)} is not allowed: {rule.wording}{number_hint(item)}")]
+    return [number if rule.integer else float(number) + 0.0], []  # + 0.0: there is one zero, not also -0.0
 
 
-def _range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list[Problem]]:
+def _expand_range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list[Problem]]:
     if set(item) != {"log", "num"}:
-        return [], [Problem(path, f"{show(item)} is not a range: {_RANGE}")]
+        return [], [Problem(path, f"{show(item)} is not a range: {_RANGE_FORM}")]
     ends, num = item["log"], item["num"]
-    low, high = map(_number, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
+    low, high = map(_finite_number, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
     if low is None or high is None or not 0 < low < high:
-        return [], [Problem((*path, "log"), f"{show(ends)} is not allowed: {_RANGE}")]
+        return [], [Problem((*path, "log"), f"{show(ends)} is not allowed: {_RANGE_FORM}")]
     if not isinstance(num, int) or isinstance(num, bool) or not 2 <= num <= MAX_VALUES:
-        return [], [Problem((*path, "num"), f"{show(num)} is not allowed: {_RANGE}")]
+        return [], [Problem((*path, "num"), f"{show(num)} is not allowed: {_RANGE_FORM}")]
     start, stride = math.log(low), (math.log(high) - math.log(low)) / (num - 1)
     inner = [float(f"{math.exp(start + stride * i):.6g}") for i in range(1, num - 1)]  # 6 digits: readable tables
     values: list[AxisValue] = [float(low), *inner, float(high)]
@@ -95,7 +103,7 @@ def _range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list
     return values, []
 
 
-def _check_all(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
+def _check_values(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
     seen: dict[AxisValue, AxisValue] = {}
     for value in values:
         if value in seen and isinstance(value, bool) != isinstance(seen[value], bool):  # true equals 1
@@ -103,16 +111,16 @@ def _check_all(path: KeyPath, name: str, values: list[AxisValue]) -> list[Proble
         if value in seen:
             return [Problem(path, f"{show(value)} stands twice; a value is trained once, so name it once")]
         seen[value] = value
-    kind = NAMED_AXES.get(name)
-    if kind is None:
+    rule = NAMED_AXES.get(name)
+    if rule is None:
         return []
-    if kind.integer and not all(isinstance(v, int) for v in values):
+    if rule.integer and not all(isinstance(v, int) for v in values):
         return [Problem(path, "a seed is an integer, so a log range cannot give one; list the seeds")]
-    wrong = [v for v in values if not isinstance(v, str) and not kind.allowed(v)]  # of ranges
-    return [Problem(path, f"{show(wrong[0])} is not allowed: {kind.wording}")] if wrong else []
+    wrong = [v for v in values if not isinstance(v, str) and not rule.allowed(v)]  # of ranges
+    return [Problem(path, f"{show(wrong[0])} is not allowed: {rule.wording}")] if wrong else []
 
 
-def _number(value: Value) -> int | float | None:
+def _finite_number(value: Value) -> int | float | None:
     """The value if it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.points import Point, make_points
-from search_spaces.recipe import SECTIONS, value_at, without_place
+from search_spaces.recipe import SECTIONS, value_at, without_data_location
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.section import AxisValue
 from search_spaces.yaml_text import dotted, show
 
-_SHOWN = 5
+_MAX_BUDGETS_SHOWN = 5
 
 
 def conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iterable[Point] = ()) -> list[str]:
@@ -23,7 +23,7 @@ def conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iterable[Poi
     for section in SECTIONS:  # axes may grow and the analysis may change; these may not
         before, after = (grid.model_dump(include={section})[section] for grid in (old, new))
         if section == "trainable":
-            before, after = without_place(before), without_place(after)
+            before, after = without_data_location(before), without_data_location(after)
         lines += _differences((section,), before, after)
     return lines or _budget_conflicts(old, new, points, known)
 
@@ -32,10 +32,10 @@ def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = dict.fromkeys([*old, *new])
         return [line for k in keys for line in _differences((*path, k), old.get(k), new.get(k))]
-    return [] if old == new else [f"{dotted(path)}: {_said(old)} → {_said(new)}"]
+    return [] if old == new else [f"{dotted(path)}: {_format(old)} → {_format(new)}"]
 
 
-def _said(value: object) -> str:
+def _format(value: object) -> str:
     """As in the grid; of a section that only one of them has, its kind says most."""
     if isinstance(value, Mapping) and "name" in value:
         return f"{{name: {value['name']}, …}}"
@@ -56,8 +56,8 @@ def _budget_conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iter
         budget = before.get(_coordinates(point, new, names), point.budget)
         if budget != point.budget:
             changed.append(f"budget of eta {point.eta:g}, lam {point.lam:g}: {budget:g} → {point.budget:g} epochs")
-    more = [f"… and {len(changed) - _SHOWN:,} more budgets"] if len(changed) > _SHOWN else []
-    return changed[:_SHOWN] + more
+    more = [f"… and {len(changed) - _MAX_BUDGETS_SHOWN:,} more budgets"] if len(changed) > _MAX_BUDGETS_SHOWN else []
+    return changed[:_MAX_BUDGETS_SHOWN] + more
 
 
 def _coordinates(point: Point, grid: Grid, names: Sequence[str]) -> tuple[AxisValue, ...]:

@@ -103,7 +103,7 @@ class Cost:
         )
 
 
-def total(costs: Iterable[Cost]) -> Cost:
+def total_cost(costs: Iterable[Cost]) -> Cost:
     """Sum of costs."""
     result = Cost()
     for cost in costs:

@@ -13,7 +13,7 @@ _SYNONYMS = {
     "epochs": "budget",
     "seeds": "seed",
 }  # fmt: skip
-_LONGEST_WORD = 100  # a longer one is no slip of the finger, and comparing it takes quadratic time
+_MAX_WORD_LENGTH = 100  # a longer one is no slip of the finger, and comparing it takes quadratic time
 
 
 class InputError(Exception):
@@ -58,6 +58,6 @@ def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None
     listing = ", ".join(words if listed is None else listed)
     synonym = _SYNONYMS.get(word.lower())
     near = [synonym] if synonym in words else []
-    if not near and len(word) <= _LONGEST_WORD:
+    if not near and len(word) <= _MAX_WORD_LENGTH:
         near = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'? (known: {listing})" if near else f"known: {listing}"

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from search_spaces.cost import Cost, Profile, point_cost, total
+from search_spaces.cost import Cost, Profile, point_cost, total_cost
 from search_spaces.packing import TimedPack, TimeModel, best_packs, make_chunks, makespan
 from search_spaces.points import Point
 from search_spaces.recipe import Variant
@@ -51,7 +51,7 @@ class Plan:
     @property
     def cost(self) -> Cost:
         """Cost of all packs."""
-        return total(pack.cost for pack in self.packs)
+        return total_cost(pack.cost for pack in self.packs)
 
 
 def make_plan(
@@ -86,7 +86,7 @@ def make_plan(
     timed += _timed(continued, points, times)
     timed.sort(key=lambda pack: (-pack.time, pack.points[0].id))
     packs = tuple(
-        Pack(id=pack_id(ps), points=ps, cost=total(costs[p.id] for p in ps if p.id in costs)) for _, ps in timed
+        Pack(id=pack_id(ps), points=ps, cost=total_cost(costs[p.id] for p in ps if p.id in costs)) for _, ps in timed
     )
     durations = [time for time, _ in timed]
     work = sum(durations)

@@ -43,8 +43,8 @@ class Point:
         return plain | dict(self.variant)
 
 
-_POINT = TypeAdapter(Point)
-_FIELDS = tuple(field.name for field in fields(Point))
+_POINT_ADAPTER = TypeAdapter(Point)
+_FIELD_NAMES = tuple(field.name for field in fields(Point))
 
 
 def count_points(grid: Grid) -> int:
@@ -59,7 +59,7 @@ def make_points(grid: Grid) -> tuple[Point, ...]:
     """All points of ``grid`` but those left out, in the order of its axes, the last axis fastest."""
     recipe = recipe_of(grid)
     defaults: dict[str, AxisValue] = {"mu": recipe.mu, "seed": 0, "sigma_w": recipe.sigma_w}
-    content = _Content(grid)
+    content = _PointHasher(grid)
     budgets = _budgets(grid)
     points = []
     for values in itertools.product(*grid.axes.values()):
@@ -89,10 +89,10 @@ def _budgets(grid: Grid) -> dict[tuple[float, float], float]:
     return {cell: epochs for cell, epochs in budgets.items() if epochs is not None}
 
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-class _Content:
+class _PointHasher:
     """Canonical content of a point: what else than its coordinates decides its rows."""
 
     def __init__(self, grid: Grid) -> None:
@@ -102,13 +102,13 @@ class _Content:
     def hash(self, coordinates: Mapping[str, float], variant: Variant) -> str:
         if variant not in self._shared:
             self._shared[variant] = recipe_of(self._grid, variant).content()
-        text = _CANONICAL.encode({**self._shared[variant], **coordinates})
+        text = _CANONICAL_JSON.encode({**self._shared[variant], **coordinates})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def ids_in(grid: Grid, points: Iterable[Point]) -> Iterator[str]:
     """The id that each of ``points`` has by its content in ``grid``; empty where ``grid`` cannot hold the point."""
-    content = _Content(grid)
+    content = _PointHasher(grid)
     for point in points:
         coordinates = {name: getattr(point, name) for name in (*NAMED_AXES, "budget")}
         try:
@@ -119,7 +119,7 @@ def ids_in(grid: Grid, points: Iterable[Point]) -> Iterator[str]:
 
 def point_to_json(point: Point) -> dict[str, object]:
     """The point as JSON values."""
-    return {name: getattr(point, name) for name in _FIELDS}  # asdict would copy each value, in 35 µs a point
+    return {name: getattr(point, name) for name in _FIELD_NAMES}  # asdict would copy each value, in 35 µs a point
 
 
 def point_from_json(data: Mapping[str, Any]) -> Point:
@@ -128,7 +128,7 @@ def point_from_json(data: Mapping[str, Any]) -> Point:
     Raises:
         ValueError: these are not the values of a point.
     """
-    return _POINT.validate_python(data)
+    return _POINT_ADAPTER.validate_python(data)
 
 
 def further_axes(points: Iterable[Point]) -> dict[str, bool]:

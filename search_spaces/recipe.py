@@ -70,7 +70,7 @@ class Recipe(Section):
         elsewhere, and where torchvision's images lie decides nothing.
         """
         dump = self.model_dump(exclude_defaults=True, exclude={"optimizer": {"mu"}})
-        dump["trainable"] = without_place(dump["trainable"])
+        dump["trainable"] = without_data_location(dump["trainable"])
         init = dump["trainable"].get("init")
         if init is not None:
             init.pop("sigma_w", None)
@@ -79,7 +79,7 @@ class Recipe(Section):
         return {"optimizer": {"name": "sgd"}, "measure": {}} | dump
 
 
-def without_place(trainable: dict[str, Any]) -> dict[str, Any]:
+def without_data_location(trainable: dict[str, Any]) -> dict[str, Any]:
     """The section without where torchvision's images lie, which decides nothing about them."""
     data = trainable.get("data", {})
     if data.get("name") not in get_args(TorchvisionImages.model_fields["name"].annotation):

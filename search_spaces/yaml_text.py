@@ -18,14 +18,14 @@ from search_spaces.errors import InputError
 
 MAX_CHARACTERS = 300_000  # about 5 s to parse; a grid with an axis of 10,000 listed values has about 200,000
 MAX_DEPTH = 32
-_SHOWN = 60
+_MAX_SHOWN = 60
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL = {
+_SPECIAL_SCALARS = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
     ".inf": math.inf, ".Inf": math.inf, ".INF": math.inf, "+.inf": math.inf, "-.inf": -math.inf, "-.Inf": -math.inf,
@@ -77,20 +77,22 @@ def show(value: object) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
     if isinstance(value, list | tuple):
-        return _cut("[" + ", ".join(show(v) for v in islice(value, _SHOWN)) + "]")
+        return _shorten("[" + ", ".join(show(v) for v in islice(value, _MAX_SHOWN)) + "]")
     if isinstance(value, dict):
-        return _cut("{" + ", ".join(f"{printable(k)}: {show(v)}" for k, v in islice(value.items(), _SHOWN)) + "}")
-    return f"the text '{printable(value)}'" if isinstance(value, str) else _cut(str(value))
+        return _shorten(
+            "{" + ", ".join(f"{printable(k)}: {show(v)}" for k, v in islice(value.items(), _MAX_SHOWN)) + "}"
+        )
+    return f"the text '{printable(value)}'" if isinstance(value, str) else _shorten(str(value))
 
 
-def scalar(text: str) -> Value:
+def parse_scalar(text: str) -> Value:
     """An unquoted scalar.
 
-    >>> scalar("1e-3"), scalar("010"), scalar("no"), scalar("1_000"), scalar("~")
+    >>> parse_scalar("1e-3"), parse_scalar("010"), parse_scalar("no"), parse_scalar("1_000"), parse_scalar("~")
     (0.001, 10, 'no', '1_000', None)
     """
-    if text in _SPECIAL:
-        return _SPECIAL[text]
+    if text in _SPECIAL_SCALARS:
+        return _SPECIAL_SCALARS[text]
     if _INT.fullmatch(text) and len(text) <= 20 and abs(integer := int(text)) < 2**63:
         return integer
     return float(text) if _FLOAT.fullmatch(text) else text  # also integers that no 64-bit number holds
@@ -120,7 +122,7 @@ def read_yaml(text: str, source: str) -> Document:
         ) from None
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not valid YAML: {_one_line(error)}") from None
-    except ValueError as error:  # of PyYAML on "\U00110000", of _text on "\ud800"
+    except ValueError as error:  # of PyYAML on "\U00110000", of _valid_unicode on "\ud800"
         raise InputError(f"{source}: a character that Unicode does not have ({error}); remove its escape.") from None
     return Document(value=value, source=source, lines=reader.lines)
 
@@ -150,7 +152,7 @@ class _Reader:
         self.lines[path] = _line(event)
         if isinstance(event, yaml.ScalarEvent):
             plain = event.implicit[0] and event.tag is None
-            return scalar(event.value) if plain else _text(event.value)
+            return parse_scalar(event.value) if plain else _valid_unicode(event.value)
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Value] = []
             while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
@@ -167,7 +169,7 @@ class _Reader:
         self._check(event, path)
         if not isinstance(event, yaml.ScalarEvent):
             raise self._error(event, "a key must be a word, not a list or a mapping; quote it if it is one")
-        key = _text(event.value)
+        key = _valid_unicode(event.value)
         if key in mapping:
             before = self.lines[*path, key]
             raise self._error(event, f"{dotted((*path, key))} was given before, on line {before}; keep one of the two")
@@ -189,18 +191,18 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 0
 
 
-def _text(text: str) -> str:
+def _valid_unicode(text: str) -> str:
     text.encode()  # raises on half a character, "\ud800", which no file or terminal takes
     return text
 
 
 def printable(text: str) -> str:
     """A text on one line, short and without control characters, for messages."""
-    return _cut(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
+    return _shorten(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
 def _one_line(error: yaml.YAMLError) -> str:

@@ -4,7 +4,7 @@ import math
 
 from search_spaces.sections.grid import Budget, BudgetException, Grid, OverEta
 
-ROUNDING = 1e-9  # relative: 0.1/(0.1 · 2.5e-4) is 4000.0000000000005
+RELATIVE_ROUNDING = 1e-9  # relative: 0.1/(0.1 · 2.5e-4) is 4000.0000000000005
 
 
 def kept_cells(grid: Grid) -> list[tuple[float, float]]:
@@ -22,7 +22,7 @@ def left_out(budget: Budget, eta: float, lam: float) -> bool:
     if budget.leave_out is None or lam == 0 or _exception(budget, eta, lam) is not None:
         return False
     epochs = budget_epochs(budget, eta, lam)
-    return epochs is not None and epochs > budget.leave_out * (1 + ROUNDING)
+    return epochs is not None and epochs > budget.leave_out * (1 + RELATIVE_ROUNDING)
 
 
 def budget_epochs(budget: Budget, eta: float, lam: float) -> float | None:

@@ -40,11 +40,11 @@ def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: _Steps) ->
     [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
     """
     rise = np.minimum(1.0, (step + 1) / np.maximum(schedule.warmup * last_step, 1.0))
-    factor = rise * _fall(schedule, step, last_step)
+    factor = rise * _decay_factor(schedule, step, last_step)
     return factor if isinstance(factor, np.ndarray) else float(factor)
 
 
-def _fall(schedule: Schedule, step: _Steps, last_step: _Steps) -> Any:
+def _decay_factor(schedule: Schedule, step: _Steps, last_step: _Steps) -> Any:
     match schedule:
         case Constant():
             return 1.0

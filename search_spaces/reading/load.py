@@ -11,7 +11,7 @@ from search_spaces.errors import InputError
 from search_spaces.laws.budget import budget_epochs, kept_cells
 from search_spaces.points import MAX_POINTS, count_points
 from search_spaces.reading.key_schemas import axis_keys, default_name
-from search_spaces.reading.messages import MAX_PROBLEMS, no_axis, problems_of, refused_axis_value
+from search_spaces.reading.messages import MAX_PROBLEMS, problems_of, refused_axis_value, unknown_axis
 from search_spaces.recipe import SECTIONS, Recipe, recipe_of
 from search_spaces.sections.grid import MAX_MEASUREMENTS, Grid
 from search_spaces.sections.optimizer import L2, Sgd
@@ -35,13 +35,13 @@ def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
     document = read_yaml(text, source)
     if not isinstance(document.value, dict):
         raise InputError(
-            f"{source}: this file is {_kind(document.value)}, but a grid is a section with the keys name, trainable, "
-            "axes, budget, …. Start from grids/digits.yaml."
+            f"{source}: this file is {_describe_kind(document.value)}, but a grid is a section with the keys name, "
+            "trainable, axes, budget, …. Start from grids/digits.yaml."
         )
     data = dict(document.value)
     settings: dict[KeyPath, str] = {}
     for override in overrides:
-        path, made = _override(data, override)
+        path, made = _apply_override(data, override)
         settings = {k: v for k, v in settings.items() if k[: len(path)] != path} | made
     document = replace(document, settings=settings)
     axes, problems = _expand_axes(data)
@@ -55,7 +55,7 @@ def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
     return grid
 
 
-def _override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyPath, str]]:
+def _apply_override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyPath, str]]:
     """Apply a setting to ``data``; returns its key path, and all key paths that it makes with their place."""
     key, equals, text = (part.strip() for part in override.partition("="))
     parts = key.split(".")
@@ -74,7 +74,8 @@ def _override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyP
         elif not isinstance(inner, dict):
             place = ".".join(parts[: i + 1])
             raise InputError(
-                f"--set {key}: {place} is {_kind(inner)}, not a section with keys of its own; set {place} as a whole."
+                f"--set {key}: {place} is {_describe_kind(inner)}, not a section with keys of its own; set {place} as "
+                "a whole."
             )
         copy = dict(inner)
         section[part] = copy
@@ -86,7 +87,7 @@ def _override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyP
 def _expand_axes(data: Mapping[str, Value]) -> tuple[dict[str, Any], list[Problem]]:
     raw = data.get("axes")
     if not isinstance(raw, dict):
-        what = f"is {_kind(raw)}" if "axes" in data else "is missing"
+        what = f"is {_describe_kind(raw)}" if "axes" in data else "is missing"
         return {}, [Problem(("axes",), f"{what}; give the axes as keys with lists, at least eta and lam")]
     axes: dict[str, Any] = {}
     problems = [
@@ -97,7 +98,7 @@ def _expand_axes(data: Mapping[str, Value]) -> tuple[dict[str, Any], list[Proble
         if name in known:
             axes[name], wrong = expand_axis(name, item)
         else:
-            wrong = [Problem(("axes", name), no_axis(name, known, data))]
+            wrong = [Problem(("axes", name), unknown_axis(name, known, data))]
         problems += wrong[: MAX_PROBLEMS + 1]
     return axes, problems
 
@@ -221,7 +222,7 @@ def _input_error(document: Document, problems: Sequence[Problem]) -> InputError:
     return InputError("\n".join(lines + more))
 
 
-def _kind(value: Value) -> str:
+def _describe_kind(value: Value) -> str:
     if value is None:
         return "empty"
     if isinstance(value, list):

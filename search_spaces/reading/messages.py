@@ -15,14 +15,14 @@ from search_spaces.errors import suggest
 from search_spaces.reading.key_schemas import (
     COORDINATES,
     Schema,
-    chosen,
+    choice_label,
+    chosen_forms,
+    form_names,
     forms,
-    keys_of,
-    mark,
-    names_of,
-    reach,
+    literals_of,
+    resolve,
     schemas_at,
-    words_of,
+    section_keys,
 )
 from search_spaces.recipe import section_path
 from search_spaces.yaml_text import KeyPath, Value, printable, show
@@ -43,10 +43,10 @@ def problems_of(error: ValidationError, data: Mapping[str, Value]) -> list[Probl
     # A section was meant where something inside it is wrong: then only that helps.
     outer = {path[:n] for path in found for n in range(1, len(path))}
     shown = [(path, detail) for path, detail in found.items() if path not in outer][: MAX_PROBLEMS + 1]
-    return [Problem(path, _text_of(path, detail, data)) for path, detail in shown]
+    return [Problem(path, _problem_text(path, detail, data)) for path, detail in shown]
 
 
-def allowed(path: KeyPath, data: Mapping[str, Value]) -> str:
+def describe_key(path: KeyPath, data: Mapping[str, Value]) -> str:
     """What the key at ``path`` may hold: ``an integer >= 1 and <= 1,000``."""
     return _describe(schemas_at(path, data))
 
@@ -54,11 +54,11 @@ def allowed(path: KeyPath, data: Mapping[str, Value]) -> str:
 def refusal(path: KeyPath, value: Value, data: Mapping[str, Value]) -> str:
     """Why ``value`` cannot stand at ``path``."""
     schemas = schemas_at(path, data)
-    words = [word for schema in schemas for word in words_of(schema)]
+    words = [word for schema in schemas for word in literals_of(schema)]
     if value is None:
         optional = "" if path[-1] in _required(path, data) else ", or leave the key out"
         return f"is empty; it must be {_describe(schemas)}{optional}"
-    if isinstance(value, str) and words and all(words_of(schema) for schema in schemas):
+    if isinstance(value, str) and words and all(literals_of(schema) for schema in schemas):
         return f"'{printable(value)}' is unknown; {suggest(value, words)}"
     types = {schema.get("type") for schema in schemas}
     hint = number_hint(value) if types & {"integer", "number"} else ""
@@ -73,7 +73,7 @@ def refused_axis_value(error: ValidationError, key: str, value: Value, data: Map
     return said[0] if said else refusal(section_path(key), value, data)
 
 
-def no_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
+def unknown_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
     """Why ``name`` cannot be an axis of the grid ``data``; of the ``known`` axes it tells those that lie near."""
     if name in COORDINATES:
         what, axis = COORDINATES[name]
@@ -82,9 +82,9 @@ def no_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
     keys = [k.removeprefix(f"{section}.") for k in known if k.startswith(f"{section}.")]
     if keys and not key:
         return f"{section} is a section; these keys of it can be axes: {', '.join(f'{section}.{k}' for k in keys)}"
-    schemas, here = reach(section_path(section), data)
+    schemas, here = resolve(section_path(section), data)
     if keys:
-        named = mark(schemas, here)
+        named = choice_label(schemas, here)
         return f"{section}{f' {{{named}}}' if named else ''} has no such axis; {suggest(key, keys)}"
     if schemas:
         return f"{section} has no keys in this grid, so none can be an axis"
@@ -93,12 +93,12 @@ def no_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
     return f"no such axis; {suggest((same_end or [name])[0], known, short)}"
 
 
-def _text_of(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> str:
+def _problem_text(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> str:
     match detail["type"]:
         case "extra_forbidden":
             return _unknown_key(path, data)
         case "missing" | "union_tag_not_found":
-            return f"is missing; it must be {allowed(path, data)}"
+            return f"is missing; it must be {describe_key(path, data)}"
         case "value_error":
             return str(detail["ctx"]["error"])
         case _:
@@ -106,10 +106,10 @@ def _text_of(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> 
 
 
 def _unknown_key(path: KeyPath, data: Mapping[str, Value]) -> str:
-    schemas, here = reach(path[:-1], data)
-    keys = keys_of(chosen(schemas, here))
-    if path[-1] in keys_of(schemas):  # of another form of the section
-        return f"unknown key beside '{mark(schemas, here)}'; known: {', '.join(sorted(keys))}"
+    schemas, here = resolve(path[:-1], data)
+    keys = section_keys(chosen_forms(schemas, here))
+    if path[-1] in section_keys(schemas):  # of another form of the section
+        return f"unknown key beside '{choice_label(schemas, here)}'; known: {', '.join(sorted(keys))}"
     return f"unknown key; {suggest(str(path[-1]), keys)}"
 
 
@@ -120,7 +120,7 @@ def _path_in(data: Mapping[str, Value], detail: ErrorDetails) -> KeyPath:
     loc = detail["loc"]
     for i, part in enumerate(loc):
         inside = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
-        if inside and (i + 1 == len(loc) or reach((*path, part), data)[0]):  # of unknown keys it names none below
+        if inside and (i + 1 == len(loc) or resolve((*path, part), data)[0]):  # of unknown keys it names none below
             path.append(part)
             here = here[part]  # pydantic names no item that is not there
     if detail["type"] == "missing":
@@ -142,23 +142,23 @@ def _required(path: KeyPath, data: Mapping[str, Value]) -> list[str]:
 
 
 def _describe(schemas: Sequence[Schema]) -> str:
-    if len(names := names_of(schemas)) > 1:
+    if len(names := form_names(schemas)) > 1:
         return f"a section {{name: {' | '.join(names)}, …}}"
-    wordings = dict.fromkeys(wording for schema in schemas for wording in _wordings(schema))
+    wordings = dict.fromkeys(wording for schema in schemas for wording in _phrases(schema))
     if "a finite number" in wordings:
         wordings.pop("an integer", None)
     said = sorted(wordings, key=lambda wording: not wording.startswith("'"))  # words first: they are short
     return ", ".join(said[:-1]) + " or " + said[-1] if len(said) > 1 else "".join(said)
 
 
-def _wordings(schema: Schema) -> list[str]:
-    if words := words_of(schema):
+def _phrases(schema: Schema) -> list[str]:
+    if words := literals_of(schema):
         return [f"'{word}'" for word in words]
-    keys = sorted(keys_of([schema]), key=lambda key: key not in schema.get("required", []))
-    return [f"a section {{{', '.join(keys)}}}" if keys else _PLAIN[schema["type"]](schema)]
+    keys = sorted(section_keys([schema]), key=lambda key: key not in schema.get("required", []))
+    return [f"a section {{{', '.join(keys)}}}" if keys else _DESCRIBE_TYPE[schema["type"]](schema)]
 
 
-def _text(schema: Schema) -> str:
+def _describe_text(schema: Schema) -> str:
     """What the text means; one with a pattern has its description for that."""
     said = str(schema.get("description", "")).replace("``", "'").removesuffix(".")
     if "pattern" in schema:
@@ -178,11 +178,11 @@ def _bounds(schema: Schema) -> str:
     return " " + " and ".join(bounds) if bounds else ""
 
 
-_PLAIN: dict[str, Callable[[Schema], str]] = {
+_DESCRIBE_TYPE: dict[str, Callable[[Schema], str]] = {
     "integer": lambda schema: f"an integer{_bounds(schema)}",
     "number": lambda schema: f"a finite number{_bounds(schema)}",
     "boolean": lambda _: "true or false",
-    "string": _text,
+    "string": _describe_text,
     "array": lambda schema: f"a list{_length(schema)}, each item {_describe(list(forms(schema['items'])))}",
     "object": lambda schema: f"a section, each key {_describe(list(forms(schema['additionalProperties'])))}",
 }

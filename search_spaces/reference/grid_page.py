@@ -7,9 +7,18 @@ from typing import Any
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.points import count_points
-from search_spaces.reading.key_schemas import COORDINATES, Schema, axis_keys, chosen, forms, names_of, reach, words_of
+from search_spaces.reading.key_schemas import (
+    COORDINATES,
+    Schema,
+    axis_keys,
+    chosen_forms,
+    form_names,
+    forms,
+    literals_of,
+    resolve,
+)
 from search_spaces.reading.load import load_grid
-from search_spaces.reading.messages import allowed
+from search_spaces.reading.messages import describe_key
 from search_spaces.reference.json_schema import grid_schema
 from search_spaces.yaml_text import KeyPath, read_yaml
 
@@ -31,9 +40,9 @@ budget: {rule: inverse_eta_lam, constant: 0.2, max: 500}
 measure: {log: 30}
 """
 SETTINGS = ("budget.max=50", "axes.seed=[0, 1, 2, 3]", "schedule={name: constant}")
-ROOT = "The whole file"
+ROOT_TITLE = "The whole file"
 # Sections that are those of another place, where they are described.
-SAME: dict[KeyPath, KeyPath] = {("trainable", "kernel", "model"): ("trainable", "model")}
+DESCRIBED_ELSEWHERE: dict[KeyPath, KeyPath] = {("trainable", "kernel", "model"): ("trainable", "model")}
 
 _OPENING = """\
 # The grid file
@@ -99,23 +108,23 @@ def grid_page() -> str:
 
 def _sections(path: KeyPath, data: dict[Any, Any], about: str) -> Iterator[str]:
     """The section at ``path`` in each of its forms and all sections in it; ``data`` chooses the forms around it."""
-    if path in SAME:
+    if path in DESCRIBED_ELSEWHERE:
         return
-    found = [form for form in reach(path, data)[0] if "properties" in form]
+    found = [form for form in resolve(path, data)[0] if "properties" in form]
     if len(found) > 1:
         links = ", ".join(_link(_form_title(path, form)) for form in found)
         yield f"{_heading(path)}\n\n{about} One of {links}."
     for form in found:
-        inside = _put(data, path, _choice(form))
+        inside = _with_section(data, path, _section_of_form(form))
         heading = _heading(path, form) if len(found) > 1 else _heading(path)
-        yield f"{heading}\n\n{_text(form)}\n\n{_table(path, form, inside)}"
+        yield f"{heading}\n\n{_description(form)}\n\n{_table(path, form, inside)}"
         for key, schema in form["properties"].items():
-            yield from _sections((*path, key), inside, _text(schema))
+            yield from _sections((*path, key), inside, _description(schema))
             yield from _sections((*path, key, 0), inside, "")  # of a list
 
 
 def _table(path: KeyPath, form: Schema, data: dict[Any, Any]) -> str:
-    keys = {key: schema for key, schema in form["properties"].items() if not _chooses(schema)}
+    keys = {key: schema for key, schema in form["properties"].items() if not _is_form_name(schema)}
     first = form.get("required", [])[:1]  # what an own function is made by stands above its arguments
     rows = [_row((*path, key), keys[key], data) for key in sorted(keys, key=lambda key: key not in first)]
     return "\n".join(["| key | allowed | default | meaning |", "| --- | --- | --- | --- |", *rows])
@@ -123,20 +132,20 @@ def _table(path: KeyPath, form: Schema, data: dict[Any, Any]) -> str:
 
 def _row(path: KeyPath, schema: Schema, data: dict[Any, Any]) -> str:
     if path == ("axes",):
-        cells = "[axes and their values](#axes)", _default(schema), _text(grid_schema()["properties"]["axes"])
+        cells = "[axes and their values](#axes)", _default(schema), _description(grid_schema()["properties"]["axes"])
     else:
-        cells = _allowed(path, data), _default(schema), _text(schema)
+        cells = _allowed_values(path, data), _default(schema), _description(schema)
     return " | ".join([f"| `{path[-1]}`", *(cell.replace("|", r"\|") for cell in cells)]) + " |"
 
 
-def _allowed(path: KeyPath, data: dict[Any, Any]) -> str:
-    found = reach(path, data)[0]
-    section = f"[a section](#{_anchor(_title(SAME.get(path, path)))})"
-    if len(names := names_of(found)) > 1:
+def _allowed_values(path: KeyPath, data: dict[Any, Any]) -> str:
+    found = resolve(path, data)[0]
+    section = f"[a section](#{_anchor(_title(DESCRIBED_ELSEWHERE.get(path, path)))})"
+    if len(names := form_names(found)) > 1:
         return f"{section}: {', '.join(map(_code, names))}"
-    if [form["type"] for form in found] == ["string"] and not words_of(found[0]):
+    if [form["type"] for form in found] == ["string"] and not literals_of(found[0]):
         return "text"  # whose description is its meaning
-    said = re.sub(r"a section \{.*\}", section, allowed(path, data))
+    said = re.sub(r"a section \{.*\}", section, describe_key(path, data))
     return re.sub(r"'([^']+)'", r"`\1`", said).replace(">=", "≥").replace("<=", "≤").replace(f"{2**63:,}", "2^63")
 
 
@@ -145,12 +154,12 @@ def _default(schema: Schema) -> str:
         return "**required**"
     default = schema["default"]
     if isinstance(default, dict):  # a section: what its keys do not say themselves
-        keys = chosen(list(forms(schema)), default)[0].get("properties", {})
+        keys = chosen_forms(list(forms(schema)), default)[0].get("properties", {})
         default = {key: value for key, value in default.items() if keys[key].get("default", ...) != value}
     return "—" if default is None else _code(json.dumps(default).replace('"', "").removesuffix(".0"))
 
 
-def _text(schema: Schema) -> str:
+def _description(schema: Schema) -> str:
     """Its docstring, else that of its only form."""
     found = list(forms(schema))
     said = schema.get("description") or (found[0].get("description", "") if len(found) == 1 else "")
@@ -158,20 +167,20 @@ def _text(schema: Schema) -> str:
     return words if words.endswith(".") else words[:1].upper() + words[1:] + "."
 
 
-def _choice(form: Schema) -> dict[str, Any]:
+def _section_of_form(form: Schema) -> dict[str, Any]:
     """What chooses this form of a section."""
-    names = names_of([form])
+    names = form_names([form])
     return {"name": names[0]} if names else {key: {} for key in form.get("required", [])[:1]}
 
 
-def _chooses(schema: Schema) -> bool:
+def _is_form_name(schema: Schema) -> bool:
     """Whether a key is the ``name`` of a form, which stands in the heading."""
-    return schema.get("title") == "Name" and bool(words_of(schema))
+    return schema.get("title") == "Name" and bool(literals_of(schema))
 
 
-def _put(data: dict[Any, Any], path: Sequence[str | int], section: dict[str, Any]) -> dict[Any, Any]:
+def _with_section(data: dict[Any, Any], path: Sequence[str | int], section: dict[str, Any]) -> dict[Any, Any]:
     """The grid ``data`` with ``section`` at ``path``."""
-    return data | {path[0]: _put(data.get(path[0], {}), path[1:], section)} if path else data | section
+    return data | {path[0]: _with_section(data.get(path[0], {}), path[1:], section)} if path else data | section
 
 
 def _named_axis(name: str) -> str:
@@ -185,12 +194,12 @@ def _heading(path: KeyPath, form: Schema | None = None) -> str:
 
 
 def _title(path: KeyPath) -> str:
-    return ".".join(part for part in path if isinstance(part, str)) or ROOT
+    return ".".join(part for part in path if isinstance(part, str)) or ROOT_TITLE
 
 
 def _form_title(path: KeyPath, form: Schema) -> str:
     """As it is written: ``model: {name: fc}``; several names are one form where they have the same keys."""
-    names = names_of([form])
+    names = form_names([form])
     return f"`{path[-1]}: {{{'name: ' + ' | '.join(names) if names else ', '.join(form['required'])}}}`"
 
 

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from search_spaces.sections.section import Count, Fraction, Section, Width
 
-Some = Count | Literal["all"]
+SampleCount = Count | Literal["all"]
 Labels = Literal["classes", "parity"]
 Normalize = Literal["global", "channel"]
 Validation = Count | None
@@ -33,9 +33,9 @@ class TorchvisionImages(Section):
     """Folder that torchvision's data set is given as ``root``."""
     download: bool = False
     """Whether torchvision may download a set that is not there."""
-    train: Some = "all"
+    train: SampleCount = "all"
     """Training images, the first ones of the set's own order."""
-    test: Some = "all"
+    test: SampleCount = "all"
     """Test images, the first ones of the set's own order."""
     validation: Validation = None
     """Hold out so many of the training images, those that follow the first ``train`` (or the last ones, where too few
@@ -57,9 +57,9 @@ class ImageFolder(Section):
     have one size already."""
     stream: bool = False
     """Decode images from the disk whenever they are needed (ImageNet), not keep all in memory; needs ``size``."""
-    train: Some = "all"
+    train: SampleCount = "all"
     """Training images, the first ones of a fixed permutation."""
-    test: Some = "all"
+    test: SampleCount = "all"
     """Test images, the first ones of a fixed permutation."""
     validation: Validation = None
     """Hold out so many of the training images, those that follow the first ``train`` (or the last ones, where too few
@@ -68,7 +68,7 @@ class ImageFolder(Section):
     """By one mean and deviation of all training pixels (``global``, paper) or of each colour (``channel``)."""
 
     @model_validator(mode="after")
-    def _sized(self) -> "ImageFolder":
+    def _check_size(self) -> "ImageFolder":
         if self.stream and self.size is None:
             raise ValueError("stream: true needs 'size', the side in pixels to which images are cut")
         return self

@@ -52,7 +52,7 @@ class Budget(Section):
     """Points with a budget of their own; neither the rule nor ``max`` nor ``leave_out`` applies to them."""
 
     @model_validator(mode="after")
-    def _of_its_rule(self) -> "Budget":
+    def _check_rule(self) -> "Budget":
         if self.rule == "predicted" and (self.max is None or self.constant is not None):
             raise ValueError("the rule predicted takes 'max', the longest budget in epochs, and no 'constant'")
         if self.rule != "predicted" and self.constant is None:
@@ -78,7 +78,7 @@ class Measure(Section):
     """Training samples that ``train_acc`` and ``train_loss`` are measured on, the first ones."""
 
     @model_validator(mode="after")
-    def _one_of(self) -> "Measure":
+    def _check_one_of(self) -> "Measure":
         if (self.every is None) == (self.log is None):
             raise ValueError("give exactly one of 'every' (epoch or {steps: k}) and 'log' (measurements a decade)")
         return self
@@ -93,7 +93,7 @@ class Analysis(Section):
     """Budgets T in epochs at which λ_pred = c/T is compared with the tuned λ."""
 
 
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,252}[A-Za-z0-9])?")
+_LABEL_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,252}[A-Za-z0-9])?")
 
 
 class Resources(Section):
@@ -114,13 +114,13 @@ class Resources(Section):
     the order of summation."""
 
     @model_validator(mode="after")
-    def _labels(self) -> "Resources":
-        if wrong := [text for pair in self.labels.items() for text in pair if not _LABEL.fullmatch(text)]:
+    def _check_labels(self) -> "Resources":
+        if wrong := [text for pair in self.labels.items() for text in pair if not _LABEL_PATTERN.fullmatch(text)]:
             raise ValueError(f"labels: {wrong[0]!r} is no label of Ray, which has letters, digits and . _ / - inside")
         return self
 
     @model_validator(mode="after")
-    def _shared(self) -> "Resources":
+    def _check_processes(self) -> "Resources":
         if self.processes_per_pack == 1:
             return self
         if self.pack not in {"auto", 1}:

@@ -26,7 +26,7 @@ class FullyConnected(Section):
     4), the parametrization of the theory: it trains with an η that does not depend on the width; needs no biases."""
 
     @model_validator(mode="after")
-    def _homogeneous(self) -> "FullyConnected":
+    def _check_biases(self) -> "FullyConnected":
         if self.parametrization == "ntk" and self.bias:
             raise ValueError(
                 "parametrization: ntk needs 'bias: false': the theory is of homogeneous networks, which have none"
@@ -67,7 +67,7 @@ class WideResNet(Section):
     """``batch``: every batch, in tests too, by its own statistics (paper). ``running``: torch's running averages."""
 
     @model_validator(mode="after")
-    def _depth(self) -> "WideResNet":
+    def _check_depth(self) -> "WideResNet":
         if self.depth % 6 != 4:
             raise ValueError(
                 f"depth {self.depth} is not allowed: a wide ResNet has 6n + 4 layers: 10, 16, 22, 28, 34, 40 …"

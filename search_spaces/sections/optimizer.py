@@ -45,7 +45,7 @@ class Adam(Section):
     """ε of the denominator."""
 
     @model_validator(mode="after")
-    def _said(self) -> "Adam":
+    def _check_coupled(self) -> "Adam":
         if not self.coupled:
             raise ValueError(
                 "Adam divides λθ by the size of each weight's gradients, so this is not L2 regularization; "
@@ -77,7 +77,7 @@ class Piecewise(Section):
     """Share of the budget in which η rises linearly from 0; it ends before the first decay."""
 
     @model_validator(mode="after")
-    def _ascending(self) -> "Piecewise":
+    def _check_shares(self) -> "Piecewise":
         if list(self.at) != sorted(set(self.at)):
             raise ValueError(f"at {list(self.at)} is not allowed: give ascending shares of the budget, each once")
         if self.warmup > self.at[0]:

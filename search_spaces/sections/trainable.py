@@ -126,13 +126,13 @@ class KernelTrainable(Section):
         return f"infinite width, kernel {made}, on {self.data.name}"
 
     @model_validator(mode="after")
-    def _no_biases(self) -> "KernelTrainable":
+    def _check_biases(self) -> "KernelTrainable":
         if isinstance(self.kernel, ReluKernel) and self.init.sigma_b > 0:
             raise ValueError("init.sigma_b has no effect: the kernel 'relu' is that of networks without biases")
         return self
 
 
-class _Own(Section):
+class _OwnCode(Section):
     """Code of one's own; hashable although ``arguments`` is a dict."""
 
     arguments: dict[str, AxisValue] = Field(default={})
@@ -142,7 +142,7 @@ class _Own(Section):
         return hash(self.model_dump_json())
 
 
-class OwnTrainable(_Own):
+class OwnTrainable(_OwnCode):
     """A model, data and loss of one's own: ``function`` returns them, in a ``trainables.task.Task``."""
 
     function: FunctionName
@@ -164,7 +164,7 @@ class OwnTrainable(_Own):
         return self.function
 
 
-class OwnLoop(_Own):
+class OwnLoop(_OwnCode):
     """A training loop of one's own: ``loop`` takes a point and a device, and yields ``trainables.own_loop.Measured``.
 
     It decides itself what ``optimizer``, ``schedule``, ``l2`` and ``measure`` say: leave these sections out.
@@ -178,7 +178,7 @@ class OwnLoop(_Own):
         return self.loop
 
 
-def _kind(value: object) -> str:
+def _kind_of_trainable(value: object) -> str:
     """Which of the four a ``trainable`` is; the tags hold a space so that no key can be one."""
     if isinstance(value, OwnLoop) or (isinstance(value, Mapping) and "loop" in value):
         return "own loop"
@@ -194,7 +194,7 @@ AnyTrainable = Annotated[
     | Annotated[KernelTrainable, Tag("infinite width")]
     | Annotated[OwnTrainable, Tag("own function")]
     | Annotated[OwnLoop, Tag("own loop")],
-    Discriminator(_kind),
+    Discriminator(_kind_of_trainable),
 ]
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 from search_spaces.errors import InputError
-from search_spaces.sections.data import Some, Validation
+from search_spaces.sections.data import SampleCount, Validation
 
 _WORDS = {"train": "training", "test": "test"}
 
 
-def used(part: Literal["train", "test"], wanted: Some, available: int, name: str, where: Path) -> int:
+def used(part: Literal["train", "test"], wanted: SampleCount, available: int, name: str, where: Path) -> int:
     """How many samples ``trainable.data.train`` or ``.test`` asks for.
 
     Raises:
@@ -25,7 +25,7 @@ def used(part: Literal["train", "test"], wanted: Some, available: int, name: str
     return wanted
 
 
-def split(train: Some, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
+def split(train: SampleCount, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
     """How many of the training images are trained on, and how many of those that follow are held out.
 
     Args:

@@ -1,4 +1,4 @@
-"""Axes: from what the grid says (numbers, ``{log: [low, high], num: n}``) to the values of each axis."""
+"""Axes: the entries of a grid (numbers, ``{log: [low, high], num: n}``) are expanded to the values of each axis."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,12 @@ _RANGE_FORM = f"a range is written {{log: [low, high], num: n}} with finite 0 < 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a grid: where, and what is allowed instead."""
+    """One problem of a grid.
+
+    Attributes:
+        path: key path of the problem.
+        text: what is wrong, and what is allowed instead.
+    """
 
     path: KeyPath
     text: str
@@ -45,7 +50,7 @@ NAMED_AXES: dict[str, AxisRule] = {
 
 
 def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Problem]]:
-    """The values of one axis in the order given, and what is wrong with them.
+    """Return the values of one axis in the order given, and their problems.
 
     Args:
         name: axis name; one of ``NAMED_AXES`` or a dotted key of a section.
@@ -63,10 +68,13 @@ def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Prob
     values: list[AxisValue] = []
     problems: list[Problem] = []
     for i, item in enumerate(items):
-        at = path if isinstance(raw, dict) else (*path, i)
-        new, problem = _expand_range(at, item) if isinstance(item, dict) else _check_value(at, name, item)
-        values += new
-        problems += problem
+        item_path = path if isinstance(raw, dict) else (*path, i)
+        if isinstance(item, dict):
+            new_values, new_problems = _expand_range(item_path, item)
+        else:
+            new_values, new_problems = _check_value(item_path, name, item)
+        values += new_values
+        problems += new_problems
         if len(values) > MAX_VALUES:
             return (), [Problem(path, f"more than {MAX_VALUES:,} values; list fewer, or split the grid")]
     problems += [] if problems else _check_values(path, name, values)
@@ -74,6 +82,7 @@ def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Prob
 
 
 def _check_value(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue], list[Problem]]:
+    """Return a listed item as a value of the axis, or its problem."""
     rule = NAMED_AXES.get(name)
     number = _finite_number(item)
     if rule is None:
@@ -86,6 +95,7 @@ def _check_value(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue]
 
 
 def _expand_range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list[Problem]]:
+    """Return the values of a logarithmic range, or its problem."""
     if set(item) != {"log", "num"}:
         return [], [Problem(path, f"{show(item)} is not a range: {_RANGE_FORM}")]
     ends, num = item["log"], item["num"]
@@ -104,6 +114,7 @@ def _expand_range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue
 
 
 def _check_values(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
+    """Return a problem of all values of an axis together: repeated ones, and those of ranges that are not allowed."""
     seen: dict[AxisValue, AxisValue] = {}
     for value in values:
         if value in seen and isinstance(value, bool) != isinstance(seen[value], bool):  # true equals 1
@@ -121,14 +132,14 @@ def _check_values(path: KeyPath, name: str, values: list[AxisValue]) -> list[Pro
 
 
 def _finite_number(value: Value) -> int | float | None:
-    """The value if it is a finite number."""
+    """Return the value if it is a finite number, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if math.isfinite(value) else None
 
 
 def number_hint(value: object) -> str:
-    """How to write a text that means a number: ``; write 16 for the number``. Empty for all else.
+    """Return how to write a text that means a number, as ``; write 16 for the number``; empty for anything else.
 
     >>> number_hint("1_000"), number_hint("0x10"), number_hint("no"), number_hint(3)
     ('; write 1000 for the number', '; write 16 for the number', '', '')

@@ -1,4 +1,4 @@
-"""What training costs: the profile of a recipe, and the work of a point."""
+"""The cost of training: the profile of a recipe, and the work of a point."""
 
 import math
 from collections.abc import Iterable
@@ -12,22 +12,25 @@ from search_spaces.sections.grid import MAX_MEASUREMENTS, Measure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a recipe costs, measured by the layer that trains it.
+    """The cost of a recipe, as the package that trains it counts it.
 
     Attributes:
-        train: training samples. test: test samples. batch: samples of a step.
+        train: number of training samples.
+        test: number of test samples.
+        batch: samples of a step.
         parameters: number of trained parameters.
         decay: what λ does to which of them, in words.
         forward_flops: FLOP of a forward pass of one sample.
         measured: samples that a measurement runs through the model.
-        watched: training samples that AutoL2 looks at, as a mean over steps, besides the step's own batch.
-        pack_limit: points that can share a pack; of a CPU, until the memory of a GPU is known.
-        point_bytes: of a GPU's memory that a point in training takes; 0 if its memory is not what limits packs.
-        micro_batches: of a step, computed one after the other. processes: that share them.
-        ends_at: ηλ·steps/(1-μ), in λ of the grid, at which a point is expected to end; infinity if it is at its budget.
-        flow: whether a point is a differential equation, whose cost is that of its measurements and not of its steps.
-        point_flops: FLOP of a point, however long it is.
+        watched: training samples that AutoL2 reads besides the step's own batch, as a mean over steps.
+        pack_limit: points that can share a pack; the limit of a CPU until the memory of a GPU is known.
+        point_bytes: GPU memory that a point in training takes; 0 if memory does not limit packs.
+        ends_at: ηλ·steps/(1-μ), with the grid's λ, at which a point is expected to end; infinity for its budget.
+        flow: whether a point is a differential equation, which costs its measurements and not its steps.
+        point_flops: FLOP of a point that do not depend on its length.
         pack_flops: FLOP that the points of a pack share.
+        micro_batches: micro-batches of a step, computed one after the other.
+        processes: processes that share the micro-batches.
     """
 
     train: int
@@ -49,36 +52,40 @@ class Profile:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches of an epoch; the rest of a shuffled epoch is left out, so that every step has one shape."""
+        """Full batches of an epoch. The rest of a shuffled epoch is left out, so that every step has one shape."""
         return self.train // self.batch
 
     def last_step(self, budget: float) -> int:
-        """Optimizer steps of a budget in epochs, at least one."""
+        """Return the optimizer steps of a budget in epochs, at least one."""
         return max(1, math.ceil(round(budget * self.steps_per_epoch, 9)))
 
     def expected_steps(self, point: Point) -> int:
-        """Optimizer steps that ``point`` is expected to take: fewer than its budget has if it is stopped before."""
+        """Return the optimizer steps that ``point`` is expected to take, fewer than its budget if it stops before."""
         rate = point.eta * point.lam / (1 - point.mu)
         steps = self.last_step(point.budget)
         return min(steps, math.ceil(self.ends_at / rate)) if self.ends_at < steps * rate else steps
 
     @property
     def step_flops(self) -> float:
-        """One step of one point: a backward pass costs two forward passes."""
+        """FLOP of one step of one point; a backward pass costs two forward passes."""
         return 0.0 if self.flow else (3 * self.batch + self.watched) * self.forward_flops
 
     @property
     def measurement_flops(self) -> float:
-        """One measurement of one point."""
+        """FLOP of one measurement of one point."""
         return self.measured * self.forward_flops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Work of a point or of many.
+    """Work of one point or of many.
 
-    ``steps`` counts steps of points (a pack of 8 takes 8 a step), ``dispatches`` the forward and backward passes of a
-    point that are computed one by one.
+    Attributes:
+        steps: optimizer steps of points; a pack of 8 takes 8 a step.
+        measurements: measurements of points.
+        dispatches: forward and backward passes of a point that are computed one by one.
+        training_flops: FLOP of training.
+        measuring_flops: FLOP of measurements.
     """
 
     steps: int = 0
@@ -89,11 +96,11 @@ class Cost:
 
     @property
     def flops(self) -> float:
-        """Training and measuring together."""
+        """FLOP of training and measurements together."""
         return self.training_flops + self.measuring_flops
 
     def __add__(self, other: "Cost") -> "Cost":
-        """Both together."""
+        """Return the sum of two costs."""
         return Cost(
             steps=self.steps + other.steps,
             measurements=self.measurements + other.measurements,
@@ -104,7 +111,7 @@ class Cost:
 
 
 def total_cost(costs: Iterable[Cost]) -> Cost:
-    """Sum of costs."""
+    """Return the sum of costs."""
     result = Cost()
     for cost in costs:
         result += cost
@@ -112,10 +119,15 @@ def total_cost(costs: Iterable[Cost]) -> Cost:
 
 
 def point_cost(point: Point, profile: Profile, measure: Measure) -> Cost:
-    """Work of one point alone.
+    """Return the work of one point alone.
+
+    Args:
+        point: point to train.
+        profile: cost of the point's variant.
+        measure: section ``measure`` of the grid, which says when points are measured.
 
     Raises:
-        InputError: more measurements than a table should hold of one point.
+        InputError: the point would have more measurements than a table should hold of one point.
     """
     measurements = count_measurements(measure, profile.last_step(point.budget), profile.steps_per_epoch)
     if measurements > MAX_MEASUREMENTS:

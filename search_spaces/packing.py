@@ -1,4 +1,4 @@
-"""Which points train together: packs of the size with the shortest expected makespan, and the chunks of a worker.
+"""Packing: points are divided into packs of the size with the shortest expected makespan, and packs into chunks.
 
 Times are in FLOP of one worker.
 """
@@ -15,12 +15,13 @@ from search_spaces.cost import Cost, Profile
 from search_spaces.points import Point
 from search_spaces.recipe import Variant
 
-# What may differ between the points of a pack. An axis that is not named here splits packs until someone thinks.
+# Fields in which the points of a pack may differ. A field that is not named here splits packs, until a person decides
+# that training can vary it within one program.
 PACKABLE = ("eta", "lam", "seed", "sigma_w", "budget")
 _SPLITTING = tuple(f.name for f in fields(Point) if f.name not in {*PACKABLE, "id", "variant"})
 
 # Fixed cost of one step of a pack, in FLOP: 0.3 ms of dispatch at 60 GFLOP/s on a CPU core (FC-64 on digits: 0.82 ms
-# a step alone, 0.59 ms a point in a pack of 4); 0.5 ms at 20 TFLOP/s on a GPU. It decides how much a pack saves.
+# a step alone, 0.59 ms a point in a pack of 4); 0.5 ms at 20 TFLOP/s on a GPU. It decides how much packing saves.
 STEP_OVERHEAD = {"cpu": 2e7, "gpu": 1e10}
 # Fixed cost of a pack, in FLOP: 50 ms to be scheduled, to build its model and to write its part files.
 PACK_OVERHEAD = {"cpu": 3e9, "gpu": 1e12}

@@ -1,4 +1,4 @@
-"""The plan: all points and packs in launch order with their cost, fully known before anything runs."""
+"""The plan: all points and packs in launch order with their cost, complete before anything runs."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,14 +10,20 @@ from search_spaces.points import Point
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Measure
 
-# What a worker takes at a time is one pack, or several up to this share of the bound: the last one holds nobody up for
-# longer. A pack that is fetched alone costs 0.14 s beside its training, in a chunk 0.03 s.
+# A chunk is one pack, or several that take up to this share of the bound, so that the last chunk delays the end by no
+# more. A pack that is fetched alone costs 0.14 s beside its training, in a chunk 0.03 s.
 CHUNK_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """Points trained together by one batched program. Longest point first."""
+    """Points trained together by one batched program.
+
+    Attributes:
+        id: hash of the ids of the points.
+        points: the points, the most expensive first.
+        cost: cost of the points that are left to train.
+    """
 
     id: str
     points: tuple[Point, ...]
@@ -29,11 +35,13 @@ class Plan:
     """Packs in launch order, the most expensive first.
 
     Attributes:
-        chunks: ids of packs that a worker takes at a time, one after the other, as one Ray trial; all of ``packs``, in
-            order.
+        packs: all packs.
+        chunks: ids of the packs that a worker takes at a time and trains one after the other, as one Ray trial; all of
+            ``packs``, in order.
+        workers: packs that run at the same time.
         work: expected time of all packs one after the other, in FLOP of one worker.
         makespan: expected time until the last worker is done, in the same unit.
-        bound: no schedule of these packs can be faster: max(longest point, work / workers).
+        bound: time that no schedule of these packs can beat, max(longest point, work / workers), in the same unit.
     """
 
     packs: tuple[Pack, ...]
@@ -83,7 +91,7 @@ def make_plan(
     times = TimeModel(costs, profiles, device)
     packed = {p.id for earlier in continued for p in earlier.points}
     timed = best_packs([p for p in points if p.id not in packed], times, workers=workers, pack_size=pack)
-    timed += _timed(continued, points, times)
+    timed += _timed_packs(continued, points, times)
     timed.sort(key=lambda pack: (-pack.time, pack.points[0].id))
     packs = tuple(
         Pack(id=pack_id(ps), points=ps, cost=total_cost(costs[p.id] for p in ps if p.id in costs)) for _, ps in timed
@@ -101,9 +109,9 @@ def make_plan(
     )
 
 
-def _timed(continued: Iterable[Pack], points: Iterable[Point], times: TimeModel) -> list[TimedPack]:
+def _timed_packs(continued: Iterable[Pack], points: Iterable[Point], times: TimeModel) -> list[TimedPack]:
     """Return the packs of an earlier run with the time of those of their points that are left to train."""
-    left = {p.id: p for p in points}  # whose variant names an axis that the grid has gained since
+    left = {p.id: p for p in points}  # their variants may name axes that the grid has gained since
     return [
         TimedPack(times.pack_time([left[p.id] for p in pack.points if p.id in left]), pack.points) for pack in continued
     ]

@@ -1,4 +1,4 @@
-"""A grid as YAML text."""
+"""Writing a grid as YAML text."""
 
 import yaml
 
@@ -7,7 +7,7 @@ from search_spaces.yaml_text import parse_scalar
 
 
 def to_yaml(grid: Grid) -> str:
-    """The grid as resolved: every key, every value of every axis."""
+    """Return the grid as resolved: with every key, and every value of every axis."""
     return yaml.dump(
         grid.model_dump(mode="json"),
         Dumper=_QuotingDumper,
@@ -19,7 +19,7 @@ def to_yaml(grid: Grid) -> str:
 
 
 class _QuotingDumper(yaml.SafeDumper):
-    """Quotes words that ``read_yaml`` would take for numbers: PyYAML's own rules, of YAML 1.1, differ (``1e-3``)."""
+    """A dumper that quotes words which ``read_yaml`` reads as numbers, as ``1e-3``; PyYAML's YAML 1.1 rules differ."""
 
 
 _QuotingDumper.add_representer(

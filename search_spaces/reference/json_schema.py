@@ -1,4 +1,4 @@
-"""JSON Schema of the grid file, for completion and checks in editors."""
+"""The JSON Schema of the grid file, for completion and checks in editors."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ _VALUES_SCHEMA = {
 
 
 def grid_schema() -> dict[str, Any]:
-    """The schema of a grid as it is written; axes are not yet expanded there."""
+    """Return the schema of a grid as people write it, with axes that are not yet expanded."""
     schema = Grid.model_json_schema()
     axes = {name: _VALUES_SCHEMA | {"description": rule.wording} for name, rule in NAMED_AXES.items()}
     schema["properties"]["axes"] = {

@@ -13,14 +13,14 @@ Validation = Count | None
 
 
 class Digits(Section):
-    """scikit-learn's 1,797 handwritten digits of 8×8 pixels; they come inside that package."""
+    """The 1,797 handwritten digits of 8×8 pixels that come with scikit-learn."""
 
     name: Literal["digits"]
     train: Count = 1000
-    """Training images, the first ones of a fixed permutation; all others are the test set."""
+    """Number of training images, the first ones of a fixed permutation; all others are the test set."""
     validation: Validation = None
-    """Measure ``test_acc`` and ``test_loss`` on so many images that follow the training images in that permutation, and
-    on none of the others. At least 297 others remain, at the cost of the training set."""
+    """Number of images on which ``test_acc`` and ``test_loss`` are measured in place of the test set. They follow the
+    training images in that permutation. At least 297 other images remain, at the cost of the training set."""
     labels: Labels = "classes"
     """``classes``: the ten digits. ``parity``: even or odd, two classes."""
 
@@ -32,40 +32,42 @@ class TorchvisionImages(Section):
     root: str = "data"
     """Folder that torchvision's data set is given as ``root``."""
     download: bool = False
-    """Whether torchvision may download a set that is not there."""
+    """Let torchvision download a data set that is not there."""
     train: SampleCount = "all"
-    """Training images, the first ones of the set's own order."""
+    """Number of training images, the first ones in the order of the data set."""
     test: SampleCount = "all"
-    """Test images, the first ones of the set's own order."""
+    """Number of test images, the first ones in the order of the data set."""
     validation: Validation = None
-    """Hold out so many of the training images, those that follow the first ``train`` (or the last ones, where too few
-    follow), and measure ``test_acc`` and ``test_loss`` on them; the test set is then not looked at."""
+    """Number of training images to hold out, those that follow the first ``train`` (or the last ones, where too few
+    follow). ``test_acc`` and ``test_loss`` are measured on them, and the test set is not used."""
     labels: Labels = "classes"
-    """``classes``: the ten of the set. ``parity``: even or odd class number, two classes (Figure 5c)."""
+    """``classes``: the ten classes of the data set. ``parity``: even or odd class number, two classes (Figure 5c)."""
     normalize: Normalize = "global"
-    """By one mean and deviation of all training pixels (``global``, paper) or of each colour (``channel``)."""
+    """Mean and standard deviation to normalize by: of all training pixels (``global``, paper) or of each color
+    (``channel``)."""
 
 
 class ImageFolder(Section):
-    """Images in ``root/train/CLASS/*`` and ``root/test/CLASS/*`` (or ``val`` for ``test``)."""
+    """Images in folders ``root/train/CLASS/*`` and ``root/test/CLASS/*`` (or ``val`` for ``test``)."""
 
     name: Literal["image_folder"]
     root: str
     """Folder that holds ``train`` and ``test``."""
     size: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Side in pixels: the shorter side is scaled to 8/7 of it, then the centre is cut out. Without it all images must
-    have one size already."""
+    """Side of the images in pixels. The shorter side is scaled to 8/7 of it, then the center is cut out. Without this
+    key all images must have one size already."""
     stream: bool = False
-    """Decode images from the disk whenever they are needed (ImageNet), not keep all in memory; needs ``size``."""
+    """Decode images from the disk whenever they are needed (ImageNet), and keep none in memory; needs ``size``."""
     train: SampleCount = "all"
-    """Training images, the first ones of a fixed permutation."""
+    """Number of training images, the first ones of a fixed permutation."""
     test: SampleCount = "all"
-    """Test images, the first ones of a fixed permutation."""
+    """Number of test images, the first ones of a fixed permutation."""
     validation: Validation = None
-    """Hold out so many of the training images, those that follow the first ``train`` (or the last ones, where too few
-    follow), and measure ``test_acc`` and ``test_loss`` on them; the test set is then not looked at."""
+    """Number of training images to hold out, those that follow the first ``train`` (or the last ones, where too few
+    follow). ``test_acc`` and ``test_loss`` are measured on them, and the test set is not used."""
     normalize: Normalize = "global"
-    """By one mean and deviation of all training pixels (``global``, paper) or of each colour (``channel``)."""
+    """Mean and standard deviation to normalize by: of all training pixels (``global``, paper) or of each color
+    (``channel``)."""
 
     @model_validator(mode="after")
     def _check_size(self) -> "ImageFolder":
@@ -75,25 +77,25 @@ class ImageFolder(Section):
 
 
 class Teacher(Section):
-    """Gaussian inputs, labelled by a random fully connected ReLU network, the teacher."""
+    """Gaussian inputs, labeled by a random fully connected ReLU network, the teacher."""
 
     name: Literal["teacher"]
     train: Count = 1000
-    """Training samples."""
+    """Number of training samples."""
     test: Count = 1000
-    """Test samples."""
+    """Number of test samples."""
     inputs: Width = 20
-    """Numbers of a sample, each from N(0, 1)."""
+    """Dimension of a sample, each component from N(0, 1)."""
     classes: Annotated[int, Field(ge=2, le=10_000)] = 2
-    """Outputs of the teacher; the largest is the label."""
+    """Number of the teacher's outputs; the largest output is the label."""
     width: Width = 16
     """Units of the teacher's hidden layers."""
     depth: Annotated[int, Field(ge=0, le=100)] = 1
-    """Hidden layers of the teacher."""
+    """Number of the teacher's hidden layers."""
     noise: Fraction = 0.0
     """Share of the training labels that are replaced by random ones."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Seed of inputs, teacher and noise; one data set for all points."""
+    """Seed of inputs, teacher and noise. All points share one data set."""
 
 
 Data = Annotated[Digits | TorchvisionImages | ImageFolder | Teacher, Field(discriminator="name")]

@@ -8,7 +8,7 @@ from search_spaces.sections.section import Section
 
 
 class Softmax(Section):
-    """Cross-entropy of the softmax, -Σ y log p, times a scale."""
+    """The cross-entropy of the softmax, -Σ y log p, times a scale."""
 
     name: Literal["softmax"]
     scale: Literal["mean", "paper", "code"] = "mean"
@@ -17,7 +17,7 @@ class Softmax(Section):
 
 
 class MeanSquaredError(Section):
-    """Half the squared distance to the target, ½‖f - y‖², times a scale."""
+    """Half of the squared distance to the target, ½‖f - y‖², times a scale."""
 
     name: Literal["mse"]
     targets: Literal["one_hot", "sign"] = "one_hot"

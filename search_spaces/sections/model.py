@@ -7,12 +7,12 @@ from pydantic import Field, model_validator
 from search_spaces.sections.section import Section, Width
 
 BatchNorm = Literal["batch", "running"]
-"""``batch``: normalize every batch, in tests too, by its own statistics (paper, SM A). ``running``: torch's usual
-batch norm, which tests with averages over the training batches."""
+"""``batch``: normalize every batch by its own statistics, in tests too (paper, SM A). ``running``: torch's usual
+batch norm, which uses averages over the training batches in tests."""
 
 
 class FullyConnected(Section):
-    """Fully connected ReLU network: ``depth`` hidden layers of ``width`` units."""
+    """A fully connected ReLU network: ``depth`` hidden layers of ``width`` units."""
 
     name: Literal["fc"]
     width: Width = 64
@@ -23,7 +23,8 @@ class FullyConnected(Section):
     """Whether the layers have biases."""
     parametrization: Literal["standard", "ntk"] = "standard"
     """``standard``: weights W ~ N(0, σ_w²/fan_in). ``ntk``: weights W ~ N(0, 1) that act as σ_w/√fan_in · W (section
-    4), the parametrization of the theory: it trains with an η that does not depend on the width; needs no biases."""
+    4), the parametrization of the theory. It trains with an η that does not depend on the width, and must have no
+    biases."""
 
     @model_validator(mode="after")
     def _check_biases(self) -> "FullyConnected":
@@ -35,9 +36,9 @@ class FullyConnected(Section):
 
 
 class Cnn(Section):
-    """The network of Figure 3: two blocks of two 3×3 convolutions and a max-pool, two dense layers.
+    """The network of Figure 3: two blocks of two 3×3 convolutions and a max-pool, then two dense layers.
 
-    As SM A prints it: no activation after the fourth convolution, none between the dense layers.
+    As SM A prints it, it has no activation after the fourth convolution and none between the dense layers.
     """
 
     name: Literal["cnn"]
@@ -46,25 +47,26 @@ class Cnn(Section):
     dense: Width = 500
     """Units of the hidden dense layer (paper: 500)."""
     pool: Annotated[int, Field(ge=1, le=1000)] = 6
-    """Side of the max-pools, which move by one pixel (paper: 6); small images need a smaller one."""
+    """Side of the max-pools, which move by one pixel (paper: 6); small images need smaller ones."""
     batch_norm: Literal["none"] | BatchNorm = "none"
     """Batch norm before each ReLU: ``none``, or by ``batch`` or ``running`` statistics as in ``wrn``."""
 
 
 class WideResNet(Section):
-    """Wide ResNet; without further keys WRN-28-10."""
+    """A wide ResNet; WRN-28-10 without further keys."""
 
     name: Literal["wrn"]
     depth: Annotated[int, Field(ge=10, le=1000)] = 28
-    """Layers, 6n + 4 for n blocks a group."""
+    """Number of layers, 6n + 4 for n blocks in each group."""
     width: Annotated[int, Field(ge=1, le=1000)] = 10
-    """Widening factor: 16, 32 and 64 times so many channels."""
+    """Widening factor k: the groups have 16k, 32k and 64k channels."""
     form: Literal["released", "original"] = "released"
-    """``released``: the code published with the paper: a 3×3 convolution as the first shortcut of each group, biases,
-    no norm or ReLU after the last block. ``original``: Zagoruyko & Komodakis 2016: 1×1 convolutions there, no biases
-    in convolutions, a last norm and ReLU."""
+    """``released``: the network of the code published with the paper, with a 3×3 convolution as the first shortcut of
+    each group, biases, and no norm or ReLU after the last block. ``original``: the network of Zagoruyko & Komodakis
+    2016, with 1×1 convolutions as these shortcuts, no biases in convolutions, and a last norm and ReLU."""
     batch_norm: BatchNorm = "batch"
-    """``batch``: every batch, in tests too, by its own statistics (paper). ``running``: torch's running averages."""
+    """``batch``: normalize every batch by its own statistics, in tests too (paper). ``running``: torch's running
+    averages in tests."""
 
     @model_validator(mode="after")
     def _check_depth(self) -> "WideResNet":
@@ -80,7 +82,8 @@ class ResNet50(Section):
 
     name: Literal["resnet50"]
     batch_norm: BatchNorm = "running"
-    """``running``: torch's running averages. ``batch``: every batch, in tests too, by its own statistics."""
+    """``running``: torch's running averages in tests. ``batch``: normalize every batch by its own statistics, in tests
+    too."""
 
 
 Model = Annotated[FullyConnected | Cnn | WideResNet | ResNet50, Field(discriminator="name")]

@@ -1,4 +1,4 @@
-"""The section ``trainable`` of a grid: which network learns what from which data."""
+"""The section ``trainable`` of a grid: a network and its data, the theory of infinite width, or the user's own code."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -15,36 +15,40 @@ class Init(Section):
     """LeCun initialization: W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²) (SM A)."""
 
     sigma_w: Positive | None = None
-    """σ_w; without it √2 for ``fc`` and ``cnn``, 1 for all others (paper). The axis ``sigma_w`` varies it."""
+    """Scale σ_w of the weights; without it √2 for ``fc`` and ``cnn``, 1 for all others (paper). The axis ``sigma_w``
+    varies it."""
     sigma_b: NonNegative = 0.0
-    """σ_b."""
+    """Standard deviation σ_b of the biases."""
 
 
 class Augment(Section):
-    """What is done to each training image, each time it is seen."""
+    """Random changes of each training image, drawn anew each time it is used."""
 
     flip: bool = False
     """Mirror each image left to right with probability ½."""
     crop: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Pad by so many black pixels on each side, then cut out the original size at random (paper: 4)."""
+    """Number of black pixels to pad each side by, before the original size is cut out at random (paper: 4)."""
     resized_crop: bool = False
-    """Cut out a random 8 to 100 % of the area, 3:4 to 4:3, and scale it to the original size, as for ImageNet."""
+    """Cut out a random 8 to 100 % of the area, with sides of 3:4 to 4:3, and scale it to the original size, as for
+    ImageNet."""
     mixup: NonNegative = 0.0
-    """α: mix each image and its label with another's, in a proportion drawn from Beta(α, α) (paper: 1); 0: not."""
+    """Parameter α of mixup: each image and its label are mixed with another's, in a proportion drawn from Beta(α, α)
+    (paper: 1). 0 turns it off."""
 
     @property
     def active(self) -> bool:
-        """Whether anything is done."""
+        """Whether images are changed at all."""
         return self != Augment()
 
 
 class Numerics(Section):
-    """How numbers are computed; ``float32`` everywhere unless the grid says otherwise."""
+    """The arithmetic of training; ``float32`` everywhere unless the grid says otherwise."""
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """``tf32``: a GPU's matrix products with 10 bits of mantissa. ``bfloat16``: autocast; weights stay float32."""
+    """``tf32``: matrix products of a GPU with 10 bits of mantissa. ``bfloat16``: autocast; weights stay float32."""
     compile: bool = False
-    """Let ``torch.compile`` fuse the forward and backward pass; takes a minute or more at the start of each worker."""
+    """Let ``torch.compile`` fuse the forward and backward pass, which takes a minute or more at the start of each
+    worker."""
 
 
 Batch = Literal["full"] | Count
@@ -56,36 +60,37 @@ class Trainable(Section):
     model: Model
     """The network."""
     data: Data
-    """What it learns, and the test set that it is judged by."""
+    """The training set, and the test set that the network is judged by."""
     loss: Loss = Softmax(name="softmax")
-    """What it minimizes, without the L2 term."""
+    """The loss that training minimizes, without the L2 term."""
     init: Init = Init()
     augment: Augment = Augment()
     numerics: Numerics = Numerics()
     batch: Batch = "full"
-    """Samples of a step; those at the end of an epoch that fill none are left out. ``full``: the whole training set, so
-    that an epoch is one step."""
+    """Number of samples of a step. Samples at the end of an epoch that fill no batch are left out. ``full``: the whole
+    training set, so that an epoch is one step."""
     micro_batch: Count | None = None
-    """Samples of a forward and backward pass, which divide ``batch``; without it the whole batch. A step takes the mean
-    of its micro-batches' gradients, so that its memory is that of one of them. Batch norm takes the statistics of each
-    micro-batch, and its running averages move once a step, by their mean; nothing else depends on it."""
+    """Number of samples of a forward and backward pass, a divisor of ``batch``; without it the whole batch. A step
+    uses the mean of its micro-batches' gradients, so that it needs the memory of one micro-batch. Batch norm uses the
+    statistics of each micro-batch, and its running averages move once a step, by their mean. Nothing else depends on
+    this key."""
 
     @property
     def title(self) -> str:
-        """What is trained, in words."""
+        """The object of training, in words."""
         return f"{self.model.name} on {self.data.name}"
 
 
 class EmpiricalKernel(Section):
-    """Θ₀(x, x′) = Σ_μ ∂f(x)/∂θ_μ ∂f(x′)/∂θ_μ of a network at its initialization, drawn from the point's seed."""
+    """The kernel of a network at its initialization, drawn from the seed: Θ₀(x, x′) = Σ_μ ∂f(x)/∂θ_μ ∂f(x′)/∂θ_μ."""
 
     name: Literal["empirical"]
     model: Model
     """The network; f starts from its outputs."""
     precision: Literal["float32", "float64"] = "float64"
-    """Of the derivatives; their eigenvalues are always taken in ``float64``."""
+    """Precision of the derivatives. Eigenvalues of the kernel are always computed in ``float64``."""
     centered: bool = False
-    """Whether f starts from 0 in place of the network's outputs."""
+    """Let f start from 0 in place of the network's outputs."""
 
 
 class ReluKernel(Section):
@@ -105,23 +110,23 @@ Kernel = Annotated[EmpiricalKernel | ReluKernel, Field(discriminator="name")]
 class KernelTrainable(Section):
     """Infinitely wide networks: gradient flow of the function itself under a kernel that decays (Theorem 1).
 
-    An epoch is a step, and n steps are the time t = nη. It replaces ``optimizer`` and ``schedule``: leave these out.
+    An epoch is a step, and n steps are the time t = nη. Leave out ``optimizer`` and ``schedule``, which it replaces.
     """
 
     kernel: Kernel
     """The kernel Θ₀ at the start."""
     data: Data
-    """What it learns, and the test set that it is judged by."""
+    """The training set, and the test set that the function is judged by."""
     loss: Loss = Softmax(name="softmax")
-    """What it minimizes, without the L2 term."""
+    """The loss that training minimizes, without the L2 term."""
     homogeneity: Literal["measured"] | Annotated[float, Field(ge=1, le=10_000)] = "measured"
     """Degree k of homogeneity, f(αθ) = αᵏf(θ): the number of layers of a fully connected network, 1 for the linear
-    model. ``measured``: that of the kernel's network."""
+    model. ``measured``: the degree of the kernel's network, as measured."""
     init: Init = Init()
 
     @property
     def title(self) -> str:
-        """What is trained, in words."""
+        """The object of training, in words."""
         made = f"of {self.kernel.model.name}" if isinstance(self.kernel, EmpiricalKernel) else self.kernel.name
         return f"infinite width, kernel {made}, on {self.data.name}"
 
@@ -133,7 +138,7 @@ class KernelTrainable(Section):
 
 
 class _OwnCode(Section):
-    """Code of one's own; hashable although ``arguments`` is a dict."""
+    """Base class of the user's own code; hashable although ``arguments`` is a dict."""
 
     arguments: dict[str, AxisValue] = Field(default={})
     """Keyword arguments of the function; ``arguments.KEY`` can be an axis."""
@@ -143,43 +148,44 @@ class _OwnCode(Section):
 
 
 class OwnTrainable(_OwnCode):
-    """A model, data and loss of one's own: ``function`` returns them, in a ``trainables.task.Task``."""
+    """A model, data and loss of your own: ``function`` returns them as a ``trainables.task.Task``."""
 
     function: FunctionName
     init: Init | None = None
-    """Initialization; without it the model keeps its own, drawn from the point's seed."""
+    """Initialization. Without this key the model keeps its own, drawn from the point's seed."""
     augment: Augment = Augment()
     numerics: Numerics = Numerics()
     batch: Batch = "full"
-    """Samples of a step; those at the end of an epoch that fill none are left out. ``full``: the whole training set, so
-    that an epoch is one step."""
+    """Number of samples of a step. Samples at the end of an epoch that fill no batch are left out. ``full``: the whole
+    training set, so that an epoch is one step."""
     micro_batch: Count | None = None
-    """Samples of a forward and backward pass, which divide ``batch``; without it the whole batch. A step takes the mean
-    of its micro-batches' gradients, so that its memory is that of one of them. Batch norm takes the statistics of each
-    micro-batch, and its running averages move once a step, by their mean; nothing else depends on it."""
+    """Number of samples of a forward and backward pass, a divisor of ``batch``; without it the whole batch. A step
+    uses the mean of its micro-batches' gradients, so that it needs the memory of one micro-batch. Batch norm uses the
+    statistics of each micro-batch, and its running averages move once a step, by their mean. Nothing else depends on
+    this key."""
 
     @property
     def title(self) -> str:
-        """What is trained, in words."""
+        """The object of training, in words."""
         return self.function
 
 
 class OwnLoop(_OwnCode):
-    """A training loop of one's own: ``loop`` takes a point and a device, and yields ``trainables.own_loop.Measured``.
+    """A training loop of your own: ``loop`` takes a point and a device, and yields ``trainables.own_loop.Measured``.
 
-    It decides itself what ``optimizer``, ``schedule``, ``l2`` and ``measure`` say: leave these sections out.
+    Leave out ``optimizer``, ``schedule``, ``l2`` and ``measure``, since the loop decides these itself.
     """
 
     loop: FunctionName
 
     @property
     def title(self) -> str:
-        """What is trained, in words."""
+        """The object of training, in words."""
         return self.loop
 
 
 def _kind_of_trainable(value: object) -> str:
-    """Which of the four a ``trainable`` is; the tags hold a space so that no key can be one."""
+    """Return which of the four kinds a ``trainable`` is; the tags hold a space, so that no key can be one."""
     if isinstance(value, OwnLoop) or (isinstance(value, Mapping) and "loop" in value):
         return "own loop"
     if isinstance(value, OwnTrainable) or (isinstance(value, Mapping) and "function" in value):
@@ -199,6 +205,6 @@ AnyTrainable = Annotated[
 
 
 def judged_by(trainable: AnyTrainable) -> Literal["test", "validation"]:
-    """Which samples ``test_acc`` and ``test_loss`` are of."""
+    """Return the samples that ``test_acc`` and ``test_loss`` are measured on."""
     data = trainable.data if isinstance(trainable, Trainable | KernelTrainable) else None
     return "validation" if getattr(data, "validation", None) else "test"

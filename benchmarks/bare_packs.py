@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from search_spaces.plan import make_plan, variants
-from search_spaces.points import make_points
+from search_spaces.plan import make_plan
+from search_spaces.points import make_points, variants
 from search_spaces.reading.load import load_grid
 from search_spaces.recipe import recipe_of
 from trainables.memory import keep_freed_memory

@@ -22,7 +22,8 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid
-from search_spaces.sections.trainable import FullyConnected, Trainable
+from search_spaces.sections.model import FullyConnected
+from search_spaces.sections.trainable import Trainable
 from trainables.task import scale_invariant_weights
 
 ROOT = Path(__file__).parents[1]

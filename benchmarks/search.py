@@ -44,7 +44,7 @@ from searches.table import Table, by_test, by_validation, rows_of
 
 from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
-from search_spaces.sections.trainable import Digits
+from search_spaces.sections.data import Digits
 
 FOLDER = Path(__file__).parent / "searches"
 SETUPS = {

@@ -24,7 +24,7 @@ from torch.utils import data as torch_data
 
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from search_spaces.sections.trainable import WideResNet
+from search_spaces.sections.model import WideResNet
 from sweeper.backends.capacity import available_cpus
 from trainables.data import Dataset
 from trainables.memory import keep_freed_memory

@@ -1,4 +1,4 @@
-"""Axes: from what the grid says (numbers, ``{log: [low, high], num: n}``) to the values of each axis."""
+"""Axes: the entries of a grid (numbers, ``{log: [low, high], num: n}``) are expanded to the values of each axis."""
 
 import math
 from collections.abc import Callable
@@ -9,35 +9,48 @@ from search_spaces.yaml_text import KeyPath, Value, printable, show
 
 MAX_VALUES = 10_000
 
-_RANGE = f"a range is written {{log: [low, high], num: n}} with finite 0 < low < high and 2 <= n <= {MAX_VALUES:,}"
+_RANGE_FORM = f"a range is written {{log: [low, high], num: n}} with finite 0 < low < high and 2 <= n <= {MAX_VALUES:,}"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a grid: where, and what is allowed instead."""
+    """One problem of a grid.
+
+    Attributes:
+        path: key path of the problem.
+        text: what is wrong, and what is allowed instead.
+    """
 
     path: KeyPath
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class AxisRule:
+    """The values that an axis may have.
+
+    Attributes:
+        allowed: whether a finite number is a value of the axis.
+        wording: the rule in words, for messages and the JSON Schema.
+        integer: whether only integers are values.
+    """
+
     allowed: Callable[[float], bool]
     wording: str
     integer: bool = False
 
 
-NAMED_AXES: dict[str, _Kind] = {
-    "eta": _Kind(lambda v: v > 0, "a learning rate is a finite number > 0"),
-    "lam": _Kind(lambda v: v >= 0, "an L2 coefficient is a finite number >= 0"),
-    "mu": _Kind(lambda v: 0 <= v < 1, "a momentum is a number >= 0 and < 1"),
-    "sigma_w": _Kind(lambda v: v > 0, "an initialization scale is a finite number > 0"),
-    "seed": _Kind(lambda v: 0 <= v < 2**63, "a seed is an integer >= 0 and < 2^63", integer=True),
+NAMED_AXES: dict[str, AxisRule] = {
+    "eta": AxisRule(lambda v: v > 0, "a learning rate is a finite number > 0"),
+    "lam": AxisRule(lambda v: v >= 0, "an L2 coefficient is a finite number >= 0"),
+    "mu": AxisRule(lambda v: 0 <= v < 1, "a momentum is a number >= 0 and < 1"),
+    "sigma_w": AxisRule(lambda v: v > 0, "an initialization scale is a finite number > 0"),
+    "seed": AxisRule(lambda v: 0 <= v < 2**63, "a seed is an integer >= 0 and < 2^63", integer=True),
 }
 
 
 def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Problem]]:
-    """The values of one axis in the order given, and what is wrong with them.
+    """Return the values of one axis in the order given, and their problems.
 
     Args:
         name: axis name; one of ``NAMED_AXES`` or a dotted key of a section.
@@ -55,37 +68,42 @@ def expand_axis(name: str, raw: Value) -> tuple[tuple[AxisValue, ...], list[Prob
     values: list[AxisValue] = []
     problems: list[Problem] = []
     for i, item in enumerate(items):
-        at = path if isinstance(raw, dict) else (*path, i)
-        new, problem = _range(at, item) if isinstance(item, dict) else _single(at, name, item)
-        values += new
-        problems += problem
+        item_path = path if isinstance(raw, dict) else (*path, i)
+        if isinstance(item, dict):
+            new_values, new_problems = _expand_range(item_path, item)
+        else:
+            new_values, new_problems = _check_value(item_path, name, item)
+        values += new_values
+        problems += new_problems
         if len(values) > MAX_VALUES:
             return (), [Problem(path, f"more than {MAX_VALUES:,} values; list fewer, or split the grid")]
-    problems += [] if problems else _check_all(path, name, values)
+    problems += [] if problems else _check_values(path, name, values)
     return tuple(values), problems
 
 
-def _single(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue], list[Problem]]:
-    kind = NAMED_AXES.get(name)
-    number = _number(item)
-    if kind is None:
+def _check_value(path: KeyPath, name: str, item: Value) -> tuple[list[AxisValue], list[Problem]]:
+    """Return a listed item as a value of the axis, or its problem."""
+    rule = NAMED_AXES.get(name)
+    number = _finite_number(item)
+    if rule is None:
         value = item if isinstance(item, str | bool) else number
         wrong = [Problem(path, f"{show(item)} is not a number, a word, true or false")]
         return ([value], []) if value is not None else ([], wrong)
-    if number is None or not kind.allowed(number) or (kind.integer and not isinstance(number, int)):
-        return [], [Problem(path, f"{show(item)} is not allowed: {kind.wording}{number_hint(item)}")]
-    return [number if kind.integer else float(number) + 0.0], []  # + 0.0: there is one zero, not also -0.0
+    if number is None or not rule.allowed(number) or (rule.integer and not isinstance(number, int)):
+        return [], [Problem(path, f"{show(item)} is not allowed: {rule.wording}{number_hint(item)}")]
+    return [number if rule.integer else float(number) + 0.0], []  # + 0.0: there is one zero, not also -0.0
 
 
-def _range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list[Problem]]:
+def _expand_range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list[Problem]]:
+    """Return the values of a logarithmic range, or its problem."""
     if set(item) != {"log", "num"}:
-        return [], [Problem(path, f"{show(item)} is not a range: {_RANGE}")]
+        return [], [Problem(path, f"{show(item)} is not a range: {_RANGE_FORM}")]
     ends, num = item["log"], item["num"]
-    low, high = map(_number, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
+    low, high = map(_finite_number, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
     if low is None or high is None or not 0 < low < high:
-        return [], [Problem((*path, "log"), f"{show(ends)} is not allowed: {_RANGE}")]
+        return [], [Problem((*path, "log"), f"{show(ends)} is not allowed: {_RANGE_FORM}")]
     if not isinstance(num, int) or isinstance(num, bool) or not 2 <= num <= MAX_VALUES:
-        return [], [Problem((*path, "num"), f"{show(num)} is not allowed: {_RANGE}")]
+        return [], [Problem((*path, "num"), f"{show(num)} is not allowed: {_RANGE_FORM}")]
     start, stride = math.log(low), (math.log(high) - math.log(low)) / (num - 1)
     inner = [float(f"{math.exp(start + stride * i):.6g}") for i in range(1, num - 1)]  # 6 digits: readable tables
     values: list[AxisValue] = [float(low), *inner, float(high)]
@@ -95,7 +113,8 @@ def _range(path: KeyPath, item: dict[str, Value]) -> tuple[list[AxisValue], list
     return values, []
 
 
-def _check_all(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
+def _check_values(path: KeyPath, name: str, values: list[AxisValue]) -> list[Problem]:
+    """Return a problem of all values of an axis together: repeated ones, and those of ranges that are not allowed."""
     seen: dict[AxisValue, AxisValue] = {}
     for value in values:
         if value in seen and isinstance(value, bool) != isinstance(seen[value], bool):  # true equals 1
@@ -103,24 +122,24 @@ def _check_all(path: KeyPath, name: str, values: list[AxisValue]) -> list[Proble
         if value in seen:
             return [Problem(path, f"{show(value)} stands twice; a value is trained once, so name it once")]
         seen[value] = value
-    kind = NAMED_AXES.get(name)
-    if kind is None:
+    rule = NAMED_AXES.get(name)
+    if rule is None:
         return []
-    if kind.integer and not all(isinstance(v, int) for v in values):
+    if rule.integer and not all(isinstance(v, int) for v in values):
         return [Problem(path, "a seed is an integer, so a log range cannot give one; list the seeds")]
-    wrong = [v for v in values if not isinstance(v, str) and not kind.allowed(v)]  # of ranges
-    return [Problem(path, f"{show(wrong[0])} is not allowed: {kind.wording}")] if wrong else []
+    wrong = [v for v in values if not isinstance(v, str) and not rule.allowed(v)]  # of ranges
+    return [Problem(path, f"{show(wrong[0])} is not allowed: {rule.wording}")] if wrong else []
 
 
-def _number(value: Value) -> int | float | None:
-    """The value if it is a finite number."""
+def _finite_number(value: Value) -> int | float | None:
+    """Return the value if it is a finite number, else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if math.isfinite(value) else None
 
 
 def number_hint(value: object) -> str:
-    """How to write a text that means a number: ``; write 16 for the number``. Empty for all else.
+    """Return how to write a text that means a number, as ``; write 16 for the number``; empty for anything else.
 
     >>> number_hint("1_000"), number_hint("0x10"), number_hint("no"), number_hint(3)
     ('; write 1000 for the number', '; write 16 for the number', '', '')

@@ -1,11 +1,11 @@
-"""What the user did wrong, said once, in one paragraph."""
+"""Errors in what the user wrote, and the words for them."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from pydantic import ValidationError
 
-# What other libraries call our words.
+# Names in other libraries, and the axis or key that means the same.
 _SYNONYMS = {
     "alpha": "eta", "lr": "eta", "learning_rate": "eta",
     "l2": "lam", "lambda": "lam", "wd": "lam", "weight_decay": "lam",
@@ -13,18 +13,18 @@ _SYNONYMS = {
     "epochs": "budget",
     "seeds": "seed",
 }  # fmt: skip
-_LONGEST_WORD = 100  # a longer one is no slip of the finger, and comparing it takes quadratic time
+_MAX_WORD_LENGTH = 100  # a longer word is no typing error, and comparing it takes quadratic time
 
 
 class InputError(Exception):
-    """Input that cannot be used: the message says what, where, which value, what is allowed and what to do.
+    """Input that cannot be used; the message names the place, the value, what is allowed and what to do.
 
     The command line prints it without a traceback and exits with status 2.
     """
 
 
 def reason(error: Exception, source: str) -> str:
-    """What an error says of a file, without its name and the remedy, on one line.
+    """Return what an error says of the file ``source``, on one line, without the file's name and the remedy.
 
     >>> reason(InputError("a/plan.json: damaged (no packs). Run the same 'sweeper run' again."), "a/plan.json")
     'damaged (no packs)'
@@ -34,7 +34,7 @@ def reason(error: Exception, source: str) -> str:
 
 
 def first_problem(error: ValueError) -> str:
-    """The first thing that is wrong with data from a file, on one line: where in it, and what."""
+    """Return the first thing that is wrong with data from a file, on one line, with its place in the data."""
     if not isinstance(error, ValidationError):
         return (str(error).splitlines() or [type(error).__name__])[0]
     problem = error.errors(include_url=False)[0]
@@ -43,7 +43,12 @@ def first_problem(error: ValueError) -> str:
 
 
 def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None) -> str:
-    """Name the nearest known word, and list them all, or ``listed`` in their place.
+    """Return a hint that names the nearest known word and lists the known words.
+
+    Args:
+        word: unknown word of the user.
+        known: words that would be right.
+        listed: words to list in place of ``known``.
 
     >>> suggest("widht", ["width", "depth"])
     "did you mean 'width'? (known: depth, width)"
@@ -58,6 +63,6 @@ def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None
     listing = ", ".join(words if listed is None else listed)
     synonym = _SYNONYMS.get(word.lower())
     near = [synonym] if synonym in words else []
-    if not near and len(word) <= _LONGEST_WORD:
+    if not near and len(word) <= _MAX_WORD_LENGTH:
         near = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'? (known: {listing})" if near else f"known: {listing}"

@@ -1,19 +1,19 @@
-"""How the training of a point ended: a value in a table, never a lost row."""
+"""The outcome of training a point: a value in a table, never a lost row."""
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """Outcome of a point."""
+    """Outcome of training a point."""
 
     COMPLETED = "completed"
-    """It trained its whole budget."""
+    """The point trained its whole budget."""
     DIVERGED = "diverged"
-    """Its loss or weights became infinite or not a number; its rows up to there are kept."""
+    """The loss or the weights became infinite or not a number; the rows up to there are kept."""
     STOPPED = "stopped"
-    """A rule of the grid ended it before its budget."""
+    """A rule of the grid ended the point before its budget."""
     FAILED = "failed"
-    """Its own code raised an error."""
+    """The code of the point raised an error."""
 
 
 TRAINED = (str(Outcome.COMPLETED), str(Outcome.STOPPED))

@@ -1,10 +1,11 @@
-"""The recipe of a point: what decides how it trains, besides its coordinates."""
+"""The recipe of a point: the sections of the grid that decide how it trains, besides its coordinates."""
 
 import math
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from search_spaces.errors import InputError
+from search_spaces.sections.data import TorchvisionImages
 from search_spaces.sections.grid import Grid, Measure
 from search_spaces.sections.optimizer import L2, Constant, Optimizer, Schedule, Sgd
 from search_spaces.sections.section import AxisValue, Section
@@ -14,7 +15,6 @@ from search_spaces.sections.trainable import (
     KernelTrainable,
     OwnLoop,
     ReluKernel,
-    TorchvisionImages,
     Trainable,
 )
 from search_spaces.yaml_text import printable
@@ -27,7 +27,16 @@ SECTIONS_OF_AXES = ("optimizer", "schedule", "l2")  # whose keys can be axes und
 
 
 class Recipe(Section):
-    """The sections of a grid that decide the rows of its points."""
+    """The sections of a grid that decide the rows of its points.
+
+    Attributes:
+        trainable: the network, data and loss, the theory, or the user's own code.
+        optimizer: how a step moves the weights.
+        schedule: how η changes along the budget.
+        l2: what λ means.
+        stop: when a point ends.
+        measure: when accuracy and loss are measured.
+    """
 
     trainable: AnyTrainable
     optimizer: Optimizer = Sgd(name="sgd")
@@ -45,7 +54,7 @@ class Recipe(Section):
     def sigma_w(self) -> float:
         """Initialization scale of points without an axis of that name: the grid's, else the paper's (SM A).
 
-        For a model of one's own that keeps its own initialization it is 1, a factor of its weight matrices.
+        It is 1, a factor of the weight matrices, for a user's model that keeps its own initialization.
         """
         init = None if isinstance(self.trainable, OwnLoop) else self.trainable.init
         if init is not None and init.sigma_w is not None:
@@ -54,7 +63,7 @@ class Recipe(Section):
 
     @property
     def _network(self) -> str:
-        """Name of the built-in model or kernel; empty for one's own."""
+        """Name of the built-in model or kernel; empty for a model of the user."""
         match self.trainable:
             case Trainable(model=model) | KernelTrainable(kernel=EmpiricalKernel(model=model)):
                 return model.name
@@ -64,13 +73,13 @@ class Recipe(Section):
                 return ""
 
     def content(self) -> dict[str, Any]:
-        """What the ids of points are made from; defaults are left out.
+        """Return the part of the content from which the ids of points are made; defaults are left out.
 
-        So a new option with a default keeps the ids of what was trained before it. Coordinates (μ, σ_w) stand
-        elsewhere, and where torchvision's images lie decides nothing.
+        A new option with a default therefore keeps the ids of what was trained before it. The coordinates μ and σ_w
+        are left out too, as is the folder of torchvision's images, which decides nothing.
         """
         dump = self.model_dump(exclude_defaults=True, exclude={"optimizer": {"mu"}})
-        dump["trainable"] = without_place(dump["trainable"])
+        dump["trainable"] = without_data_location(dump["trainable"])
         init = dump["trainable"].get("init")
         if init is not None:
             init.pop("sigma_w", None)
@@ -79,8 +88,8 @@ class Recipe(Section):
         return {"optimizer": {"name": "sgd"}, "measure": {}} | dump
 
 
-def without_place(trainable: dict[str, Any]) -> dict[str, Any]:
-    """The section without where torchvision's images lie, which decides nothing about them."""
+def without_data_location(trainable: dict[str, Any]) -> dict[str, Any]:
+    """Return the section without the place of torchvision's images, which decides nothing about them."""
     data = trainable.get("data", {})
     if data.get("name") not in get_args(TorchvisionImages.model_fields["name"].annotation):
         return trainable
@@ -88,7 +97,7 @@ def without_place(trainable: dict[str, Any]) -> dict[str, Any]:
 
 
 def section_path(key: str) -> tuple[str, ...]:
-    """Where the axis ``key`` stands in the grid: a key of ``trainable``, or of another section under its full name.
+    """Return the key path of the axis ``key``: a key of ``trainable``, or of another section under its full name.
 
     >>> section_path("model.width"), section_path("optimizer.nesterov")
     (('trainable', 'model', 'width'), ('optimizer', 'nesterov'))
@@ -98,12 +107,12 @@ def section_path(key: str) -> tuple[str, ...]:
 
 
 def recipe_of(grid: Grid, variant: Variant = ()) -> Recipe:
-    """The grid's recipe with the keys of ``variant`` set.
+    """Return the grid's recipe with the keys of ``variant`` set.
 
     Raises:
-        KeyError: a key that its section does not have.
-        TypeError: a key below one that holds no section.
-        pydantic.ValidationError: a value that its key does not allow.
+        KeyError: a section does not have the key.
+        TypeError: a key lies below one that holds no section.
+        pydantic.ValidationError: a key does not allow the value.
     """
     data = grid.model_dump(include=set(SECTIONS))
     for key, value in variant:
@@ -118,19 +127,19 @@ def recipe_of(grid: Grid, variant: Variant = ()) -> Recipe:
 
 
 def value_at(grid: Grid, key: str) -> AxisValue:
-    """What the grid says for the axis ``key`` itself: the value of points that do not have it as an axis.
+    """Return the grid's own value of the axis ``key``: that of points which do not have it as an axis.
 
     Raises:
-        InputError: no such key, or one that holds a section.
+        InputError: there is no such key, or it holds a section.
     """
-    here: Any = grid
+    current: Any = grid
     for part in section_path(key):
-        inner = here if isinstance(here, Mapping) else dict(here) if isinstance(here, Section) else {}
-        here = inner.get(part, inner)
-    if isinstance(here, Mapping | Section):
+        keys = current if isinstance(current, Mapping) else dict(current) if isinstance(current, Section) else {}
+        current = keys.get(part, keys)
+    if isinstance(current, Mapping | Section):
         raise InputError(
             f"{printable(key)}: the points of this sweep have such an axis, but its grid.yaml has no such key. One of "
             "its files was altered; 'sweeper verify SWEEP_DIR --repair' drops what is."
         )
-    value: AxisValue = here
+    value: AxisValue = current
     return value

@@ -1,4 +1,4 @@
-"""YAML text to plain values with line numbers: the safe, small part of YAML that a grid needs.
+"""A reader of the safe, small part of YAML that a grid needs: plain values with their line numbers.
 
 Unquoted scalars follow the YAML 1.2 core schema, decimal numbers only: ``1e-3`` is a number (PyYAML's 1.1 rules read it
 as text), ``010`` is ten, and ``no``, ``1_000``, ``0x10`` and ``1:30`` are text. Tags and aliases are refused: the first
@@ -18,14 +18,14 @@ from search_spaces.errors import InputError
 
 MAX_CHARACTERS = 300_000  # about 5 s to parse; a grid with an axis of 10,000 listed values has about 200,000
 MAX_DEPTH = 32
-_SHOWN = 60
+_MAX_SHOWN = 60  # characters of a value in a message, and items of a list
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL = {
+_SPECIAL_SCALARS = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
     ".inf": math.inf, ".Inf": math.inf, ".INF": math.inf, "+.inf": math.inf, "-.inf": -math.inf, "-.Inf": -math.inf,
@@ -35,13 +35,13 @@ _SPECIAL = {
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its values, and where each key path stands.
+    """A parsed file: its values, and the place of each key path.
 
     Attributes:
-        value: what the file says, with the settings applied.
+        value: content of the file, with the settings applied.
         source: name of the file, for messages.
-        lines: line of each key path of the file.
-        settings: ``--set KEY`` by the key path it sets; these hide the lines of what they replace.
+        lines: key path to its line in the file.
+        settings: key path to the ``--set KEY`` that sets it; a setting hides the lines of the keys that it replaces.
     """
 
     value: Value
@@ -50,7 +50,7 @@ class Document:
     settings: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: KeyPath) -> str:
-        """``file, line 7, axes.eta[2]``; the line is that of the nearest key that exists."""
+        """Return the place of a key path, as ``file, line 7, axes.eta[2]``; the line of the nearest key that exists."""
         nearest = [path[:end] for end in range(len(path), 0, -1)]
         for setting in (self.settings[key] for key in nearest if key in self.settings):
             return setting if setting == f"--set {dotted(path)}" else f"{setting}, {dotted(path)}"
@@ -60,12 +60,12 @@ class Document:
 
 
 def dotted(path: KeyPath) -> str:
-    """``("axes", "eta", 2)`` as ``axes.eta[2]``."""
+    """Return a key path as text: ``("axes", "eta", 2)`` as ``axes.eta[2]``."""
     return "".join(f"[{p}]" if isinstance(p, int) else f".{printable(p) or repr(p)}" for p in path).removeprefix(".")
 
 
 def show(value: object) -> str:
-    """A value as the grid would say it, on one line and short, for messages.
+    """Return a value as a grid would write it, on one short line, for messages.
 
     >>> show([0.001, True, None, "no", {"log": [1, 2]}])
     "[0.001, true, null, the text 'no', {log: [1, 2]}]"
@@ -77,20 +77,22 @@ def show(value: object) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
     if isinstance(value, list | tuple):
-        return _cut("[" + ", ".join(show(v) for v in islice(value, _SHOWN)) + "]")
+        return _shorten("[" + ", ".join(show(v) for v in islice(value, _MAX_SHOWN)) + "]")
     if isinstance(value, dict):
-        return _cut("{" + ", ".join(f"{printable(k)}: {show(v)}" for k, v in islice(value.items(), _SHOWN)) + "}")
-    return f"the text '{printable(value)}'" if isinstance(value, str) else _cut(str(value))
+        return _shorten(
+            "{" + ", ".join(f"{printable(k)}: {show(v)}" for k, v in islice(value.items(), _MAX_SHOWN)) + "}"
+        )
+    return f"the text '{printable(value)}'" if isinstance(value, str) else _shorten(str(value))
 
 
-def scalar(text: str) -> Value:
-    """An unquoted scalar.
+def parse_scalar(text: str) -> Value:
+    """Return the value of an unquoted scalar.
 
-    >>> scalar("1e-3"), scalar("010"), scalar("no"), scalar("1_000"), scalar("~")
+    >>> parse_scalar("1e-3"), parse_scalar("010"), parse_scalar("no"), parse_scalar("1_000"), parse_scalar("~")
     (0.001, 10, 'no', '1_000', None)
     """
-    if text in _SPECIAL:
-        return _SPECIAL[text]
+    if text in _SPECIAL_SCALARS:
+        return _SPECIAL_SCALARS[text]
     if _INT.fullmatch(text) and len(text) <= 20 and abs(integer := int(text)) < 2**63:
         return integer
     return float(text) if _FLOAT.fullmatch(text) else text  # also integers that no 64-bit number holds
@@ -100,11 +102,12 @@ def read_yaml(text: str, source: str) -> Document:
     """Parse ``text``.
 
     Args:
-        text: the file's content.
-        source: its name, for messages.
+        text: content of the file.
+        source: name of the file, for messages.
 
     Raises:
-        InputError: not YAML, too large, nested too deep, or with tags, aliases, duplicate or non-text keys.
+        InputError: the text is not YAML, is too large, is nested too deep, or has tags, aliases, or keys that are
+            repeated or not text.
     """
     if len(text) > MAX_CHARACTERS:
         raise InputError(
@@ -120,13 +123,13 @@ def read_yaml(text: str, source: str) -> Document:
         ) from None
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not valid YAML: {_one_line(error)}") from None
-    except ValueError as error:  # of PyYAML on "\U00110000", of _text on "\ud800"
+    except ValueError as error:  # of PyYAML on "\U00110000", of _valid_unicode on "\ud800"
         raise InputError(f"{source}: a character that Unicode does not have ({error}); remove its escape.") from None
     return Document(value=value, source=source, lines=reader.lines)
 
 
 class _Reader:
-    """One pass over the events of a text, so that nothing is built before it was checked."""
+    """A reader in one pass over the events of a text, so that nothing is built before it was checked."""
 
     def __init__(self, text: str, source: str) -> None:
         self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
@@ -134,7 +137,7 @@ class _Reader:
         self.lines: dict[KeyPath, int] = {}
 
     def read(self) -> Value:
-        """The value of the only document, None for a text without one."""
+        """Return the value of the only document, None for a text without one."""
         value: Value = None
         documents = 0
         for event in self._events:
@@ -146,11 +149,12 @@ class _Reader:
         return value
 
     def _build(self, event: yaml.Event, path: KeyPath) -> Value:
+        """Return the value that begins with ``event``."""
         self._check(event, path)
         self.lines[path] = _line(event)
         if isinstance(event, yaml.ScalarEvent):
             plain = event.implicit[0] and event.tag is None
-            return scalar(event.value) if plain else _text(event.value)
+            return parse_scalar(event.value) if plain else _valid_unicode(event.value)
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Value] = []
             while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
@@ -164,16 +168,18 @@ class _Reader:
         return mapping
 
     def _key(self, event: yaml.Event, path: KeyPath, mapping: dict[str, Value]) -> str:
+        """Return a key of ``mapping``, which does not have it yet."""
         self._check(event, path)
         if not isinstance(event, yaml.ScalarEvent):
             raise self._error(event, "a key must be a word, not a list or a mapping; quote it if it is one")
-        key = _text(event.value)
+        key = _valid_unicode(event.value)
         if key in mapping:
             before = self.lines[*path, key]
             raise self._error(event, f"{dotted((*path, key))} was given before, on line {before}; keep one of the two")
         return key
 
     def _check(self, event: yaml.Event, path: KeyPath) -> None:
+        """Refuse aliases, tags and deep nesting."""
         if isinstance(event, yaml.AliasEvent):
             raise self._error(event, f"aliases (*{event.anchor}) are not used in grids; write the value out")
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
@@ -189,21 +195,23 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 0
 
 
-def _text(text: str) -> str:
-    text.encode()  # raises on half a character, "\ud800", which no file or terminal takes
+def _valid_unicode(text: str) -> str:
+    """Return ``text``, or raise UnicodeEncodeError where it holds half a character."""
+    text.encode()  # "\ud800" is taken by no file or terminal
     return text
 
 
 def printable(text: str) -> str:
-    """A text on one line, short and without control characters, for messages."""
-    return _cut(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
+    """Return a text on one short line without control characters, for messages."""
+    return _shorten(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
 
 
 def _one_line(error: yaml.YAMLError) -> str:
+    """Return an error of PyYAML with its line and column."""
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or printable(str(error))
     hint = "; indent with spaces" if "'\\t'" in problem else ""

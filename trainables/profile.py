@@ -10,12 +10,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from search_spaces.cost import Profile
 from search_spaces.errors import InputError
-from search_spaces.plan import Profile, variants
-from search_spaces.points import Point
+from search_spaces.points import Point, variants
 from search_spaces.recipe import Recipe, Variant, recipe_of
+from search_spaces.sections.data import TorchvisionImages
 from search_spaces.sections.grid import Grid
-from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, TorchvisionImages, Trainable
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
 from trainables.data.torchvision_sets import DataNotFoundError, published_shapes
 from trainables.kernel.cost import kernel_profile
 from trainables.measurement import EVALUATION_BATCH

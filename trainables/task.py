@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
+from search_spaces.sections.loss import MeanSquaredError, Softmax
 from search_spaces.sections.section import AxisValue
-from search_spaces.sections.trainable import MeanSquaredError, OwnTrainable, Softmax, Trainable
+from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.data import Dataset, load_data
 from trainables.models import (
     build_model,

@@ -8,8 +8,8 @@ import pandas as pd
 
 from results.analysis.segments import Bools, Floats
 from search_spaces.sections.grid import Grid
+from search_spaces.sections.loss import MeanSquaredError
 from search_spaces.sections.optimizer import Constant, Piecewise, Schedule
-from search_spaces.sections.trainable import MeanSquaredError
 
 __all__ = ["TrainingRegime", "regime_of"]
 

@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 
 from results.store.files import read_limited, write_text
 from results.store.sweep_dir import SweepDir
+from search_spaces.cost import Cost
 from search_spaces.errors import InputError
-from search_spaces.plan import Cost, Pack, Plan
+from search_spaces.plan import Pack, Plan
 from search_spaces.points import Point, point_from_json, point_to_json
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid, Resources

@@ -1,4 +1,4 @@
-"""How the learning rate η changes along a run: factors of η, pure numbers."""
+"""The learning-rate schedule: factors of η along a run, pure numbers."""
 
 from typing import Any, overload
 
@@ -17,7 +17,7 @@ def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: NDArray[np
 @overload
 def learning_rate_factor(schedule: Schedule, step: NDArray[np.int64], last_step: _Steps) -> NDArray[np.float64]: ...
 def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: _Steps) -> float | NDArray[np.float64]:
-    """By which η is multiplied in the optimizer step taken after ``step`` steps, in (0, 1].
+    """Return the factor of η, in (0, 1], in the optimizer step that is taken after ``step`` steps.
 
     With n = ``step``, T = ``last_step`` and W = ``warmup``·T, it is the product of min(1, (n + 1)/W) and
 
@@ -27,11 +27,11 @@ def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: _Steps) ->
 
     Args:
         schedule: section ``schedule`` of a grid.
-        step: steps taken, 0 ≤ n < T; an integer or an array of them.
+        step: steps taken, 0 ≤ n < T; an integer, or an array of any shape.
         last_step: steps of the whole run; an integer, or an array that is broadcast with ``step``.
 
     Returns:
-        A float for two integers, else a float64 array.
+        A float for two integers, else a float64 array of the broadcast shape.
 
     >>> paper = Piecewise(name="piecewise")
     >>> [round(learning_rate_factor(paper, n, last_step=10), 3) for n in (0, 2, 3, 6, 9)]
@@ -40,11 +40,12 @@ def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: _Steps) ->
     [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
     """
     rise = np.minimum(1.0, (step + 1) / np.maximum(schedule.warmup * last_step, 1.0))
-    factor = rise * _fall(schedule, step, last_step)
+    factor = rise * _decay_factor(schedule, step, last_step)
     return factor if isinstance(factor, np.ndarray) else float(factor)
 
 
-def _fall(schedule: Schedule, step: _Steps, last_step: _Steps) -> Any:
+def _decay_factor(schedule: Schedule, step: _Steps, last_step: _Steps) -> Any:
+    """Return the factor of η without its warm-up."""
     match schedule:
         case Constant():
             return 1.0

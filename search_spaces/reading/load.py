@@ -1,4 +1,4 @@
-"""Text to ``Grid``: the one place where YAML meets code."""
+"""Reading a grid: YAML text is checked as a whole and becomes a ``Grid``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from search_spaces.errors import InputError
 from search_spaces.laws.budget import budget_epochs, kept_cells
 from search_spaces.points import MAX_POINTS, count_points
 from search_spaces.reading.key_schemas import axis_keys, default_name
-from search_spaces.reading.messages import MAX_PROBLEMS, no_axis, problems_of, refused_axis_value
+from search_spaces.reading.messages import MAX_PROBLEMS, problems_of, refused_axis_value, unknown_axis
 from search_spaces.recipe import SECTIONS, Recipe, recipe_of
 from search_spaces.sections.grid import MAX_MEASUREMENTS, Grid
 from search_spaces.sections.optimizer import L2, Sgd
@@ -26,22 +26,23 @@ def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
     Args:
         text: content of the YAML file.
         source: name of the file, for messages.
-        overrides: ``a.b=value`` settings that replace or add keys, the value read as YAML. A section that the text
+        overrides: ``a.b=value`` settings that replace or add keys; the value is read as YAML. A section that the text
             leaves out has its default ``name``, so that ``optimizer.mu=0.9`` is a setting of sgd.
 
     Raises:
-        InputError: anything wrong, all of it at once, each with file, line, key, value and what is allowed.
+        InputError: the grid has problems. The message lists them all at once, each with file, line, key, value and
+            what is allowed.
     """
     document = read_yaml(text, source)
     if not isinstance(document.value, dict):
         raise InputError(
-            f"{source}: this file is {_kind(document.value)}, but a grid is a section with the keys name, trainable, "
-            "axes, budget, …. Start from grids/digits.yaml."
+            f"{source}: this file is {_describe_kind(document.value)}, but a grid is a section with the keys name, "
+            "trainable, axes, budget, …. Start from grids/digits.yaml."
         )
     data = dict(document.value)
     settings: dict[KeyPath, str] = {}
     for override in overrides:
-        path, made = _override(data, override)
+        path, made = _apply_override(data, override)
         settings = {k: v for k, v in settings.items() if k[: len(path)] != path} | made
     document = replace(document, settings=settings)
     axes, problems = _expand_axes(data)
@@ -55,8 +56,8 @@ def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
     return grid
 
 
-def _override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyPath, str]]:
-    """Apply a setting to ``data``; returns its key path, and all key paths that it makes with their place."""
+def _apply_override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyPath, str]]:
+    """Apply a setting to ``data``, and return its key path and all key paths that it makes, each with its place."""
     key, equals, text = (part.strip() for part in override.partition("="))
     parts = key.split(".")
     if not equals or not all(parts):
@@ -74,7 +75,8 @@ def _override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyP
         elif not isinstance(inner, dict):
             place = ".".join(parts[: i + 1])
             raise InputError(
-                f"--set {key}: {place} is {_kind(inner)}, not a section with keys of its own; set {place} as a whole."
+                f"--set {key}: {place} is {_describe_kind(inner)}, not a section with keys of its own; set {place} as "
+                "a whole."
             )
         copy = dict(inner)
         section[part] = copy
@@ -84,9 +86,10 @@ def _override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyP
 
 
 def _expand_axes(data: Mapping[str, Value]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the values of every axis, and the problems of the section ``axes``."""
     raw = data.get("axes")
     if not isinstance(raw, dict):
-        what = f"is {_kind(raw)}" if "axes" in data else "is missing"
+        what = f"is {_describe_kind(raw)}" if "axes" in data else "is missing"
         return {}, [Problem(("axes",), f"{what}; give the axes as keys with lists, at least eta and lam")]
     axes: dict[str, Any] = {}
     problems = [
@@ -97,13 +100,13 @@ def _expand_axes(data: Mapping[str, Value]) -> tuple[dict[str, Any], list[Proble
         if name in known:
             axes[name], wrong = expand_axis(name, item)
         else:
-            wrong = [Problem(("axes", name), no_axis(name, known, data))]
+            wrong = [Problem(("axes", name), unknown_axis(name, known, data))]
         problems += wrong[: MAX_PROBLEMS + 1]
     return axes, problems
 
 
 def _check_points(grid: Grid, data: Mapping[str, Value]) -> list[Problem]:
-    """What only the whole grid can show; runs on a grid whose every key is valid by itself."""
+    """Return the problems of the grid as a whole, whose every key is valid by itself."""
     count = count_points(grid)
     if count > MAX_POINTS:
         sizes = " × ".join(f"{len(v):,} {k}" for k, v in grid.axes.items())
@@ -114,6 +117,7 @@ def _check_points(grid: Grid, data: Mapping[str, Value]) -> list[Problem]:
 
 
 def _check_variants(grid: Grid, name: str, data: Mapping[str, Value]) -> list[Problem]:
+    """Return the problems of an axis that is a key of a section: values that the section does not allow."""
     problems = []
     for value in grid.axes[name]:
         try:
@@ -126,11 +130,11 @@ def _check_variants(grid: Grid, name: str, data: Mapping[str, Value]) -> list[Pr
 
 
 def _check_recipe(grid: Grid) -> list[Problem]:
-    """Sections and axes that would have no effect."""
+    """Return the problems of sections and axes that would have no effect."""
     problems = []
     if isinstance(grid.trainable, OwnLoop):
-        own = [n for n in SECTIONS[1:] if getattr(grid, n) != Recipe.model_fields[n].default]
-        problems += [Problem((n,), "a training loop of one's own decides this itself; remove the section") for n in own]
+        text = "a training loop of one's own decides this itself; remove the section"
+        problems += [Problem((section,), text) for section in SECTIONS[1:] if _is_changed(grid, section)]
     elif isinstance(grid.trainable, KernelTrainable):
         problems += _check_flow(grid)
     elif "mu" in grid.axes and not isinstance(grid.optimizer, Sgd):
@@ -147,24 +151,27 @@ def _check_recipe(grid: Grid) -> list[Problem]:
 
 
 def _check_stop(grid: Grid) -> list[Problem]:
-    """The rule of ``stop: peaked`` is about constant η and λ."""
+    """Return the problems of ``stop: peaked``, whose rule needs constant η and λ."""
     if grid.stop != "peaked":
         text = "predicted trains until a point has peaked; write stop: peaked beside it"
         return [Problem(("budget", "rule"), text)] if grid.budget.rule == "predicted" else []
-    problems = []
+    reasons = []
     if grid.l2.auto is not None:
-        problems.append("AutoL2 lowers λ along the run")
+        reasons.append("AutoL2 lowers λ along the run")
     if grid.schedule.name != "constant" or any(name.startswith("schedule.") for name in grid.axes):
-        problems.append("the schedule lowers η along the run, and accuracy rises again whenever it does")
+        reasons.append("the schedule lowers η along the run, and accuracy rises again whenever it does")
     text = "peaked is not allowed: {}; a maximum that was passed is then no certain one. Leave 'stop' out"
-    return [Problem(("stop",), text.format(why)) for why in problems]
+    return [Problem(("stop",), text.format(reason)) for reason in reasons]
 
 
 def _check_flow(grid: Grid) -> list[Problem]:
-    """Infinite width is gradient flow with a constant λ on all parameters: what would be another equation."""
+    """Return the problems of keys that would change the equation of infinite width.
+
+    It is gradient flow with a constant λ on all parameters.
+    """
     flow = "the theory of infinite width is gradient flow with a constant η; remove the {}"
-    sections = [n for n in ("optimizer", "schedule", "stop") if getattr(grid, n) != Recipe.model_fields[n].default]
-    problems = [Problem((n,), flow.format("section")) for n in sections]
+    sections = [section for section in ("optimizer", "schedule", "stop") if _is_changed(grid, section)]
+    problems = [Problem((section,), flow.format("section")) for section in sections]
     if "mu" in grid.axes:
         problems.append(Problem(("axes", "mu"), flow.format("axis")))
     if grid.l2 != L2(convention=grid.l2.convention):
@@ -173,22 +180,29 @@ def _check_flow(grid: Grid) -> list[Problem]:
     return problems
 
 
+def _is_changed(grid: Grid, section: str) -> bool:
+    """Return whether a section of the recipe differs from its default."""
+    return bool(getattr(grid, section) != Recipe.model_fields[section].default)
+
+
 def _check_exceptions(grid: Grid) -> list[Problem]:
+    """Return the problems of ``budget.exceptions``: those of no point, and repeated ones."""
     etas, lams = set(grid.axes["eta"]), set(grid.axes["lam"])
     problems, seen = [], set()
     for i, exception in enumerate(grid.budget.exceptions):
-        at: KeyPath = ("budget", "exceptions", i)
+        path: KeyPath = ("budget", "exceptions", i)
         cell = (exception.eta, exception.lam)
         if exception.eta not in etas or exception.lam not in lams:
             text = f"no point has eta {cell[0]:g} and lam {cell[1]:g}; an exception names values of both axes"
-            problems.append(Problem(at, text))
+            problems.append(Problem(path, text))
         if cell in seen:
-            problems.append(Problem(at, f"eta {cell[0]:g}, lam {cell[1]:g} has an exception already; keep one"))
+            problems.append(Problem(path, f"eta {cell[0]:g}, lam {cell[1]:g} has an exception already; keep one"))
         seen.add(cell)
     return problems
 
 
 def _check_budgets(grid: Grid) -> list[Problem]:
+    """Return the first problem of the budget law over the axes."""
     longest = 0.0
     kept = kept_cells(grid)
     if not kept:
@@ -216,12 +230,14 @@ def _check_budgets(grid: Grid) -> list[Problem]:
 
 
 def _input_error(document: Document, problems: Sequence[Problem]) -> InputError:
+    """Return the error that lists the problems of a file, a line each."""
     lines = [f"{document.where(p.path)}: {p.text}." for p in problems[:MAX_PROBLEMS]]
     more = ["… and more; mend these first."] if len(problems) > MAX_PROBLEMS else []
     return InputError("\n".join(lines + more))
 
 
-def _kind(value: Value) -> str:
+def _describe_kind(value: Value) -> str:
+    """Return a value, or its kind where the value is long."""
     if value is None:
         return "empty"
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""What is wrong with a grid and what is allowed instead, in the user's words.
+"""Messages about a grid: what is wrong and what is allowed instead, in the user's words.
 
-pydantic says which key paths are wrong; what a key allows is read from the JSON Schema of ``Grid``, so that a message
-says the same as the editor.
+pydantic says which key paths are wrong. The values that a key allows are read from the JSON Schema of ``Grid``, so that
+a message says the same as the editor.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,50 +15,58 @@ from search_spaces.errors import suggest
 from search_spaces.reading.key_schemas import (
     COORDINATES,
     Schema,
-    chosen,
+    choice_label,
+    chosen_forms,
+    form_names,
     forms,
-    keys_of,
-    mark,
-    names_of,
-    reach,
+    literals_of,
+    resolve,
     schemas_at,
-    words_of,
+    section_keys,
 )
 from search_spaces.recipe import section_path
 from search_spaces.yaml_text import KeyPath, Value, printable, show
 
-MAX_PROBLEMS = 20  # that a message lists
+MAX_PROBLEMS = 20  # in one message
 
 
 def problems_of(error: ValidationError, data: Mapping[str, Value]) -> list[Problem]:
-    """One problem a key; a key of several forms (``full`` or a count) fails each of them, said together.
+    """Return one problem for each wrong key.
+
+    A value that fails each of several forms (``full`` or a count) is one problem, which names all forms.
 
     Args:
-        error: of validating ``data`` as a ``Grid``.
-        data: what the user wrote.
+        error: error of validating ``data`` as a ``Grid``.
+        data: content of the user's file.
     """
     found: dict[KeyPath, ErrorDetails] = {}
     for detail in error.errors(include_url=False):
         found.setdefault(_path_in(data, detail), detail)
-    # A section was meant where something inside it is wrong: then only that helps.
+    # Where something inside a section is wrong, a problem of the section as a whole would not help.
     outer = {path[:n] for path in found for n in range(1, len(path))}
     shown = [(path, detail) for path, detail in found.items() if path not in outer][: MAX_PROBLEMS + 1]
-    return [Problem(path, _text_of(path, detail, data)) for path, detail in shown]
+    return [Problem(path, _problem_text(path, detail, data)) for path, detail in shown]
 
 
-def allowed(path: KeyPath, data: Mapping[str, Value]) -> str:
-    """What the key at ``path`` may hold: ``an integer >= 1 and <= 1,000``."""
+def describe_key(path: KeyPath, data: Mapping[str, Value]) -> str:
+    """Return the values that the key at ``path`` may hold, as ``an integer >= 1 and <= 1,000``."""
     return _describe(schemas_at(path, data))
 
 
 def refusal(path: KeyPath, value: Value, data: Mapping[str, Value]) -> str:
-    """Why ``value`` cannot stand at ``path``."""
+    """Return why ``value`` cannot stand at ``path``.
+
+    Args:
+        path: key path of the value.
+        value: value that the key does not allow.
+        data: content of the user's file, which chooses the forms of sections.
+    """
     schemas = schemas_at(path, data)
-    words = [word for schema in schemas for word in words_of(schema)]
+    words = [word for schema in schemas for word in literals_of(schema)]
     if value is None:
         optional = "" if path[-1] in _required(path, data) else ", or leave the key out"
         return f"is empty; it must be {_describe(schemas)}{optional}"
-    if isinstance(value, str) and words and all(words_of(schema) for schema in schemas):
+    if isinstance(value, str) and words and all(literals_of(schema) for schema in schemas):
         return f"'{printable(value)}' is unknown; {suggest(value, words)}"
     types = {schema.get("type") for schema in schemas}
     hint = number_hint(value) if types & {"integer", "number"} else ""
@@ -68,13 +76,26 @@ def refusal(path: KeyPath, value: Value, data: Mapping[str, Value]) -> str:
 
 
 def refused_axis_value(error: ValidationError, key: str, value: Value, data: Mapping[str, Value]) -> str:
-    """Why ``value`` of the axis ``key`` gives no valid section: what the section itself says of it, if it does."""
-    said = [str(detail["ctx"]["error"]) for detail in error.errors() if detail["type"] == "value_error"]
-    return said[0] if said else refusal(section_path(key), value, data)
+    """Return why a value of an axis gives no valid section, in the words of the section if it has any.
+
+    Args:
+        error: error of validating the section.
+        key: name of the axis, a key of a section.
+        value: value of the axis.
+        data: content of the user's file, which chooses the forms of sections.
+    """
+    messages = [str(detail["ctx"]["error"]) for detail in error.errors() if detail["type"] == "value_error"]
+    return messages[0] if messages else refusal(section_path(key), value, data)
 
 
-def no_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
-    """Why ``name`` cannot be an axis of the grid ``data``; of the ``known`` axes it tells those that lie near."""
+def unknown_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
+    """Return why ``name`` cannot be an axis, with the axes that may have been meant.
+
+    Args:
+        name: name of an axis that the grid cannot have.
+        known: names of all axes that it can have.
+        data: content of the user's file.
+    """
     if name in COORDINATES:
         what, axis = COORDINATES[name]
         return f"{what} is the axis '{axis}'; write that"
@@ -82,10 +103,10 @@ def no_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
     keys = [k.removeprefix(f"{section}.") for k in known if k.startswith(f"{section}.")]
     if keys and not key:
         return f"{section} is a section; these keys of it can be axes: {', '.join(f'{section}.{k}' for k in keys)}"
-    schemas, here = reach(section_path(section), data)
+    schemas, value = resolve(section_path(section), data)
     if keys:
-        named = mark(schemas, here)
-        return f"{section}{f' {{{named}}}' if named else ''} has no such axis; {suggest(key, keys)}"
+        label = choice_label(schemas, value)
+        return f"{section}{f' {{{label}}}' if label else ''} has no such axis; {suggest(key, keys)}"
     if schemas:
         return f"{section} has no keys in this grid, so none can be an axis"
     short = sorted({k.partition(".")[0] + (".…" if "." in k else "") for k in known})
@@ -93,12 +114,13 @@ def no_axis(name: str, known: Sequence[str], data: Mapping[str, Value]) -> str:
     return f"no such axis; {suggest((same_end or [name])[0], known, short)}"
 
 
-def _text_of(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> str:
+def _problem_text(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> str:
+    """Return an error of pydantic in the user's words."""
     match detail["type"]:
         case "extra_forbidden":
             return _unknown_key(path, data)
         case "missing" | "union_tag_not_found":
-            return f"is missing; it must be {allowed(path, data)}"
+            return f"is missing; it must be {describe_key(path, data)}"
         case "value_error":
             return str(detail["ctx"]["error"])
         case _:
@@ -106,23 +128,24 @@ def _text_of(path: KeyPath, detail: ErrorDetails, data: Mapping[str, Value]) -> 
 
 
 def _unknown_key(path: KeyPath, data: Mapping[str, Value]) -> str:
-    schemas, here = reach(path[:-1], data)
-    keys = keys_of(chosen(schemas, here))
-    if path[-1] in keys_of(schemas):  # of another form of the section
-        return f"unknown key beside '{mark(schemas, here)}'; known: {', '.join(sorted(keys))}"
+    """Return a message about a key that its section does not have."""
+    schemas, section = resolve(path[:-1], data)
+    keys = section_keys(chosen_forms(schemas, section))
+    if path[-1] in section_keys(schemas):  # of another form of the section
+        return f"unknown key beside '{choice_label(schemas, section)}'; known: {', '.join(sorted(keys))}"
     return f"unknown key; {suggest(str(path[-1]), keys)}"
 
 
 def _path_in(data: Mapping[str, Value], detail: ErrorDetails) -> KeyPath:
-    """The key path as the user wrote it; pydantic puts the names of union branches into its own."""
+    """Return the key path as the user wrote it; pydantic puts the names of union branches into its own."""
     path: list[str | int] = []
-    here: Any = data
+    value: Any = data
     loc = detail["loc"]
     for i, part in enumerate(loc):
-        inside = part in here if isinstance(here, dict) else isinstance(here, list) and isinstance(part, int)
-        if inside and (i + 1 == len(loc) or reach((*path, part), data)[0]):  # of unknown keys it names none below
+        inside = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        if inside and (i + 1 == len(loc) or resolve((*path, part), data)[0]):  # it names no key below an unknown one
             path.append(part)
-            here = here[part]  # pydantic names no item that is not there
+            value = value[part]  # pydantic names no item that is not there
     if detail["type"] == "missing":
         path.append(detail["loc"][-1])
     if detail["type"].startswith("union_tag"):
@@ -138,51 +161,56 @@ def _value_at(data: Any, path: KeyPath) -> Value:
 
 
 def _required(path: KeyPath, data: Mapping[str, Value]) -> list[str]:
+    """Return the required keys of the section that holds the key at ``path``."""
     return [key for schema in schemas_at(path[:-1], data) for key in schema.get("required", [])]
 
 
 def _describe(schemas: Sequence[Schema]) -> str:
-    if len(names := names_of(schemas)) > 1:
+    """Return the values that several forms of a key allow, joined by "or"."""
+    if len(names := form_names(schemas)) > 1:
         return f"a section {{name: {' | '.join(names)}, …}}"
-    wordings = dict.fromkeys(wording for schema in schemas for wording in _wordings(schema))
-    if "a finite number" in wordings:
-        wordings.pop("an integer", None)
-    said = sorted(wordings, key=lambda wording: not wording.startswith("'"))  # words first: they are short
-    return ", ".join(said[:-1]) + " or " + said[-1] if len(said) > 1 else "".join(said)
+    phrases = dict.fromkeys(phrase for schema in schemas for phrase in _phrases(schema))
+    if "a finite number" in phrases:
+        phrases.pop("an integer", None)
+    ordered = sorted(phrases, key=lambda phrase: not phrase.startswith("'"))  # words first: they are short
+    return ", ".join(ordered[:-1]) + " or " + ordered[-1] if len(ordered) > 1 else "".join(ordered)
 
 
-def _wordings(schema: Schema) -> list[str]:
-    if words := words_of(schema):
+def _phrases(schema: Schema) -> list[str]:
+    """Return a phrase for each word of a key, or one phrase for its type."""
+    if words := literals_of(schema):
         return [f"'{word}'" for word in words]
-    keys = sorted(keys_of([schema]), key=lambda key: key not in schema.get("required", []))
-    return [f"a section {{{', '.join(keys)}}}" if keys else _PLAIN[schema["type"]](schema)]
+    keys = sorted(section_keys([schema]), key=lambda key: key not in schema.get("required", []))
+    return [f"a section {{{', '.join(keys)}}}" if keys else _DESCRIBE_TYPE[schema["type"]](schema)]
 
 
-def _text(schema: Schema) -> str:
-    """What the text means; one with a pattern has its description for that."""
-    said = str(schema.get("description", "")).replace("``", "'").removesuffix(".")
+def _describe_text(schema: Schema) -> str:
+    """Return the meaning of a text; the description of a pattern says what it allows."""
+    description = str(schema.get("description", "")).replace("``", "'").removesuffix(".")
     if "pattern" in schema:
-        return said
-    return f"text ({said[0].lower()}{said[1:]})" if said else "text"
+        return description
+    return f"text ({description[0].lower()}{description[1:]})" if description else "text"
 
 
 def _length(schema: Schema) -> str:
-    least, most = schema.get("minItems"), schema.get("maxItems")
-    between = f" of {least:,} to {most:,}" if least and most else ""
-    return between or (f" of at most {most:,}" if most else "")
+    """Return the allowed length of a list, as `` of 1 to 100``."""
+    minimum, maximum = schema.get("minItems"), schema.get("maxItems")
+    between = f" of {minimum:,} to {maximum:,}" if minimum and maximum else ""
+    return between or (f" of at most {maximum:,}" if maximum else "")
 
 
 def _bounds(schema: Schema) -> str:
+    """Return the bounds of a number, as `` >= 0 and < 1``."""
     signs = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     bounds = [f"{sign} {schema[key]:,}".removesuffix(".0") for key, sign in signs.items() if key in schema]
     return " " + " and ".join(bounds) if bounds else ""
 
 
-_PLAIN: dict[str, Callable[[Schema], str]] = {
+_DESCRIBE_TYPE: dict[str, Callable[[Schema], str]] = {
     "integer": lambda schema: f"an integer{_bounds(schema)}",
     "number": lambda schema: f"a finite number{_bounds(schema)}",
     "boolean": lambda _: "true or false",
-    "string": _text,
+    "string": _describe_text,
     "array": lambda schema: f"a list{_length(schema)}, each item {_describe(list(forms(schema['items'])))}",
     "object": lambda schema: f"a section, each key {_describe(list(forms(schema['additionalProperties'])))}",
 }

@@ -1,4 +1,4 @@
-"""The reference of the grid file, docs/grid.md, from what grids are checked with: the schema and its docstrings."""
+"""The reference page of the grid file, ``docs/grid.md``, generated from the schema that checks grids."""
 
 import json
 import re
@@ -7,9 +7,18 @@ from typing import Any
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.points import count_points
-from search_spaces.reading.key_schemas import COORDINATES, Schema, axis_keys, chosen, forms, names_of, reach, words_of
+from search_spaces.reading.key_schemas import (
+    COORDINATES,
+    Schema,
+    axis_keys,
+    chosen_forms,
+    form_names,
+    forms,
+    literals_of,
+    resolve,
+)
 from search_spaces.reading.load import load_grid
-from search_spaces.reading.messages import allowed
+from search_spaces.reading.messages import describe_key
 from search_spaces.reference.json_schema import grid_schema
 from search_spaces.yaml_text import KeyPath, read_yaml
 
@@ -31,9 +40,9 @@ budget: {rule: inverse_eta_lam, constant: 0.2, max: 500}
 measure: {log: 30}
 """
 SETTINGS = ("budget.max=50", "axes.seed=[0, 1, 2, 3]", "schedule={name: constant}")
-ROOT = "The whole file"
-# Sections that are those of another place, where they are described.
-SAME: dict[KeyPath, KeyPath] = {("trainable", "kernel", "model"): ("trainable", "model")}
+ROOT_TITLE = "The whole file"
+# Sections that are described at another key path.
+DESCRIBED_ELSEWHERE: dict[KeyPath, KeyPath] = {("trainable", "kernel", "model"): ("trainable", "model")}
 
 _OPENING = """\
 # The grid file
@@ -77,11 +86,11 @@ sweeper run momentum.yaml {settings}
 
 A key without a default is **required**. A section whose default is `{{}}` has every key at its own default; — is no
 value. "Paper" is [Lewkowycz & Gur-Ari 2020](https://arxiv.org/abs/2006.08643), SM its supplementary material. Models,
-data, losses and training loops of your own have [a page to themselves](own-model.md)."""
+data, losses and training loops of your own have [a page of their own](own-model.md)."""
 
 
 def grid_page() -> str:
-    """The page, Markdown as GitHub shows it."""
+    """Return the page, in the Markdown of GitHub."""
     example: Any = read_yaml(EXAMPLE, "example").value
     opening = _OPENING.format(
         example=EXAMPLE,
@@ -92,91 +101,100 @@ def grid_page() -> str:
         keys=", ".join(map(_code, axis_keys(example))),
         settings=" ".join(f"--set '{setting}'" for setting in SETTINGS),
     )
-    # Own functions share sections with built-in models: equal blocks stand once.
+    # Functions of the user share sections with built-in models. Equal blocks stand once.
     blocks = dict.fromkeys([opening, *_sections((), {}, "")])
     return "\n\n".join(blocks) + "\n"
 
 
 def _sections(path: KeyPath, data: dict[Any, Any], about: str) -> Iterator[str]:
-    """The section at ``path`` in each of its forms and all sections in it; ``data`` chooses the forms around it."""
-    if path in SAME:
+    """Yield the section at ``path`` in each of its forms, and all sections in it.
+
+    Args:
+        path: key path of the section.
+        data: part of a grid that chooses the forms of the sections around it.
+        about: meaning of the section, which stands above its forms.
+    """
+    if path in DESCRIBED_ELSEWHERE:
         return
-    found = [form for form in reach(path, data)[0] if "properties" in form]
+    found = [form for form in resolve(path, data)[0] if "properties" in form]
     if len(found) > 1:
         links = ", ".join(_link(_form_title(path, form)) for form in found)
         yield f"{_heading(path)}\n\n{about} One of {links}."
     for form in found:
-        inside = _put(data, path, _choice(form))
+        inside = _with_section(data, path, _section_of_form(form))
         heading = _heading(path, form) if len(found) > 1 else _heading(path)
-        yield f"{heading}\n\n{_text(form)}\n\n{_table(path, form, inside)}"
+        yield f"{heading}\n\n{_description(form)}\n\n{_table(path, form, inside)}"
         for key, schema in form["properties"].items():
-            yield from _sections((*path, key), inside, _text(schema))
+            yield from _sections((*path, key), inside, _description(schema))
             yield from _sections((*path, key, 0), inside, "")  # of a list
 
 
 def _table(path: KeyPath, form: Schema, data: dict[Any, Any]) -> str:
-    keys = {key: schema for key, schema in form["properties"].items() if not _chooses(schema)}
-    first = form.get("required", [])[:1]  # what an own function is made by stands above its arguments
+    """Return the table of the keys of a section."""
+    keys = {key: schema for key, schema in form["properties"].items() if not _is_form_name(schema)}
+    first = form.get("required", [])[:1]  # the function of the user stands above its arguments
     rows = [_row((*path, key), keys[key], data) for key in sorted(keys, key=lambda key: key not in first)]
     return "\n".join(["| key | allowed | default | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
 def _row(path: KeyPath, schema: Schema, data: dict[Any, Any]) -> str:
     if path == ("axes",):
-        cells = "[axes and their values](#axes)", _default(schema), _text(grid_schema()["properties"]["axes"])
+        cells = "[axes and their values](#axes)", _default(schema), _description(grid_schema()["properties"]["axes"])
     else:
-        cells = _allowed(path, data), _default(schema), _text(schema)
+        cells = _allowed_values(path, data), _default(schema), _description(schema)
     return " | ".join([f"| `{path[-1]}`", *(cell.replace("|", r"\|") for cell in cells)]) + " |"
 
 
-def _allowed(path: KeyPath, data: dict[Any, Any]) -> str:
-    found = reach(path, data)[0]
-    section = f"[a section](#{_anchor(_title(SAME.get(path, path)))})"
-    if len(names := names_of(found)) > 1:
+def _allowed_values(path: KeyPath, data: dict[Any, Any]) -> str:
+    """Return the values of a key in Markdown, with links to sections."""
+    found = resolve(path, data)[0]
+    section = f"[a section](#{_anchor(_title(DESCRIBED_ELSEWHERE.get(path, path)))})"
+    if len(names := form_names(found)) > 1:
         return f"{section}: {', '.join(map(_code, names))}"
-    if [form["type"] for form in found] == ["string"] and not words_of(found[0]):
-        return "text"  # whose description is its meaning
-    said = re.sub(r"a section \{.*\}", section, allowed(path, data))
-    return re.sub(r"'([^']+)'", r"`\1`", said).replace(">=", "≥").replace("<=", "≤").replace(f"{2**63:,}", "2^63")
+    if [form["type"] for form in found] == ["string"] and not literals_of(found[0]):
+        return "text"  # its description stands in the column of meanings
+    words = re.sub(r"a section \{.*\}", section, describe_key(path, data))
+    return re.sub(r"'([^']+)'", r"`\1`", words).replace(">=", "≥").replace("<=", "≤").replace(f"{2**63:,}", "2^63")
 
 
 def _default(schema: Schema) -> str:
+    """Return the default of a key in Markdown."""
     if "default" not in schema:
         return "**required**"
     default = schema["default"]
-    if isinstance(default, dict):  # a section: what its keys do not say themselves
-        keys = chosen(list(forms(schema)), default)[0].get("properties", {})
+    if isinstance(default, dict):  # a section: only the keys that differ from their own defaults
+        keys = chosen_forms(list(forms(schema)), default)[0].get("properties", {})
         default = {key: value for key, value in default.items() if keys[key].get("default", ...) != value}
     return "—" if default is None else _code(json.dumps(default).replace('"', "").removesuffix(".0"))
 
 
-def _text(schema: Schema) -> str:
-    """Its docstring, else that of its only form."""
+def _description(schema: Schema) -> str:
+    """Return the docstring of a key, else that of its only form, as one sentence or more."""
     found = list(forms(schema))
-    said = schema.get("description") or (found[0].get("description", "") if len(found) == 1 else "")
-    words = " ".join(said.replace("``", "`").split())
+    text = schema.get("description") or (found[0].get("description", "") if len(found) == 1 else "")
+    words = " ".join(text.replace("``", "`").split())
     return words if words.endswith(".") else words[:1].upper() + words[1:] + "."
 
 
-def _choice(form: Schema) -> dict[str, Any]:
-    """What chooses this form of a section."""
-    names = names_of([form])
+def _section_of_form(form: Schema) -> dict[str, Any]:
+    """Return the smallest section that chooses this form."""
+    names = form_names([form])
     return {"name": names[0]} if names else {key: {} for key in form.get("required", [])[:1]}
 
 
-def _chooses(schema: Schema) -> bool:
-    """Whether a key is the ``name`` of a form, which stands in the heading."""
-    return schema.get("title") == "Name" and bool(words_of(schema))
+def _is_form_name(schema: Schema) -> bool:
+    """Return whether a key is the ``name`` of a form, which stands in the heading."""
+    return schema.get("title") == "Name" and bool(literals_of(schema))
 
 
-def _put(data: dict[Any, Any], path: Sequence[str | int], section: dict[str, Any]) -> dict[Any, Any]:
-    """The grid ``data`` with ``section`` at ``path``."""
-    return data | {path[0]: _put(data.get(path[0], {}), path[1:], section)} if path else data | section
+def _with_section(data: dict[Any, Any], path: Sequence[str | int], section: dict[str, Any]) -> dict[Any, Any]:
+    """Return the grid ``data`` with ``section`` at ``path``."""
+    return data | {path[0]: _with_section(data.get(path[0], {}), path[1:], section)} if path else data | section
 
 
 def _named_axis(name: str) -> str:
-    what, _, values = NAMED_AXES[name].wording.partition(" is ")
-    return f"| `{name}` | {what} | {values.replace('>=', '≥')} |"
+    meaning, _, values = NAMED_AXES[name].wording.partition(" is ")
+    return f"| `{name}` | {meaning} | {values.replace('>=', '≥')} |"
 
 
 def _heading(path: KeyPath, form: Schema | None = None) -> str:
@@ -185,12 +203,12 @@ def _heading(path: KeyPath, form: Schema | None = None) -> str:
 
 
 def _title(path: KeyPath) -> str:
-    return ".".join(part for part in path if isinstance(part, str)) or ROOT
+    return ".".join(part for part in path if isinstance(part, str)) or ROOT_TITLE
 
 
 def _form_title(path: KeyPath, form: Schema) -> str:
-    """As it is written: ``model: {name: fc}``; several names are one form where they have the same keys."""
-    names = names_of([form])
+    """Return a form as a grid writes it, ``model: {name: fc}``; names that have the same keys are one form."""
+    names = form_names([form])
     return f"`{path[-1]}: {{{'name: ' + ' | '.join(names) if names else ', '.join(form['required'])}}}`"
 
 
@@ -199,7 +217,7 @@ def _link(title: str) -> str:
 
 
 def _anchor(title: str) -> str:
-    """GitHub's name of a heading."""
+    """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 

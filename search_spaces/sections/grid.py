@@ -1,6 +1,6 @@
-"""The grid: what the YAML file may say, typed. Unknown keys are errors; every value has its range.
+"""The grid: the whole content of a YAML file, typed. Unknown keys are errors, and every value has its range.
 
-``load_grid`` turns text into a ``Grid``; everything downstream takes the ``Grid`` and never sees YAML.
+``load_grid`` turns text into a ``Grid``. All other code takes the ``Grid`` and never sees YAML.
 """
 
 import re
@@ -12,19 +12,19 @@ from search_spaces.sections.optimizer import L2, Constant, Optimizer, Schedule, 
 from search_spaces.sections.section import AxisValue, Count, Epochs, Name, NonNegative, Positive, Section
 from search_spaces.sections.trainable import AnyTrainable
 
-# Measurements of one point: a gigabyte of rows in memory is near ten times as many.
+# Measurements of one point. A gigabyte of memory holds about ten times as many rows.
 MAX_MEASUREMENTS = 1_000_000
 
 
 class BudgetException(Section):
-    """A budget of its own for the points at one (η, λ)."""
+    """A separate budget for the points at one (η, λ)."""
 
     eta: Positive
-    """Their η, a value of the axis."""
+    """η of the points, a value of the axis."""
     lam: NonNegative
-    """Their λ, a value of the axis."""
+    """λ of the points, a value of the axis."""
     epochs: Epochs
-    """Their budget T."""
+    """Budget T of the points, in epochs."""
 
 
 class OverEta(Section):
@@ -35,24 +35,25 @@ class OverEta(Section):
 
 
 class Budget(Section):
-    """How long a point trains, in epochs: the budget rule T(η, λ)."""
+    """The budget rule T(η, λ): the number of epochs that a point trains."""
 
     rule: Literal["inverse_eta_lam", "inverse_lam", "fixed", "predicted"]
     """``inverse_eta_lam``: T = constant/(ηλ). ``inverse_lam``: T = constant/λ. ``fixed``: T = constant. ``predicted``:
-    until the point has peaked, and at most ``max``; it goes with ``stop: peaked``."""
+    until the point has peaked, and at most ``max``; it needs ``stop: peaked``."""
     constant: Positive | None = None
-    """Constant of the rule (paper, Figure 2: 2/(ηλ) for fc, 0.1/(ηλ) for wrn); ``predicted`` has none."""
+    """Constant of the rule (paper, Figure 2: 2/(ηλ) for fc, 0.1/(ηλ) for wrn). The rule ``predicted`` has none."""
     max: Epochs | None = None
-    """Longest budget: T is cut to it."""
+    """Longest budget. A longer T is cut to it."""
     zero_lam: Epochs | OverEta | None = None
-    """Budget of points with λ = 0, where 1/λ has no value; ``{over_eta: c}``: c/η. Without it they get ``max``."""
+    """Budget of points with λ = 0, where 1/λ has no value; ``{over_eta: c}`` is c/η. Without this key they get
+    ``max``."""
     leave_out: Epochs | None = None
-    """Points of λ > 0 whose budget by rule and ``max`` is longer are left out of the grid."""
+    """Leave out points of λ > 0 whose budget by rule and ``max`` is longer than this."""
     exceptions: Annotated[tuple[BudgetException, ...], Field(strict=False, max_length=1000)] = ()
-    """Points with a budget of their own; neither the rule nor ``max`` nor ``leave_out`` applies to them."""
+    """Points with a separate budget; neither the rule nor ``max`` nor ``leave_out`` applies to them."""
 
     @model_validator(mode="after")
-    def _of_its_rule(self) -> "Budget":
+    def _check_rule(self) -> "Budget":
         if self.rule == "predicted" and (self.max is None or self.constant is not None):
             raise ValueError("the rule predicted takes 'max', the longest budget in epochs, and no 'constant'")
         if self.rule != "predicted" and self.constant is None:
@@ -61,43 +62,43 @@ class Budget(Section):
 
 
 class Steps(Section):
-    """Every so many optimizer steps."""
+    """A fixed number of optimizer steps between measurements."""
 
     steps: Count
     """Steps from one measurement to the next."""
 
 
 class Measure(Section):
-    """When accuracy and loss are measured, by one of ``every`` and ``log``; the last step always is."""
+    """The steps at which accuracy and loss are measured, by one of ``every`` and ``log``. The last step always is."""
 
     every: Literal["epoch"] | Steps | None = None
     """``epoch``: after each epoch. ``{steps: k}``: after every k steps."""
     log: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """So many measurements a decade of steps: t* needs relative precision only."""
+    """Number of measurements in each decade of steps; t* needs relative precision only."""
     train: Count | Literal["all"] = "all"
-    """Training samples that ``train_acc`` and ``train_loss`` are measured on, the first ones."""
+    """Number of training samples, the first ones, on which ``train_acc`` and ``train_loss`` are measured."""
 
     @model_validator(mode="after")
-    def _one_of(self) -> "Measure":
+    def _check_one_of(self) -> "Measure":
         if (self.every is None) == (self.log is None):
             raise ValueError("give exactly one of 'every' (epoch or {steps: k}) and 'log' (measurements a decade)")
         return self
 
 
 class Analysis(Section):
-    """How the results are judged; changing it never touches the measurements."""
+    """Settings of the analysis. A change never touches the measurements."""
 
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
-    """t* is the first measurement within this of the maximum test accuracy (paper: 0.5 %)."""
+    """Distance from the maximum test accuracy; t* is the first measurement within it (paper: 0.5 %)."""
     budgets: Annotated[tuple[Epochs, ...], Field(strict=False, max_length=1000)] = ()
     """Budgets T in epochs at which λ_pred = c/T is compared with the tuned λ."""
 
 
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,252}[A-Za-z0-9])?")
+_LABEL_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,252}[A-Za-z0-9])?")
 
 
 class Resources(Section):
-    """What one pack gets; a pack is a group of points that train as one program."""
+    """Resources of one pack. A pack is a group of points that train as one program."""
 
     cpus_per_pack: Annotated[float, Field(gt=0, le=1024)] = 1.0
     """CPU cores."""
@@ -106,21 +107,21 @@ class Resources(Section):
     pack: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     """Points of a pack at most; ``auto`` lets the planner balance the workers."""
     labels: dict[str, str] = Field(default={}, max_length=16)
-    """Labels that a machine of the Ray cluster must have to train a pack, as ``{ray.io/accelerator-type: H100}``, which
-    Ray itself gives to machines with that GPU."""
+    """Labels that a machine of the Ray cluster must have to train a pack, as ``{ray.io/accelerator-type: H100}``. Ray
+    itself gives this label to machines with that GPU."""
     processes_per_pack: Annotated[int, Field(ge=1, le=64)] = 1
-    """Processes that train one point together and share the micro-batches of each step (``trainable.micro_batch``), on
-    one machine or several. CPUs and GPUs of the pack are shared among them, one GPU each. It changes no number but by
-    the order of summation."""
+    """Processes that train one point together, on one machine or several. They share the micro-batches of each step
+    (``trainable.micro_batch``) and the CPUs and GPUs of the pack, one GPU each. Numbers change only by the order of
+    summation."""
 
     @model_validator(mode="after")
-    def _labels(self) -> "Resources":
-        if wrong := [text for pair in self.labels.items() for text in pair if not _LABEL.fullmatch(text)]:
+    def _check_labels(self) -> "Resources":
+        if wrong := [text for pair in self.labels.items() for text in pair if not _LABEL_PATTERN.fullmatch(text)]:
             raise ValueError(f"labels: {wrong[0]!r} is no label of Ray, which has letters, digits and . _ / - inside")
         return self
 
     @model_validator(mode="after")
-    def _shared(self) -> "Resources":
+    def _check_processes(self) -> "Resources":
         if self.processes_per_pack == 1:
             return self
         if self.pack not in {"auto", 1}:
@@ -138,21 +139,22 @@ class Resources(Section):
 
 
 class Recovery(Section):
-    """What happens when a machine, a disk or a worker fails; changing it never touches the measurements."""
+    """Settings for failures of machines, disks and workers. A change never touches the measurements."""
 
     retries: Annotated[int, Field(ge=0, le=1000)] = 3
-    """How often a pack is tried again whose worker died or hung. Errors of a point's own code are not tried again."""
+    """Number of further attempts at a pack whose worker died or hung. Errors of a point's own code are not tried
+    again."""
     commit_seconds: NonNegative = 10.0
-    """Time between commits of a worker, and so what a crash repeats at most. It grows to 2 % of the time that its pack
-    has taken, but not beyond ten minutes, and to fifty times what writing takes."""
+    """Time between commits of a worker, which is the most that a crash repeats. It grows to 2 % of the time that the
+    pack has taken, but not beyond ten minutes, and to fifty times the time that writing takes."""
     hang_seconds: Positive = 1800.0
-    """A worker that has given no sign of life for so long is killed. Packs give one every few seconds (those of theory
-    when all their kernels are made), a training loop of one's own with every measurement."""
+    """Time without a sign of life after which a worker is killed. Packs give a sign every few seconds, those of theory
+    when all their kernels are made, and a training loop of your own with every measurement."""
     storage_seconds: NonNegative = 600.0
-    """How long a worker waits for storage that refuses to be written to, a full disk say, before it gives up."""
+    """Time that a worker waits for storage that refuses writes, such as a full disk, before it gives up."""
     checkpoint_bytes: NonNegative = 20e9
-    """Bytes that the checkpoints of the sweep may take together. What does not fit is left out, and a crash then
-    repeats more."""
+    """Bytes that all checkpoints of the sweep may take together. Checkpoints that do not fit are left out, and a crash
+    then repeats more."""
 
 
 class Grid(Section):
@@ -160,30 +162,30 @@ class Grid(Section):
 
     name: Name
     trainable: AnyTrainable
-    """What is trained: a model, data and loss that sweeper has, the theory of infinite width, or a function or a
-    training loop of one's own."""
+    """The object of training: a model, data and loss that sweeper has, the theory of infinite width, or a function or a
+    training loop of your own."""
     optimizer: Optimizer = Sgd(name="sgd")
-    """How a step moves the weights."""
+    """The rule by which a step moves the weights."""
     schedule: Schedule = Constant(name="constant")
-    """How η changes along the budget of a point."""
+    """The change of η along the budget of a point."""
     l2: L2 = L2()
     axes: dict[str, tuple[AxisValue, ...]]
-    """Axis name to its values, expanded: eta, lam, and as wanted mu, seed, sigma_w, or a key of ``trainable`` (as
+    """Axis name to its expanded values: eta and lam, and optionally mu, seed, sigma_w, or a key of ``trainable`` (as
     ``model.width``) or of another section (as ``optimizer.nesterov``)."""
     budget: Budget
     stop: Literal["budget", "peaked"] = "budget"
-    """When a point ends: at its ``budget``, or before that as soon as it is certain that its test accuracy has
-    ``peaked``: at 2.5 times the decay time of t*, and at least 1. What is cut off was at most 0.5 % better on recorded
-    curves, but up to 7 % where accuracy flickers (small batches, large steps). Points of λ = 0 train their whole
-    budget."""
+    """The end of a point: its ``budget``, or before that as soon as it is certain that its test accuracy has
+    ``peaked``. This is at 2.5 times the decay time of t*, and at decay time 1 at the earliest. On recorded curves the
+    part that is cut off was at most 0.5 % better, but up to 7 % where accuracy flickers (small batches, large steps).
+    Points of λ = 0 train their whole budget."""
     measure: Measure = Measure(every="epoch")
     analysis: Analysis = Analysis()
     resources: Resources = Resources()
     recovery: Recovery = Recovery()
     keep_weights: bool = False
-    """Whether the weights of every point that was trained to its end stay, in ``weights/POINT-DIGEST.pt``: parameters
-    and buffers by name, for ``model.load_state_dict``. A training loop of one's own, and theory, have none. Points that
-    have ended before are not trained again for it."""
+    """Keep the weights of every point that was trained to its end, in ``weights/POINT-DIGEST.pt``: parameters and
+    buffers by name, for ``model.load_state_dict``. A training loop of your own, and theory, have none. Points that have
+    already ended are not trained again for it."""
 
     @property
     def device(self) -> str:

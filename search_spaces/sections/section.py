@@ -1,11 +1,11 @@
-"""What every part of a grid is made of: the base class and the types of values."""
+"""The base class of sections, and the types of their values."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# The longest budget, in epochs. The paper's longest is 4e8 (λ = 0, η = 0.0025); 1e10 steps of the smallest network take
-# a month, so that a longer budget is a typo.
+# The longest budget, in epochs. The paper's longest is 4e8 (λ = 0, η = 0.0025). A longer budget than this is a typing
+# error: 1e10 steps of the smallest network take a month.
 MAX_EPOCHS = 1e10
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -33,6 +33,6 @@ FunctionName = Annotated[
 
 
 class Section(BaseModel):
-    """Base of every part of a grid: frozen, strict types, no unknown keys."""
+    """Base class of every section of a grid: frozen, with strict types and no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)

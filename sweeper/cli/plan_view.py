@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from search_spaces.plan import Pack, Plan, Profile
+from search_spaces.cost import Profile
+from search_spaces.plan import Pack, Plan
 from search_spaces.points import count_points
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from search_spaces.cost import Profile
 from search_spaces.errors import InputError
-from search_spaces.plan import Pack, Plan, Profile
+from search_spaces.plan import Pack, Plan
 from search_spaces.points import make_points
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid

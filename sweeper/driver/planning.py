@@ -6,7 +6,8 @@ from results.store.attempts import claim_all, packs_begun
 from results.store.files import make_folder, write_text
 from results.store.plan_file import write_plan
 from results.store.state import SweepState
-from search_spaces.plan import Pack, Plan, Profile, make_plan
+from search_spaces.cost import Profile
+from search_spaces.plan import Pack, Plan, make_plan
 from search_spaces.points import Point
 from search_spaces.reading.dump import to_yaml
 from search_spaces.recipe import Variant

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from results.store.sweep_dir import SweepDir
-from search_spaces.plan import Profile
+from search_spaces.cost import Profile
 from search_spaces.points import Point
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pandas as pd
+
 from results.forecast.forecast import Check, Forecast
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
@@ -9,20 +11,29 @@ from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.sections.grid import Grid
 from sweeper.predict.predict import write_forecast
-from sweeper.predict.probe import Run, changed_grid, trained_peaks
+from sweeper.predict.probe import SweepRunner, changed_grid, trained_peaks
 
-NEAR = 3.0  # factor to the neighbours of λ_pred that --verify trains too
+NEIGHBOR_FACTOR = 3.0  # from λ_pred to the neighbors that --verify trains too
 
 
-def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: Run) -> Forecast:
-    """Train at each λ_pred and its neighbours for the whole budget, a sweep NAME-verify-T: the forecast with checks.
+def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: SweepRunner) -> Forecast:
+    """Train at each λ_pred and its neighbors for the whole budget, as a sweep NAME-verify-T for each budget.
+
+    Args:
+        grid: grid of the forecast.
+        forecast: forecast to check; the files in the sweep of its probe are written anew.
+        out: folder of sweeps.
+        run: function that trains what is missing of a grid below ``out`` and analyzes it.
+
+    Returns:
+        The forecast with its checks.
 
     Raises:
         PointsFailedError: points could not be trained.
     """
     checks, warnings = [], []
     for predicted in forecast.budgets:
-        lams = [float(f"{predicted.lam * factor:.3g}") for factor in (1 / NEAR, 1, NEAR)]
+        lams = [float(f"{predicted.lam * factor:.3g}") for factor in (1 / NEIGHBOR_FACTOR, 1, NEIGHBOR_FACTOR)]
         chosen = changed_grid(
             grid,
             f"name={grid.name}-verify-{predicted.budget:.10g}",
@@ -33,19 +44,22 @@ def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: Run) -> F
         peaks = trained_peaks(chosen, out, run)
         if peaks["outcome"].eq(Outcome.DIVERGED).any():
             warnings.append(f"T = {predicted.budget:g} was not verified: points diverged there, η is too large")
-            continue
-        rows = read_rows(SweepDir(out / chosen.name), ["point", "step", "test_acc"]).astype({"point": str})
-        final = peaks["point"].astype(str).map(rows.dropna().groupby("point")["test_acc"].last())
-        found = peaks.assign(final=final).groupby("lam")[["best_test_acc", "final"]].mean()
-        best, last = (found.loc[lams, name].tolist() for name in ("best_test_acc", "final"))
-        checks.append(
-            Check(
-                budget=predicted.budget,
-                lams=(lams[0], lams[1], lams[2]),
-                accuracies=(best[0], best[1], best[2]),
-                finals=(last[0], last[1], last[2]),
-            )
-        )
+        else:
+            checks.append(_check(predicted.budget, lams, peaks, SweepDir(out / chosen.name)))
     forecast = replace(forecast, checks=tuple(checks), warnings=(*forecast.warnings, *warnings))
     write_forecast(forecast)
     return forecast
+
+
+def _check(budget: float, lams: list[float], peaks: pd.DataFrame, directory: SweepDir) -> Check:
+    """Return the best and the final test accuracy of three λ, as means over seeds."""
+    rows = read_rows(directory, ["point", "step", "test_acc"]).astype({"point": str})
+    final = peaks["point"].astype(str).map(rows.dropna().groupby("point")["test_acc"].last())
+    means = peaks.assign(final=final).groupby("lam")[["best_test_acc", "final"]].mean()
+    best, last = (means.loc[lams, name].tolist() for name in ("best_test_acc", "final"))
+    return Check(
+        budget=budget,
+        lams=(lams[0], lams[1], lams[2]),
+        accuracies=(best[0], best[1], best[2]),
+        finals=(last[0], last[1], last[2]),
+    )

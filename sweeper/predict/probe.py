@@ -16,119 +16,160 @@ from search_spaces.sections.grid import Grid
 from sweeper.predict.target import Target
 from trainables.peaked import STOPPING_FACTOR
 
-# λ of a probe begin at so many times the λ expected for the longest budget: a point ends at decay time 1.25 where κ is
-# 0.5, so that one at f times λ_pred costs 2.5/f of a run, and these two 1 %.
-FIRST = (1024.0, 256.0)
-STAGE = 0.1  # of a run, that may be spent by the end of the second round; twice that of the third, up to the share
-AIM = 0.85  # of that; what a point costs is known only when its maximum has been seen
-CLOSEST = 1.5  # factor between neighbouring λ, at least
-Run = Callable[[Grid], SweepResult]
+# The λ of the first round, over the λ expected for the longest budget. A point ends at decay time 1.25 where κ is 0.5,
+# so that one at f times λ_pred costs 2.5/f of a run, and these two together cost 1 %.
+FIRST_PROBE_FACTORS = (1024.0, 256.0)
+# Share of a run that may be spent by the end of the second round; twice that of the third, and so on up to the share.
+FIRST_STAGE_SHARE = 0.1
+# Part of that share that a round plans to spend: what a point costs is known only when its maximum has been seen.
+PLANNED_PART = 0.85
+MINIMUM_LAM_RATIO = 1.5  # between neighboring λ
+
+SweepRunner = Callable[[Grid], SweepResult]
 
 
 class PointsFailedError(Exception):
-    """Points of a probe, or of what verifies a prediction, could not be trained; the message says where and why."""
+    """Points of a probe or of a verification could not be trained; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probed:
+class ProbeResult:
     """What the probe has shown so far.
 
     Attributes:
-        sweep: its folder.
-        found: κ, if a maximum was seen.
-        bound: the largest lower bound of κ, of a λ whose maximum was not seen; 0 without one.
-        ended: decay time at which its smallest λ ended.
-        lams: all its λ.
+        sweep: folder of its sweep.
+        coefficient: κ, or None where no maximum was seen.
+        bound: largest lower bound of κ, from a λ whose maximum was not seen; 0 without one.
+        end_decay_time: decay time s at which its smallest λ ended, as a mean over seeds.
+        lams: all its λ, as the grid writes them.
         diverged: number of its points whose numbers were no longer finite.
-        cost: steps over those of one run at the longest budget, for each seed.
-        seeds: how many it trained.
+        cost: steps for each seed, over those of one run at the longest budget.
+        seeds: number of seeds that it trained.
     """
 
     sweep: AnyPath
-    found: Coefficient | None
+    coefficient: Coefficient | None
     bound: float
-    ended: float
+    end_decay_time: float
     lams: tuple[float, ...]
     diverged: int
     cost: float
     seeds: int
 
 
-def run_probe(setting: Target, longest: float, share: float, out: AnyPath, run: Run) -> Probed:
-    """Ever smaller λ until κ has settled or ``share`` is spent, each as small as what may be spent by then allows."""
-    factors = list(FIRST)
-    probed = _round(setting, factors, longest, share, out, run)
-    for spent in _stages(share):
-        if probed.found is not None and probed.found.settled:
-            break
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A probe to be trained, with the limits of ``run_probe``."""
+
+    target: Target
+    longest: float
+    share: float
+    out: AnyPath
+    run: SweepRunner
+
+    def train(self, factors: Sequence[float]) -> ProbeResult:
+        """Train λ at ``factors`` times the λ expected, or what is missing of them, and read κ off."""
+        last_step = self.target.profile.last_step(self.longest)
+        expected_lam = self.target.lam(self.target.expected.kappa / last_step)
+        lams = tuple(float(f"{expected_lam * factor:.3g}") for factor in factors)
+        grid = self._grid(lams)
+        peaks = trained_peaks(grid, self.out, self.run)
+        seeds = len(grid.axes.get("seed", (0,)))
+        return ProbeResult(
+            sweep=self.out / grid.name,
+            coefficient=coefficient(peaks, self.target.chance),
+            bound=kappa_bound(peaks, self.target.chance),
+            end_decay_time=float(peaks.loc[peaks["lam"] == lams[-1], "last_decay_time"].mean()),
+            lams=lams,
+            diverged=int(peaks["outcome"].eq(Outcome.DIVERGED).sum()),
+            cost=float(peaks["last_step"].sum()) / seeds / last_step,
+            seeds=seeds,
+        )
+
+    def smallest_factor(self, result: ProbeResult, allowed: float) -> float:
+        """Return the smallest factor whose point fits into what is left of ``allowed``, a share of a run."""
+        kappa = self.target.expected.kappa
         # At f times λ_pred a point that ends at decay time s takes s/(κ f) of a run. The last s is taken for the next;
         # where none has learned, at least that of a point with the κ expected.
-        ended = probed.ended if probed.found else max(probed.ended, STOPPING_FACTOR * setting.known.kappa)
-        following = ended / setting.known.kappa / max(AIM * spent - probed.cost, 1e-9)
-        if following <= factors[-1] / CLOSEST:
-            factors.append(following)
-            probed = _round(setting, factors, longest, share, out, run)
-    return probed
+        end = result.end_decay_time if result.coefficient else max(result.end_decay_time, STOPPING_FACTOR * kappa)
+        return end / kappa / max(PLANNED_PART * allowed - result.cost, 1e-9)
 
+    def stages(self) -> Iterator[float]:
+        """Yield the share of a run that may be spent by the end of each round after the first."""
+        allowed = FIRST_STAGE_SHARE
+        while allowed < self.share:
+            yield allowed
+            allowed *= 2
+        yield self.share
 
-def _stages(share: float) -> Iterator[float]:
-    """What may be spent by the end of each round, of a run."""
-    spent = STAGE
-    while spent < share:
-        yield spent
-        spent *= 2
-    yield share
-
-
-def _round(setting: Target, factors: Sequence[float], longest: float, share: float, out: AnyPath, run: Run) -> Probed:
-    """Train λ at so many times the λ expected, or what is missing of them, and read κ off."""
-    first = setting.lam(setting.known.kappa / setting.profile.last_step(longest))
-    lams = tuple(float(f"{first * factor:.3g}") for factor in factors)
-    probe = _probe_grid(setting, lams, longest, share)
-    peaks = trained_peaks(probe, out, run)
-    seeds = len(probe.axes.get("seed", (0,)))
-    return Probed(
-        sweep=out / probe.name,
-        found=coefficient(peaks, setting.chance),
-        bound=kappa_bound(peaks, setting.chance),
-        ended=float(peaks.loc[peaks["lam"] == lams[-1], "last_decay_time"].mean()),
-        lams=lams,
-        diverged=int(peaks["outcome"].eq(Outcome.DIVERGED).sum()),
-        cost=float(peaks["last_step"].sum()) / seeds / setting.profile.last_step(longest),
-        seeds=seeds,
-    )
-
-
-def trained_peaks(grid: Grid, out: AnyPath, run: Run) -> pd.DataFrame:
-    """The peaks of a grid's points, which could all be trained; the sweep may hold those of another η, say."""
-    account, sweep = run(grid), out / grid.name
-    failed = [end.why for end in account.ends.values() if end.outcome is Outcome.FAILED]
-    if failed or account.missing:
-        why = f": {failed[0]}" if failed else ""
-        raise PointsFailedError(
-            f"{sweep}: {len(failed) + account.missing} points could not be trained{why}. See 'sweeper status {sweep}'; "
-            "the same command tries them again."
+    def _grid(self, lams: Sequence[float]) -> Grid:
+        """Return the grid of the probe: constant η, until the points have peaked, none longer than the share."""
+        grid = self.target.grid
+        max_epochs = max(self.share * self.longest, 1 / self.target.profile.steps_per_epoch)
+        return changed_grid(
+            grid,
+            f"name={grid.name}-probe-{self.longest:.10g}-{self.share:.10g}",
+            f"axes.lam={list(lams)}",
+            f"budget={{rule: predicted, max: {max_epochs!r}}}",
+            "stop=peaked",
+            "schedule={name: constant}",
+            "measure={log: 60}",
+            "analysis.budgets=[]",
         )
-    peaks = account.analysis.findings.peaks
-    own: pd.DataFrame = peaks[peaks["point"].isin([point.id for point in make_points(grid)])]
-    return own
 
 
-def _probe_grid(setting: Target, lams: Sequence[float], longest: float, share: float) -> Grid:
-    """Large λ at constant η until they have peaked, none longer than ``share`` of a run."""
-    most = max(share * longest, 1 / setting.profile.steps_per_epoch)
-    return changed_grid(
-        setting.grid,
-        f"name={setting.grid.name}-probe-{longest:.10g}-{share:.10g}",
-        f"axes.lam={list(lams)}",
-        f"budget={{rule: predicted, max: {most!r}}}",
-        "stop=peaked",
-        "schedule={name: constant}",
-        "measure={log: 60}",
-        "analysis.budgets=[]",
-    )
+def run_probe(target: Target, longest: float, share: float, out: AnyPath, run: SweepRunner) -> ProbeResult:
+    """Train ever smaller λ until κ has settled or ``share`` is spent.
+
+    Each λ is as small as the share that may be spent by the end of its round allows.
+
+    Args:
+        target: set-up to probe.
+        longest: longest budget T to predict for, in epochs.
+        share: share of one run at that budget that the probe may cost for each seed, about, in (0, 1].
+        out: folder of sweeps.
+        run: function that trains what is missing of a grid below ``out`` and analyzes it.
+
+    Raises:
+        PointsFailedError: points of the probe could not be trained.
+    """
+    probe = _Probe(target, longest, share, out, run)
+    factors = list(FIRST_PROBE_FACTORS)
+    result = probe.train(factors)
+    for allowed in probe.stages():
+        if result.coefficient is not None and result.coefficient.settled:
+            break
+        factor = probe.smallest_factor(result, allowed)
+        if factor <= factors[-1] / MINIMUM_LAM_RATIO:
+            factors.append(factor)
+            result = probe.train(factors)
+    return result
+
+
+def trained_peaks(grid: Grid, out: AnyPath, run: SweepRunner) -> pd.DataFrame:
+    """Train a grid and return the peaks of its points; the sweep may also hold points of another η, say.
+
+    Args:
+        grid: grid to train.
+        out: folder of sweeps.
+        run: function that trains what is missing of a grid below ``out`` and analyzes it.
+
+    Raises:
+        PointsFailedError: points of the sweep could not be trained.
+    """
+    result, sweep = run(grid), out / grid.name
+    failures = [end.why for end in result.ends.values() if end.outcome is Outcome.FAILED]
+    if failures or result.missing:
+        why = f": {failures[0]}" if failures else ""
+        raise PointsFailedError(
+            f"{sweep}: {len(failures) + result.missing} points could not be trained{why}. See 'sweeper status "
+            f"{sweep}'; the same command tries them again."
+        )
+    peaks = result.analysis.findings.peaks
+    of_grid: pd.DataFrame = peaks[peaks["point"].isin([point.id for point in make_points(grid)])]
+    return of_grid
 
 
 def changed_grid(grid: Grid, *settings: str) -> Grid:
-    """A grid with keys replaced, as ``--set`` replaces them."""
+    """Return a grid with keys replaced, as ``--set`` replaces them."""
     return load_grid(to_yaml(grid), grid.name, settings)

@@ -1,6 +1,7 @@
-"""What λ_pred needs to know of a grid: one set-up, its steps, and what sweeps like it have shown."""
+"""The training set-up that a λ is predicted for: one set-up of a grid, its steps, and κ of similar sweeps."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,9 +9,9 @@ from results.analysis.regime import regime_of
 from results.forecast.coefficient import horizon_share
 from results.forecast.forecast import Predicted
 from results.forecast.measured_kappas import Expected, expected
+from search_spaces.cost import Profile
 from search_spaces.errors import InputError
 from search_spaces.laws.schedule import learning_rate_factor
-from search_spaces.plan import Profile
 from search_spaces.points import make_points
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.grid import Grid
@@ -19,34 +20,46 @@ from trainables.profile import profiles_of
 from trainables.step.l2 import weight_decay_of
 from trainables.task import scale_invariant_weights, task_of
 
-__all__ = ["Target", "target_of"]
+MAX_SCHEDULE_FACTORS = 10_000  # values of η_t/η along a run, whose mean is as good as that over all steps
 
-MOST_FACTORS = 10_000  # of η_t/η, whose mean they give as well as those of all steps
+
+class KappaInterval(NamedTuple):
+    """κ with the ends of its 95 % interval.
+
+    Attributes:
+        kappa: decay time s at t*.
+        low: lower end.
+        high: upper end.
+    """
+
+    kappa: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One set-up of a grid.
+    """One training set-up of a grid.
 
     Attributes:
-        grid: the user's.
+        grid: grid of the user.
         eta: learning rate η.
         mu: momentum μ.
-        per_lam: torch's weight decay for λ = 1.
+        weight_decay_per_lam: torch's weight decay for λ = 1.
         profile: steps of an epoch and of a budget.
         chance: test accuracy of guessing.
-        normalized: number of weights whose scale a norm takes away.
-        known: what sweeps with this optimizer, and with or without norms, have shown.
+        normalized_weights: number of weights whose scale a norm takes away.
+        expected: κ of the measured sweeps with this optimizer, with or without norms as this network.
     """
 
     grid: Grid
     eta: float
     mu: float
-    per_lam: float
+    weight_decay_per_lam: float
     profile: Profile
     chance: float
-    normalized: int
-    known: Expected
+    normalized_weights: int
+    expected: Expected
 
     @property
     def title(self) -> str:
@@ -58,20 +71,20 @@ class Target:
         return f"{grid.trainable.title}, batch {batch}, {steps}"
 
     def lam(self, rate: float) -> float:
-        """The λ with ηλ/(1-μ) = ``rate`` a step, in torch's convention."""
-        return rate * (1 - self.mu) / (self.eta * self.per_lam)
+        """Return the λ of the grid with which ηλ/(1-μ) is ``rate`` a step, λ being torch's weight decay there."""
+        return rate * (1 - self.mu) / (self.eta * self.weight_decay_per_lam)
 
-    def predicted(self, budget: float, kappa: tuple[float, float, float], factor: float) -> Predicted:
-        """λ_pred with its interval.
+    def predicted(self, budget: float, interval: KappaInterval, factor: float) -> Predicted:
+        """Return λ_pred for a budget, with its interval.
 
         Args:
-            budget: T, epochs.
-            kappa: κ and both ends of its interval.
-            factor: λ_pred is ``factor`` times that whose peak comes at the end.
+            budget: T, in epochs.
+            interval: κ and the ends of its interval.
+            factor: λ_pred over the λ whose peak comes at the end of the run.
         """
         horizon = self._horizon(budget)
         steps = self.profile.last_step(budget) * horizon
-        lam, low, high = (self.lam(factor * k / steps) for k in kappa)
+        lam, low, high = (self.lam(factor * kappa / steps) for kappa in interval)
         epochs = steps / factor / self.profile.steps_per_epoch
         return Predicted(
             budget=budget,
@@ -80,27 +93,47 @@ class Target:
             high=high,
             horizon=horizon,
             t_star=epochs,
-            t_star_low=epochs * kappa[1] / kappa[0],
-            t_star_high=epochs * kappa[2] / kappa[0],
-            timescale=epochs / kappa[0],
+            t_star_low=epochs * interval.low / interval.kappa,
+            t_star_high=epochs * interval.high / interval.kappa,
+            timescale=epochs / interval.kappa,
         )
 
     def _horizon(self, budget: float) -> float:
-        last = min(self.profile.last_step(budget), MOST_FACTORS)
-        factors = learning_rate_factor(self.grid.schedule, np.arange(last), last)
+        """Return the share of a run, in steps at the initial η, by whose end the peak should come."""
+        last_step = min(self.profile.last_step(budget), MAX_SCHEDULE_FACTORS)
+        factors = learning_rate_factor(self.grid.schedule, np.arange(last_step), last_step)
         return horizon_share(factors, regime_of(self.grid).constant_share({}) or None)
 
 
 def target_of(grid: Grid) -> Target:
-    """The one set-up of a grid, whatever its λ and seeds are.
+    """Return the one set-up of a grid, whatever its λ and seeds are.
 
     Raises:
-        InputError: it has several, chooses λ by itself, or is not trained by sweeper.
+        InputError: the grid has several set-ups, chooses λ by itself, or is not trained by sweeper.
     """
+    _check_one_set_up(grid)
+    points = make_points(grid)
+    (profile,) = profiles_of(grid, points).values()
+    recipe = recipe_of(grid, points[0].variant)
+    trainable = recipe.trainable
+    assert not isinstance(trainable, OwnLoop | KernelTrainable)  # an axis does not change the kind
+    normalized_weights = len(scale_invariant_weights(trainable))
+    return Target(
+        grid=grid,
+        eta=points[0].eta,
+        mu=points[0].mu,
+        weight_decay_per_lam=weight_decay_of(recipe.l2, 1.0, profile.train),
+        profile=profile,
+        chance=1 / task_of(trainable).data.classes,
+        normalized_weights=normalized_weights,
+        expected=expected(recipe.optimizer.name, batch_norm=normalized_weights > 0),
+    )
+
+
+def _check_one_set_up(grid: Grid) -> None:
+    """Refuse a grid that has no single set-up to predict λ for."""
     if isinstance(grid.trainable, OwnLoop | KernelTrainable):
-        raise InputError(
-            "trainable: predict is about a model that sweeper trains; a loop of one's own, and theory, it cannot."
-        )
+        raise InputError("trainable: predict needs a model that sweeper trains, not a loop of your own or theory.")
     if grid.l2.auto is not None:
         raise InputError("l2.auto: AutoL2 chooses λ along the run by itself; there is nothing to predict. Remove it.")
     for name, values in grid.axes.items():
@@ -111,19 +144,3 @@ def target_of(grid: Grid) -> Target:
             )
         if name.startswith("schedule."):  # the probe trains at constant η
             raise InputError(f"axes.{name}: write the schedule in its section, {name}: {values[0]}, to predict.")
-    points = make_points(grid)
-    (profile,) = profiles_of(grid, points).values()
-    recipe = recipe_of(grid, points[0].variant)
-    trainable = recipe.trainable
-    assert not isinstance(trainable, OwnLoop | KernelTrainable)  # an axis does not change the kind
-    normalized = len(scale_invariant_weights(trainable))
-    return Target(
-        grid=grid,
-        eta=points[0].eta,
-        mu=points[0].mu,
-        per_lam=weight_decay_of(recipe.l2, 1.0, profile.train),
-        profile=profile,
-        chance=1 / task_of(trainable).data.classes,
-        normalized=normalized,
-        known=expected(recipe.optimizer.name, batch_norm=normalized > 0),
-    )

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from results.store.files import create, make_folder, names_in
 from results.store.sweep_dir import SweepDir
-from search_spaces.plan import Profile
+from search_spaces.cost import Profile
 from search_spaces.recipe import Variant
 
 GPU_MEMORY_SHARE = 0.8  # of the memory that a pack is given; the rest is for the library's workspaces

@@ -8,9 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from search_spaces import plan as plan_module
+from search_spaces.cost import Profile, point_cost, total_cost
 from search_spaces.errors import InputError
-from search_spaces.plan import PACK_OVERHEAD, PACKABLE, STEP_OVERHEAD, Profile, make_plan, point_cost, total, variants
-from search_spaces.points import Point, make_points
+from search_spaces.packing import PACK_OVERHEAD, PACKABLE, STEP_OVERHEAD
+from search_spaces.plan import make_plan
+from search_spaces.points import Point, make_points, variants
 from search_spaces.sections.grid import Measure, Steps
 
 LOG = Measure(log=10)
@@ -142,7 +144,7 @@ def test_makespan_lies_between_the_bound_and_one_worker(points, how):
 @given(point_sets(), options)
 def test_costs_add_up(points, how):
     plan = make_plan(points, profiles_of(points), LOG, **how)
-    alone = total(point_cost(p, PROFILE, LOG) for p in points)
+    alone = total_cost(point_cost(p, PROFILE, LOG) for p in points)
     assert (plan.cost.steps, plan.cost.measurements) == (alone.steps, alone.measurements)
     assert plan.cost.flops == pytest.approx(alone.flops)
 
@@ -161,7 +163,7 @@ def test_packs_that_are_continued_stay_as_they_are_and_cost_what_is_left(data, p
     assert {pack.id: [p.id for p in pack.points] for pack in kept}.items() <= members.items()
     assert left <= {p for ids in members.values() for p in ids}
     assert max(Counter(p for ids in members.values() for p in ids).values()) == 1
-    assert plan.cost.steps == total(point_cost(p, PROFILE, LOG) for p in grown).steps
+    assert plan.cost.steps == total_cost(point_cost(p, PROFILE, LOG) for p in grown).steps
 
 
 def test_the_best_size_is_no_worse_than_any_given_one(digits):
@@ -173,7 +175,7 @@ def test_the_best_size_is_no_worse_than_any_given_one(digits):
 
 def test_nothing_left_to_train():
     plan = make_plan([], {}, LOG, workers=2)
-    assert (plan.packs, plan.makespan, plan.bound, plan.cost) == ((), 0.0, 0.0, total([]))
+    assert (plan.packs, plan.makespan, plan.bound, plan.cost) == ((), 0.0, 0.0, total_cost([]))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from search_spaces.points import make_points
-from search_spaces.recipe import SECTIONS, Recipe, recipe_of, section_path, value_at, without_place
+from search_spaces.recipe import SECTIONS, Recipe, recipe_of, section_path, value_at, without_data_location
 from search_spaces.sections.grid import Grid
 
 FUNCTION = "trainable={function: 'a:b'}"
@@ -155,7 +155,7 @@ def test_where_torchvisions_images_lie_decides_nothing(digits):
     assert content(digits(DATA % "mnist, root: here, download: true")) == content(digits(DATA % "mnist"))
     assert content(digits(DATA % "image_folder, root: a")) != content(digits(DATA % "image_folder, root: b"))
     section = {"data": {"name": "image_folder", "root": "a"}}
-    assert without_place(section) is section
+    assert without_data_location(section) is section
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from search_spaces.yaml_text import MAX_CHARACTERS, Document, dotted, read_yaml, scalar, show
+from search_spaces.yaml_text import MAX_CHARACTERS, Document, dotted, parse_scalar, read_yaml, show
 
 
 @pytest.mark.parametrize(
@@ -19,22 +19,22 @@ from search_spaces.yaml_text import MAX_CHARACTERS, Document, dotted, read_yaml,
     ],
 )  # fmt: skip
 def test_scalars_of_the_core_schema(text, value):
-    assert scalar(text) == value
-    assert type(scalar(text)) is type(value)
+    assert parse_scalar(text) == value
+    assert type(parse_scalar(text)) is type(value)
 
 
 @pytest.mark.parametrize("text", ["yes", "no", "on", "off", "y", "1_000", "0x10", "0o17", "1:30", "1e", "e3", ".", "-", "inf", "nan", "2024-01-01", "1 epoch"])  # fmt: skip  # noqa: E501
 def test_other_scalars_are_text(text):
-    assert scalar(text) == text
+    assert parse_scalar(text) == text
 
 
 def test_nan():
-    assert math.isnan(scalar(".nan"))
+    assert math.isnan(parse_scalar(".nan"))
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_float_is_read_back(number):
-    assert scalar(repr(number)) == number
+    assert parse_scalar(repr(number)) == number
 
 
 def test_quoted_scalars_are_text():

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Some, Validation
+from search_spaces.sections.data import SampleCount, Validation
 
 _WORDS = {"train": "training", "test": "test"}
 
 
-def requested_count(part: Literal["train", "test"], wanted: Some, available: int, name: str, where: Path) -> int:
+def requested_count(part: Literal["train", "test"], wanted: SampleCount, available: int, name: str, where: Path) -> int:
     """Return the number of samples that ``trainable.data.train`` or ``.test`` asks for.
 
     Args:
@@ -32,7 +32,7 @@ def requested_count(part: Literal["train", "test"], wanted: Some, available: int
     return wanted
 
 
-def split_counts(train: Some, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
+def split_counts(train: SampleCount, validation: Validation, available: int, name: str, where: Path) -> tuple[int, int]:
     """Return (training images to train on, training images after them to hold out).
 
     Args:

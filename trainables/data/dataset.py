@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.sections.trainable import Normalize
+from search_spaces.sections.data import Normalize
 from trainables.data.moments import channel_sums, mean_and_std
 from trainables.data.samples import InMemory, Samples
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Digits, Labels
+from search_spaces.sections.data import Digits, Labels
 from trainables.data.dataset import Dataset
 
 CLASSES = 10

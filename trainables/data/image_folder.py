@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import ImageFolder
+from search_spaces.sections.data import ImageFolder
 from trainables.data.cache import cached_array
 from trainables.data.counts import requested_count, split_counts
 from trainables.data.dataset import Dataset

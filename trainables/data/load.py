@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Data, Digits, ImageFolder, Teacher
+from search_spaces.sections.data import Data, Digits, ImageFolder, Teacher
 from trainables.data.dataset import Dataset
 from trainables.data.digits import load_digits
 from trainables.data.image_folder import load_image_folder

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from search_spaces.sections.trainable import Normalize
+from search_spaces.sections.data import Normalize
 
 CHUNK_NUMBERS = 2**20  # numbers summed at a time: 8 MB as float64
 # Ratio of the standard deviation to the mean. Numbers that differ less count as constant: float32 resolves 6e-8 of the

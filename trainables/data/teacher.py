@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces.sections.trainable import Teacher
+from search_spaces.sections.data import Teacher
 from trainables.data.dataset import Dataset
 
 CHUNK_NUMBERS = 2**24  # numbers of a hidden layer at a time: 128 MB

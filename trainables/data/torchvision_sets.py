@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import TorchvisionImages
+from search_spaces.sections.data import TorchvisionImages
 from trainables.data.cache import folder_lock
 from trainables.data.counts import requested_count, split_counts
 from trainables.data.dataset import Dataset

@@ -1,6 +1,6 @@
 """Cost of infinitely wide networks: kernel and eigenvectors of a pack, then measurements; steps cost nothing."""
 
-from search_spaces.plan import Profile
+from search_spaces.cost import Profile
 from search_spaces.recipe import Recipe
 from search_spaces.sections.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
 from trainables.data import load_data

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Cnn, FullyConnected, Model, ResNet50, WideResNet
+from search_spaces.sections.model import Cnn, FullyConnected, Model, ResNet50, WideResNet
 from trainables.models.cnn import cnn
 from trainables.models.fully_connected import fully_connected
 from trainables.models.resnet50 import resnet50

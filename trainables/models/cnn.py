@@ -3,7 +3,7 @@
 from torch import nn
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Cnn
+from search_spaces.sections.model import Cnn
 from trainables.models.norm import batch_norm
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from search_spaces.sections.trainable import FullyConnected
+from search_spaces.sections.model import FullyConnected
 from trainables.models.ntk_linear import NtkLinear
 
 

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from search_spaces.sections.trainable import BatchNorm
+from search_spaces.sections.model import BatchNorm
 
 
 def batch_norm(kind: BatchNorm, channels: int) -> nn.BatchNorm2d:

@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import nn
 
-from search_spaces.sections.trainable import ResNet50
+from search_spaces.sections.model import ResNet50
 from trainables.models.norm import batch_norm
 
 

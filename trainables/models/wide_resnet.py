@@ -12,7 +12,7 @@ are padded the same by both.
 import torch
 from torch import Tensor, nn
 
-from search_spaces.sections.trainable import BatchNorm, WideResNet
+from search_spaces.sections.model import BatchNorm, WideResNet
 from trainables.models.norm import batch_norm
 
 CHANNELS = (16, 32, 64)  # channels of the three groups, before the widening factor; the stem has 16

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from search_spaces.plan import Profile
+from search_spaces.cost import Profile
 from trainables.pack.group import Group
 from trainables.pack.network import Network
 from trainables.step.batches import Batches, Inputs

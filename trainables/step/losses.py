@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import MeanSquaredError, Softmax
+from search_spaces.sections.loss import MeanSquaredError, Softmax
 
 
 class LossSums(NamedTuple):

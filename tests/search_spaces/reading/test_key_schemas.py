@@ -1,6 +1,6 @@
 import pytest
 
-from search_spaces.reading.key_schemas import axis_keys, default_name, keys_of, mark, reach, schemas_at
+from search_spaces.reading.key_schemas import axis_keys, choice_label, default_name, resolve, schemas_at, section_keys
 
 BUILT_IN = {"trainable": {"model": {"name": "fc"}, "data": {"name": "digits"}}}
 
@@ -83,16 +83,16 @@ def test_infinite_width_has_its_kernel_and_reads_no_optimizer():
 def test_the_form_of_a_trainable(trainable, by, keys):
     """As pydantic chooses it: a loop before a function before a model."""
     data = {"trainable": trainable}
-    assert mark(*reach(("trainable",), data)) == by
-    assert keys <= {*keys_of(schemas_at(("trainable",), data))}
+    assert choice_label(*resolve(("trainable",), data)) == by
+    assert keys <= {*section_keys(schemas_at(("trainable",), data))}
     assert by or len(schemas_at(("trainable",), data)) == 4
 
 
 def test_the_form_that_a_name_chooses():
-    assert mark(*reach(("optimizer",), {"optimizer": {"name": "adamw"}})) == "name: adamw"
-    assert mark(*reach(("optimizer",), {"optimizer": {"name": "rmsprop"}})) == ""
-    assert mark(*reach(("optimizer",), {"optimizer": {"name": ["sgd"]}})) == ""
-    assert mark(*reach(("l2",), {"l2": {"auto": {}}})) == ""  # a section of one form
+    assert choice_label(*resolve(("optimizer",), {"optimizer": {"name": "adamw"}})) == "name: adamw"
+    assert choice_label(*resolve(("optimizer",), {"optimizer": {"name": "rmsprop"}})) == ""
+    assert choice_label(*resolve(("optimizer",), {"optimizer": {"name": ["sgd"]}})) == ""
+    assert choice_label(*resolve(("l2",), {"l2": {"auto": {}}})) == ""  # a section of one form
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search_spaces.cost import Profile
 from search_spaces.errors import InputError
-from search_spaces.plan import Profile, make_plan, variants
-from search_spaces.points import MAX_POINTS, count_points, make_points
+from search_spaces.plan import make_plan
+from search_spaces.points import MAX_POINTS, count_points, make_points, variants
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Budget, Measure
 from search_spaces.sections.optimizer import AdamW, AutoL2, Sgd

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from search_spaces.reading.key_schemas import forms, names_of
-from search_spaces.reading.messages import allowed, problems_of, refusal
+from search_spaces.reading.key_schemas import form_names, forms
+from search_spaces.reading.messages import describe_key, problems_of, refusal
 from search_spaces.sections.grid import Grid
 
 
@@ -24,7 +24,7 @@ from search_spaces.sections.grid import Grid
     ],
 )
 def test_allowed(path, text):
-    assert allowed(path, {}) == text
+    assert describe_key(path, {}) == text
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_allowed(path, text):
     ],
 )
 def test_allowed_of_the_form_that_the_grid_chose(path, value, text):
-    assert allowed(path, nested(path, value)) == text
+    assert describe_key(path, nested(path, value)) == text
 
 
 def test_a_key_of_several_forms_is_described_for_the_chosen_one():
     width = ("trainable", "model", "width")
-    assert allowed(width, nested(width[:-1], {"name": "fc"})) == "an integer >= 1 and <= 1,000,000"
-    assert allowed(width, nested(width[:-1], {"name": "wrn"})) == "an integer >= 1 and <= 1,000"
+    assert describe_key(width, nested(width[:-1], {"name": "fc"})) == "an integer >= 1 and <= 1,000,000"
+    assert describe_key(width, nested(width[:-1], {"name": "wrn"})) == "an integer >= 1 and <= 1,000"
 
 
 def nested(path, value):
@@ -58,7 +58,7 @@ def nested(path, value):
 
 def choosing(form):
     """The least that a grid says to choose this form of a section."""
-    names = names_of([form])
+    names = form_names([form])
     return {"name": names[0]} if names else dict.fromkeys(form.get("required", [])[:1], "a:b")
 
 
@@ -83,7 +83,7 @@ def test_every_key_of_the_grid_has_a_description():
         key for section in schema["$defs"].values() for key in section["properties"]
     }
     for path, data in keys:
-        words = allowed(path, data)
+        words = describe_key(path, data)
         assert words not in {"", "text"}, path
         assert len(words) < 250, path
 
@@ -92,7 +92,8 @@ def test_the_forms_of_a_key_are_told_as_one():
     """Each key of a section is described for its own form of the section, not for all of them."""
     for path, data in every_key(Grid.model_json_schema()):
         if len(path) > 1 and path[-1] != "arguments":
-            assert allowed(path, data).count("an integer") + allowed(path, data).count("a finite number") <= 1, path
+            text = describe_key(path, data)
+            assert text.count("an integer") + text.count("a finite number") <= 1, path
 
 
 def test_a_key_with_a_default_may_be_left_out():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces.points import count_points, make_points
-from search_spaces.reading.key_schemas import names_of
+from search_spaces.reading.key_schemas import form_names
 from search_spaces.reading.load import load_grid
 from search_spaces.reference.grid_page import EXAMPLE, SETTINGS, grid_page
 from search_spaces.sections.grid import Grid
@@ -46,7 +46,7 @@ def test_there_is_one_table_a_section(tables):
     assert len(re.findall(r"^\| `", grid_page(), re.MULTILINE)) == sum(map(len, tables)) + 5  # the named axes
 
 
-@pytest.mark.parametrize("name", names_of(SECTIONS.values()))
+@pytest.mark.parametrize("name", form_names(SECTIONS.values()))
 def test_every_name_stands_in_a_heading(page, name):
     assert re.search(rf"^#+ `\w+: {{name: (\w+ \| )*{name}( \| \w+)*}}`$", page, re.MULTILINE)
 

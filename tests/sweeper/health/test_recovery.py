@@ -16,8 +16,9 @@ from results.store.plan_file import read_plan, write_plan
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
+from search_spaces.cost import Cost
 from search_spaces.outcome import Outcome
-from search_spaces.plan import Cost, Pack, Plan
+from search_spaces.plan import Pack, Plan
 from search_spaces.points import Point
 from sweeper.health.recovery import drop_stale_packs
 from sweeper.worker import run_pack as worker

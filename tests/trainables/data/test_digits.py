@@ -4,7 +4,7 @@ import torch
 from sklearn.datasets import load_digits as scikit_learn_digits
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Digits
+from search_spaces.sections.data import Digits
 from trainables.data.digits import load_digits, read_digits
 
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import ImageFolder
+from search_spaces.sections.data import ImageFolder
 from trainables.data import image_folder
 from trainables.data.cache import CACHE_FOLDER
 from trainables.data.image_folder import load_image_folder

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Digits, ImageFolder, Teacher, TorchvisionImages
+from search_spaces.sections.data import Digits, ImageFolder, Teacher, TorchvisionImages
 from trainables.data import load_data
 
 
@@ -47,7 +47,7 @@ def test_every_sample_of_a_set_is_at_hand_in_every_form(write_folder):
 
 def test_data_that_needs_neither_imports_neither_torchvision_nor_scikit_learn():
     code = (
-        "import sys; from trainables.data import load_data; from search_spaces.sections.trainable import Digits;"
+        "import sys; from trainables.data import load_data; from search_spaces.sections.data import Digits;"
         "load_data(Digits(name='digits')); assert not {'torchvision', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,6 @@
 import torch
 
-from search_spaces.sections.trainable import Teacher
+from search_spaces.sections.data import Teacher
 from trainables.data import teacher
 from trainables.data.teacher import load_teacher
 

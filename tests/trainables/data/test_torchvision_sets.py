@@ -8,7 +8,7 @@ import torch
 from torchvision import datasets
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import TorchvisionImages
+from search_spaces.sections.data import TorchvisionImages
 from trainables.data.torchvision_sets import load_torchvision, published_shapes
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from search_spaces.sections.trainable import FullyConnected
+from search_spaces.sections.model import FullyConnected
 from trainables.kernel.analytic import relu_kernel
 from trainables.kernel.ntk import empirical_kernel
 from trainables.models import build_model, initial_buffers, initial_parameters

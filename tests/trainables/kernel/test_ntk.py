@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from search_spaces.sections.trainable import Cnn, FullyConnected, WideResNet
+from search_spaces.sections.model import Cnn, FullyConnected, WideResNet
 from trainables.kernel import ntk
 from trainables.kernel.ntk import empirical_kernel, outputs_of
 from trainables.models import build_model, initial_buffers, initial_parameters

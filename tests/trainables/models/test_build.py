@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Cnn, FullyConnected, ResNet50, WideResNet
+from search_spaces.sections.model import Cnn, FullyConnected, ResNet50, WideResNet
 from trainables.models import build_model
 
 SPECS = {

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Cnn
+from search_spaces.sections.model import Cnn
 from trainables.models import build_model
 
 

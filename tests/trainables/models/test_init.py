@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from search_spaces.sections.trainable import FullyConnected, WideResNet
+from search_spaces.sections.model import FullyConnected, WideResNet
 from trainables.models import build_model, initial_buffers, initial_parameters, own_buffers, own_parameters
 
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from search_spaces.sections.trainable import Cnn, FullyConnected, ResNet50, WideResNet
+from search_spaces.sections.model import Cnn, FullyConnected, ResNet50, WideResNet
 from trainables.models import build_model, scale_invariant
 
 

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from search_spaces.sections.trainable import ResNet50
+from search_spaces.sections.model import ResNet50
 from trainables.models import build_model
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import MeanSquaredError, Softmax
+from search_spaces.sections.loss import MeanSquaredError, Softmax
 from trainables.step.losses import OwnLoss, make_loss
 
 P, B, K = 3, 17, 5

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from search_spaces.errors import InputError
-from search_spaces.sections.trainable import Cnn, FullyConnected, ResNet50, WideResNet
+from search_spaces.sections.model import Cnn, FullyConnected, ResNet50, WideResNet
 from trainables.models import build_model, initial_buffers, initial_parameters
 from trainables.step.packed import _PackedModule, pack_model
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from results.store.paths import any_path
+from results.store.paths import AnyPath, any_path
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.cli.options import (
@@ -31,6 +31,11 @@ from sweeper.cli.options import (
 from sweeper.cli.output import show
 from sweeper.cli.wiring import ray_backend, runner, stopped_in_order, tracking_of
 from sweeper.console import escaped, stderr
+
+if TYPE_CHECKING:
+    from results.conclude import SweepResult
+    from results.forecast.forecast import Forecast
+    from search_spaces.sections.grid import Grid
 
 
 def _plan(grid: GridFile, address: Address = None, settings: Settings = None) -> None:
@@ -145,32 +150,51 @@ def _predict(
 
     Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
     """
-    from results.store.sweep_dir import SweepDir
     from sweeper.cli.forecast_view import ForecastView
-    from sweeper.predict.check import verify_forecast
     from sweeper.predict.predict import guess
-    from sweeper.predict.predict import predict as predict_
-    from sweeper.predict.probe import PointsFailedError
-    from sweeper.tracking.live import LiveMirror
 
     chosen, sweeps = load(grid, settings, name), any_path(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry or share == 0:
-        show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
-        return
-    run_ = runner(sweeps, backend, address, tracking_uri)
+        return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
+    run = runner(sweeps, backend, address, tracking_uri)
     with stopped_in_order(sweeps):
-        try:
-            forecast = predict_(chosen, budget, share, sweeps, run_, factor=factor)
-            if verify_:
-                forecast = verify_forecast(chosen, forecast, sweeps, run_)
-        except PointsFailedError as error:
-            stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
-            sys.exit(STATUS_FAILED)
-        with LiveMirror(SweepDir(any_path(forecast.sweep)), tracking_of(tracking_uri, sweeps), stderr()) as mirror:
-            mirror.finish(complete=True)  # the page of the forecast beside the probe's report
-    show(ForecastView(forecast), as_json=json_)
+        forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
+        _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
+    return show(ForecastView(forecast), as_json=json_)
+
+
+def _forecast(
+    grid: Grid,
+    budgets: list[float],
+    share: float,
+    factor: float,
+    sweeps: AnyPath,
+    run: Callable[[Grid], SweepResult],
+    *,
+    verify: bool,
+) -> Forecast:
+    """Train the probe, and the neighbors of λ_pred if they are to be verified; exit if points could not be trained."""
+    from sweeper.predict.check import verify_forecast
+    from sweeper.predict.predict import predict
+    from sweeper.predict.probe import PointsFailedError
+
+    try:
+        forecast = predict(grid, budgets, share, sweeps, run, factor=factor)
+        return verify_forecast(grid, forecast, sweeps, run) if verify else forecast
+    except PointsFailedError as error:
+        stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(STATUS_FAILED)
+
+
+def _track_forecast(sweep: str, uri: str | None) -> None:
+    """Send the page of the forecast to MLflow, beside the report of the probe."""
+    from results.store.sweep_dir import SweepDir
+    from sweeper.tracking.live import LiveMirror
+
+    with LiveMirror(SweepDir(any_path(sweep)), uri, stderr()) as mirror:
+        mirror.finish(complete=True)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"plan": _plan, "run": _run, "submit": _submit, "predict": _predict}

@@ -14,8 +14,9 @@ from results.store.ledger import read_ends
 from results.store.parts import all_parts_in, valid_parts_in
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
+from search_spaces.cost import Cost
 from search_spaces.outcome import Outcome
-from search_spaces.plan import Cost, Pack
+from search_spaces.plan import Pack
 from search_spaces.points import make_points
 from sweeper.worker import commit_log, storage_retry
 from sweeper.worker.attempt import Attempt

@@ -1,4 +1,4 @@
-"""What to train: typed grids, their points, the budget law and the plan of packs.
+"""Search spaces: typed grids, their points, the budget law and the plan of packs.
 
 Everything here is pure: text and numbers go in, values come out, and nothing is written. A point's id is the same on
 every machine, and the plan is complete before anything runs. Torch, Ray and sweep directories must not leak in, so that

@@ -20,7 +20,7 @@ class FullyConnected(Section):
     depth: Annotated[int, Field(ge=0, le=1000)] = 3
     """Hidden layers (paper: 3)."""
     bias: bool = True
-    """Whether the layers have biases."""
+    """Give each layer a bias."""
     parametrization: Literal["standard", "ntk"] = "standard"
     """``standard``: weights W ~ N(0, σ_w²/fan_in). ``ntk``: weights W ~ N(0, 1) that act as σ_w/√fan_in · W (section
     4), the parametrization of the theory. It trains with an η that does not depend on the width, and must have no

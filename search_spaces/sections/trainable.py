@@ -37,7 +37,7 @@ class Augment(Section):
 
     @property
     def active(self) -> bool:
-        """Whether images are changed at all."""
+        """True if images are changed at all."""
         return self != Augment()
 
 

@@ -34,7 +34,7 @@ class PointsFailedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """What the probe has shown so far.
+    """Findings and cost of a probe so far.
 
     Attributes:
         sweep: folder of its sweep.

@@ -1,6 +1,6 @@
 """The learning-rate schedule: factors of η along a run, pure numbers."""
 
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,7 @@ from search_spaces.sections.optimizer import Constant, Cosine, Piecewise, Schedu
 _Steps = int | NDArray[np.int64]
 
 
-@overload
-def learning_rate_factor(schedule: Schedule, step: int, last_step: int) -> float: ...
-@overload
-def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: NDArray[np.int64]) -> NDArray[np.float64]: ...
-@overload
-def learning_rate_factor(schedule: Schedule, step: NDArray[np.int64], last_step: _Steps) -> NDArray[np.float64]: ...
-def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: _Steps) -> float | NDArray[np.float64]:
+def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: _Steps) -> NDArray[np.float64]:
     """Return the factor of η, in (0, 1], in the optimizer step that is taken after ``step`` steps.
 
     With n = ``step``, T = ``last_step`` and W = ``warmup``·T, it is the product of min(1, (n + 1)/W) and
@@ -31,17 +25,16 @@ def learning_rate_factor(schedule: Schedule, step: _Steps, last_step: _Steps) ->
         last_step: steps of the whole run; an integer, or an array that is broadcast with ``step``.
 
     Returns:
-        A float for two integers, else a float64 array of the broadcast shape.
+        The factors, float64 of the broadcast shape; for two integers that is ().
 
     >>> paper = Piecewise(name="piecewise")
-    >>> [round(learning_rate_factor(paper, n, last_step=10), 3) for n in (0, 2, 3, 6, 9)]
+    >>> learning_rate_factor(paper, np.array([0, 2, 3, 6, 9]), last_step=10).round(3).tolist()
     [1.0, 1.0, 0.2, 0.04, 0.008]
     >>> learning_rate_factor(Cosine(name="cosine", warmup=0.2), np.arange(10), last_step=10).round(2).tolist()
     [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
     """
     rise = np.minimum(1.0, (step + 1) / np.maximum(schedule.warmup * last_step, 1.0))
-    factor = rise * _decay_factor(schedule, step, last_step)
-    return factor if isinstance(factor, np.ndarray) else float(factor)
+    return np.asarray(rise * _decay_factor(schedule, step, last_step), dtype=np.float64)
 
 
 def _decay_factor(schedule: Schedule, step: _Steps, last_step: _Steps) -> Any:

@@ -76,7 +76,8 @@ def predict_lambda(
 ) -> Forecast:
     """Predict the best λ, torch's ``weight_decay``, for a training run to come, from a short probe at large λ.
 
-    The probe trains in this process. It watches the accuracy on the task's second data set, so give validation data.
+    ``forecast = predict_lambda(Task(lambda: Net(), data), eta=0.05, mu=0.9, batch=64, budget=200)`` trains the probe in
+    this process. It watches the accuracy on the task's second data set, so give validation data.
 
     Args:
         task: model, data and loss, or a function without arguments that returns them; a lambda will do.

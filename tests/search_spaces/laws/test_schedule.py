@@ -90,8 +90,9 @@ def test_the_rate_never_rises_after_the_warmup_and_never_falls_in_it(schedule, l
 def test_arrays_hold_what_single_numbers_give(schedule, last_steps, data):
     step = data.draw(st.integers(0, min(last_steps) - 1))
     packed = learning_rate_factor(schedule, step, np.array(last_steps))
-    single = [learning_rate_factor(schedule, step, last_step) for last_step in last_steps]
-    assert all(type(factor) is float for factor in single)
+    factors = [learning_rate_factor(schedule, step, last_step) for last_step in last_steps]
+    assert {factor.shape for factor in factors} == {()}
+    single = [float(factor) for factor in factors]
     assert packed.tolist() == single
     table = learning_rate_factor(schedule, np.arange(step + 1)[:, None], np.array(last_steps))
     assert table.shape == (step + 1, len(last_steps))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from results.store import paths as places
+from results.store import paths
 
 BUCKET = "sweeps"
 
@@ -58,8 +58,8 @@ def s3_store():
     with s3_server() as (server, environment), pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        places._store.cache_clear()
+        paths._store.cache_clear()
         try:
             yield server
         finally:
-            places._store.cache_clear()
+            paths._store.cache_clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from store_support import s3_store
 
-from results.store import paths as places
+from results.store import paths
 from results.store.files import (
     create,
     local_copy,
@@ -160,11 +160,11 @@ def test_a_store_that_is_away_is_no_damage_and_no_absence(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # discard: nothing listens there
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")
-    places._store.cache_clear()
+    paths._store.cache_clear()
     try:
         path = any_path("s3://sweeps/runs/a")
         with pytest.raises(StoreError, match="Could not connect") as error:
             path.read_bytes()
         assert error.value.filename == "s3://sweeps/runs/a"
     finally:
-        places._store.cache_clear()
+        paths._store.cache_clear()

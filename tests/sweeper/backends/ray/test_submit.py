@@ -14,7 +14,7 @@ from results.store.ledger import read_ends
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
-from sweeper.backends.ray import code_bundle as travel
+from sweeper.backends.ray import code_bundle as module
 from sweeper.backends.ray.code_bundle import code_bundle
 from sweeper.backends.ray.submit import submit_grid
 
@@ -73,11 +73,11 @@ def test_from_a_clone_sweeper_itself_does_not_travel(folder, monkeypatch):
     (folder / "results").mkdir()
     (folder / "results" / "mine.py").write_text("")  # a package of that name which is not ours does
     for name in ("sweeper", "trainables"):
-        (folder / name).symlink_to(Path(travel.__file__).parents[3] / name)
+        (folder / name).symlink_to(Path(module.__file__).parents[3] / name)
     with code_bundle(load_grid(OWN, "own.yaml"), folder) as packed:
         assert {path.name for path in packed.iterdir()} == {"own.py", "package", "results"}
-    own = Path(travel.__file__).parents[3]
-    assert not [path for path in travel._source_files(own) if path.is_relative_to(own / "sweeper")]
+    own = Path(module.__file__).parents[3]
+    assert not [path for path in module._source_files(own) if path.is_relative_to(own / "sweeper")]
 
 
 def test_a_grid_that_names_no_code_sends_none(folder, small_grid):
@@ -86,7 +86,7 @@ def test_a_grid_that_names_no_code_sends_none(folder, small_grid):
 
 
 def test_more_than_code_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(travel, "MAX_SOURCE_BYTES", 100)
+    monkeypatch.setattr(module, "MAX_SOURCE_BYTES", 100)
     with pytest.raises(InputError, match="more than 100 bytes"), code_bundle(load_grid(OWN, "own.yaml"), folder):
         pytest.fail("it was packed")
 

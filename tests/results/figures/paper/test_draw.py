@@ -17,7 +17,7 @@ from sweeper.cli.app import main
 from sweeper.cli.figures_view import FiguresView
 from sweeper.cli.output import show
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")

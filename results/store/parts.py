@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TypeVar
@@ -42,14 +41,6 @@ def all_parts_in(directory: SweepDir, pack: str | None = None) -> list[PartName]
 def valid_parts_in(directory: SweepDir, pack: str | None = None) -> list[PartName]:
     """List the parts that count, of one pack or of all."""
     return valid_parts(all_parts_in(directory, pack))
-
-
-def valid_parts_by_pack(directory: SweepDir) -> dict[str, list[PartName]]:
-    """Map each pack that has committed something to its parts that count."""
-    by_pack: defaultdict[str, list[PartName]] = defaultdict(list)
-    for name in valid_parts_in(directory):
-        by_pack[name.pack].append(name)
-    return dict(by_pack)
 
 
 def superseded_parts(directory: SweepDir, pack: str | None = None) -> list[PartName]:

@@ -1,7 +1,7 @@
 """The state of a sweep: a frozen value that says what its directory holds at one moment.
 
-A run reads it three times: before it, after the sweep was repaired, and after training. Every other step takes the
-value that it is handed.
+A run reads it before it starts, after the sweep was repaired, and after training. Every step takes the value that it is
+handed, and hands on a new one if it has changed files.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -33,7 +33,7 @@ class SweepState:
         grid: the grid of the latest run; None if there is none that can be read.
         plan: the plan of the latest run; None if there is none that can be read.
         footers: the footers of the parts that count and can be read, in the order of pack and sequence.
-        lost: pack id to the sequence of a part that is missing before others, which for that do not count.
+        lost: pack id to the sequence of its first missing part; the parts after that do not count.
         given_up: pack id to the cause for which the latest run gave it up.
         problems: path of each file that cannot be read, with the error that says why.
         versions: path of grid and plan to a token that changes whenever the file is rewritten.

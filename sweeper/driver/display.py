@@ -92,36 +92,37 @@ class Display:
         if error is None and (makespan := self._makespan()):
             self._console.print(makespan, soft_wrap=True, highlight=False)
 
-    def notify(self, progress: PackReport) -> None:
+    def notify(self, report: PackReport) -> None:
         """Take in a report. Any thread may call this."""
         now = time.monotonic()
         with self._lock:
-            self.tally.add(progress, now)
+            self.tally.add(report, now)
+            due = now - self._last_line > PLAIN_SECONDS
+            self._last_line = now if due else self._last_line
         if self._cell:
             self._cell.show(self._render())
-        elif not self._console.is_terminal and now - self._last_line > PLAIN_SECONDS:
-            self._last_line = now
+        elif due and not self._console.is_terminal:
             self._console.print(self._line(), soft_wrap=True)
 
     def _render(self) -> Table:
         with self._lock:
-            share = self.tally.share()
-            bar = Table.grid(padding=(0, 1))
-            bar.add_row(
-                ProgressBar(total=1.0, completed=share, width=40),
-                Text(f"{share:4.0%}"),
-                Text(self._eta(), style="cyan"),
-            )
-            both = Table.grid()
-            both.add_row(bar)
-            both.add_row(self._line())
-            return both
+            share, eta = self.tally.share(), self._eta()
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total=1.0, completed=share, width=40), Text(f"{share:4.0%}"), Text(eta, style="cyan"))
+        both = Table.grid()
+        both.add_row(bar)
+        both.add_row(self._line())
+        return both
 
     def _eta(self) -> str:
         left = self.tally.remaining_seconds(time.monotonic())
         return "starting" if left is None else f"ETA {duration(left)}"
 
     def _line(self) -> Text:
+        with self._lock:  # a worker's report may arrive meanwhile
+            return self._line_of_tally()
+
+    def _line_of_tally(self) -> Text:
         tally, outcomes = self.tally, self.tally.outcomes()
         parts = [f"{len(tally.ends):,}/{tally.total:,} points"]
         if tally.active:

@@ -24,7 +24,7 @@ class LazyBackend:
     Args:
         open_backend: opens the backend.
         grid: the grid to train.
-        console: told of what the backend does in another way than the grid says.
+        console: for a line where the backend does not do what the grid says.
     """
 
     def __init__(self, open_backend: Callable[[], Backend], grid: Grid, console: Console) -> None:

@@ -36,7 +36,8 @@ def run_sweep(
         console: for progress.
 
     Raises:
-        InputError: before anything is written, if the grid contradicts the sweep or asks for what is not there.
+        InputError: the grid contradicts the sweep or asks for what is not there, in which case nothing is written; or
+            a file of the sweep, or the backend, keeps the run from going on.
         KeyboardInterrupt: the run was interrupted; the same call continues it.
     """
     directory, points = SweepDir(out / grid.name), make_points(grid)
@@ -44,6 +45,8 @@ def run_sweep(
     refuse_conflicts(grid, points, before)
     spec = RunSpec(directory=directory, grid=grid, points=points, profiles=profiles_of(grid, points))
     with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
+        before = read_state(directory, before)
+        refuse_conflicts(grid, points, before)  # again: another run may have changed the sweep until it was locked
         trained = _train_missing(spec, before, open_backend, console)
         result = conclude(trained)
         mirror.finish(complete=result.complete)

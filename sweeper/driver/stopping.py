@@ -48,7 +48,7 @@ def stop_on_signals(directory: SweepDir, console: Console) -> Iterator[None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if asking:
             raise KeyboardInterrupt
-        # Not from here, which may be in the midst of anything: of a write to a pipe that broke, or of a request.
+        # A signal may interrupt any write or request, so that a thread creates the file.
         asking.append(threading.Thread(target=ask, args=(number,), daemon=True))
         asking[0].start()
         with suppress(Empty):

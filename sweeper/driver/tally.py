@@ -1,4 +1,4 @@
-"""Counts of a run in progress."""
+"""Counts of a run in report."""
 
 import math
 from collections import Counter
@@ -15,7 +15,7 @@ class Tally:
 
     Attributes:
         total: points to train.
-        steps_total: steps of points that their packs need, those of earlier runs among them.
+        steps_total: steps of all packs of this run, those taken in earlier runs included.
         done_before: points that the sweep held already.
         steps: pack to the steps that it has behind it.
         trained: steps taken in this run, those that were lost and taken again among them.
@@ -43,29 +43,29 @@ class Tally:
     _log_kappa: float = 0.0
     _kappas: int = 0
 
-    def add(self, progress: PackReport, now: float) -> None:
+    def add(self, report: PackReport, now: float) -> None:
         """Take in a report that arrived at time ``now``, in seconds."""
         if self.first_report is None:
             self.first_report = now
         self.last_report = now
-        if progress.steps is not None:
+        if report.steps is not None:
             # The first summary of an attempt says where it goes on: for one tried again, less far than it had come.
-            before = self.steps.get(progress.pack, progress.steps)
-            self.trained += max(0, progress.steps - before)
-            self._steps += progress.steps - self.steps.get(progress.pack, 0)
-            self.steps[progress.pack] = progress.steps
-        if progress.seconds is not None:
-            earlier, latest = self.spent.get(progress.pack, (0.0, 0.0))
-            earlier += latest if progress.seconds < latest else 0.0
-            self.spent[progress.pack] = earlier, progress.seconds
-        for end in progress.ends:
+            before = self.steps.get(report.pack, report.steps)
+            self.trained += max(0, report.steps - before)
+            self._steps += report.steps - self.steps.get(report.pack, 0)
+            self.steps[report.pack] = report.steps
+        if report.seconds is not None:
+            earlier, latest = self.spent.get(report.pack, (0.0, 0.0))
+            earlier += latest if report.seconds < latest else 0.0
+            self.spent[report.pack] = earlier, report.seconds
+        for end in report.ends:
             self._add_end(end)
-        if progress.pack is not None:
-            (self.active.discard if progress.left else self.active.add)(progress.pack)
+        if report.pack is not None:
+            (self.active.discard if report.left else self.active.add)(report.pack)
             self.most_active = max(self.most_active, len(self.active))
-        self.waiting.pop(progress.pack, None)
-        if progress.waiting:
-            self.waiting[progress.pack] = progress.waiting
+        self.waiting.pop(report.pack, None)
+        if report.waiting:
+            self.waiting[report.pack] = report.waiting
 
     def _add_end(self, end: PointEnd) -> None:
         before = self.ends.get(end.point)

@@ -119,7 +119,7 @@ def _damage(directory: SweepDir, known: Collection[PartName], name: PartName) ->
 def remove_without(directory: SweepDir, names: Iterable[PartName], damaged: Collection[PartName]) -> None:
     """Remove damaged parts and all parts that do not count without them; the next run trains again what they held.
 
-    Parts that do not count now are removed first, or those of an overtaken worker might take the place of the damaged.
+    Parts that do not count now are removed first. Otherwise those of an overtaken worker would come to count.
 
     Args:
         directory: the sweep.

@@ -28,7 +28,7 @@ def run_pack(
     threads: int = 1,
     group: Group = SINGLE_PROCESS,
     *,
-    out_of_memory: bool = False,
+    halve: bool = False,
 ) -> bool:
     """Train the points of a pack that have not ended yet and store their rows.
 
@@ -38,8 +38,8 @@ def run_pack(
         notify: sends a report to the driver; called about once a second and at the end.
         threads: number of CPU threads of this process.
         group: the processes that train the points together. This process leads them.
-        out_of_memory: whether the previous worker was ended because its machine ran out of memory. If so, half as many
-            points train at a time.
+        halve: whether half as many points train at a time, since the previous worker was ended because its machine ran
+            out of memory.
 
     Returns:
         False if another worker has taken the pack over, else True.
@@ -50,7 +50,7 @@ def run_pack(
     directory = SweepDir(any_path(root))
     try:
         with training_settings(threads):
-            _PackRun(begin_attempt(directory, pack_id, notify), group).run(halve=out_of_memory)
+            _PackRun(begin_attempt(directory, pack_id, notify), group).run(halve=halve)
     except OvertakenError:
         return False
     except StorageRefusedError:

@@ -25,9 +25,8 @@ def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor])
     torch.save(dict(weights), buffer)
     path = directory.weights / f"{point}-{digest_of(buffer.getvalue())}.pt"
     write_bytes(path, buffer.getvalue())
-    for other in set(weight_files(directory, point)) - {
-        path
-    }:  # from an earlier attempt, which may have run on another machine
+    # Others are from an earlier attempt, which may have run on another machine.
+    for other in set(weight_files(directory, point)) - {path}:
         other.unlink(missing_ok=True)
 
 

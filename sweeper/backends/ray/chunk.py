@@ -67,7 +67,7 @@ def _train_pack(root: str, pack: str, resources: Resources, reports: "_ReportBuf
         train_together(root, pack, resources, reports.add, reports.forward)
         return True
     try:
-        return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), out_of_memory=out_of_memory)
+        return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), halve=out_of_memory)
     except StorageRefusedError as error:  # the pack has waited long: it is not to be tried again at once
         reports.forward({"refused": str(error), "pack": pack})
         return True

@@ -158,7 +158,7 @@ def test_the_worker_after_one_that_filled_its_machine_trains_half_of_the_points_
         train(grid, tmp_path / "died")
     (pack,) = read_plan(directory).packs
     with dying(directory):
-        run_pack(str(directory.root), pack.id, lambda _: None, out_of_memory=True)
+        run_pack(str(directory.root), pack.id, lambda _: None, halve=True)
     assert {name.rpartition("-")[2] for name in sizes_in(directory.memory)} == {"6"}
     assert_same(directory, whole)
 

@@ -3,7 +3,6 @@
 import base64
 from importlib import resources
 from pathlib import Path
-from string import Template
 
 from results.gallery.beyond import BEYOND
 from results.gallery.exhibit import Exhibit
@@ -21,7 +20,7 @@ from results.gallery.facts import (
     value_with_interval,
 )
 from results.gallery.records import Finding, Record, Records
-from results.pages.markup import ABSENT_SIGN, Column, badge, escape, escape_remark, render_table
+from results.pages.markup import ABSENT_SIGN, Column, badge, escape, escape_remark, fill_page, render_table
 
 _FINDING_CLASSES = ("claim", "value", "value estimate", "verdict", "why")  # of the columns of findings
 
@@ -33,9 +32,8 @@ def render_html(records: Records, folder: Path) -> str:
         records: All records, by figure and scale.
         folder: The folder that holds their pictures.
     """
-    page = Template(resources.files("results.gallery").joinpath("gallery.html").read_text(encoding="utf-8"))
-    return page.substitute(
-        css=resources.files("results.pages").joinpath("report.css").read_text(encoding="utf-8").strip(),
+    return fill_page(
+        resources.files("results.gallery") / "gallery.html",
         introduction=escape(INTRODUCTION),
         counts=escape(count_sentence(records)),
         contents="\n".join(_contents_row(figure, records) for figure in EXHIBITS),

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
-from string import Template
 
 from results.figures.drawing import Rendered
 from results.forecast.forecast import Check, Forecast, Predicted
@@ -12,6 +11,7 @@ from results.pages.markup import (
     badge,
     escape,
     escape_remark,
+    fill_page,
     format_accuracy,
     format_estimate,
     format_number,
@@ -28,11 +28,9 @@ def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
         forecast: The forecast.
         drawing: The figure of ``draw_forecast``, rendered.
     """
-    folder = resources.files("results.pages")
-    page = Template(folder.joinpath("forecast.html").read_text(encoding="utf-8"))
-    return page.substitute(
+    return fill_page(
+        resources.files("results.pages") / "forecast.html",
         title=escape(name),
-        css=folder.joinpath("report.css").read_text(encoding="utf-8").strip(),
         headline=_headline(forecast.budgets),
         counts=_summary(forecast),
         setup=escape(forecast.setup),

@@ -5,7 +5,10 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
 from numbers import Integral, Real
+from string import Template
 from xml.etree import ElementTree
 
 from results.figures.drawing import Rendered
@@ -104,6 +107,20 @@ def escape_remark(value: object) -> str:
         return ""
     signs = value.replace("<=", "≤").replace(">=", "≥")
     return html.escape(re.sub(r"(?<![\w.-])-(?=[\d.])", "−", signs))
+
+
+def fill_page(template: Traversable, **contents: str) -> str:
+    """Return the page of a template, with the style sheet of all pages inside, so that it loads nothing.
+
+    Args:
+        template: The HTML file. It names its places ``$name``, and that of the style sheet ``$css``.
+        **contents: The HTML of every other place.
+
+    Raises:
+        KeyError: a place of the template is not given.
+    """
+    css = resources.files("results.pages").joinpath("report.css").read_text(encoding="utf-8").strip()
+    return Template(template.read_text(encoding="utf-8")).substitute(contents, css=css)
 
 
 def render_table(

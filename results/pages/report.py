@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from string import Template
 
 import pandas as pd
 
@@ -19,6 +18,7 @@ from results.pages.markup import (
     badge,
     escape,
     escape_remark,
+    fill_page,
     format_accuracy,
     format_estimate,
     format_number,
@@ -70,11 +70,9 @@ def render_report(
         prediction: One row per η and budget.
         law: The fit named in the headline; None if there is none.
     """
-    folder = resources.files("results.pages")
-    page = Template(folder.joinpath("report.html").read_text(encoding="utf-8"))
-    return page.substitute(
+    return fill_page(
+        resources.files("results.pages") / "report.html",
         title=escape(title),
-        css=folder.joinpath("report.css").read_text(encoding="utf-8").strip(),
         headline=_headline(verdicts, law),
         counts=_counts(peaks),
         verdicts=_verdict_table(verdicts),

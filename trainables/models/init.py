@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from trainables.models.ntk_linear import NtkLinear
 
-NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # _NormBase: batch and instance norms
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)  # _NormBase: BatchNorm*, SyncBatchNorm, InstanceNorm*
 
 
 def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b: float) -> dict[str, Tensor]:

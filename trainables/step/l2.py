@@ -6,14 +6,9 @@ The gradient of ½w‖θ‖² is wθ, which torch calls ``weight_decay=w``.
 from torch import nn
 
 from search_spaces.sections.optimizer import L2
+from trainables.models.init import NORMS
 
-_NORMS = (
-    nn.modules.batchnorm._NormBase,  # BatchNorm*, SyncBatchNorm, InstanceNorm*
-    nn.GroupNorm,
-    nn.LayerNorm,
-    nn.RMSNorm,
-)
-_NOT_MATRICES = (*_NORMS, nn.Embedding, nn.EmbeddingBag)
+_NOT_MATRICES = (*NORMS, nn.Embedding, nn.EmbeddingBag)
 
 
 def weight_decay_of(l2: L2, lam: float, train: int) -> float:

@@ -132,22 +132,22 @@ def read_state(directory: SweepDir, earlier: SweepState | None = None) -> SweepS
     problems: dict[AnyPath, InputError] = {}
     versions = {path: _version(path) for path in (directory.grid, directory.plan)}
 
-    def tolerant(path: AnyPath, read: Callable[[AnyPath], _Result]) -> _Result | None:
+    def tolerant(path: AnyPath, read: Callable[[], _Result]) -> _Result | None:
         try:
-            return read(path)
+            return read()
         except InputError as error:
             problems[path] = error
             return None
 
     def current(path: AnyPath, known: _Result | None, read: Callable[[SweepDir], _Result]) -> _Result | None:
         same = earlier is not None and known is not None and earlier.versions[path] == versions[path]
-        return known if same else tolerant(path, lambda _: read(directory))
+        return known if same else tolerant(path, partial(read, directory))
 
     grid = current(directory.grid, earlier.grid if earlier else None, read_grid)
     plan = current(directory.plan, earlier.plan if earlier else None, read_plan)
-    causes = {path.stem: tolerant(path, read_cause) for path in cause_files(directory)}
+    causes = {path.stem: tolerant(path, partial(read_cause, path)) for path in cause_files(directory)}
     known = earlier.footers if earlier else {}
-    names = tolerant(directory.rows, lambda _: all_parts_in(directory)) or []
+    names = tolerant(directory.rows, partial(all_parts_in, directory)) or []
     footers = read_consistent(directory, partial(_read_footers, directory, known)) if names else {}
     problems |= {directory.rows / name.file: error for name, error in footers.items() if isinstance(error, InputError)}
     return SweepState(

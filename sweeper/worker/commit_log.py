@@ -87,14 +87,15 @@ class CommitLog:
         """Delete what the last commit has replaced; the checkpoint before the latest stays, in case the disk lies.
 
         What goes is listed before asking whether this attempt still has the pack. So nothing of a later one, or that a
-        later one may build on, is ever in the list, however long this process sleeps in between.
+        later one may build on, is ever in the list, however long this process sleeps in between. If the disk has lost a
+        part of this attempt, the parts of others may be what counts, and stay.
         """
 
         def delete() -> None:
             keep = () if self._finished else self._checkpoints
             checkpoints = checkpoint_files(self._directory, self._pack) if keep or self._finished else []
             parts = set(all_parts_in(self._directory, self._pack)) if self._has_stale_parts else set()
-            stale_parts = parts - set(self._parts)
+            stale_parts = parts - set(self._parts) if parts.issuperset(self._parts) else ()
             self._refuse_if_overtaken()
             for path in checkpoints:
                 if path.name not in keep:

@@ -175,7 +175,6 @@ PHASES = (  # what is timed, where its name is looked up, and how it is called i
     ("results.store.state", "read_consistent", "ledger"),
     ("results.conclude", "write_points", "ledger"),
     ("results.conclude", "make_points", "plan"),
-    ("results.analyze", "row_columns", "ledger"),
     ("results.analyze", "_reduce", "read and reduce rows"),
     ("results.analysis.findings", "join", "tables of points"),
     ("results.analysis.findings", "tuned_and_predicted_from", "tables of points"),

@@ -24,9 +24,8 @@ from results.store.files import write_table, write_text
 from results.store.part_names import PartName
 from results.store.parts import read_consistent
 from results.store.row_batches import RowBatch, row_batches
-from results.store.schema import COLUMNS
+from results.store.state import SweepState
 from results.store.sweep_dir import SweepDir
-from results.store.tables import read_points, row_columns
 from search_spaces.outcome import Outcome
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import judged_by
@@ -50,15 +49,17 @@ class Analysis:
     verdicts: tuple[Verdict, ...]
 
 
-def analyze(directory: SweepDir, grid: Grid) -> Analysis:
+def analyze(state: SweepState, points: pd.DataFrame) -> Analysis:
     """Analyze what a sweep holds so far and write ``analysis/`` and ``report.html``.
 
     Args:
-        directory: directory of the sweep; its ``points.parquet`` must be up to date.
-        grid: grid of the sweep, for tolerance and budgets, and for the report.
+        state: the sweep.
+        points: its table of ended points.
+
+    Raises:
+        InputError: its grid or a part is damaged.
     """
-    points = read_points(directory)
-    further = {*row_columns(directory)} - {c.name for c in COLUMNS}
+    directory, grid, further = state.directory, state.required_grid(), set(state.further_columns)
     question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
     findings = find_from(_reduce(directory, question), question)
     verdicts = judge(findings)

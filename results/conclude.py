@@ -4,15 +4,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from threading import Timer
 from typing import TYPE_CHECKING
 
 from results.store.commits import PointEnd
 from results.store.plan_file import PlanFile
-from results.store.schema import COLUMNS
 from results.store.state import SweepState
-from results.store.sweep_dir import SweepDir
-from results.store.tables import read_rows, row_columns, write_points
+from results.store.tables import read_rows, write_points
 from search_spaces.outcome import Outcome
 from search_spaces.points import axis_text, further_axes, make_points, values_elsewhere
 from search_spaces.sections.grid import Grid
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
     from results.analyze import Analysis
 
 _ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import
-PRELOAD_SECONDS = 10.0  # until the workers of this machine have started, and no longer want its cores for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +42,6 @@ class SweepResult:
         return Counter(end.outcome for end in self.ends.values())
 
 
-def preload_analysis() -> None:
-    """Import the analysis in the background, while workers train."""
-    timer = Timer(PRELOAD_SECONDS, import_module, (_ANALYSIS,))
-    timer.daemon = True
-    timer.start()
-
-
 def conclude(state: SweepState) -> SweepResult:
     """Account for every planned point, then analyze what there is.
 
@@ -64,11 +53,11 @@ def conclude(state: SweepState) -> SweepResult:
     ends = dict(state.ledger)
     axes = _axes_of_plan(grid, plan)
     if lost := ends.keys() - axes.keys():  # with an earlier plan
-        axes |= _axes_of_rows(state.directory, lost)
+        axes |= _axes_of_rows(state, lost)
         ends = {id_: end for id_, end in ends.items() if id_ in axes}
-    write_points(state.directory, axes, ends)
+    points = write_points(state.directory, axes, ends)
     missing = sum(point.id not in ends for point in make_points(grid))
-    analysis = import_module(_ANALYSIS).analyze(state.directory, grid)
+    analysis = import_module(_ANALYSIS).analyze(state, points)
     return SweepResult(ends=ends, missing=missing, complete=missing == 0 and not state.given_up, analysis=analysis)
 
 
@@ -85,9 +74,9 @@ def _axes_of_plan(grid: Grid, plan: PlanFile) -> dict[str, Mapping[str, object]]
     }
 
 
-def _axes_of_rows(directory: SweepDir, points: Collection[str]) -> dict[str, Mapping[str, object]]:
+def _axes_of_rows(state: SweepState, points: Collection[str]) -> dict[str, Mapping[str, object]]:
     """Axes and budget of points that no plan knows, as their rows have them."""
-    further = [name for name in row_columns(directory) if name not in {column.name for column in COLUMNS}]
-    rows = read_rows(directory, ["point", "eta", "lam", "mu", "seed", "budget", *further]).astype({"point": str})
+    columns = ["point", "eta", "lam", "mu", "seed", "budget", *state.further_columns]
+    rows = read_rows(state.directory, columns).astype({"point": str})
     first = rows[rows["point"].isin(points)].drop_duplicates("point").to_dict("records")
     return {str(row["point"]): {str(k): v for k, v in row.items() if k != "point"} for row in first}

@@ -77,19 +77,20 @@ def find_peaks_from(summary: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame
 
 def summarize_peaks(segments: Segments, tolerance: float) -> pd.DataFrame:
     """Return the columns of ``find_peaks`` for each segment (S rows), indexed by the position of its point."""
-    test_acc, last = segments.test_acc, segments.last
-    peak = find_peak_indices(segments, tolerance)
-    at_fitted = segments.first_where(segments.train_acc >= np.float64(1 - ROUNDING))
+    last, peak = segments.last, find_peak_indices(segments, tolerance)
+    fit = _training_fit(segments, peak.tail)
     columns: dict[str, object] = {
         "t_star": segments.epoch[peak.star],
         "t_star_step": segments.step[peak.star].astype(np.float64),
         "kappa": segments.decay_time[peak.star],
         "best_test_acc": peak.best_test_acc,
         "best_epoch": segments.epoch[peak.best],
-        "best_train_acc": _best_train(segments),
-        "t_train1": _at(segments.epoch, at_fitted),
-        "acc_train1": _at(test_acc, at_fitted),
-        **_train_loss(segments, peak.tail),
+        "best_train_acc": np.where(np.isfinite(fit.best_acc), fit.best_acc, np.nan),
+        "t_train1": _at(segments.epoch, fit.fitted),
+        "acc_train1": _at(segments.test_acc, fit.fitted),
+        "t_min_loss": _at(segments.epoch, fit.min_loss_at),
+        "min_train_loss": np.where(np.isfinite(fit.min_loss), fit.min_loss, np.nan),
+        "last_train_loss": fit.last_loss,
         "last_epoch": segments.epoch[last],
         "last_step": segments.step[last].astype(np.float64),
         "last_decay_time": segments.decay_time[last],
@@ -140,6 +141,39 @@ def find_peak_indices(segments: Segments, tolerance: float) -> PeakIndices:
     return PeakIndices(star=star, best=best, best_test_acc=maximum, tail=tail, censored_why=why)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TrainingFit:
+    """Fit to the training set of each of S segments; an index of -1 or an infinite value where none was measured.
+
+    Attributes:
+        fitted: first measurement with training accuracy 1 (S,).
+        best_acc: maximum training accuracy (S,).
+        min_loss: minimum training loss (S,).
+        min_loss_at: first measurement with it (S,).
+        last_loss: mean training loss over the last tenth of the run (S,).
+    """
+
+    fitted: Ints
+    best_acc: Floats
+    min_loss: Floats
+    min_loss_at: Ints
+    last_loss: Floats
+
+
+def _training_fit(segments: Segments, tail: Ints) -> _TrainingFit:
+    """Find how well each segment fits the training set; ``tail`` (S,) is where its last tenth starts."""
+    acc = np.where(np.isnan(segments.train_acc), -np.inf, segments.train_acc)
+    loss = np.where(np.isfinite(segments.train_loss), segments.train_loss, np.inf)
+    smallest = -segments.maximum(-loss)
+    return _TrainingFit(
+        fitted=segments.first_where(segments.train_acc >= np.float64(1 - ROUNDING)),
+        best_acc=segments.maximum(acc),
+        min_loss=smallest,
+        min_loss_at=np.where(np.isfinite(smallest), segments.first_where(loss == segments.spread(smallest)), -1),
+        last_loss=segments.mean_from(tail, segments.train_loss),
+    )
+
+
 _WHY = (
     "maximum in the last tenth of the run",
     "t* in the last tenth of the run",
@@ -154,27 +188,8 @@ def _reasons(peaks: pd.DataFrame, unmeasured: Bools) -> pd.Series:
     return why.where(~cut_short, peaks["outcome"].astype(object) + ": " + why).astype(object)
 
 
-def _best_train(segments: Segments) -> Floats:
-    """Return the best training accuracy of each segment (S,); NaN where none was measured."""
-    best = segments.maximum(np.where(np.isnan(segments.train_acc), -np.inf, segments.train_acc))
-    return np.where(np.isfinite(best), best, np.nan)
-
-
 def _at(values: StoredFloats, index: np.ndarray) -> Floats:
     """Return the values at measurements (S,); NaN where an index is -1."""
     out = np.full(len(index), np.nan)
     out[index >= 0] = values[index[index >= 0]]
     return out
-
-
-def _train_loss(segments: Segments, tail: Ints) -> dict[str, object]:
-    """Return the epoch and size of the smallest training loss, and its mean over the last tenth of the run (S each)."""
-    loss = np.where(np.isfinite(segments.train_loss), segments.train_loss, np.inf)
-    smallest = -segments.maximum(-loss)
-    measured = np.isfinite(smallest)
-    at = np.where(measured, segments.first_where(loss == segments.spread(smallest)), -1)
-    return {
-        "t_min_loss": _at(segments.epoch, at),
-        "min_train_loss": np.where(measured, smallest, np.nan),
-        "last_train_loss": segments.mean_from(tail, segments.train_loss),
-    }

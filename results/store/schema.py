@@ -4,10 +4,12 @@ The writer, the reader, the documentation and the tests all use this list. One r
 at one step. An axis of the grid other than those named here (``model.width``, say) is a further column of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+
+from search_spaces.points import Point, further_axes
 
 SCHEMA_VERSION = 1
 VERSION_KEY = b"sweeper.schema_version"
@@ -84,3 +86,8 @@ def row_schema(axes: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
     fields = [pa.field(c.name, c.type) for c in COLUMNS]
     fields += [pa.field(name, type_) for name, type_ in (axes or {}).items()]
     return pa.schema(fields, metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()})
+
+
+def table_schema(points: Iterable[Point]) -> pa.Schema:
+    """Return the schema of the rows of ``points``; every further axis is a column of text or float64."""
+    return row_schema({name: pa.string() if text else pa.float64() for name, text in further_axes(points).items()})

@@ -16,6 +16,7 @@ from results.store.part_names import PartName, missing_parts
 from results.store.parts import all_parts_in, read_consistent
 from results.store.paths import AnyPath
 from results.store.plan_file import PlanFile, read_grid, read_plan
+from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir, map_reads
 from search_spaces.errors import InputError
 from search_spaces.points import Point
@@ -60,6 +61,13 @@ class SweepState:
     def commits(self) -> Mapping[PartName, Commit]:
         """The commits of the parts, in the order of ``footers``."""
         return {name: footer.commit for name, footer in self.footers.items()}
+
+    @cached_property
+    def further_columns(self) -> Sequence[str]:
+        """Columns of the rows beyond those of ``results.store.schema``: the further axes, in order of appearance."""
+        distinct = {id(footer.columns): footer.columns for footer in self.footers.values()}  # mostly one
+        known = {column.name for column in COLUMNS}
+        return list(dict.fromkeys(name for columns in distinct.values() for name in columns.names if name not in known))
 
     @cached_property
     def pack_points(self) -> Mapping[str, Sequence[str]]:

@@ -160,8 +160,13 @@ def leftovers(directory: SweepDir) -> list[AnyPath]:
     """List the files of writers that were killed before their rename. Errors as of ``files_of``."""
     root = directory.root
     if isinstance(root, ObjectPath):  # it makes none, but a folder may have been copied there
-        return [path for path in files_of(directory) if _TEMPORARY.fullmatch(path.name)]
-    return sorted(Path(entry.path) for entry in _walk(root) if _TEMPORARY.fullmatch(entry.name))
+        return [path for path in files_of(directory) if is_temporary(path.name)]
+    return sorted(Path(entry.path) for entry in _walk(root) if is_temporary(entry.name))
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a file has the name of one that a writer had not renamed yet."""
+    return bool(_TEMPORARY.fullmatch(name))
 
 
 def _walk(root: Path) -> Iterator[os.DirEntry[str]]:

@@ -106,7 +106,7 @@ def _wrong_columns(points: pd.DataFrame) -> list[str]:
 def write_points(
     directory: SweepDir, axes: Mapping[str, Mapping[str, object]], ends: Mapping[str, PointEnd]
 ) -> pd.DataFrame:
-    """Write ``points.parquet`` and return it.
+    """Write ``points.parquet``, and return the table as ``read_points`` reads it.
 
     Args:
         directory: the sweep.
@@ -118,6 +118,7 @@ def write_points(
     names = dict.fromkeys(
         ["sweep", *(n for values in axes.values() for n in values), *(f.name for f in fields(PointEnd))]
     )
-    points = pd.DataFrame.from_records(records, columns=list(names))
-    write_table(directory.points, pa.Table.from_pandas(points, preserve_index=False))
+    table = pa.Table.from_pandas(pd.DataFrame.from_records(records, columns=list(names)), preserve_index=False)
+    write_table(directory.points, table)
+    points: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return points

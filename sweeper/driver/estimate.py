@@ -12,8 +12,8 @@ from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
 from sweeper.backends.capacity import Capacity, capacity_here
 from sweeper.backends.pace import Pace, measure_pace, seconds_of
+from sweeper.driver.pack_sizes import size_packs
 from sweeper.driver.planning import plan_for
-from sweeper.worker.memory_limits import size_packs
 from trainables.data.torchvision_sets import DataNotFoundError
 from trainables.profile import profiles_of
 

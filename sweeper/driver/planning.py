@@ -13,8 +13,9 @@ from search_spaces.reading.dump import to_yaml
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
 from sweeper.backends.capacity import Capacity
+from sweeper.driver.pack_sizes import limit_packs, size_packs
 from sweeper.driver.spec import RunSpec
-from sweeper.worker.memory_limits import limit_packs, size_packs
+from sweeper.worker.memory_limits import read_point_limits
 
 NOTHING_TO_TRAIN = Plan(packs=(), chunks=(), workers=0, work=0.0, makespan=0.0, bound=0.0)
 
@@ -28,7 +29,8 @@ def continued_plan(spec: RunSpec, state: SweepState, capacity: Capacity) -> Plan
         capacity: what there is to train on.
     """
     missing = state.missing(spec.points)
-    profiles = limit_packs(spec.directory, size_packs(spec.profiles, capacity.pack_bytes))
+    limits = read_point_limits(spec.directory, spec.profiles)
+    profiles = limit_packs(size_packs(spec.profiles, capacity.pack_bytes), limits)
     kept = _kept_packs(spec, state, {point.id for point in missing}, capacity.workers)
     return plan_for(spec.grid, missing, profiles, capacity.workers, kept)
 

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from results.conclude import SweepResult, conclude, preload_analysis
+from results.conclude import SweepResult, conclude
 from results.store.paths import AnyPath
 from results.store.state import SweepState, read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from search_spaces.sections.grid import Grid
 from sweeper.backends import Backend
+from sweeper.driver.analysis_import import preload_analysis
 from sweeper.driver.conflicts import refuse_conflicts
 from sweeper.driver.display import display_of
 from sweeper.driver.lazy_backend import LazyBackend

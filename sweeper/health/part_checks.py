@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from results.store.commits import OtherVersionError, read_commits, read_footer
-from results.store.files import names_in
-from results.store.part_names import PartName, missing_parts, parse_name, valid_parts
+from results.store.part_names import PartName, missing_parts, valid_parts
 from results.store.parts import read_part
 from results.store.state import SweepState
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
+from sweeper.health.damage import damaged_parts
 from sweeper.health.inspection import Fault
-from sweeper.health.recovery import damaged_parts
-from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_after
+from sweeper.health.inventory import Inventory
+from sweeper.worker.checkpoints import load_checkpoint, restart_after
 
 
 class PartChecks:
@@ -29,19 +29,19 @@ class PartChecks:
         ends: point id to the pack that it ended in.
     """
 
-    def __init__(self, state: SweepState, packs: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, inventory: Inventory, packs: Mapping[str, Sequence[str]]) -> None:
         """Read all parts, the rows of one pack at a time.
 
         Args:
-            state: of the sweep.
+            inventory: files and state of the sweep.
             packs: pack id to the ids of its points; empty if the plan is lost.
         """
-        directory = state.directory
-        self._directory, self._packs = directory, packs
-        parsed = {file: parse_name(file) for file in names_in(directory.rows) if file.endswith(".parquet")}
-        self.names = [name for name in parsed.values() if name]
-        self._strangers = [file for file, name in parsed.items() if not name]
-        self._wrong = damaged_parts(directory, self.names, state.footers)
+        state = inventory.state
+        self._directory, self._packs = state.directory, packs
+        self._checkpoints = {path.name for path in inventory.checkpoints}
+        self.names = [name for name in inventory.part_names.values() if name]
+        self._strangers = [file for file, name in inventory.part_names.items() if not name]
+        self._wrong = damaged_parts(self._directory, self.names, state.footers)
         self._foreign = [name for name in self.names if self._is_foreign(state, name)]
         self._commits = {name: commit for name, commit in state.commits.items() if name not in self._wrong}
         self.rows, self.ends, self._owner = 0, dict[str, str](), dict[str, str]()
@@ -71,13 +71,12 @@ class PartChecks:
         """Yield the missing and damaged checkpoints of unfinished packs whose parts are sound."""
         ill = {name.pack for name in self._wrong} | {pack for pack, _ in missing_parts(self.names)}
         last = {name.pack: commit for name, commit in self._commits.items()}
-        files = {path.name for path in checkpoint_files(self._directory)}
         for pack, commit in sorted(last.items()):
             name = commit.checkpoint
             if pack in ill or commit.finished or name is None or not (again := self._again(pack)):
                 continue
             file = f"checkpoints/{PurePath(name).name}"
-            if name not in files:
+            if name not in self._checkpoints:
                 yield Fault(file=file, why="is missing", again=again)
             elif load_checkpoint(self._directory, name) is None:
                 yield Fault(
@@ -91,10 +90,11 @@ class PartChecks:
             return "its points that have not ended"
         names = valid_parts(name for name in self.names if name.pack == pack and name not in self._wrong)
         try:
-            restart = restart_after(self._directory, names)
-            ended = {end.point for commit in read_commits(self._directory, names) for end in commit.ends}
+            commits = dict(zip(names, read_commits(self._directory, names), strict=True))
         except (InputError, FileNotFoundError):
             return f"pack {pack}"
+        restart = restart_after(self._directory, commits)
+        ended = {end.point for commit in commits.values() for end in commit.ends}
         if ended >= planned:
             return ""  # what is wrong did not count
         lost = len(planned - restart.ended)

@@ -7,29 +7,28 @@ import json
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 
 import pyarrow as pa
 
 from results.store.commits import PointEnd
-from results.store.files import read_limited, read_parquet, size_of, write_bytes
-from results.store.parts import all_parts_in
+from results.store.files import read_limited, read_parquet, size_of
 from results.store.paths import AnyPath, StoreError
 from results.store.plan_file import PlanFile
-from results.store.state import SweepState, read_state
-from results.store.sweep_dir import SweepDir, files_of, leftovers
+from results.store.state import SweepState
+from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points
 from search_spaces.errors import InputError, reason
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
 from search_spaces.sections.grid import Grid
 from sweeper.health.inspection import Checked, Fault, Inspection
+from sweeper.health.inventory import Inventory, take_inventory
+from sweeper.health.leftovers import unused_checkpoints
 from sweeper.health.part_checks import PartChecks
-from sweeper.health.recovery import remove_parts_behind_checkpoints, remove_without, unused_checkpoints
+from sweeper.health.repair import remove_damage
 from sweeper.lock.lock import holder, locked
-from sweeper.worker.checkpoints import checkpoint_files
-from sweeper.worker.weights import is_intact, weight_files
+from sweeper.worker.weights import is_intact
 
 MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000
 _TABLES = ("peaks", "within_budget", "prediction")
@@ -54,72 +53,50 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
     if not repair:
         return _steady(directory), ()
     with locked(directory):
-        found = inspect(read_state(directory))
-        _repair(directory, found.damage)
-        left = inspect(read_state(directory))
+        found = inspect(take_inventory(directory))
+        remove_damage(directory, found.damage)
+        left = inspect(take_inventory(directory))
     still = {fault.file for fault in left.damage}
     return left, [fault for fault in found.damage if fault.file not in still]
 
 
 def _steady(directory: SweepDir) -> Inspection:
     """Inspect a sweep. While a run writes, only the damage that is found twice counts."""
-    found = inspect(read_state(directory))
+    found = inspect(take_inventory(directory))
     runner = holder(directory)
     if runner and found.damage:
-        again = {fault.file for fault in inspect(read_state(directory)).damage}
+        again = {fault.file for fault in inspect(take_inventory(directory)).damage}
         found = replace(found, damage=tuple(fault for fault in found.damage if fault.file in again))
     return replace(found, runner=runner)
 
 
-def _repair(directory: SweepDir, damage: Sequence[Fault]) -> None:
-    """Remove damaged files, then the parts that do not count without them or that training cannot continue from."""
-    for fault in damage:
-        path = directory.root / fault.file
-        if fault.repairable and path.is_file():
-            if path == directory.grid:  # a person may still read it
-                write_bytes(path.with_name(f"{path.name}.damaged"), path.read_bytes())
-            path.unlink()
-    with suppress(InputError):  # a file among the parts that is none of ours is in the way
-        remove_without(directory, all_parts_in(directory), ())
-        remove_parts_behind_checkpoints(read_state(directory))
-
-
-def inspect(state: SweepState) -> Inspection:
-    """Check every file of a sweep, and change none.
-
-    Args:
-        state: of the sweep, read just now.
-    """
-    directory = state.directory
-    sizes = files_of(directory)
+def inspect(inventory: Inventory) -> Inspection:
+    """Check every file of a sweep, and change none."""
+    state, directory, sizes = inventory.state, inventory.state.directory, inventory.sizes
     plan, damage = _described(state)
-    parts = PartChecks(state, plan.pack_points if plan else {})
-    damage += [*parts.faults(), *_given_up(state), *_weights(directory)]
+    parts = PartChecks(inventory, plan.pack_points if plan else {})
+    damage += [*parts.faults(), *_given_up(state), *_weights(inventory)]
     outdated: list[Fault] = []
     if plan is not None and not damage:
         outdated, wrong = _points_table(state, plan)
         damage += wrong
-    late, broken = _analysis(directory, sizes)
+    late, broken = _analysis(inventory)
     kinds = {
         "grid and plan": ([directory.grid, directory.plan], ""),
         "parts": ([directory.rows / n.file for n in parts.names], f"{parts.rows:,} rows, {len(parts.ends):,} ends"),
-        "checkpoints": (checkpoint_files(directory), ""),
-        "weights": (weight_files(directory), ""),
+        "checkpoints": (inventory.checkpoints, ""),
+        "weights": (inventory.weights, ""),
         "points.parquet": ([directory.points], ""),
-        "analysis": ([p for p in sizes if _lies_in(p, directory.analysis) or p == directory.report], ""),
+        "analysis": ([*inventory.within(directory.analysis), directory.report], ""),
     }
     return Inspection(
         sweep=directory.name,
         checked=tuple(_checked(what, files, sizes, holds) for what, (files, holds) in kinds.items()),
         damage=tuple(damage + broken),
-        waste=tuple(_waste(state, parts)),
+        waste=tuple(_waste(inventory, parts)),
         outdated=tuple(outdated + late),
         bytes=sum(sizes.values()),
     )
-
-
-def _lies_in(path: AnyPath, folder: AnyPath) -> bool:
-    return str(path).startswith(f"{folder}/")
 
 
 def _checked(what: str, files: Iterable[AnyPath], sizes: Mapping[AnyPath, int], holds: str) -> Checked:
@@ -168,10 +145,10 @@ def _given_up(state: SweepState) -> list[Fault]:
     return [Fault(file=state.directory.inside(path), why="not JSON with a cause") for path in damaged]
 
 
-def _weights(directory: SweepDir) -> list[Fault]:
+def _weights(inventory: Inventory) -> list[Fault]:
     return [
         Fault(file=f"weights/{path.name}", why="its content is not what its name says")
-        for path in weight_files(directory)
+        for path in inventory.weights
         if not is_intact(path)
     ]
 
@@ -216,15 +193,15 @@ def _same(stored: object, value: object) -> bool:
     return stored == value or str(stored) == (str(value).lower() if isinstance(value, bool) else str(value))
 
 
-def _analysis(directory: SweepDir, files: Iterable[AnyPath]) -> tuple[list[Fault], list[Fault]]:
+def _analysis(inventory: Inventory) -> tuple[list[Fault], list[Fault]]:
     """The files of the analysis that are missing, and those that cannot be read."""
-    missing, broken = [], []
+    directory, missing, broken = inventory.state.directory, [], []
     tables = [directory.analysis / f"{name}.parquet" for name in _TABLES]
-    found = [path for path in files if _lies_in(path, directory.analysis / "figures") and path.suffix in _FIGURE]
+    found = [path for path in inventory.within(directory.analysis / "figures") if path.suffix in _FIGURE]
     drawn = sorted({path.with_suffix(ending) for path in found for ending in _FIGURE}, key=str)
     for path in (*tables, directory.analysis / "verdicts.json", directory.report, *drawn):
-        if not path.is_file():
-            missing += [_for_analysis(path, directory, "is missing")] if directory.points.is_file() else []
+        if path not in inventory.sizes:
+            missing += [_for_analysis(path, directory, "is missing")] if directory.points in inventory.sizes else []
         elif why := _unreadable(path):
             broken.append(_for_analysis(path, directory, why))
     return missing, broken
@@ -246,13 +223,11 @@ def _unreadable(path: AnyPath) -> str:
     return ""
 
 
-def _waste(state: SweepState, parts: PartChecks) -> Iterator[Fault]:
+def _waste(inventory: Inventory, parts: PartChecks) -> Iterator[Fault]:
     for name in parts.waste():
         yield Fault(file=f"rows/{name.file}", why="a later attempt has taken over from it")
-    files = checkpoint_files(state.directory)
-    present = read_state(state.directory, state)  # after the files were listed: see ``unused_checkpoints``
-    if not present.problems_of_ledger:  # parts that cannot be read do not say what they need
-        for path in unused_checkpoints(present, files):
+    if not inventory.state.problems_of_ledger:  # parts that cannot be read do not say what they need
+        for path in unused_checkpoints(inventory.state, inventory.checkpoints):
             yield Fault(file=f"checkpoints/{path.name}", why="no pack goes on from it")
-    for path in leftovers(state.directory):
-        yield Fault(file=state.directory.inside(path), why="left by a process that was killed")
+    for path in inventory.temporary:
+        yield Fault(file=inventory.state.directory.inside(path), why="left by a process that was killed")

@@ -10,6 +10,7 @@ import pyarrow as pa
 from results.store.attempts import OvertakenError, claim
 from results.store.files import version_of
 from results.store.plan_file import PlanFile, read_grid, read_plan
+from results.store.schema import table_schema
 from results.store.sweep_dir import SweepDir
 from search_spaces.plan import Pack
 from search_spaces.points import values_elsewhere
@@ -18,7 +19,6 @@ from search_spaces.sections.section import AxisValue
 from sweeper.worker.checkpoints import Restart, restart_of
 from sweeper.worker.memory_limits import read_point_limit
 from sweeper.worker.messages import Notify
-from sweeper.worker.row_buffer import table_schema
 from sweeper.worker.storage_retry import retry_storage
 
 _Result = TypeVar("_Result")

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from results.store.commits import read_commits
+from results.store.commits import Commit, read_commits
 from results.store.files import sizes_in, write_bytes
 from results.store.part_names import DIGEST_LENGTH, PartName, digest_of
 from results.store.parts import read_consistent
@@ -75,7 +75,7 @@ def save_checkpoint(directory: SweepDir, pack: str, checkpoint: Checkpoint, max_
 
 def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
     """Read a checkpoint without running code from it; return None if it is gone, damaged or not a checkpoint."""
-    if not _FILE_NAME.fullmatch(name):  # it may lead out of the folder
+    if not is_checkpoint(name):  # it may lead out of the folder
         return None
     try:
         content = (directory.checkpoints / name).read_bytes()
@@ -99,8 +99,13 @@ def checkpoint_bytes(directory: SweepDir) -> int:
     return sum(_checkpoint_sizes(directory).values())
 
 
+def is_checkpoint(name: str) -> bool:
+    """Return whether a file has the name of a checkpoint."""
+    return bool(_FILE_NAME.fullmatch(name))
+
+
 def _checkpoint_sizes(directory: SweepDir, prefix: str = "") -> dict[str, int]:
-    return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if _FILE_NAME.fullmatch(name)}
+    return {name: size for name, size in sizes_in(directory.checkpoints, prefix).items() if is_checkpoint(name)}
 
 
 NO_CHECKPOINT = Checkpoint()
@@ -128,19 +133,23 @@ def restart_of(directory: SweepDir, pack: str) -> Restart:
 
     Without such a commit the pack starts anew.
     """
-    return read_consistent(directory, lambda names: restart_after(directory, names), pack)
+
+    def restart(names: Sequence[PartName]) -> Restart:
+        return restart_after(directory, dict(zip(names, read_commits(directory, names), strict=True)))
+
+    return read_consistent(directory, restart, pack)
 
 
-def restart_after(directory: SweepDir, names: Sequence[PartName]) -> Restart:
-    """Return the restart that ``names`` allow, parts of a pack from the first one, as ``restart_of`` does."""
-    commits = read_commits(directory, names)
-    for last in range(len(names), 0, -1):
-        name = commits[last - 1].checkpoint
+def restart_after(directory: SweepDir, commits: Mapping[PartName, Commit]) -> Restart:
+    """Return the restart that the commits of a pack allow, from its first part on, as ``restart_of`` does."""
+    for count in range(len(commits), 0, -1):
+        kept = list(commits.values())[:count]
+        name = kept[-1].checkpoint
         checkpoint = load_checkpoint(directory, name) if name else None
-        if checkpoint is not None or commits[last - 1].finished:
-            ends = [end for commit in commits[:last] for end in commit.ends]
+        if checkpoint is not None or kept[-1].finished:
+            ends = [end for commit in kept for end in commit.ends]
             return Restart(
-                names=tuple(names[:last]),
+                names=tuple(commits)[:count],
                 ended=frozenset(end.point for end in ends),
                 steps=sum(end.steps for end in ends),
                 checkpoint=checkpoint or NO_CHECKPOINT,

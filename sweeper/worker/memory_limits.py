@@ -1,4 +1,4 @@
-"""Number of points that fit into memory at a time: estimated from shapes, then corrected by what workers find out.
+"""Limits on the number of points that train together, found by workers that ran out of memory.
 
 ``memory/VARIANT-POINTS`` is an empty file. It says that so many points of a variant of the trainable did not fit into
 the memory of some worker.
@@ -6,17 +6,13 @@ the memory of some worker.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 
 from results.store.files import create, make_folder, names_in
 from results.store.sweep_dir import SweepDir
-from search_spaces.cost import Profile
 from search_spaces.recipe import Variant
 
-GPU_MEMORY_SHARE = 0.8  # of the memory that a pack is given; the rest is for the library's workspaces
-MAX_GPU_PACK_POINTS = 1024
 _FILE_NAME = re.compile(r"([0-9a-f]{12})-(\d{1,9})")
 
 
@@ -41,37 +37,10 @@ def read_point_limit(directory: SweepDir, variant: Variant) -> int | None:
     return _point_limits(directory).get(_variant_key(variant))
 
 
-def limit_packs(directory: SweepDir, profiles: Mapping[Variant, Profile]) -> dict[Variant, Profile]:
-    """Return ``profiles`` with ``pack_limit`` lowered where workers ran out of memory."""
+def read_point_limits(directory: SweepDir, variants: Iterable[Variant]) -> dict[Variant, int]:
+    """Map each variant that ran out of memory to its limit of points (``read_point_limit``)."""
     limits = _point_limits(directory)
-
-    def limited(variant: Variant, profile: Profile) -> Profile:
-        limit = limits.get(_variant_key(variant), profile.pack_limit)
-        return replace(profile, pack_limit=min(profile.pack_limit, limit))
-
-    return {variant: limited(variant, profile) for variant, profile in profiles.items()}
-
-
-def size_packs(profiles: Mapping[Variant, Profile], pack_bytes: float | None) -> dict[Variant, Profile]:
-    """Return ``profiles`` with ``pack_limit`` set to what the memory of a GPU may hold.
-
-    Args:
-        profiles: the cost of each variant.
-        pack_bytes: bytes of GPU memory that one pack is given; None on a CPU, where the limits stay as they are.
-    """
-    if pack_bytes is None:
-        return dict(profiles)
-    return {
-        variant: replace(profile, pack_limit=_points_in(pack_bytes, profile.point_bytes))
-        if profile.point_bytes
-        else profile
-        for variant, profile in profiles.items()
-    }
-
-
-def _points_in(pack_bytes: float, point_bytes: int) -> int:
-    """Return how many points of ``point_bytes`` fit into ``pack_bytes`` of GPU memory, at least 1."""
-    return max(1, min(MAX_GPU_PACK_POINTS, int(GPU_MEMORY_SHARE * pack_bytes) // point_bytes))
+    return {variant: limits[key] for variant in variants if (key := _variant_key(variant)) in limits}
 
 
 def _point_limits(directory: SweepDir) -> dict[str, int]:

@@ -1,20 +1,14 @@
 """Buffer that turns measurements into the table of rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from results.store.schema import row_schema
-from search_spaces.points import Point, axis_text, further_axes
+from search_spaces.points import Point, axis_text
 from search_spaces.sections.section import AxisValue
 from trainables.measurement import Measurement
-
-
-def table_schema(points: Iterable[Point]) -> pa.Schema:
-    """Return the schema of the rows of ``points``; every further axis is a column of text or float64."""
-    return row_schema({name: pa.string() if text else pa.float64() for name, text in further_axes(points).items()})
 
 
 class RowBuffer:

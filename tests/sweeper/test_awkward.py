@@ -28,7 +28,7 @@ from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver import run
 from sweeper.driver.planning import plan_for, store_plan
 from sweeper.driver.run import run_sweep
-from sweeper.health import recovery
+from sweeper.health import rewriting
 from sweeper.health.verify import verify
 from sweeper.worker import messages, pack_writer
 from sweeper.worker import run_pack as worker
@@ -184,20 +184,20 @@ def test_a_run_that_was_taken_over_while_it_was_frozen_deletes_nothing_of_the_ot
     directory = SweepDir(any_path(f"memory://sweeps/{secrets.token_hex(4)}/demo"))
     claim(directory, "k1")
     commit_rows(directory, rows_table(["p1"]), point_end("p1", Outcome.FAILED, why="ill"), finished=True)
-    held, listed = read_state(directory).footers_by_pack, recovery.all_parts_in
+    held, listed = read_state(directory).footers_by_pack, rewriting.all_parts_in
 
     def renew():
-        table = recovery._Table(schema=row_schema(), defaults={}, owners={"p1": "k1"})
-        recovery.rewrite_pack(directory, held["k1"], ["p1"], table)
+        table = rewriting.TableOfRows(schema=row_schema(), defaults={}, owners={"p1": "k1"})
+        rewriting.rewrite_pack(directory, held["k1"], ["p1"], table)
 
     def frozen(*pack):
-        monkeypatch.setattr(recovery, "all_parts_in", listed)
+        monkeypatch.setattr(rewriting, "all_parts_in", listed)
         renew()
         attempt = claim(directory, "k1")
         commit = Commit(ends=(point_end("p1", attempt=attempt),), finished=True)
         write_part(directory, "k1", attempt, (), rows_table(["p1"], attempt=attempt), commit)
         return listed(*pack)
 
-    monkeypatch.setattr(recovery, "all_parts_in", frozen)
+    monkeypatch.setattr(rewriting, "all_parts_in", frozen)
     renew()
     assert read_ends(directory)["p1"].outcome is Outcome.COMPLETED

@@ -115,7 +115,7 @@ def test_points_table(sweep):
     assert points["point"].tolist() == ["p1", "p2", "old"]
     assert points["outcome"].tolist() == ["completed", "diverged", "completed"]
     assert points["eta"].tolist()[:2] == [0.1, 1.0]
-    pd.testing.assert_frame_equal(read_points(sweep), points, check_dtype=False)
+    pd.testing.assert_frame_equal(read_points(sweep), points)
 
 
 def test_points_table_of_an_unfinished_sweep(sweep):

@@ -20,7 +20,7 @@ from search_spaces.cost import Cost
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Pack, Plan
 from search_spaces.points import Point
-from sweeper.health.recovery import drop_stale_packs
+from sweeper.health.recovery import clean_up
 from sweeper.worker import run_pack as worker
 from sweeper.worker.checkpoints import checkpoint_files, restart_of
 from trainables.train import start_training
@@ -273,7 +273,7 @@ def test_of_a_pack_that_no_plan_knows_what_another_has_trained_too_is_dropped_an
     packs = (Pack(id="k2", points=(p1,), cost=Cost()),)
     plan = Plan(packs=packs, chunks=(("k2",),), workers=1, work=1.0, makespan=1.0, bound=1.0)
     write_plan(directory, GRID, [p1], plan, earlier=None, begun={"k1", "k2"})
-    drop_stale_packs(read_state(directory))
+    clean_up(read_state(directory))
     assert {point: end.pack for point, end in read_ends(directory).items()} == {"p1": "k2", "p2": "k1"}
     rows = read_rows(directory)
     assert rows.groupby("point", observed=True).size().to_dict() == {"p1": 3, "p2": 3}

@@ -33,7 +33,8 @@ from sweeper.cli.inspection_view import InspectionView
 from sweeper.cli.output import show
 from sweeper.cli.status_view import StatusView
 from sweeper.driver.run import run_sweep
-from sweeper.health.recovery import remove_leftovers, unused_checkpoints
+from sweeper.health.inventory import take_inventory
+from sweeper.health.leftovers import remove_leftovers, unused_checkpoints
 from sweeper.health.status import disk_usage, status_of
 from sweeper.health.verify import inspect, verify
 from sweeper.lock.lock import locked
@@ -101,8 +102,8 @@ def same_table(whole, sweep, small_grid):
         account, _ = sweep(small_grid(PACKS, "recovery.commit_seconds=0"))
         assert account.missing == 0
         pd.testing.assert_frame_equal(measured(directory), measured(whole))
-        assert inspect(read_state(directory)).damage == ()
-        assert inspect(read_state(directory)).waste == ()
+        assert inspect(take_inventory(directory)).damage == ()
+        assert inspect(take_inventory(directory)).waste == ()
 
     return check
 
@@ -135,11 +136,11 @@ def under_way(directory):
 
 
 def faults_of(directory):
-    return {fault.file: fault.why for fault in inspect(read_state(directory)).damage}
+    return {fault.file: fault.why for fault in inspect(take_inventory(directory)).damage}
 
 
 def test_a_sweep_that_has_ended_is_sound(done):
-    found = inspect(read_state(done))
+    found = inspect(take_inventory(done))
     assert (found.damage, found.waste, found.outdated) == ((), (), ())
     assert {kind.what: kind.files for kind in found.checked} == {
         "grid and plan": 2, "parts": 3, "checkpoints": 0, "weights": 0, "points.parquet": 1, "analysis": 14,
@@ -149,7 +150,7 @@ def test_a_sweep_that_has_ended_is_sound(done):
 
 
 def test_a_sweep_that_was_killed_is_sound_and_says_what_is_outdated(interrupted):
-    found = inspect(read_state(interrupted))
+    found = inspect(take_inventory(interrupted))
     assert found.damage == ()
     assert {fault.file for fault in found.outdated} == {"points.parquet"}
     assert len(list(interrupted.checkpoints.iterdir())) > 0
@@ -164,7 +165,7 @@ def test_a_sweep_without_an_end_is_sound(small_grid, tmp_path):
     grid, directory = small_grid(), SweepDir(tmp_path / "small")
     points = make_points(grid)
     stored_plan(directory, grid, points, plan_for(grid, points, profiles_of(grid, points), workers=1))
-    assert inspect(read_state(directory)).damage == ()
+    assert inspect(take_inventory(directory)).damage == ()
 
 
 def test_every_flip_of_a_bit_in_a_part_is_found_and_repaired(interrupted, same_table):
@@ -173,7 +174,7 @@ def test_every_flip_of_a_bit_in_a_part_is_found_and_repaired(interrupted, same_t
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    found = inspect(read_state(interrupted))
+    found = inspect(take_inventory(interrupted))
     assert [(f.file, f.why) for f in found.damage] == [(f"rows/{name.file}", "its content is not what its name says")]
     assert found.damage[0].again.startswith(f"pack {name.pack} from its start: 2 points")  # older checkpoints are gone
     left, repaired = verify(interrupted, repair=True)
@@ -185,7 +186,7 @@ def test_every_flip_of_a_bit_in_a_part_is_found_and_repaired(interrupted, same_t
 def test_a_part_of_a_finished_pack_costs_that_pack_alone(done, same_table):
     name, *others = valid_parts_in(done)
     (done.rows / name.file).write_bytes(b"PAR1")
-    assert inspect(read_state(done)).damage[0].again == f"pack {name.pack} from its start: 2 points"
+    assert inspect(take_inventory(done)).damage[0].again == f"pack {name.pack} from its start: 2 points"
     assert verify(done, repair=True)[0].damage == ()
     assert valid_parts_in(done) == others
     same_table(done)
@@ -217,7 +218,7 @@ def test_a_checkpoint_that_training_goes_on_from(interrupted, same_table, damage
         other = f"{name.partition('-')[0]}-{digest_of(buffer.getvalue())}.pt"
         (interrupted.checkpoints / other).write_bytes(buffer.getvalue())
         rewritten(interrupted, under_way(interrupted)[-1], same, checkpoint=other)
-    (fault,) = inspect(read_state(interrupted)).damage
+    (fault,) = inspect(take_inventory(interrupted)).damage
     assert fault.file.startswith("checkpoints/")
     assert "from step" in fault.again  # the one before it is kept
     assert verify(interrupted, repair=True)[0].damage == ()
@@ -270,7 +271,7 @@ def test_a_point_that_failed_has_no_rows_and_is_sound(done):
     ends = read_commit(done, name).ends
     failed = tuple(replace(end, outcome=Outcome.FAILED, why="raised") for end in ends)
     rewritten(done, name, lambda rows: rows.slice(0, 0), ends=failed)
-    assert {fault.file for fault in inspect(read_state(done)).damage} == {
+    assert {fault.file for fault in inspect(take_inventory(done)).damage} == {
         "points.parquet"
     }  # which says that they completed
 
@@ -303,7 +304,7 @@ def test_what_a_later_attempt_has_taken_over_from_is_waste_and_no_damage(interru
     first, *_, last = under_way(interrupted)
     write_part(interrupted, last.pack, 1, [first], rows_of(interrupted, last), Commit())
     behind = {f"rows/{name.file}" for name in under_way(interrupted)} | {f"rows/{first.file}"}
-    waste = {fault.file for fault in inspect(read_state(interrupted)).waste}
+    waste = {fault.file for fault in inspect(take_inventory(interrupted)).waste}
     assert f"rows/{last.file}" in waste
     assert not waste & behind
 
@@ -341,14 +342,14 @@ def test_a_table_of_points_that_says_otherwise_than_the_parts(done, sweep, small
     points.to_parquet(done.points)
     assert "other values than parts and plan.json have" in faults_of(done)["points.parquet"]
     verify(done, repair=True)
-    assert {fault.file for fault in inspect(read_state(done)).outdated} == {"points.parquet"}
+    assert {fault.file for fault in inspect(take_inventory(done)).outdated} == {"points.parquet"}
     sweep(small_grid("resources.pack=2"))
-    assert inspect(read_state(done)).outdated == ()
+    assert inspect(take_inventory(done)).outdated == ()
 
 
 def test_an_older_table_of_points_is_outdated_and_no_damage(done):
     pd.read_parquet(done.points).iloc[:3].to_parquet(done.points)
-    found = inspect(read_state(done))
+    found = inspect(take_inventory(done))
     assert found.damage == ()
     assert [(fault.file, fault.why) for fault in found.outdated] == [("points.parquet", "older than the parts")]
 
@@ -359,7 +360,7 @@ def test_files_of_the_analysis(done, file):
     path.write_bytes(b"")
     assert f"analysis/{file}" in faults_of(done)
     path.unlink()
-    assert {fault.file for fault in inspect(read_state(done)).outdated} == {f"analysis/{file}"}
+    assert {fault.file for fault in inspect(take_inventory(done)).outdated} == {f"analysis/{file}"}
 
 
 def test_a_repair_needs_the_lock(done):
@@ -395,12 +396,12 @@ def test_what_is_printed(interrupted):
     name = under_way(interrupted)[-1]
     (interrupted.rows / name.file).write_bytes(b"")
     console = Console(file=io.StringIO(), width=120)
-    show(InspectionView(inspect(read_state(interrupted)), ()), console=console)
+    show(InspectionView(inspect(take_inventory(interrupted)), ()), console=console)
     text = console.file.getvalue()
     assert f"rows/{name.file}: its content is not what its name says → pack {name.pack} from step" in text
     assert "'sweeper verify --repair' drops what is damaged" in text
     console = Console(file=io.StringIO(), width=120)
-    show(InspectionView(inspect(read_state(interrupted)), ()), console=console, as_json=True)
+    show(InspectionView(inspect(take_inventory(interrupted)), ()), console=console, as_json=True)
     assert json.loads(console.file.getvalue())["damage"][0]["file"] == f"rows/{name.file}"
 
 
@@ -420,7 +421,7 @@ def test_files_of_killed_writers_go_and_those_of_others_stay(interrupted, sweep,
     foreign.write_bytes(b"x")
     assert set(leftovers(interrupted)) == set(rests)
     assert unused_checkpoints(read_state(interrupted), checkpoint_files(interrupted)) == [orphan]
-    assert {fault.file for fault in inspect(read_state(interrupted)).waste} == {
+    assert {fault.file for fault in inspect(take_inventory(interrupted)).waste} == {
         str(path.relative_to(interrupted.root)) for path in (*rests, orphan)
     }
     sweep(small_grid("resources.pack=2", "recovery.commit_seconds=0"))

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,11 @@ from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
+from sweeper.driver.pack_sizes import limit_packs
 from sweeper.worker.memory_limits import (
-    MAX_GPU_PACK_POINTS,
-    limit_packs,
     read_point_limit,
+    read_point_limits,
     record_too_many_points,
-    size_packs,
 )
 from sweeper.worker.run_pack import run_pack
 from trainables.memory import out_of_memory
@@ -69,29 +67,13 @@ def test_what_did_not_fit_limits_the_plan(tmp_path, small_grid):
     profiles = profiles_of(grid, make_points(grid))
     (variant,) = profiles
     assert read_point_limit(directory, variant) is None
-    assert limit_packs(directory, profiles) == profiles
+    assert read_point_limits(directory, profiles) == {}
     for points in (7, 4, 4):
         record_too_many_points(directory, variant, points)
     assert read_point_limit(directory, variant) == 2
-    assert limit_packs(directory, profiles)[variant].pack_limit == 2
+    assert read_point_limits(directory, profiles) == {variant: 2}
+    assert limit_packs(profiles, {variant: 2})[variant].pack_limit == 2
     assert read_point_limit(directory, (("model.width", 8),)) is None
-
-
-@pytest.mark.parametrize(("points", "limit"), [(10, 8), (1, 1), (0.5, 1), (10**6, MAX_GPU_PACK_POINTS)])
-def test_packs_on_gpus_fill_four_fifths_of_what_they_have(small_grid, points, limit):
-    grid = small_grid()
-    ((variant, profile),) = profiles_of(grid, make_points(grid)).items()
-    assert size_packs({variant: profile}, None)[variant] == profile
-    assert profile.point_bytes > 16 * profile.parameters  # weights, gradients, momentum, the next weights
-    assert size_packs({variant: profile}, points * profile.point_bytes)[variant].pack_limit == limit
-
-
-def test_what_has_no_size_stays_as_it_is(small_grid):
-    """Loops of one's own, theory, and points that several processes train."""
-    grid = small_grid()
-    ((variant, profile),) = profiles_of(grid, make_points(grid)).items()
-    alone = replace(profile, pack_limit=1, point_bytes=0)
-    assert size_packs({variant: alone}, 1e12) == {variant: alone}
 
 
 @pytest.mark.slow

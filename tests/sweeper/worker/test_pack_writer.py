@@ -12,6 +12,7 @@ from results.store.commits import read_commit
 from results.store.files import write_text
 from results.store.ledger import read_ends
 from results.store.parts import all_parts_in, valid_parts_in
+from results.store.schema import table_schema
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
 from search_spaces.cost import Cost
@@ -23,7 +24,6 @@ from sweeper.worker.attempt import Attempt
 from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_of
 from sweeper.worker.commit_timer import CommitTimer
 from sweeper.worker.pack_writer import PackWriter
-from sweeper.worker.row_buffer import table_schema
 from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.measurement import Ended, Measurement
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from results.store.schema import table_schema
 from search_spaces.points import make_points
-from sweeper.worker.row_buffer import RowBuffer, table_schema
+from sweeper.worker.row_buffer import RowBuffer
 from trainables.measurement import Measurement
 
 COLUMNS = (

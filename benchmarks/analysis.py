@@ -79,7 +79,7 @@ def make_sweep(folder, side, part_rows, measurements=MEASUREMENTS):
     grid = grid_of(side)
     points = sorted(make_points(grid), key=lambda p: (-p.budget, p.id))
     directory = SweepDir(folder / grid.name)
-    spec = RunSpec(directory=directory, grid=grid, points=points, profiles={})
+    spec = RunSpec(grid=grid, points=points, profiles={})
     store_plan(spec, read_state(directory), NOTHING_TO_TRAIN)
     packs, last = [], None
     for point in points:  # one pack holds points of one budget: they are measured at the same steps

@@ -106,7 +106,7 @@ def before_training(directory, grid, workers):
     before = timed("read_state", lambda: read_state(directory))
     timed("refuse_conflicts", lambda: refuse_conflicts(grid, points, before))
     profiles = timed("profiles_of", lambda: profiles_of(grid, points))
-    spec = RunSpec(directory=directory, grid=grid, points=points, profiles=profiles)
+    spec = RunSpec(grid=grid, points=points, profiles=profiles)
     console = Console(file=io.StringIO())
     repaired = timed("prepare_for_run", lambda: prepare_for_run(before, grid, points, console))
     plan = timed("continued_plan", lambda: continued_plan(spec, repaired, Capacity(workers=workers)))

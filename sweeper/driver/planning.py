@@ -29,7 +29,7 @@ def continued_plan(spec: RunSpec, state: SweepState, capacity: Capacity) -> Plan
         capacity: what there is to train on.
     """
     missing = state.missing(spec.points)
-    limits = read_point_limits(spec.directory, spec.profiles)
+    limits = read_point_limits(state.directory, spec.profiles)
     profiles = limit_packs(size_packs(spec.profiles, capacity.pack_bytes), limits)
     kept = _kept_packs(spec, state, {point.id for point in missing}, capacity.workers)
     return plan_for(spec.grid, missing, profiles, capacity.workers, kept)
@@ -37,7 +37,7 @@ def continued_plan(spec: RunSpec, state: SweepState, capacity: Capacity) -> Plan
 
 def _kept_packs(spec: RunSpec, state: SweepState, missing: set[str], workers: int) -> list[Pack]:
     """Packs of the plan before that this run goes on with."""
-    earlier, begun = state.plan, packs_begun(spec.directory)
+    earlier, begun = state.plan, packs_begun(state.directory)
     if earlier is None:
         return []
     same = (earlier.workers, earlier.resources) == (workers, spec.grid.resources)
@@ -89,7 +89,7 @@ def store_plan(spec: RunSpec, state: SweepState, plan: Plan) -> None:
         state: what the sweep holds.
         plan: the packs of this run.
     """
-    directory, earlier = spec.directory, state.plan
+    directory, earlier = state.directory, state.plan
     write_text(directory.grid, to_yaml(spec.grid))
     begun = packs_begun(directory)
     written = write_plan(directory, spec.grid, spec.points, plan, earlier=earlier, begun=begun)

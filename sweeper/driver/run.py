@@ -41,10 +41,11 @@ def run_sweep(
             a file of the sweep, or the backend, keeps the run from going on.
         KeyboardInterrupt: the run was interrupted; the same call continues it.
     """
-    directory, points = SweepDir(out / grid.name), make_points(grid)
+    directory = SweepDir(out / grid.name)
+    points = make_points(grid)
     before = read_state(directory)
     refuse_conflicts(grid, points, before)
-    spec = RunSpec(directory=directory, grid=grid, points=points, profiles=profiles_of(grid, points))
+    spec = RunSpec(grid=grid, points=points, profiles=profiles_of(grid, points))
     with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
         before = read_state(directory, before)
         refuse_conflicts(grid, points, before)  # again: another run may have changed the sweep until it was locked
@@ -65,11 +66,11 @@ def _train_missing(
         if not repaired.missing(spec.points):
             console.print(f"[bold]{spec.grid.name}[/]: nothing to train, all {len(spec.points):,} points have ended")
             store_plan(spec, repaired, NOTHING_TO_TRAIN)
-            return read_state(spec.directory, repaired)
+            return read_state(before.directory, repaired)
         plan = continued_plan(spec, repaired, backend.capacity())
         store_plan(spec, repaired, plan)
         preload_analysis()
         # Signals first: whoever sees the display may interrupt at once.
-        with stop_on_signals(spec.directory, console), display_of(spec, repaired, plan, console) as display:
-            backend.open().run(spec.directory, plan, spec.grid, display.notify)
+        with stop_on_signals(before.directory, console), display_of(spec, repaired, plan, console) as display:
+            backend.open().run(before.directory, plan, spec.grid, display.notify)
     return clean_up(repaired)

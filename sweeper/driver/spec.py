@@ -1,9 +1,8 @@
-"""The specification of one run: what is to be trained, and where."""
+"""The specification of one run: what is to be trained."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from results.store.sweep_dir import SweepDir
 from search_spaces.cost import Profile
 from search_spaces.points import Point
 from search_spaces.recipe import Variant
@@ -15,13 +14,11 @@ class RunSpec:
     """One run of a grid.
 
     Attributes:
-        directory: the sweep.
         grid: the grid.
         points: all points of the grid, in order.
         profiles: sizes and cost of each variant of the grid's trainable.
     """
 
-    directory: SweepDir
     grid: Grid
     points: Sequence[Point]
     profiles: Mapping[Variant, Profile]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from results.store.commits import OtherVersionError, read_footer
 from results.store.part_names import PartName, valid_parts
@@ -10,37 +11,47 @@ from results.store.sweep_dir import SweepDir, map_reads
 from search_spaces.errors import InputError, reason
 
 
-def damaged_parts(
-    directory: SweepDir, names: Sequence[PartName], known: Collection[PartName] = ()
-) -> dict[PartName, str]:
-    """Find the parts whose content is not what their names say, or whose footer says nothing. Every byte is read.
+class Defects(NamedTuple):
+    """Parts that cannot be read.
 
-    Parts of another version of this program are not damaged.
+    Attributes:
+        damaged: each damaged part with the reason.
+        foreign: parts of another version of this program, which are not damaged.
+    """
+
+    damaged: dict[PartName, str]
+    foreign: list[PartName]
+
+
+def find_defects(directory: SweepDir, names: Sequence[PartName], known: Collection[PartName] = ()) -> Defects:
+    """Find the parts whose content is not what their names say, or whose footer says nothing. Every byte is read.
 
     Args:
         directory: the sweep.
         names: the parts to check.
         known: parts whose footer has been read already.
-
-    Returns:
-        Each damaged part with the reason.
     """
-    reasons = map_reads(directory, partial(_damage, directory, known), names)
-    return {name: why for name, why in zip(names, reasons, strict=True) if why}
+    problems = dict(zip(names, map_reads(directory, partial(_problem, directory, known), names), strict=True))
+    return Defects(
+        damaged={name: problem for name, problem in problems.items() if isinstance(problem, str)},
+        foreign=[name for name, problem in problems.items() if isinstance(problem, OtherVersionError)],
+    )
 
 
-def _damage(directory: SweepDir, known: Collection[PartName], name: PartName) -> str:
-    """Why a part is damaged; empty if it is not."""
+def _problem(directory: SweepDir, known: Collection[PartName], name: PartName) -> str | OtherVersionError | None:
+    """The reason why a part is damaged, or the error that it is of another version; None if neither is so."""
     try:
         if not is_intact(directory, name):
             return "its content is not what its name says"
         if name not in known:
             read_footer(directory, name)
-    except (FileNotFoundError, OtherVersionError):  # the first: replaced since it was listed
-        return ""
+    except FileNotFoundError:  # replaced since it was listed
+        return None
+    except OtherVersionError as error:
+        return error
     except InputError as error:
         return reason(error, str(directory.rows / name.file))
-    return ""
+    return None
 
 
 def remove_without(directory: SweepDir, names: Iterable[PartName], damaged: Collection[PartName]) -> None:

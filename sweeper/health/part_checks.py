@@ -8,13 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results.store.commits import OtherVersionError, read_commits, read_footer
+from results.store.commits import read_commits
 from results.store.part_names import PartName, missing_parts, valid_parts
 from results.store.parts import read_part
-from results.store.state import SweepState
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
-from sweeper.health.damage import damaged_parts
+from sweeper.health.damage import find_defects
 from sweeper.health.inspection import Fault
 from sweeper.health.inventory import Inventory
 from sweeper.worker.checkpoints import load_checkpoint, restart_after
@@ -41,8 +40,8 @@ class PartChecks:
         self._checkpoints = {path.name for path in inventory.checkpoints}
         self.names = [name for name in inventory.part_names.values() if name]
         self._strangers = [file for file, name in inventory.part_names.items() if not name]
-        self._wrong = damaged_parts(self._directory, self.names, state.footers)
-        self._foreign = [name for name in self.names if self._is_foreign(state, name)]
+        self._missing, self._valid = missing_parts(self.names), set(valid_parts(self.names))
+        self._wrong, self._foreign = find_defects(self._directory, self.names, state.footers)
         self._commits = {name: commit for name, commit in state.commits.items() if name not in self._wrong}
         self.rows, self.ends, self._owner = 0, dict[str, str](), dict[str, str]()
         for _, names in groupby(self._commits, key=lambda name: name.pack):  # by pack, as ``standing`` gives them
@@ -58,18 +57,18 @@ class PartChecks:
             yield Fault(file=f"rows/{name.file}", why=why, repairable=False)
         for name, why in sorted(self._wrong.items()):
             yield Fault(file=f"rows/{name.file}", why=why, again=self._again(name.pack))
-        for pack, number in missing_parts(self.names):
+        for pack, number in self._missing:
             why = "is missing; what was built on it does not count"
             yield Fault(file=f"rows/{pack}-…-{number:05d}-….parquet", why=why, again=self._again(pack))
         yield from self._checkpoint_faults()
 
     def waste(self) -> list[PartName]:
         """List the intact parts that do not count."""
-        return sorted(set(self.names) - set(valid_parts(self.names)) - self._wrong.keys())
+        return sorted(set(self.names) - self._valid - self._wrong.keys())
 
     def _checkpoint_faults(self) -> Iterator[Fault]:
         """Yield the missing and damaged checkpoints of unfinished packs whose parts are sound."""
-        ill = {name.pack for name in self._wrong} | {pack for pack, _ in missing_parts(self.names)}
+        ill = {name.pack for name in self._wrong} | {pack for pack, _ in self._missing}
         last = {name.pack: commit for name, commit in self._commits.items()}
         for pack, commit in sorted(last.items()):
             name = commit.checkpoint
@@ -100,18 +99,6 @@ class PartChecks:
         lost = len(planned - restart.ended)
         begin = f"step {restart.checkpoint.step:,}" if restart.names else "its start"
         return f"pack {pack} from {begin}: {lost:,} point{'s' * (lost != 1)}"
-
-    def _is_foreign(self, state: SweepState, name: PartName) -> bool:
-        """Whether another version of this program wrote a part."""
-        if name in state.footers or name in self._wrong:
-            return False
-        try:
-            read_footer(self._directory, name)
-        except OtherVersionError:
-            return True
-        except (InputError, FileNotFoundError):  # the latter: replaced since it was listed
-            return False
-        return False
 
     def _check_pack(self, names: Sequence[PartName]) -> None:
         tables: dict[PartName, pa.Table] = {}

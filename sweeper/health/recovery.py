@@ -11,7 +11,7 @@ from results.store.schema import table_schema
 from results.store.state import SweepState, read_state
 from search_spaces.points import Point, values_elsewhere
 from search_spaces.sections.grid import Grid
-from sweeper.health.damage import damaged_parts, remove_without
+from sweeper.health.damage import find_defects, remove_without
 from sweeper.health.leftovers import remove_leftovers
 from sweeper.health.rewriting import TableOfRows, owners_of_ends, rewrite_pack, with_stored_columns
 
@@ -39,7 +39,7 @@ def prepare_for_run(before: SweepState, grid: Grid, points: Sequence[Point], con
     clear(directory.given_up)
     directory.stop.unlink(missing_ok=True)
     names = all_parts_in(directory)
-    damaged = damaged_parts(directory, sorted(names), before.footers)
+    damaged = find_defects(directory, sorted(names), before.footers).damaged
     for name, why in damaged.items():
         line = f"[yellow]damaged:[/] {name.file} is dropped ({escape(why)}); what it held is trained again"
         console.print(line, soft_wrap=True)

@@ -53,26 +53,31 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
     if not repair:
         return _steady(directory), ()
     with locked(directory):
-        found = inspect(take_inventory(directory))
+        found = inspect(directory)
         remove_damage(directory, found.damage)
-        left = inspect(take_inventory(directory))
+        left = inspect(directory)
     still = {fault.file for fault in left.damage}
     return left, [fault for fault in found.damage if fault.file not in still]
 
 
 def _steady(directory: SweepDir) -> Inspection:
     """Inspect a sweep. While a run writes, only the damage that is found twice counts."""
-    found = inspect(take_inventory(directory))
+    found = inspect(directory)
     runner = holder(directory)
     if runner and found.damage:
-        again = {fault.file for fault in inspect(take_inventory(directory)).damage}
+        again = {fault.file for fault in inspect(directory).damage}
         found = replace(found, damage=tuple(fault for fault in found.damage if fault.file in again))
     return replace(found, runner=runner)
 
 
-def inspect(inventory: Inventory) -> Inspection:
-    """Check every file of a sweep, and change none."""
-    state, directory, sizes = inventory.state, inventory.state.directory, inventory.sizes
+def inspect(directory: SweepDir) -> Inspection:
+    """Check every file of a sweep, and change none.
+
+    Raises:
+        InputError: its folder holds links.
+    """
+    inventory = take_inventory(directory)
+    state, sizes = inventory.state, inventory.sizes
     plan, damage = _described(state)
     parts = PartChecks(inventory, plan.pack_points if plan else {})
     damage += [*parts.faults(), *_given_up(state), *_weights(inventory)]

@@ -17,7 +17,7 @@ from trainables.profile import profiles_of
 
 def stored_plan(directory, grid, points, plan):
     """Write grid and plan, as a run does before it trains."""
-    spec = RunSpec(directory=directory, grid=grid, points=points, profiles={})
+    spec = RunSpec(grid=grid, points=points, profiles={})
     store_plan(spec, read_state(directory), plan)
 
 
@@ -32,7 +32,7 @@ def next_plan(directory, grid, backend, console=None):
     points, state = make_points(grid), repaired(directory, grid, console)
     if not state.missing(points):
         return None
-    spec = RunSpec(directory=directory, grid=grid, points=points, profiles=profiles_of(grid, points))
+    spec = RunSpec(grid=grid, points=points, profiles=profiles_of(grid, points))
     plan = continued_plan(spec, state, backend.request_capacity(grid.resources)())
     store_plan(spec, state, plan)
     return plan

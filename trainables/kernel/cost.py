@@ -1,10 +1,11 @@
 """Cost of infinitely wide networks: kernel and eigenvectors of a pack, then measurements; steps cost nothing."""
 
+from torch import nn
+
 from search_spaces.cost import Profile
 from search_spaces.recipe import Recipe
-from search_spaces.sections.trainable import EmpiricalKernel, KernelTrainable, ReluKernel
-from trainables.data import load_data
-from trainables.kernel.start import homogeneity_of, loss_of, network_of
+from search_spaces.sections.trainable import KernelTrainable, ReluKernel
+from trainables.kernel.start import kernel_task
 from trainables.step.l2 import weight_decay_of
 from trainables.step.losses import CrossEntropy
 from trainables.step.packed import is_matrix_stack
@@ -27,17 +28,20 @@ def kernel_profile(recipe: Recipe, trainable: KernelTrainable) -> Profile:
     Raises:
         InputError: a network, data set or loss cannot give what the grid asks for.
     """
-    data, loss = load_data(trainable.data), loss_of(trainable)
-    train, test, outputs = len(data.train), len(data.test), loss.outputs
-    k = homogeneity_of(trainable)
+    task = kernel_task(trainable)
+    train, test, outputs = len(task.data.train), len(task.data.test), task.loss.outputs
     rows = train if isinstance(trainable.kernel, ReluKernel) else train * outputs
     columns = outputs * train // rows
     product = 2.0 * rows * rows * columns  # the kernel times one vector of all training outputs
-    integrated = isinstance(loss, CrossEntropy)
+    integrated = isinstance(task.loss, CrossEntropy)
     measured = train + test
     kernel_bytes = 8 * rows * (rows + test * rows // train) * (1 if integrated else 2)
-    parameters, derivatives = _network_cost(trainable, measured, outputs)
-    convention = weight_decay_of(recipe.l2, 1.0, train)
+    if task.network is None:
+        assert isinstance(trainable.kernel, ReluKernel)
+        parameters, derivatives = 0, 50.0 * measured * train * trainable.kernel.depth  # angles, sines
+    else:
+        parameters, derivatives = _network_cost(task.network, 2.0 * measured * train, outputs)
+    k, convention = task.homogeneity, weight_decay_of(recipe.l2, 1.0, train)
     return Profile(
         train=train,
         test=test,
@@ -55,14 +59,15 @@ def kernel_profile(recipe: Recipe, trainable: KernelTrainable) -> Profile:
     )
 
 
-def _network_cost(trainable: KernelTrainable, samples: int, outputs: int) -> tuple[int, float]:
-    """Return (parameters of the kernel's network, FLOP of the kernel between all samples and the training set)."""
-    train = len(load_data(trainable.data).train)
-    if not isinstance(trainable.kernel, EmpiricalKernel):
-        return 0, 50.0 * samples * train * trainable.kernel.depth  # angles, sines
-    module = network_of(trainable)
+def _network_cost(module: nn.Module, pairs: float, outputs: int) -> tuple[int, float]:
+    """Return (parameters of the network, FLOP of its kernel).
+
+    Args:
+        module: the network of the kernel.
+        pairs: two times the number of pairs of samples that the kernel is computed for.
+        outputs: number of its outputs.
+    """
     sizes = [p.shape for p in module.parameters()]
-    pairs = 2.0 * samples * train
     if is_matrix_stack(module):  # per layer h·h′ and δ·δ′
         return sum(s.numel() for s in sizes), pairs * sum(s[-1] + s[0] * outputs**2 for s in sizes if len(s) > 1)
     return sum(s.numel() for s in sizes), pairs * outputs**2 * sum(s.numel() for s in sizes)

@@ -12,10 +12,9 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
 from search_spaces.sections.trainable import KernelTrainable, ReluKernel
-from trainables.data import load_data
 from trainables.kernel.cost import kernel_profile
-from trainables.kernel.dynamics import Flow, KernelLoss, make_flow, modes_of
-from trainables.kernel.start import homogeneity_of, initial_state, loss_of
+from trainables.kernel.dynamics import Flow, make_flow, modes_of
+from trainables.kernel.start import KernelTask, initial_state, kernel_task
 from trainables.measurement import Ended, Measurement
 from trainables.step.l2 import weight_decay_of
 
@@ -59,11 +58,11 @@ class _KernelPack:
     def __init__(
         self, points: Sequence[Point], recipe: Recipe, trainable: KernelTrainable, device: torch.device
     ) -> None:
-        cost, data = kernel_profile(recipe, trainable), load_data(trainable.data)
-        self._points, self._loss = points, loss_of(trainable)
+        cost, task = kernel_profile(recipe, trainable), kernel_task(trainable)
+        self._points, self._loss = points, task.loss
         self._lam = [weight_decay_of(recipe.l2, p.lam, cost.train) for p in points]
-        self._flows = _flows(points, self._lam, trainable, self._loss, device)
-        self._labels = data.train.labels.to(device), data.test.labels.to(device)
+        self._flows = _flows(points, self._lam, trainable, task, device)
+        self._labels = task.data.train.labels.to(device), task.data.test.labels.to(device)
         self._count = cost.train if recipe.measure.train == "all" else min(cost.train, recipe.measure.train)
         self.due = [measured_steps(recipe.measure, cost.last_step(p.budget), 1) for p in points]
 
@@ -94,10 +93,12 @@ class _KernelPack:
 
 
 def _flows(
-    points: Sequence[Point], lams: Sequence[float], trainable: KernelTrainable, loss: KernelLoss, device: torch.device
+    points: Sequence[Point], lams: Sequence[float], trainable: KernelTrainable, task: KernelTask, device: torch.device
 ) -> list[Flow]:
-    k = homogeneity_of(trainable)
     start_keys = [(0 if isinstance(trainable.kernel, ReluKernel) else p.seed, p.sigma_w) for p in points]
     starts = {key: initial_state(trainable, *key, device) for key in dict.fromkeys(start_keys)}
-    modes = {key: modes_of(start, loss) for key, start in starts.items()}
-    return [make_flow(starts[key], loss, modes[key], lam, k) for key, lam in zip(start_keys, lams, strict=True)]
+    modes = {key: modes_of(start, task.loss) for key, start in starts.items()}
+    return [
+        make_flow(starts[key], task.loss, modes[key], lam, task.homogeneity)
+        for key, lam in zip(start_keys, lams, strict=True)
+    ]

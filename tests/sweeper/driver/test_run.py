@@ -16,7 +16,6 @@ from search_spaces.reading.dump import to_yaml
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver import run
-from sweeper.health.inventory import take_inventory
 from sweeper.health.verify import inspect
 from sweeper.weights import load_model
 from sweeper.worker.torch_process import device_name
@@ -238,7 +237,7 @@ def test_weights_that_were_damaged_are_not_loaded(sweep, small_grid):
     flip_a_byte(path)
     with pytest.raises(InputError, match="damaged, its content is not what its name says"):
         load_model(directory.root, next(iter(account.ends)))
-    assert [fault.file for fault in inspect(take_inventory(directory)).damage] == [f"weights/{path.name}"]
+    assert [fault.file for fault in inspect(directory).damage] == [f"weights/{path.name}"]
 
 
 class _Asked(InProcessBackend):

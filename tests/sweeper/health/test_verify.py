@@ -33,7 +33,6 @@ from sweeper.cli.inspection_view import InspectionView
 from sweeper.cli.output import show
 from sweeper.cli.status_view import StatusView
 from sweeper.driver.run import run_sweep
-from sweeper.health.inventory import take_inventory
 from sweeper.health.leftovers import remove_leftovers, unused_checkpoints
 from sweeper.health.status import disk_usage, status_of
 from sweeper.health.verify import inspect, verify
@@ -102,8 +101,8 @@ def same_table(whole, sweep, small_grid):
         account, _ = sweep(small_grid(PACKS, "recovery.commit_seconds=0"))
         assert account.missing == 0
         pd.testing.assert_frame_equal(measured(directory), measured(whole))
-        assert inspect(take_inventory(directory)).damage == ()
-        assert inspect(take_inventory(directory)).waste == ()
+        assert inspect(directory).damage == ()
+        assert inspect(directory).waste == ()
 
     return check
 
@@ -136,11 +135,11 @@ def under_way(directory):
 
 
 def faults_of(directory):
-    return {fault.file: fault.why for fault in inspect(take_inventory(directory)).damage}
+    return {fault.file: fault.why for fault in inspect(directory).damage}
 
 
 def test_a_sweep_that_has_ended_is_sound(done):
-    found = inspect(take_inventory(done))
+    found = inspect(done)
     assert (found.damage, found.waste, found.outdated) == ((), (), ())
     assert {kind.what: kind.files for kind in found.checked} == {
         "grid and plan": 2, "parts": 3, "checkpoints": 0, "weights": 0, "points.parquet": 1, "analysis": 14,
@@ -150,7 +149,7 @@ def test_a_sweep_that_has_ended_is_sound(done):
 
 
 def test_a_sweep_that_was_killed_is_sound_and_says_what_is_outdated(interrupted):
-    found = inspect(take_inventory(interrupted))
+    found = inspect(interrupted)
     assert found.damage == ()
     assert {fault.file for fault in found.outdated} == {"points.parquet"}
     assert len(list(interrupted.checkpoints.iterdir())) > 0
@@ -165,7 +164,7 @@ def test_a_sweep_without_an_end_is_sound(small_grid, tmp_path):
     grid, directory = small_grid(), SweepDir(tmp_path / "small")
     points = make_points(grid)
     stored_plan(directory, grid, points, plan_for(grid, points, profiles_of(grid, points), workers=1))
-    assert inspect(take_inventory(directory)).damage == ()
+    assert inspect(directory).damage == ()
 
 
 def test_every_flip_of_a_bit_in_a_part_is_found_and_repaired(interrupted, same_table):
@@ -174,7 +173,7 @@ def test_every_flip_of_a_bit_in_a_part_is_found_and_repaired(interrupted, same_t
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    found = inspect(take_inventory(interrupted))
+    found = inspect(interrupted)
     assert [(f.file, f.why) for f in found.damage] == [(f"rows/{name.file}", "its content is not what its name says")]
     assert found.damage[0].again.startswith(f"pack {name.pack} from its start: 2 points")  # older checkpoints are gone
     left, repaired = verify(interrupted, repair=True)
@@ -186,7 +185,7 @@ def test_every_flip_of_a_bit_in_a_part_is_found_and_repaired(interrupted, same_t
 def test_a_part_of_a_finished_pack_costs_that_pack_alone(done, same_table):
     name, *others = valid_parts_in(done)
     (done.rows / name.file).write_bytes(b"PAR1")
-    assert inspect(take_inventory(done)).damage[0].again == f"pack {name.pack} from its start: 2 points"
+    assert inspect(done).damage[0].again == f"pack {name.pack} from its start: 2 points"
     assert verify(done, repair=True)[0].damage == ()
     assert valid_parts_in(done) == others
     same_table(done)
@@ -218,7 +217,7 @@ def test_a_checkpoint_that_training_goes_on_from(interrupted, same_table, damage
         other = f"{name.partition('-')[0]}-{digest_of(buffer.getvalue())}.pt"
         (interrupted.checkpoints / other).write_bytes(buffer.getvalue())
         rewritten(interrupted, under_way(interrupted)[-1], same, checkpoint=other)
-    (fault,) = inspect(take_inventory(interrupted)).damage
+    (fault,) = inspect(interrupted).damage
     assert fault.file.startswith("checkpoints/")
     assert "from step" in fault.again  # the one before it is kept
     assert verify(interrupted, repair=True)[0].damage == ()
@@ -271,9 +270,7 @@ def test_a_point_that_failed_has_no_rows_and_is_sound(done):
     ends = read_commit(done, name).ends
     failed = tuple(replace(end, outcome=Outcome.FAILED, why="raised") for end in ends)
     rewritten(done, name, lambda rows: rows.slice(0, 0), ends=failed)
-    assert {fault.file for fault in inspect(take_inventory(done)).damage} == {
-        "points.parquet"
-    }  # which says that they completed
+    assert {fault.file for fault in inspect(done).damage} == {"points.parquet"}  # which says that they completed
 
 
 def test_a_part_of_another_version_is_never_dropped(done):
@@ -304,7 +301,7 @@ def test_what_a_later_attempt_has_taken_over_from_is_waste_and_no_damage(interru
     first, *_, last = under_way(interrupted)
     write_part(interrupted, last.pack, 1, [first], rows_of(interrupted, last), Commit())
     behind = {f"rows/{name.file}" for name in under_way(interrupted)} | {f"rows/{first.file}"}
-    waste = {fault.file for fault in inspect(take_inventory(interrupted)).waste}
+    waste = {fault.file for fault in inspect(interrupted).waste}
     assert f"rows/{last.file}" in waste
     assert not waste & behind
 
@@ -342,14 +339,14 @@ def test_a_table_of_points_that_says_otherwise_than_the_parts(done, sweep, small
     points.to_parquet(done.points)
     assert "other values than parts and plan.json have" in faults_of(done)["points.parquet"]
     verify(done, repair=True)
-    assert {fault.file for fault in inspect(take_inventory(done)).outdated} == {"points.parquet"}
+    assert {fault.file for fault in inspect(done).outdated} == {"points.parquet"}
     sweep(small_grid("resources.pack=2"))
-    assert inspect(take_inventory(done)).outdated == ()
+    assert inspect(done).outdated == ()
 
 
 def test_an_older_table_of_points_is_outdated_and_no_damage(done):
     pd.read_parquet(done.points).iloc[:3].to_parquet(done.points)
-    found = inspect(take_inventory(done))
+    found = inspect(done)
     assert found.damage == ()
     assert [(fault.file, fault.why) for fault in found.outdated] == [("points.parquet", "older than the parts")]
 
@@ -360,7 +357,7 @@ def test_files_of_the_analysis(done, file):
     path.write_bytes(b"")
     assert f"analysis/{file}" in faults_of(done)
     path.unlink()
-    assert {fault.file for fault in inspect(take_inventory(done)).outdated} == {f"analysis/{file}"}
+    assert {fault.file for fault in inspect(done).outdated} == {f"analysis/{file}"}
 
 
 def test_a_repair_needs_the_lock(done):
@@ -396,12 +393,12 @@ def test_what_is_printed(interrupted):
     name = under_way(interrupted)[-1]
     (interrupted.rows / name.file).write_bytes(b"")
     console = Console(file=io.StringIO(), width=120)
-    show(InspectionView(inspect(take_inventory(interrupted)), ()), console=console)
+    show(InspectionView(inspect(interrupted), ()), console=console)
     text = console.file.getvalue()
     assert f"rows/{name.file}: its content is not what its name says → pack {name.pack} from step" in text
     assert "'sweeper verify --repair' drops what is damaged" in text
     console = Console(file=io.StringIO(), width=120)
-    show(InspectionView(inspect(take_inventory(interrupted)), ()), console=console, as_json=True)
+    show(InspectionView(inspect(interrupted), ()), console=console, as_json=True)
     assert json.loads(console.file.getvalue())["damage"][0]["file"] == f"rows/{name.file}"
 
 
@@ -421,7 +418,7 @@ def test_files_of_killed_writers_go_and_those_of_others_stay(interrupted, sweep,
     foreign.write_bytes(b"x")
     assert set(leftovers(interrupted)) == set(rests)
     assert unused_checkpoints(read_state(interrupted), checkpoint_files(interrupted)) == [orphan]
-    assert {fault.file for fault in inspect(take_inventory(interrupted)).waste} == {
+    assert {fault.file for fault in inspect(interrupted).waste} == {
         str(path.relative_to(interrupted.root)) for path in (*rests, orphan)
     }
     sweep(small_grid("resources.pack=2", "recovery.commit_seconds=0"))

@@ -15,6 +15,7 @@ ACCURACY_TOLERANCE = 0.005  # accuracy by which t* may stay below the maximum, a
 # than 0.005 on 49 of 175 curves, up to 0.07 (benchmarks/search.py, MNIST and CNN).
 STOPPING_FACTOR = 2.5
 MINIMUM_DECAY_TIME = 1.0
+TAIL_START = 0.9  # share of a run at which its last tenth starts, as in the analysis
 EXPECTED_DECAY_TIME = 1.25  # decay time at which a point is stopped when κ = 0.5
 
 
@@ -38,6 +39,17 @@ def peak_of(record: Sequence[tuple[float, float]], tolerance: float = ACCURACY_T
     """
     best = record[-1][0]
     return best, next(s for accuracy, s in record if accuracy >= best - tolerance)
+
+
+def decay_time_at_peak(record: Sequence[tuple[float, float]], last: float, tolerance: float) -> float | None:
+    """Return the decay time at t*; None where it is only a lower bound, as the maximum came in the last tenth.
+
+    Args:
+        record: the best measurements of the whole run.
+        last: decay time of its last measurement.
+        tolerance: accuracy by which t* may stay below the maximum.
+    """
+    return peak_of(record, tolerance)[1] if record and record[-1][1] < TAIL_START * last else None
 
 
 def is_past(record: Sequence[tuple[float, float]], decay_time: float) -> bool:

@@ -72,14 +72,14 @@ def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> 
         if left.lines:
             set_log_axis(left.yaxis, numeric_column(time, "y"))
             left.set_ylabel("t* (epochs)")
-        _draw_zero_reference(middle, best.assign(group=1.0), lambda _: style.INK)
+        _draw_zero_reference(middle, best.assign(group=best["eta"]), scale.color)
         _draw_zero_reference(right, reached.assign(group=reached["budget_at"]), budgets.color)
         draw_color_key(left, "η", scale)
         draw_color_key(middle, "η", scale)
         draw_color_key(right, "T", budgets)
     hollow, broken = int((time["mark"] == "censored").sum()), int((best["mark"] == "broken").sum())
     caption = (
-        "Layout of figure 2a to c of the paper. Lines join medians over seeds and further axes; dashed: best at λ = 0. "
+        "Layout of figure 2a to c of the paper. Lines join medians over seeds and further axes; dashed: at λ = 0. "
         f"Hollow with an arrow: t* is only a lower bound ({hollow} of {len(time)}). "
         f"Crosses: diverged or failed ({broken}). T in epochs."
     )
@@ -120,11 +120,11 @@ def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **properties: Any) -> 
 
 
 def _draw_zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
-    """Draw a dashed line at the best value of λ = 0, one per group."""
+    """Draw a dashed line at the median of λ = 0, one per group, as the lines at λ > 0 join medians."""
     zero = rows[(rows["lam"] == 0) & (rows["mark"] == "observed")]
     if ax.lines:
-        for value, best in zero.groupby("group")["y"].max().items():
-            ax.axhline(best, color=color(_as_float(value)), linewidth=1.0, linestyle=DASHED)
+        for value, middle in zero.groupby("group")["y"].median().items():
+            ax.axhline(middle, color=color(_as_float(value)), linewidth=1.0, linestyle=DASHED)
 
 
 # ------------------------------------------------------------------------------------------- collapse

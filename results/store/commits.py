@@ -42,7 +42,8 @@ class PointEnd:
         seconds: wall time of its pack until then.
         why: cause of a divergence or failure, empty otherwise.
         best_test_acc: maximum test accuracy (None if never measured).
-        kappa: decay time at t*, for progress displays; the analysis recomputes it (None for λ = 0).
+        kappa: decay time at t*, for progress displays; the analysis recomputes it. None for λ = 0, and where t* is only
+            a lower bound, since the maximum came in the last tenth of the run or the run broke off.
         device: the device that it trained on, as ``NVIDIA H200``.
     """
 

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from results.store.commits import PointEnd
-from search_spaces.outcome import Outcome
+from search_spaces.outcome import TRAINED, Outcome
 from sweeper.worker.messages import PackReport
 
 
@@ -75,7 +75,7 @@ class Tally:
                 if known.kappa:
                     self._log_kappa += sign * math.log(known.kappa)
                     self._kappas += sign
-        if end.best_test_acc is not None:
+        if end.best_test_acc is not None and end.outcome in TRAINED:  # one that diverged is no setting to use
             self._best = end.best_test_acc if self._best is None else max(self._best, end.best_test_acc)
         self.ends[end.point] = end
 
@@ -98,7 +98,7 @@ class Tally:
         return +self._outcomes
 
     def best(self) -> float | None:
-        """Best test accuracy of any ended point."""
+        """Best test accuracy of any point that trained as meant."""
         return self._best
 
     def kappa(self) -> tuple[float, int] | None:

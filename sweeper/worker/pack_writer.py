@@ -7,7 +7,7 @@ from typing import Any
 
 from results.store.commits import Commit, PointEnd
 from results.store.files import write_text
-from search_spaces.outcome import Outcome
+from search_spaces.outcome import TRAINED, Outcome
 from search_spaces.points import Point
 from sweeper.worker.attempt import Attempt
 from sweeper.worker.checkpoints import Checkpoint
@@ -19,7 +19,7 @@ from sweeper.worker.torch_process import device_name
 from sweeper.worker.weights import save_weights
 from trainables.measurement import Measurement
 from trainables.memory import out_of_memory
-from trainables.peaked import peak_of, record_if_best
+from trainables.peaked import decay_time_at_peak, record_if_best
 from trainables.task import cause_of
 from trainables.train import Training
 
@@ -50,6 +50,7 @@ class PackWriter:
         self._log, self._reporter = CommitLog(attempt), Reporter(attempt, report_seconds)
         self._timer = CommitTimer(attempt.grid.recovery.commit_seconds, checkpoint.seconds)
         self._records = {id_: [(acc, s) for acc, s in kept] for id_, kept in checkpoint.records.items()}
+        self._decay_times: dict[str, float] = {}  # of the latest measurement of each point
         self._points: Sequence[Point] = ()
         self._training: Training | None = None
         self._step = 0
@@ -177,11 +178,12 @@ class PackWriter:
         values = measurement.values
         for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
             record_if_best(self._records[self._points[m].id], float(acc), float(s))
+            self._decay_times[self._points[m].id] = float(s)
 
     def _end(self, point: Point, outcome: Outcome, why: str) -> None:
         """Record the end of a point, to be committed and reported next."""
-        record = self._records.get(point.id)
-        best, kappa = peak_of(record, self._attempt.grid.analysis.tolerance) if record else (None, None)
+        record, last = self._records.get(point.id, ()), self._decay_times.get(point.id, 0.0)
+        trained = outcome in TRAINED and point.lam > 0
         end = PointEnd(
             point=point.id,
             pack=self._attempt.pack.id,
@@ -190,8 +192,8 @@ class PackWriter:
             steps=self._step,
             seconds=self._timer.seconds,
             why=why,
-            best_test_acc=best,
-            kappa=kappa if point.lam > 0 else None,
+            best_test_acc=record[-1][0] if record else None,
+            kappa=decay_time_at_peak(record, last, self._attempt.grid.analysis.tolerance) if trained else None,
             device=self._device,
         )
         self.ended.add(point.id)

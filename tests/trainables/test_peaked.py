@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.peaked import ACCURACY_TOLERANCE, MINIMUM_DECAY_TIME, STOPPING_FACTOR, is_past, peak_of, record_if_best
+from trainables.peaked import (
+    ACCURACY_TOLERANCE,
+    MINIMUM_DECAY_TIME,
+    STOPPING_FACTOR,
+    decay_time_at_peak,
+    is_past,
+    peak_of,
+    record_if_best,
+)
 
 CURVES = Path(__file__).parent / "curves" / "small.parquet"  # of the small siblings of the paper's grids, λ > 0
 # Accuracy flickers: a CNN with batch norm at a large step, and mini-batches with momentum 0.9, of benchmarks/search.py.
@@ -75,3 +83,18 @@ def test_what_cannot_be_measured_is_no_maximum():
     record_if_best(record, float("nan"), 5.0)
     assert record == []
     assert not is_past(record, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("record", "last", "expected"),
+    [
+        ([], 1.0, None),
+        ([(0.5, 0.1), (0.75, 0.5)], 1.0, 0.5),
+        ([(0.5, 0.1), (0.75, 0.5)], 0.5 / 0.9, None),  # the maximum lies at the start of the last tenth
+        ([(0.748, 0.2), (0.75, 0.95)], 1.0, None),  # t* was seen long before, but accuracy may still rise
+        ([(0.748, 0.2), (0.75, 0.8)], 1.0, 0.2),
+        ([(0.1, 0.0)], 0.0, None),
+    ],
+)
+def test_a_decay_time_at_the_peak_is_told_only_where_it_is_no_bound(record, last, expected):
+    assert decay_time_at_peak(record, last, ACCURACY_TOLERANCE) == expected

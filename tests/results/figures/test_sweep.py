@@ -137,6 +137,16 @@ def test_sweep_draws_its_table_and_nothing_else():
         assert drawn == sorted(zip(rows["lam"], rows["y"], strict=True))
 
 
+def test_lam_zero_is_shown_by_the_median_over_seeds_like_every_lam():
+    peaks = pd.concat([peaks_of(etas=(1.0,)).assign(seed=seed) for seed in range(3)], ignore_index=True)
+    peaks.loc[peaks["lam"] == 0, "best_test_acc"] = [0.80, 0.82, 0.95]
+    drawing = draw_sweep(peaks, within_of(peaks, budgets=(10.0,)), style.eta_scale([1.0]))
+    _, middle, right = drawing.figure.axes[:3]
+    for ax, expected in ((middle, 0.82), (right, 0.81)):
+        (line,) = (line for line in ax.lines if line.get_linestyle() == style.DASHED or line.is_dashed())
+        assert list(line.get_ydata()) == pytest.approx([expected] * 2)
+
+
 def test_time_panel_leaves_out_lam_zero_and_broken_points():
     peaks = peaks_of().assign(outcome=["completed", "diverged", "failed", "completed"] * 2)
     data = sweep_data(peaks, pd.DataFrame())

@@ -39,6 +39,12 @@ def test_the_tally_counts_and_estimates():
     assert tally.active == {"a"}
 
 
+def test_a_point_that_diverged_is_not_the_best():
+    tally = Tally(total=2, steps_total=20)
+    tally.add(PackReport(pack="a", ends=(_end("1"), _end("2", Outcome.DIVERGED, acc=0.99, kappa=None))), now=0.0)
+    assert tally.best() == 0.9
+
+
 def test_a_pack_that_is_tried_again_counts_its_points_once():
     tally = Tally(total=2, steps_total=20)
     tally.add(PackReport(pack="a", ends=(_end("1"),)), now=0.0)

@@ -122,11 +122,11 @@ class Protocol(RuleBasedStateMachine):
         """At any time after that. Where the disk has lost its own parts since, those of earlier attempts can go."""
         attempt = data.draw(st.sampled_from([attempt for attempt in self.attempts if attempt.to_delete]))
         before = valid_parts_in(self.directory)
-        is_whole = set(attempt.built_on) <= set(all_parts_in(self.directory))
+        is_undamaged = set(attempt.built_on) <= set(all_parts_in(self.directory))
         remove_parts(self.directory, attempt.to_delete)
         attempt.to_delete = ()
         after = valid_parts_in(self.directory)
-        lost = [] if is_whole else [name for name in before if name.attempt < attempt.number]
+        lost = [] if is_undamaged else [name for name in before if name.attempt < attempt.number]
         assert set(before) - set(lost) <= set(after)
         assert lost or after == before
 

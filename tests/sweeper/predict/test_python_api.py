@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 import sweeper
-from results.forecast.measured_kappas import expected
+from results.forecast.measured_kappas import expected_kappa
 from search_spaces.errors import InputError
 from sweeper import AutoL2, Task, predict_lambda
 from sweeper.cli.app import main as cli
@@ -169,7 +169,7 @@ def test_momentum_batches_and_optimizers_are_those_of_the_run_to_come(probe, pro
     assert lam(batch=20) == pytest.approx(lam() / 5)
     assert lam(eta=torch.tensor(0.6), budget=torch.tensor([300])) == pytest.approx(lam() / 2)
     assert lam(optimizer={"name": "sgd", "nesterov": True}, mu=0.5) == pytest.approx(lam() / 2)
-    guessed = [expected(optimizer, batch_norm=False).kappa for optimizer in ("sgd", "adamw")]
+    guessed = [expected_kappa(optimizer, batch_norm=False).kappa for optimizer in ("sgd", "adamw")]
     assert lam(optimizer="adamw") == pytest.approx(lam() * guessed[1] / guessed[0])
 
 

@@ -10,8 +10,10 @@ from search_spaces.plan import Pack, Plan
 from search_spaces.points import make_points
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
-from sweeper.backends.capacity import Capacity, capacity_here
-from sweeper.backends.pace import Pace, measure_pace, seconds_of
+from sweeper.backends.capacity import Capacity
+from sweeper.backends.capacity import local_capacity as capacity_here
+from sweeper.backends.pace import Pace, measure_pace
+from sweeper.backends.pace import expected_seconds as seconds_of
 from sweeper.driver.planning import plan_for
 from sweeper.worker.memory_limits import size_packs
 from trainables.data.torchvision_sets import DataNotFoundError

@@ -17,7 +17,7 @@ import sweeper
 from results.forecast.measured_kappas import expected_kappa
 from search_spaces.errors import InputError
 from sweeper import AutoL2, Task, predict_lambda
-from sweeper.cli.app import main as cli
+from sweeper.cli.app import main
 from sweeper.predict.predict import Forecast
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -131,7 +131,7 @@ def test_a_probe_that_is_kept_is_a_sweep_goes_on_and_says_the_same(probe, produc
     assert kept == again == Forecast(**{n: getattr(passing, n) for n in Forecast.__slots__} | {"sweep": kept.sweep})
     monkeypatch.setattr(sys, "argv", ["sweeper", "verify", kept.sweep])
     with pytest.raises(SystemExit, match="0"):
-        cli()
+        main()
 
 
 def test_a_kept_probe_of_another_set_up_needs_another_folder(probe, products, tmp_path):

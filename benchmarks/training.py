@@ -73,7 +73,7 @@ def steps_of(training: PackTraining, *, search: bool = False) -> Step:
     """One step; ``search``: cuDNN times its algorithms for each shape, which sweeper leaves off."""
 
     def step() -> None:
-        training.prepare()  # of the process: the other side has set its own
+        training.set_precision()  # of the process: the other side has set its own
         torch.backends.cudnn.benchmark = search
         training.step(training.full_batch_outputs())
 

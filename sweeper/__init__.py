@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sweeper.predict.in_code import predict_lambda
+    from sweeper.predict.python_api import predict_lambda
     from sweeper.weights import load_model
     from trainables.auto_l2 import AutoL2
     from trainables.data import Dataset
@@ -22,7 +22,7 @@ _MODULES = {
     "Dataset": "trainables.data",
     "Task": "trainables.task",
     "load_model": "sweeper.weights",
-    "predict_lambda": "sweeper.predict.in_code",
+    "predict_lambda": "sweeper.predict.python_api",
 }
 
 

@@ -26,6 +26,26 @@ DROPPED = (
     *("pulse_of", "note_too_many", "most_that_fit", "are_whole", "is_whole", "wait_for_it", "assist", "InOrder"),
 )
 MOST_WORDS_OF_GLOSSARY = 12
+# Test files that are about more than one module or folder.
+WITHOUT_A_MODULE = {
+    "docker/test_compose.py": "clusters of docker/compose.yaml",
+    "docker/test_files.py": "what the files of docker/ agree on",
+    "docker/test_slurm.py": "docker/slurm.sh, with stand-ins for srun and scontrol",
+    "results/store/test_protocol.py": "the commit protocol as a state machine: attempts, parts and checkpoints",
+    "search_spaces/test_bad_grids.py": "the table of bad grids and their messages",
+    "search_spaces/test_doctests.py": "the examples in docstrings",
+    "search_spaces/test_fuzz.py": "texts that may break the reading of grids",
+    "sweeper/test_faults.py": "whole runs whose processes, disks and files fail",
+    "sweeper/test_faults_slow.py": "the same, for longer",
+    "sweeper/test_object_store.py": "whole runs in an object store",
+    "sweeper/test_untrusted.py": "every command on a sweep that somebody else has made",
+    "sweeper/tracking/test_servers.py": "MLflow on PostgreSQL and behind a server",
+    "test_documentation.py": "links and trees of the documents",
+    "test_earlier_sweeps.py": "sweeps that earlier versions have made",
+    "test_house.py": "this file",
+    "test_own_code.py": "the examples of docs/own-model.md",
+    "trainables/test_gpu.py": "training on a GPU beside training on a CPU",
+}
 
 
 def functions(tree):
@@ -133,3 +153,14 @@ def test_the_glossary_is_short():
     table = readme.partition("## Words")[2].partition("\n## ")[0]
     words = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| word", "| ---"))]
     assert 0 < len(words) <= MOST_WORDS_OF_GLOSSARY
+
+
+def test_every_test_file_names_what_it_tests():
+    """A module or a folder at the place of the file; ``test_ROOM.py`` may also lie within the room."""
+
+    def tested(path):
+        place, name = path.parent.relative_to(ROOT / "tests"), path.stem.removeprefix("test_")
+        return (ROOT / place / f"{name}.py").is_file() or (ROOT / place / name).is_dir() or place.name == name
+
+    files = {path.relative_to(ROOT / "tests").as_posix(): path for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {file for file, path in files.items() if not tested(path)} == WITHOUT_A_MODULE.keys()

@@ -11,13 +11,13 @@ from scipy import stats
 from results.analysis.segments import Bools, Floats, Ints, extra_axes, group_ids
 from results.analysis.tobit import fit_tobit
 
-__all__ = ["REPLICATES", "Bootstrap", "Estimate", "draw_weights", "estimate_over", "interval_of"]
+__all__ = ["REPLICATES", "Bootstrap", "IntervalEstimate", "draw_weights", "estimate_over", "interval_of"]
 
 REPLICATES = 1000  # enough for the 2.5 % quantile to be good to about a tenth of the interval's width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class IntervalEstimate:
     """A number with its 95 % interval.
 
     Attributes:
@@ -84,7 +84,7 @@ def interval_of(samples: Floats, cells: int, parameters: int) -> tuple[float, fl
     return float(low), float(high)
 
 
-def estimate_over(cells: Ints, statistic: Callable[[Floats], Floats], seed: int = 0) -> Estimate:
+def estimate_over(cells: Ints, statistic: Callable[[Floats], Floats], seed: int = 0) -> IntervalEstimate:
     """Estimate a statistic of weighted units, with the interval of the bootstrap over cells and, within them, seeds.
 
     With one or two cells the seeds alone are the independent units: the interval then says nothing of other cells.
@@ -98,7 +98,9 @@ def estimate_over(cells: Ints, statistic: Callable[[Floats], Floats], seed: int 
     weights = draw_weights(cells, np.zeros_like(cells), REPLICATES, rng)
     values = statistic(np.concatenate([np.ones((1, len(cells))), weights]))
     count = len(np.unique(cells))
-    return Estimate(value=float(values[0]), interval=interval_of(values[1:], count if count > 2 else len(cells), 1))
+    return IntervalEstimate(
+        value=float(values[0]), interval=interval_of(values[1:], count if count > 2 else len(cells), 1)
+    )
 
 
 class Slopes(NamedTuple):
@@ -110,7 +112,7 @@ class Slopes(NamedTuple):
         sigma: spread of the response about the fit.
     """
 
-    estimates: list[Estimate | None]
+    estimates: list[IntervalEstimate | None]
     level: float
     sigma: float
 
@@ -170,7 +172,7 @@ class Bootstrap:
         estimates = [e if np.isfinite(e.value) else None for e in found]
         return Slopes(estimates, level, float(sigma[0]))
 
-    def estimate(self, samples: Floats, parameters: int) -> Estimate:
+    def estimate(self, samples: Floats, parameters: int) -> IntervalEstimate:
         """Return the value of row 0 with the interval of the replicates below it.
 
         Args:
@@ -178,4 +180,4 @@ class Bootstrap:
             parameters: number of parameters of the fitted mean.
         """
         interval = interval_of(samples[1:], self.cells, parameters)
-        return Estimate(value=float(samples[0]), interval=interval)
+        return IntervalEstimate(value=float(samples[0]), interval=interval)

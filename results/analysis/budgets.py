@@ -11,7 +11,7 @@ from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Bools, Floats, Segments, extra_axes, floats, require, sort_measurements
 from results.analysis.selection import PAST_PEAK_DECAY_TIME, in_law
 
-SPREAD = 0.001  # λ within 0.1 % of the best accuracy count as tuned: the error bars of the paper's figure 4b
+TUNED_MARGIN = 0.001  # λ within 0.1 % of the best accuracy count as tuned: the error bars of the paper's figure 4b
 PROBE_SHARE = 0.1  # a probe lasts a tenth of the budget
 # Columns of ``results.store.schema`` that are no axes, named here so that a table from a notebook may lack some.
 MEASURED = (
@@ -241,7 +241,7 @@ def _tuned(here: pd.DataFrame) -> dict[str, object]:
     if not len(lam):
         return dict(zip(_TUNED, (np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan, acc_zero), strict=True))
     best = int(np.argmax(acc))
-    spread = lam[acc >= acc[best] - SPREAD]
+    spread = lam[acc >= acc[best] - TUNED_MARGIN]
     values: tuple[object, ...] = (lam[best], spread[0], spread[-1], len(lam), lam[0], lam[-1], acc[best], acc_zero)
     return dict(zip(_TUNED, values, strict=True))
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import REPLICATES, Bootstrap, Estimate
+from results.analysis.bootstrap import REPLICATES, Bootstrap, IntervalEstimate
 from results.analysis.segments import Bools, Floats, extra_axes, floats, group_ids
 from results.analysis.selection import anchored, in_law
 
@@ -44,9 +44,9 @@ class ExponentFit:
         why: what is missing; empty when everything could be fitted.
     """
 
-    gamma: Estimate | None
-    alpha: Estimate | None
-    beta: Estimate | None
+    gamma: IntervalEstimate | None
+    alpha: IntervalEstimate | None
+    beta: IntervalEstimate | None
     intercept: float
     sigma: float
     points_used: int
@@ -68,7 +68,7 @@ class EtaFit:
 
     eta: float
     mu: float
-    c: Estimate | None
+    c: IntervalEstimate | None
     points_used: int
     censored: int
 
@@ -87,8 +87,8 @@ class KappaFit:
         why: what is missing; empty when κ could be fitted.
     """
 
-    kappa: Estimate | None
-    kappa_gstd: Estimate | None
+    kappa: IntervalEstimate | None
+    kappa_gstd: IntervalEstimate | None
     t_star_gstd: float
     per_eta: tuple[EtaFit, ...]
     points_used: int
@@ -170,8 +170,8 @@ def _too_little(law: pd.DataFrame, censored: Bools) -> str:
 class _FreeExponents(NamedTuple):
     """Exponents of t* in η (alpha) and in λ (beta), and what could not be told."""
 
-    alpha: Estimate | None
-    beta: Estimate | None
+    alpha: IntervalEstimate | None
+    beta: IntervalEstimate | None
     why: str
 
 
@@ -190,7 +190,7 @@ def _free_exponents(fit: Bootstrap, log_eta: Floats, log_lam: Floats) -> _FreeEx
 
 def _mean_and_spread(
     law: pd.DataFrame, y: Floats, replicates: int, seed: int
-) -> tuple[Estimate | None, Estimate | None]:
+) -> tuple[IntervalEstimate | None, IntervalEstimate | None]:
     """Return geometric mean and geometric standard deviation of exp(y), y (n,); None with fewer than two observed."""
     fit = Bootstrap(law, y, replicates, seed)
     beta, sigma = fit.fit([])
@@ -215,11 +215,11 @@ def geometric_mean_c(points: pd.DataFrame) -> float:
     return float(np.exp(np.mean(np.log(floats(points, "t_star") * floats(points, "lam")))))
 
 
-def exponential(estimate: Estimate) -> Estimate:
+def exponential(estimate: IntervalEstimate) -> IntervalEstimate:
     """Return the estimate of exp(x) from that of x."""
     interval = estimate.interval
     bounds = None if interval is None else (float(np.exp(interval[0])), float(np.exp(interval[1])))
-    return Estimate(value=float(np.exp(estimate.value)), interval=bounds)
+    return IntervalEstimate(value=float(np.exp(estimate.value)), interval=bounds)
 
 
 def _per_eta(law: pd.DataFrame, replicates: int, seed: int) -> tuple[EtaFit, ...]:

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from results.analysis.bootstrap import Estimate
+from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.segments import floats
 from results.analysis.selection import in_law
 from results.analysis.tobit import log_likelihood
 
 
-def find_saturation(peaks: pd.DataFrame) -> Estimate | None:
+def find_saturation(peaks: pd.DataFrame) -> IntervalEstimate | None:
     """Find the λ below which t* stops growing; return None where t* keeps to 1/(ηλ).
 
     Under-parameterized networks overfit early: below some λ the peak no longer depends on λ (figure S7). A broken line
@@ -49,7 +49,7 @@ def find_saturation(peaks: pd.DataFrame) -> Estimate | None:
         return None
     as_good = breaks[squared <= no_worse * squared[best]]
     low, value, high = (float(np.exp(log_break)) for log_break in (as_good[0], breaks[best], as_good[-1]))
-    return Estimate(value=value, interval=(low, high))
+    return IntervalEstimate(value=value, interval=(low, high))
 
 
 def _bounds_forbid(peaks: pd.DataFrame, log_break: float, no_worse: float) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import REPLICATES, Estimate, draw_weights, estimate_over, interval_of
+from results.analysis.bootstrap import REPLICATES, IntervalEstimate, draw_weights, estimate_over, interval_of
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import had_time, top_accuracy
 from results.claims.claim import Claim
@@ -101,7 +101,7 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     leads, estimate = _over_cells(cells, lambda acc: float(acc.max() - max(acc[0], acc[-1])))
     why = f"the best lam leads the better end of the grid by {_over(leads, 'eta and budgets')}"
     behind = None if estimate.interval is None else (-estimate.interval[1], -estimate.interval[0])
-    ruling = _within(-leads, Estimate(value=-estimate.value, interval=behind), -MIN_LEAD)
+    ruling = _within(-leads, IntervalEstimate(value=-estimate.value, interval=behind), -MIN_LEAD)
     return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(peaks[had_time(peaks)]))
 
 
@@ -207,7 +207,7 @@ def _by_seed(group: pd.DataFrame, column: str) -> tuple[Floats, Floats]:
     return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
 
 
-def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tuple[Floats, Estimate]:
+def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tuple[Floats, IntervalEstimate]:
     """Compute a statistic of the mean over seeds of each cell (S, L): its values, and their median with an interval.
 
     The interval is the range of the values. One cell alone has no range: its interval is that of the bootstrap over
@@ -222,10 +222,10 @@ def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tu
         )
         means = weights @ whole / max(1, len(whole))
         interval = interval_of(np.array([statistic(mean) for mean in means]), len(whole), 1) if len(whole) else None
-    return values, Estimate(value=float(np.median(values)), interval=interval)
+    return values, IntervalEstimate(value=float(np.median(values)), interval=interval)
 
 
-def _within(values: Floats, estimate: Estimate, limit: float) -> Ruling:
+def _within(values: Floats, estimate: IntervalEstimate, limit: float) -> Ruling:
     """Judge whether values are within a limit: a single cell with several seeds by its interval, else by all values."""
     if len(values) == 1 and estimate.interval is not None:
         return judge_interval(estimate, -np.inf, limit)
@@ -260,6 +260,5 @@ CLAIMS = (
         name="product_constant",
         title="In one time, accuracy depends on ηλ alone",
         judge=lambda e: product_constant(e.findings.peaks, e.findings.tolerance),
-        optional=True,
     ),
 )

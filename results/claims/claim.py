@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from results.analysis.bootstrap import Estimate
+from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.findings import Findings
 from results.claims.verdict import Verdict, inconclusive
 
@@ -28,7 +28,7 @@ class Evidence:
 
     findings: Findings
     settled: pd.DataFrame
-    saturation: Estimate | None
+    saturation: IntervalEstimate | None
     overparameterized: Verdict
     never_constant: str
 
@@ -44,7 +44,6 @@ class Claim:
         needs_constant_rates: whether the claim is about runs at constant η and λ; it is inconclusive in a sweep without
             any such run.
         needs_squared_error: whether the claim is about squared error; it is left out of a sweep with another loss.
-        optional: whether the claim is left out of sweeps that cannot show it.
     """
 
     name: str
@@ -52,7 +51,6 @@ class Claim:
     judge: Callable[[Evidence], Verdict | None]
     needs_constant_rates: bool = False
     needs_squared_error: bool = False
-    optional: bool = False
 
     def verdict(self, evidence: Evidence) -> Verdict | None:
         """Judge the claim on a sweep that may lack what the claim needs; return None if the claim is left out."""

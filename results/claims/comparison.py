@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from results.analysis.bootstrap import Estimate
+from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.segments import ROUNDING, extra_axes, floats
 from results.claims.verdict import format_interval
 
@@ -215,7 +215,7 @@ def _compare_accuracies(claim: str, a: Side, b: Side, best: Sequence[pd.Series],
         return _undecided(claim, "one sweep has no measurement of test accuracy")
     found, count = _difference(best[0], best[1])
     if math.isnan(found.value):
-        found = Estimate(value=right - left, interval=None)
+        found = IntervalEstimate(value=right - left, interval=None)
     why = (
         f"best test accuracy{within} is {left:.4f} in {a.name} and {right:.4f} in {b.name}, a difference of "
         f"{found.value:+.4f}{_format_difference(found, count, units)}"
@@ -258,7 +258,7 @@ def _sole_winner(a: Side, b: Side, fast: Sequence[pd.Series], units: _Units, acc
     return INCONCLUSIVE
 
 
-def _difference(left: pd.Series, right: pd.Series) -> tuple[Estimate, int]:
+def _difference(left: pd.Series, right: pd.Series) -> tuple[IntervalEstimate, int]:
     """Return the mean of right - left with Student's 95 % interval, and the number of units behind it.
 
     The test is paired where the units agree, and Welch's where they differ.
@@ -269,36 +269,36 @@ def _difference(left: pd.Series, right: pd.Series) -> tuple[Estimate, int]:
         return _student(float(paired.mean()), error, len(paired) - 1.0), len(paired)
     count = min(len(left), len(right))
     if count < MIN_UNITS:
-        return Estimate(value=float(right.mean() - left.mean()), interval=None), count
+        return IntervalEstimate(value=float(right.mean() - left.mean()), interval=None), count
     parts = [float(stats.sem(part)) ** 2 for part in (left, right)]
     weights = sum(v**2 / (len(part) - 1) for v, part in zip(parts, (left, right), strict=True))
     freedom = sum(parts) ** 2 / weights if weights else float(count - 1)
     return _student(float(right.mean() - left.mean()), math.sqrt(sum(parts)), freedom), count
 
 
-def _student(value: float, error: float, freedom: float) -> Estimate:
+def _student(value: float, error: float, freedom: float) -> IntervalEstimate:
     """Return Student's 95 % interval from a standard error and its degrees of freedom."""
     half = float(stats.t.ppf(0.975, freedom)) * error
-    return Estimate(value=value, interval=(value - half, value + half))
+    return IntervalEstimate(value=value, interval=(value - half, value + half))
 
 
-def _exponential(found: Estimate, plain: float) -> Estimate:
+def _exponential(found: IntervalEstimate, plain: float) -> IntervalEstimate:
     """Return the ratio of times whose logarithm differs by ``found``; the plain ratio where that has no interval."""
     if found.interval is None:
-        return Estimate(value=plain, interval=None)
+        return IntervalEstimate(value=plain, interval=None)
     low, high = found.interval
     bounds = (math.exp(max(low, -700.0)), math.exp(min(high, 700.0)))
-    return Estimate(value=math.exp(found.value), interval=bounds)
+    return IntervalEstimate(value=math.exp(found.value), interval=bounds)
 
 
-def _winner(found: Estimate, below: str, above: str) -> str:
+def _winner(found: IntervalEstimate, below: str, above: str) -> str:
     """Return the name that has the whole interval of a difference: ``below`` if negative, ``above`` if positive."""
     if found.interval is None or found.interval[0] <= 0 <= found.interval[1]:
         return INCONCLUSIVE
     return below if found.interval[1] < 0 else above
 
 
-def _format_difference(found: Estimate, count: int, units: _Units) -> str:
+def _format_difference(found: IntervalEstimate, count: int, units: _Units) -> str:
     """Format an interval and the number of units behind it for a sentence."""
     if found.interval is None:
         return f" (no interval: it takes {MIN_UNITS} seeds, or {MIN_UNITS} eta, in both sweeps)"

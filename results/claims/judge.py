@@ -31,7 +31,7 @@ def judge(findings: Findings) -> list[Verdict]:
             inconclusive.
 
     Returns:
-        One verdict for each of ``CLAIMS`` that the sweep can show, in that order; only optional claims may be missing.
+        One verdict for each of ``CLAIMS`` that the sweep can show, in that order.
     """
     evidence = _evidence(findings)
     verdicts = (claim.verdict(evidence) for claim in CLAIMS)

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import Estimate
-from results.analysis.budgets import SPREAD
+from results.analysis.bootstrap import IntervalEstimate
+from results.analysis.budgets import TUNED_MARGIN
 from results.analysis.fits import fit_exponents
 from results.analysis.segments import ROUNDING, floats
 from results.analysis.selection import in_law
@@ -27,7 +27,7 @@ __all__ = ["CLAIMS", "lambda_opt", "overparameterized"]
 NEAR_OPTIMUM_FACTOR = 10**0.5
 
 
-def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: Estimate | None) -> Verdict | None:
+def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: IntervalEstimate | None) -> Verdict | None:
     """Judge figure S7: in an under-parameterized set-up t* ∝ 1/λ holds above the best λ, and t* is constant below it.
 
     The value is the λ below which t* saturates, over the best λ. Its interval spans that of the former and all λ within
@@ -52,9 +52,9 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: Estimate | 
         return unseen if fitted_all.verdict == "fail" else None
     acc = law.groupby("lam", sort=True)["best_test_acc"].mean()
     lams = acc.index.to_numpy(dtype=np.float64)
-    best, near = float(lams[int(acc.argmax())]), lams[acc.to_numpy() >= acc.max() - SPREAD]
+    best, near = float(lams[int(acc.argmax())]), lams[acc.to_numpy() >= acc.max() - TUNED_MARGIN]
     low, high = saturation.interval or (saturation.value, saturation.value)
-    ratio = Estimate(value=saturation.value / best, interval=(low / float(near[-1]), high / float(near[0])))
+    ratio = IntervalEstimate(value=saturation.value / best, interval=(low / float(near[-1]), high / float(near[0])))
     above = fit_exponents(peaks[floats(peaks, "lam") >= saturation.value]).gamma
     rulings = {judge_interval(ratio, 1 / NEAR_OPTIMUM_FACTOR, NEAR_OPTIMUM_FACTOR)}
     rulings.add("inconclusive" if above is None else judge_interval(above, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND))
@@ -92,7 +92,7 @@ def overparameterized(peaks: pd.DataFrame) -> Verdict:
         why += f", and {float(best.min()):.4g} at eta = {float(np.asarray(best.index)[int(np.argmin(best))]):g}"
     if ruling == "inconclusive":
         why += "; there lam may be too strong or the runs too short"
-    estimate = Estimate(value=float(best.min()), interval=(float(best.min()), float(best.max())))
+    estimate = IntervalEstimate(value=float(best.min()), interval=(float(best.min()), float(best.max())))
     return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(seen))
 
 
@@ -137,6 +137,5 @@ CLAIMS = (
         name="lambda_opt",
         title="t* ∝ 1/λ above the best λ, constant below it",
         judge=_judge_lambda_opt,
-        optional=True,
     ),
 )

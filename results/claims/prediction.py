@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import REPLICATES, Estimate, interval_of
+from results.analysis.bootstrap import REPLICATES, IntervalEstimate, interval_of
 from results.analysis.segments import Bools, floats
 from results.analysis.selection import had_time
 from results.claims.claim import Claim
@@ -84,7 +84,7 @@ def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0
     return make_verdict(claim, estimate, threshold, ruling, why, _counts(peaks))
 
 
-def _largest_gap(known: pd.DataFrame, seed: int) -> tuple[Estimate, pd.Series]:
+def _largest_gap(known: pd.DataFrame, seed: int) -> tuple[IntervalEstimate, pd.Series]:
     """Return the largest mean gap over budgets, and the mean gap of each budget over η, seeds and further axes."""
     gaps = known.groupby("budget_at", sort=True)["gap"]
     samples = [part.to_numpy(dtype=np.float64) for _, part in gaps]
@@ -93,7 +93,7 @@ def _largest_gap(known: pd.DataFrame, seed: int) -> tuple[Estimate, pd.Series]:
     means = gaps.mean()
     count = len(samples[int(means.to_numpy().argmax())])  # cells of the worst budget
     interval = interval_of(np.max(drawn, axis=0), count, 1)
-    return Estimate(value=float(means.max()), interval=interval), means
+    return IntervalEstimate(value=float(means.max()), interval=interval), means
 
 
 def _scheduled(known: pd.DataFrame) -> Bools:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
+from results.analysis.bootstrap import REPLICATES, Bootstrap, IntervalEstimate, estimate_over
 from results.analysis.fits import ExponentFit, KappaFit, exponential, fit_kappa
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
@@ -45,7 +45,7 @@ SCALE_EXPONENT_BAND = 0.1  # of log κ on log σ_w: ten times σ_w then changes 
 _UNFITTED = "; training accuracy never reaches 1, where the law is expected to fail below the best lam"
 
 
-def scaling(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | None) -> Verdict:
+def scaling(fit: ExponentFit, fitted_all: Verdict, saturation: IntervalEstimate | None) -> Verdict:
     """Judge claim 1: log t* has slope -1 against log(ηλ).
 
     Where t* is seen to saturate below some λ, the law fails there and so does the claim. No line is fitted through the
@@ -68,7 +68,7 @@ def scaling_eta(fit: ExponentFit) -> Verdict:
     return _exponent("scaling_eta", "eta", fit.alpha, fit)
 
 
-def scaling_lam(fit: ExponentFit, fitted_all: Verdict, saturation: Estimate | None) -> Verdict:
+def scaling_lam(fit: ExponentFit, fitted_all: Verdict, saturation: IntervalEstimate | None) -> Verdict:
     """Judge claim 1: the free exponent of λ is -1.
 
     Args:
@@ -195,7 +195,7 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
     return make_verdict(claim, slope, threshold, ruling, why, PointCounts(int(table["points"].sum()), 0))
 
 
-def _exponent(claim: str, name: str, estimate: Estimate | None, fit: ExponentFit) -> Verdict:
+def _exponent(claim: str, name: str, estimate: IntervalEstimate | None, fit: ExponentFit) -> Verdict:
     """Judge one exponent of t*, called ``name`` in the reason."""
     threshold = f"-1 ± {EXPONENT_BAND}"
     counts = PointCounts(fit.points_used, fit.censored)
@@ -210,7 +210,7 @@ def _exponent(claim: str, name: str, estimate: Estimate | None, fit: ExponentFit
     return make_verdict(claim, estimate, threshold, ruling, why, counts)
 
 
-def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: Estimate) -> Verdict:
+def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: IntervalEstimate) -> Verdict:
     """Return the verdict as failed, because t* saturates below some λ."""
     unfitted = _UNFITTED if fitted_all.verdict == "fail" else ""
     below = (
@@ -273,7 +273,6 @@ CLAIMS = (
         name="schedule_collapse",
         title="One κ serves all points whose η changes along the run",
         judge=lambda e: schedule_collapse(e.findings.peaks, e.findings.regime),
-        optional=True,
     ),
     Claim(
         name="small_lambda_ratio",
@@ -286,6 +285,5 @@ CLAIMS = (
         title="κ does not depend on the initialization scale σ_w",
         judge=lambda e: init_scale(e.findings.steady),
         needs_constant_rates=True,
-        optional=True,
     ),
 )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import REPLICATES, Bootstrap, Estimate, estimate_over
+from results.analysis.bootstrap import REPLICATES, Bootstrap, IntervalEstimate, estimate_over
 from results.analysis.fits import MIN_DECADES, MIN_OBSERVED
 from results.analysis.peaks import TAIL_START
 from results.analysis.segments import Bools, Floats, extra_axes, floats, group_ids
@@ -168,7 +168,7 @@ def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
 class _TimeExponent(NamedTuple):
     """Exponent of the time to training accuracy 1; None where the points cannot determine it."""
 
-    estimate: Estimate | None
+    estimate: IntervalEstimate | None
     counts: PointCounts
 
 
@@ -183,7 +183,7 @@ def _time_exponent(times: pd.DataFrame, axis: str) -> _TimeExponent:
     return _TimeExponent(_slope(law, floats(times.loc[law.index], "time"), x), counts)
 
 
-def _slope(law: pd.DataFrame, y: Floats, x: Floats) -> Estimate | None:
+def _slope(law: pd.DataFrame, y: Floats, x: Floats) -> IntervalEstimate | None:
     """Return the slope of y (n,) on x (n,), with the constants and lower bounds of ``law``."""
     (found,), _, _ = Bootstrap(law, y, REPLICATES, 0).slopes([x])
     return found
@@ -214,21 +214,18 @@ CLAIMS = (
         title="Training accuracy 1 takes a time ∝ 1/η",
         judge=lambda e: fit_time(e.findings.steady),
         needs_constant_rates=True,
-        optional=True,
     ),
     Claim(
         name="fit_time_lam",
         title="Training accuracy 1 takes a time that hardly depends on λ",
         judge=lambda e: fit_time_lam(e.findings.steady),
         needs_constant_rates=True,
-        optional=True,
     ),
     Claim(
         name="catapult",
         title="What η changes at training accuracy 1 is gone at the maximum",
         judge=lambda e: catapult(e.settled, e.findings.tolerance),
         needs_squared_error=True,
-        optional=True,
     ),
     Claim(
         name="train_loss_minimum",
@@ -236,6 +233,5 @@ CLAIMS = (
         judge=lambda e: train_loss_minimum(e.findings.steady),
         needs_constant_rates=True,
         needs_squared_error=True,
-        optional=True,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import Estimate
+from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.segments import Floats
 
 __all__ = [
@@ -80,7 +80,7 @@ class Verdict:
         return asdict(self) | {"value": _finite(self.value), "interval": interval}
 
 
-def judge_interval(estimate: Estimate, low: float, high: float) -> Ruling:
+def judge_interval(estimate: IntervalEstimate, low: float, high: float) -> Ruling:
     """Judge an estimate by whether its 95 % interval lies in a band.
 
     The rule is a test of equivalence. Few or noisy points widen the interval, so that they can neither pass nor fail,
@@ -116,7 +116,7 @@ def judge_range(values: Floats, limit: float) -> Ruling:
     return "fail" if float(np.median(values)) > limit else "inconclusive"
 
 
-def format_interval(estimate: Estimate) -> str:
+def format_interval(estimate: IntervalEstimate) -> str:
     """Format the interval of an estimate for a sentence, with a space in front."""
     if estimate.interval is None:
         return " (no interval: too few points)"
@@ -124,7 +124,7 @@ def format_interval(estimate: Estimate) -> str:
 
 
 def make_verdict(
-    claim: str, estimate: Estimate | None, threshold: str, ruling: Ruling, why: str, counts: PointCounts
+    claim: str, estimate: IntervalEstimate | None, threshold: str, ruling: Ruling, why: str, counts: PointCounts
 ) -> Verdict:
     """Make a verdict from an estimate.
 
@@ -162,7 +162,7 @@ def make_median_verdict(
         counts: points used and, among them, the censored ones.
     """
     interval = (float(values.min()), float(values.max())) if len(values) > 1 else None
-    estimate = Estimate(value=float(np.median(values)), interval=interval)
+    estimate = IntervalEstimate(value=float(np.median(values)), interval=interval)
     return make_verdict(claim, estimate, threshold, ruling, why, counts)
 
 

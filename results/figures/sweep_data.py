@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from results.analysis.bootstrap import Estimate
+from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.fits import ExponentFit, KappaFit
 from results.figures.columns import BROKEN_OUTCOMES, is_positive, numeric_column
 
@@ -72,7 +72,7 @@ class _Bounds(NamedTuple):
     high: float
 
 
-def _bounds(estimate: Estimate | None) -> _Bounds:
+def _bounds(estimate: IntervalEstimate | None) -> _Bounds:
     """Return value, low and high of an estimate; NaN where there is none."""
     nan = float("nan")
     if estimate is None:

@@ -12,12 +12,12 @@ from results.analysis.selection import in_law
 from search_spaces.outcome import Outcome
 
 MIN_T_STAR_STEPS = 10  # a t* before this step is where measuring began
-STEADY = 1.5  # factor between κ of neighboring λ up to which they count as one
+MAX_STEADY_RATIO = 1.5  # factor between κ of neighboring λ up to which they count as one
 MIN_SHARE_ABOVE_CHANCE = 0.2  # share of the way from chance to 1 below which a maximum is noise
 # Standard deviation of log κ between the probe's λ and that of the budget. It is the root mean square of the spread
 # within the sweeps of kappa.csv with SGD, whose geometric standard deviations are 1.2 to 2.0. The paper sees up to 2
 # (figure S4).
-DRIFT = math.log(1.6)
+LOG_DRIFT_STD = math.log(1.6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def coefficient(peaks: pd.DataFrame, chance: float) -> Coefficient | None:
     center = float(means.iloc[:count].mean())
     low, high = interval_of_one(math.exp(center))
     if chosen.sum() > 1:
-        width = 1.96 * math.sqrt(DRIFT**2 + float(np.var(logs[chosen], ddof=1)) / chosen.sum())
+        width = 1.96 * math.sqrt(LOG_DRIFT_STD**2 + float(np.var(logs[chosen], ddof=1)) / chosen.sum())
         low, high = math.exp(center - width), math.exp(center + width)
     return Coefficient(
         kappa=math.exp(center),
@@ -115,7 +115,7 @@ def coefficient(peaks: pd.DataFrame, chance: float) -> Coefficient | None:
 
 def interval_of_one(kappa: float) -> tuple[float, float]:
     """Return the 95 % interval of κ read off a single point, whose own scatter is taken to be that of the drift."""
-    width = 1.96 * math.sqrt(2) * DRIFT
+    width = 1.96 * math.sqrt(2) * LOG_DRIFT_STD
     return kappa * math.exp(-width), kappa * math.exp(width)
 
 
@@ -133,7 +133,7 @@ def horizon_share(factors: Sequence[float] | Floats, constant: float | None) -> 
 
 def _agree(logs: pd.Series) -> bool:
     """Return whether mean log κ of several λ lie within the factor up to which they count as one."""
-    return bool(logs.max() - logs.min() <= math.log(STEADY) + 1e-12)
+    return bool(logs.max() - logs.min() <= math.log(MAX_STEADY_RATIO) + 1e-12)
 
 
 def _slope(means: pd.Series) -> float | None:

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-__all__ = ["Expected", "Measured", "expected", "library"]
+__all__ = ["ExpectedKappa", "MeasuredKappa", "expected_kappa", "library"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredKappa:
     """κ of one measured sweep.
 
     Attributes:
@@ -61,7 +61,7 @@ class PooledKappa(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class ExpectedKappa:
     """κ of the measured sweeps that are like the one asked about.
 
     Attributes:
@@ -76,7 +76,7 @@ class Expected:
     low: float
     high: float
     spread: float
-    sweeps: tuple[Measured, ...]
+    sweeps: tuple[MeasuredKappa, ...]
 
     def pooled(self, kappa: float, low: float, high: float) -> PooledKappa:
         """Pool κ of a probe with these sweeps, each weighed by its precision.
@@ -96,14 +96,14 @@ class Expected:
 
 
 @lru_cache(maxsize=1)
-def library() -> tuple[Measured, ...]:
+def library() -> tuple[MeasuredKappa, ...]:
     """Read all sweeps of the table."""
     with resources.files("results.forecast").joinpath("kappa.csv").open(encoding="utf-8") as file:
         table = pd.read_csv(file)
-    return tuple(Measured(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records"))
+    return tuple(MeasuredKappa(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records"))
 
 
-def expected(optimizer: str, *, batch_norm: bool) -> Expected:
+def expected_kappa(optimizer: str, *, batch_norm: bool) -> ExpectedKappa:
     """Return κ of the sweeps with this optimizer, and of these with or without batch norm where there are any.
 
     Args:
@@ -113,7 +113,7 @@ def expected(optimizer: str, *, batch_norm: bool) -> Expected:
     family = "sgd" if optimizer == "sgd" else "adamw"
     same = [sweep for sweep in library() if sweep.optimizer == family]
     chosen = [sweep for sweep in same if sweep.batch_norm == batch_norm] or same
-    return Expected(
+    return ExpectedKappa(
         kappa=_mean([s.kappa for s in chosen]),
         low=min(s.kappa / s.gstd for s in chosen),
         high=max(s.kappa * s.gstd for s in chosen),

@@ -59,7 +59,7 @@ def local_gpu_bytes() -> list[int]:
     return [torch.cuda.get_device_properties(k).total_memory for k in range(torch.cuda.device_count())]
 
 
-def capacity_here(resources: Resources) -> Capacity:
+def local_capacity(resources: Resources) -> Capacity:
     """Return the capacity of this machine; where packs ask for GPUs and it has none, as if it had enough."""
     cpus, gpus = available_cpus(), local_gpu_bytes() if resources.gpus_per_pack else []
     count = count_processes(cpus, len(gpus) or cpus * resources.gpus_per_pack, resources)

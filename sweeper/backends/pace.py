@@ -84,7 +84,7 @@ def _time_steps(training: PackTraining) -> _StepTimes:
     return times
 
 
-def seconds_of(plan: Plan, pack: Pack, pace: Pace) -> float:
+def expected_seconds(plan: Plan, pack: Pack, pace: Pace) -> float:
     """Return the expected seconds until the last worker is done.
 
     Args:

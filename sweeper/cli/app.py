@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from search_spaces.errors import InputError
-from sweeper.cli import inspect, publish, train
+from sweeper.cli import monitor, report, train
 from sweeper.cli.options import STATUS_BAD_INPUT
 from sweeper.console import escaped, stderr
 
@@ -38,8 +38,11 @@ def _options(
     """Options of the program itself."""
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **inspect.COMMANDS, **publish.COMMANDS}
-_ORDER = ("plan", "run", "submit", "predict", "status", "watch", "verify", "analyze", "figure", "gallery", "compare")
+_COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **monitor.COMMANDS, **report.COMMANDS}
+_ORDER = (
+    *("plan", "run", "submit", "predict", "status", "watch", "verify", "analyze", "figure", "gallery", "compare"),
+    *("track", "ui", "schema"),
+)
 for _name in dict.fromkeys((*_ORDER, *_COMMANDS)):  # as ``--help`` lists them
     app.command(_name)(_COMMANDS[_name])
 

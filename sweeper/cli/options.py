@@ -38,7 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
-def load(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
+def load_grid_file(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
     """Load the grid of a file, with ``--set`` and ``--name`` applied.
 
     Args:
@@ -70,7 +70,7 @@ def load(path: Path, settings: Sequence[str] | None, name: str | None = None) ->
         raise InputError(str(error).replace("--set name:", "--name:") if named else str(error)) from None
 
 
-def pair(text: str) -> tuple[str, str]:
+def parse_key_value(text: str) -> tuple[str, str]:
     """Split KEY=VALUE of ``--only``.
 
     Raises:

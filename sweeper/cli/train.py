@@ -1,7 +1,8 @@
-"""Commands that plan and train: ``plan``, ``run``, ``submit``, ``predict``."""
+"""Commands about a grid: ``plan``, ``run``, ``submit``, ``predict``, ``schema``."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -14,6 +15,7 @@ from rich.console import Console
 from results.store.paths import AnyPath, any_path
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
+from sweeper.cli.launch import make_sweep_runner, ray_backend, stopped_in_order, tracking_of
 from sweeper.cli.options import (
     STATUS_BAD_INPUT,
     STATUS_DONE,
@@ -25,11 +27,10 @@ from sweeper.cli.options import (
     Out,
     Settings,
     Tracking,
-    load,
+    load_grid_file,
     sweep_folder,
 )
 from sweeper.cli.output import show
-from sweeper.cli.wiring import ray_backend, runner, stopped_in_order, tracking_of
 from sweeper.console import escaped, stderr
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _plan(grid: GridFile, address: Address = None, settings: Settings = None) ->
     from sweeper.cli.plan_view import PlanView
     from sweeper.driver.estimate import estimate_run
 
-    chosen = load(grid, settings)
+    chosen = load_grid_file(grid, settings)
     if address is None:
         return show(PlanView(estimate_run(chosen)))
     with closing(ray_backend(chosen, address)) as cluster:
@@ -70,9 +71,9 @@ def _run(
     from search_spaces.outcome import Outcome
     from sweeper.cli.result_view import ResultView
 
-    chosen, sweeps = load(grid, settings, name), any_path(out)
+    chosen, sweeps = load_grid_file(grid, settings, name), any_path(out)
     root = sweep_folder(str(sweeps / chosen.name))
-    run_ = runner(sweeps, backend, address, tracking_uri)
+    run_ = make_sweep_runner(sweeps, backend, address, tracking_uri)
     with stopped_in_order(root):
         result = run_(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
@@ -100,14 +101,14 @@ def _submit(
     """
     from sweeper.backends.ray.submit import JobFailedError, submit_grid
 
-    chosen = load(grid, settings, name)
+    chosen = load_grid_file(grid, settings, name)
 
-    def accepted(job: str) -> None:
+    def on_accepted(job: str) -> None:
         note = f"{job} is accepted; waiting until it trains (Ctrl-C leaves it to itself)"
         stderr().print(note, soft_wrap=True, highlight=False)
 
     try:
-        job = submit_grid(chosen, out, address, tracking_uri, accepted)
+        job = submit_grid(chosen, out, address, tracking_uri, on_accepted)
     except JobFailedError as error:
         stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)
@@ -153,12 +154,12 @@ def _predict(
     from sweeper.cli.forecast_view import ForecastView
     from sweeper.predict.predict import guess
 
-    chosen, sweeps = load(grid, settings, name), any_path(out)
+    chosen, sweeps = load_grid_file(grid, settings, name), any_path(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry or share == 0:
         return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
-    run = runner(sweeps, backend, address, tracking_uri)
+    run = make_sweep_runner(sweeps, backend, address, tracking_uri)
     with stopped_in_order(sweeps):
         forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
         _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
@@ -197,4 +198,20 @@ def _track_forecast(sweep: str, uri: str | None) -> None:
         mirror.finish(complete=True)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"plan": _plan, "run": _run, "submit": _submit, "predict": _predict}
+def _schema() -> None:
+    """Print the JSON Schema of the grid, for editors.
+
+    Example: [cyan]sweeper schema > grid.schema.json[/]
+    """
+    from search_spaces.reference.json_schema import grid_schema
+
+    typer.echo(json.dumps(grid_schema(), indent=2))
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "plan": _plan,
+    "run": _run,
+    "submit": _submit,
+    "predict": _predict,
+    "schema": _schema,
+}

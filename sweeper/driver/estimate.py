@@ -10,8 +10,8 @@ from search_spaces.plan import Pack, Plan
 from search_spaces.points import make_points
 from search_spaces.recipe import Variant
 from search_spaces.sections.grid import Grid
-from sweeper.backends.capacity import Capacity, capacity_here
-from sweeper.backends.pace import Pace, measure_pace, seconds_of
+from sweeper.backends.capacity import Capacity, local_capacity
+from sweeper.backends.pace import Pace, expected_seconds, measure_pace
 from sweeper.driver.pack_sizes import size_packs
 from sweeper.driver.planning import plan_for
 from trainables.data.torchvision_sets import DataNotFoundError
@@ -63,7 +63,7 @@ def estimate_run(grid: Grid, cluster: "RayBackend | None" = None) -> Estimate:
         profiles = profiles_of(grid, points)
     except DataNotFoundError as error:
         profiles, missing_data = profiles_of(grid, points, only_plan=True), str(error)
-    capacity = cluster.request_capacity(grid.resources)() if cluster else capacity_here(grid.resources)
+    capacity = cluster.request_capacity(grid.resources)() if cluster else local_capacity(grid.resources)
     plan = plan_for(grid, points, size_packs(profiles, capacity.pack_bytes), capacity.workers)
     costliest = max(plan.packs, key=lambda pack: pack.cost.flops)
     pace, untried = None, ""
@@ -81,7 +81,7 @@ def estimate_run(grid: Grid, cluster: "RayBackend | None" = None) -> Estimate:
         capacity=capacity,
         costliest=costliest,
         pace=pace,
-        seconds=seconds_of(plan, costliest, pace) / grid.resources.processes_per_pack if pace else None,
+        seconds=expected_seconds(plan, costliest, pace) / grid.resources.processes_per_pack if pace else None,
         missing_data=missing_data,
         untried=untried,
     )

@@ -14,7 +14,7 @@ from search_spaces.yaml_text import printable
 
 # Ray sets this variable in the driver of a job, whose workers have its code already.
 RAY_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-DASHBOARD = "dashboard"  # key in the metadata of a job
+DASHBOARD_KEY = "dashboard"  # key in the metadata of a job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def current_holder() -> Holder:
         pid=os.getpid(),
         since=since,
         job=str(metadata.get("job_submission_id", "")),
-        dashboard=str(metadata.get(DASHBOARD, "")),
+        dashboard=str(metadata.get(DASHBOARD_KEY, "")),
     )
 
 

@@ -1,7 +1,7 @@
 """Cautions of a forecast: the reasons to doubt it."""
 
-from results.forecast.coefficient import STEADY, Coefficient
-from results.forecast.measured_kappas import Expected
+from results.forecast.coefficient import MAX_STEADY_RATIO, Coefficient
+from results.forecast.measured_kappas import ExpectedKappa
 from sweeper.predict.probe import ProbeResult
 from sweeper.predict.target import Target
 
@@ -11,7 +11,7 @@ FIT_CHECK_FACTOR = 10.0
 MAX_SLOPE_DEVIATION = 0.35
 
 
-def cautions_of_probe(coefficient: Coefficient, expected: Expected, lam: float) -> list[str]:
+def cautions_of_probe(coefficient: Coefficient, expected: ExpectedKappa, lam: float) -> list[str]:
     """Return the signs that a prediction from this probe may be wrong, a sentence each.
 
     Args:
@@ -22,7 +22,9 @@ def cautions_of_probe(coefficient: Coefficient, expected: Expected, lam: float) 
     cautions = []
     smallest = coefficient.lams[0]
     if len(coefficient.lams) > 1 and not coefficient.steady:
-        cautions.append(f"κ differs by more than {STEADY:g} between the smallest λ of the probe: it may go on changing")
+        cautions.append(
+            f"κ differs by more than {MAX_STEADY_RATIO:g} between the smallest λ of the probe: it may go on changing"
+        )
     elif coefficient.slope is not None and abs(coefficient.slope + 1) > MAX_SLOPE_DEVIATION:
         cautions.append(f"t* goes as λ to the power {coefficient.slope:.2f} in the probe, not -1")
     if not coefficient.fitted and smallest < FIT_CHECK_FACTOR * lam:

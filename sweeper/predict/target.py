@@ -8,7 +8,7 @@ import numpy as np
 from results.analysis.regime import regime_of
 from results.forecast.coefficient import horizon_share
 from results.forecast.forecast import Predicted
-from results.forecast.measured_kappas import Expected, expected
+from results.forecast.measured_kappas import ExpectedKappa, expected_kappa
 from search_spaces.cost import Profile
 from search_spaces.errors import InputError
 from search_spaces.laws.schedule import learning_rate_factor
@@ -59,7 +59,7 @@ class Target:
     profile: Profile
     chance: float
     normalized_weights: int
-    expected: Expected
+    expected: ExpectedKappa
 
     @property
     def title(self) -> str:
@@ -126,7 +126,7 @@ def target_of(grid: Grid) -> Target:
         profile=profile,
         chance=1 / task_of(trainable).data.classes,
         normalized_weights=normalized_weights,
-        expected=expected(recipe.optimizer.name, batch_norm=normalized_weights > 0),
+        expected=expected_kappa(recipe.optimizer.name, batch_norm=normalized_weights > 0),
     )
 
 

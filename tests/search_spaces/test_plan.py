@@ -7,7 +7,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from search_spaces import plan as plan_module
 from search_spaces.cost import Profile, point_cost, total_cost
 from search_spaces.errors import InputError
 from search_spaces.packing import PACK_OVERHEAD, PACKABLE, STEP_OVERHEAD
@@ -119,7 +118,7 @@ def test_longest_first(points, how):
 @given(point_sets(), options, st.floats(0.001, 1.0))
 def test_turns_are_the_packs_in_order_several_where_they_are_short(points, how, share):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan_module, "CHUNK_SHARE", share)
+        patch.setattr("search_spaces.plan.CHUNK_SHARE", share)
         plan = make_plan(points, profiles_of(points), LOG, **how)
     assert [pack for chunk in plan.chunks for pack in chunk] == [pack.id for pack in plan.packs]
     overhead, fixed = STEP_OVERHEAD[how["device"]], PACK_OVERHEAD[how["device"]]

@@ -6,11 +6,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from faults_support import GRID
 from run_support import next_plan
 
+from results.store.ledger import read_ends
 from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
+from search_spaces.outcome import Outcome
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
+from sweeper.health.verify import verify
 from sweeper.worker import commit_timer
 
 
@@ -84,3 +89,17 @@ def changes(grid, out: Path) -> int:
 def small(*settings: str, text: str):
     """A grid that commits at every measurement."""
     return load_grid(text, "grid.yaml", ("recovery.commit_seconds=0", *settings))
+
+
+def packs_of(number):
+    """A grid of four points in packs of so many."""
+    return small(f"resources.pack={number}", "axes={eta: [0.1, 0.3], lam: [0.01, 0.03], seed: [0]}", text=GRID)
+
+
+def assert_sound(directory, points):
+    """All of so many points have completed, no row is there twice, and no file is damaged."""
+    rows = read_rows(directory)
+    assert not rows.duplicated(["point", "step"]).any()
+    assert rows["point"].nunique() == points
+    assert {end.outcome for end in read_ends(directory).values()} == {Outcome.COMPLETED}
+    assert verify(directory)[0].damage == ()

@@ -1,4 +1,4 @@
-"""The steps of a run, one by one."""
+"""The steps of a run, one by one, and a backend that is interrupted."""
 
 import io
 
@@ -6,6 +6,7 @@ from rich.console import Console
 
 from results.store.state import read_state
 from search_spaces.points import make_points
+from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.output import show
 from sweeper.cli.plan_view import PlanView
 from sweeper.driver.estimate import estimate_run
@@ -41,3 +42,15 @@ def next_plan(directory, grid, backend, console=None):
 def show_plan(grid, console, cluster=None):
     """Print what ``sweeper plan`` prints."""
     show(PlanView(estimate_run(grid, cluster), on_cluster=cluster is not None), console=console)
+
+
+class InterruptedBackend(InProcessBackend):
+    """Stops after the first pack, as a user's Ctrl-C would between two packs."""
+
+    def run(self, directory, plan, grid, notify):
+        def count(progress):
+            notify(progress)
+            if progress.left:
+                raise KeyboardInterrupt
+
+        super().run(directory, plan, grid, count)

@@ -179,10 +179,10 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
     tmp_path, monkeypatch, ray_backend, fault, times, why
 ):
     sweep = own_loop(tmp_path, fault, times)
-    from sweeper.backends.ray import tune as ray_tune
+    from sweeper.backends.ray import tune
 
     monkeypatch.syspath_prepend(tmp_path / "own")
-    monkeypatch.setattr(ray_tune, "train_chunk", _with_path(str(tmp_path / "own"), ray_tune.train_chunk))
+    monkeypatch.setattr(tune, "train_chunk", _with_path(str(tmp_path / "own"), tune.train_chunk))
     backend = _Shared(ray_backend)
     account = sweep.run(lambda: backend)
     assert "its worker was lost; tried again after 1 s" in {progress.waiting for progress in backend.heard}
@@ -203,10 +203,10 @@ def test_packs_of_a_turn_share_neither_their_fate_nor_their_retries(
     """The worker of a chunk of six packs dies at its third and at its fifth."""
     etas = "axes.eta=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]"
     sweep = own_loop(tmp_path, "dies", times, etas, f"recovery.retries={retries}", "resources.cpus_per_pack=2")
-    from sweeper.backends.ray import tune as ray_tune
+    from sweeper.backends.ray import tune
 
     monkeypatch.syspath_prepend(tmp_path / "own")
-    monkeypatch.setattr(ray_tune, "train_chunk", _with_path(str(tmp_path / "own"), ray_tune.train_chunk))
+    monkeypatch.setattr(tune, "train_chunk", _with_path(str(tmp_path / "own"), tune.train_chunk))
     monkeypatch.setattr("search_spaces.plan.CHUNK_SHARE", 1.01)  # of sums that are rounded
     backend = _Shared(ray_backend)
     account = sweep.run(lambda: backend)

@@ -36,23 +36,6 @@ class FixedPoint:
     norm: float
 
 
-def sides_of_s20(
-    x_NF: Floats, slopes_N: Floats, outputs_N: Floats, *, lam: float, layers: int, beta: float
-) -> tuple[float, float]:
-    """Return both sides of (S20), which are equal at a fixed point, for any loss.
-
-    Args:
-        x_NF: inputs (N, F).
-        slopes_N: ℓ′, the derivative of each sample's loss by its output, (N,).
-        outputs_N: outputs f, (N,).
-        lam: λ of ½λ‖θ‖².
-        layers: number of weight matrices, L + 1 ≥ 2.
-        beta: the factor β before the matrices.
-    """
-    pull = float(-slopes_N @ outputs_N)
-    return lam**layers / beta**2, pull ** (layers - 2) * float(np.square(slopes_N @ x_NF).sum())
-
-
 def fixed_points(x_NF: Floats, y_N: Floats, *, lam: float, layers: int, beta: float) -> tuple[FixedPoint, ...]:
     """Return the fixed points other than 0 under ℓ = ½(f - y)²; the first has the largest norm and is stable.
 

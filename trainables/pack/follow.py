@@ -28,7 +28,7 @@ def follow(group: TorchGroup) -> None:
         nonlocal training
         training = PackTraining(points, recipe, device, group)
         training.load_state_dict(torch.load(io.BytesIO(state), map_location="cpu", weights_only=True))
-        training.prepare()
+        training.set_precision()
         return ()
 
     for order, *arguments in group.orders():

@@ -29,7 +29,7 @@ from trainables.step.optimizers import make_optimizer
 from trainables.step.rates import Rates
 from trainables.task import task_of
 
-_MEASURED = ("train_acc", "train_loss", "test_acc", "test_loss", "weight_norm", "eta_eff")
+_METRICS = ("train_acc", "train_loss", "test_acc", "test_loss")
 
 
 class _Setup(NamedTuple):
@@ -109,8 +109,8 @@ class PackTraining:
 
     def measurements(self, heartbeat_seconds: float = math.inf) -> Iterator[Measurement]:
         """Train to the end of the last point, and yield each measurement; see ``Training``."""
-        self.prepare()
-        self._lead()
+        self.set_precision()
+        self._broadcast_state()
         yielded = time.monotonic()
         while self._members.training:
             outputs = self.full_batch_outputs()
@@ -121,7 +121,7 @@ class PackTraining:
                 self._ended = {}  # these views keep the tensors of the whole pack in memory
                 yielded = time.monotonic()
                 if measurement.ends:
-                    self._lead()
+                    self._broadcast_state()
                     continue
             elif time.monotonic() - yielded > heartbeat_seconds:
                 yield Measurement(step=self._step, members=(), values={})
@@ -129,7 +129,7 @@ class PackTraining:
             self._group.broadcast("step")
             self.step(outputs)
 
-    def prepare(self) -> None:
+    def set_precision(self) -> None:
         """Set the precision of the process; to be called before the first step or measurement."""
         set_float32_precision(self._network.precision)
 
@@ -163,8 +163,8 @@ class PackTraining:
         """
         return self._evaluation.measure(positions, outputs_PBC)
 
-    def _lead(self) -> None:
-        """Let the other processes of the group train the same points from the same state."""
+    def _broadcast_state(self) -> None:
+        """Send the state to the other processes of the group, which then train the same points from it."""
         if self._group.size > 1 and self._members.training:
             state = io.BytesIO()
             torch.save(self.state_dict(), state)
@@ -180,9 +180,11 @@ class PackTraining:
         train, test = self.evaluate(positions, outputs_PBC)
         norms = self._network.squared_norms(positions)
         columns = torch.stack([*train, *test, *norms]).double().cpu().numpy()
-        values = dict(zip(_MEASURED, columns, strict=True)) | self._rates.columns(positions)
+        *metrics, weight_norm, scale_invariant_norm = columns
+        values = dict(zip(_METRICS, metrics, strict=True)) | self._rates.columns(positions)
+        values["weight_norm"] = weight_norm
+        values["eta_eff"] = values["eta_t"] / np.where(scale_invariant_norm > 0, scale_invariant_norm, np.nan)
         values["epoch"] = np.full(len(members), self._members.epochs(self._step))
-        values["eta_eff"] = values["eta_t"] / np.where(values["eta_eff"] > 0, values["eta_eff"], np.nan)
         ends = self._members.record(self._step, members, values)
         return Measurement(step=self._step, members=members, values=values, ends=ends)
 

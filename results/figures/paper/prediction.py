@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.analysis.budgets import SPREAD
+from results.analysis.budgets import TUNED_MARGIN
 from results.analysis.fits import geometric_mean_c
 from results.figures.axes import tick_label
 from results.figures.columns import numeric_column
@@ -110,7 +110,7 @@ def tuned_and_predicted(tables: Tables, probe: Probe) -> pd.DataFrame:
         if rows.empty:
             continue
         lam, acc = numeric_column(rows, "lam"), numeric_column(rows, "y")
-        best, near = int(acc.argmax()), lam[acc >= acc.max() - SPREAD]
+        best, near = int(acc.argmax()), lam[acc >= acc.max() - TUNED_MARGIN]
         predicted = probe.c / float(budget)  # type: ignore[arg-type]
         acc_pred = np.interp(np.log(predicted), np.log(lam), acc, left=np.nan, right=np.nan)
         record = {"budget_at": budget, "lam_tuned": lam[best], "low": near[0], "high": near[-1], "acc_tuned": acc[best]}

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from results.analysis.budgets import SPREAD
+from results.analysis.budgets import TUNED_MARGIN
 from results.figures.columns import BROKEN_OUTCOMES, numeric_column
 from results.figures.layout import new_print_figure
 from results.figures.paper.decay import PLAIN_SGD_KAPPA
@@ -68,7 +68,7 @@ def _tuned_lam(peaks: pd.DataFrame) -> dict[str, Any]:
     """
     curve = peaks.groupby("lam", sort=True)["best_test_acc"].mean()
     lams, best = curve.index.to_numpy(dtype=float), int(curve.to_numpy().argmax())
-    near = lams[curve.to_numpy() >= curve.max() - SPREAD]
+    near = lams[curve.to_numpy() >= curve.max() - TUNED_MARGIN]
     return {
         "eta": peaks["eta"].iloc[0],
         "budget": peaks["budget"].iloc[0],

@@ -122,11 +122,11 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
             iteration: iterations of Tune's loop so far.
             trials: all trials of the experiment.
             trial: the one whose worker reports.
-            result: what ``chunk.train_chunk`` reported: ``progress`` and ``process``, or ``refused`` and ``pack``.
+            result: what ``chunk.train_chunk`` reported: ``reports`` and ``process``, or ``refused`` and ``pack``.
             info: keywords of later versions of Tune.
         """
         self._last_sign[trial.trial_id] = self._awake
-        if reports := result.get("progress"):
+        if reports := result.get("reports"):
             self._processes[trial.trial_id] = _WorkerProcess(*result["process"])
             self._active.add(trial.trial_id)
             for report in reports:

@@ -93,7 +93,7 @@ class _ReportBuffer:
     def send(self) -> None:
         """Send all reports of the buffer."""
         if self._reports:
-            tune.report({"progress": tuple(self._reports), "process": self._process})
+            tune.report({"reports": tuple(self._reports), "process": self._process})
         self._reports, self._last_sent = [], time.monotonic()
 
     def forward(self, result: dict[str, Any]) -> None:

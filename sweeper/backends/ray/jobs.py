@@ -14,7 +14,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from search_spaces.errors import InputError
 from sweeper.console import mask_secrets
-from sweeper.lock.holder import DASHBOARD
+from sweeper.lock.holder import DASHBOARD_KEY
 
 START_SECONDS = 300.0  # for the cluster to place the driver, and for the driver to check its grid and data
 STOP_SECONDS = 30  # that the workers of a stopped job have to commit and leave; Ray's default is 3
@@ -34,7 +34,7 @@ class Submission(NamedTuple):
 
 
 def submit(
-    address: str, folder: Path, name: str, command: Sequence[str], accepted: Callable[[str], None]
+    address: str, folder: Path, name: str, command: Sequence[str], on_accepted: Callable[[str], None]
 ) -> Submission:
     """Run ``command`` on a cluster, in a copy of ``folder``.
 
@@ -45,7 +45,7 @@ def submit(
         folder: the files to send.
         name: name of the sweep, for people who look at the jobs.
         command: command of the driver.
-        accepted: is called with the id of the job, which goes on from then on whatever becomes of this process.
+        on_accepted: is called with the id of the job, which goes on from then on whatever becomes of this process.
 
     Raises:
         InputError: no cluster answers there, or it does not take jobs.
@@ -64,11 +64,11 @@ def submit(
                 "working_dir": str(folder),
                 "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_SECONDS), "PYTHONUNBUFFERED": "1"},
             },
-            metadata={"sweep": name, DASHBOARD: mask_secrets(address)},  # whoever sees the cluster can read it
+            metadata={"sweep": name, DASHBOARD_KEY: mask_secrets(address)},  # whoever sees the cluster can read it
         )
     except (RayError, RuntimeError, OSError) as error:
         raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_first_line(error)}).") from None
-    accepted(job)
+    on_accepted(job)
     try:
         return Submission(job, _early_failure(client, job, name))
     except KeyboardInterrupt:

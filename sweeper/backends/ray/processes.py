@@ -159,7 +159,7 @@ def _run_process(settings: dict[str, Any]) -> None:
     messages, process = settings["messages"], (ray.get_runtime_context().get_node_id(), os.getpid())
 
     def notify(report: PackReport) -> None:
-        messages.put({"progress": (report,), "process": process})
+        messages.put({"reports": (report,), "process": process})
 
     notify(PackReport(pack=settings["pack"]))  # so that a process that waits for the others for ever can be found
     group = _join_group(settings["on_gpus"])

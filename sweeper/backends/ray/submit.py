@@ -19,7 +19,7 @@ class JobFailedError(Exception):
 
 
 def submit_grid(
-    grid: Grid, out: str, address: str, tracking_uri: str | None, accepted: Callable[[str], None] = lambda _: None
+    grid: Grid, out: str, address: str, tracking_uri: str | None, on_accepted: Callable[[str], None] = lambda _: None
 ) -> str:
     """Run a grid, or what is missing of it, as a job, and return the id of the job once it runs.
 
@@ -28,7 +28,7 @@ def submit_grid(
         out: folder of sweeps, as the cluster sees it.
         address: address of the cluster's dashboard.
         tracking_uri: address of MLflow, as the cluster sees it; None leaves that to the cluster.
-        accepted: is called with the job's id as soon as it has one.
+        on_accepted: is called with the job's id as soon as it has one.
 
     Raises:
         InputError: nothing was submitted.
@@ -43,7 +43,7 @@ def submit_grid(
     command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
     with code_bundle(grid, Path.cwd()) as folder:
         write_text(folder / _GRID_FILE, to_yaml(grid))
-        submission = jobs.submit(address, folder, grid.name, command, accepted)
+        submission = jobs.submit(address, folder, grid.name, command, on_accepted)
     if submission.failure:
         raise JobFailedError(submission.failure)
     return submission.job

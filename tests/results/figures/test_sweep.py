@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.analysis.fits import Estimate, ExponentFit, KappaFit
+from results.analysis.bootstrap import IntervalEstimate
+from results.analysis.fits import ExponentFit, KappaFit
 from results.figures import style
 from results.figures.axes import tick_label
 from results.figures.drawing import Drawing, render, save
@@ -209,7 +210,7 @@ def test_one_color_for_an_eta_in_every_figure():
 
 def test_law_line_from_fits():
     counts = {"points_used": 9, "censored": 1, "why": ""}
-    gamma = Estimate(value=-1.0, interval=(-1.1, -0.9))
+    gamma = IntervalEstimate(value=-1.0, interval=(-1.1, -0.9))
     exponents = ExponentFit(gamma=gamma, alpha=None, beta=None, intercept=-0.3, sigma=0.1, **counts)
     kappa = KappaFit(kappa=None, kappa_gstd=None, t_star_gstd=2.0, per_eta=(), **counts)
     law = law_line(exponents, kappa)

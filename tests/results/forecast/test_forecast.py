@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.forecast.coefficient import DRIFT, coefficient, horizon_share, kappa_bound, usable
+from results.forecast.coefficient import LOG_DRIFT_STD, coefficient, horizon_share, kappa_bound, usable
 from results.forecast.forecast import Check, Forecast
 
 CHANCE = 0.1
@@ -51,7 +51,7 @@ def test_the_slope_is_that_of_t_star():
 def test_the_interval_is_never_narrower_than_the_drift_and_holds_kappa(kappas):
     found = coefficient(probe({0.1: kappas}), CHANCE)
     assert found.low < found.kappa < found.high
-    assert np.log(found.high / found.low) >= 2 * 1.96 * DRIFT - 1e-12
+    assert np.log(found.high / found.low) >= 2 * 1.96 * LOG_DRIFT_STD - 1e-12
     assert not found.steady  # of one λ nobody knows
 
 

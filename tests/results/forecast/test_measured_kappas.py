@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.forecast.measured_kappas import Expected, Measured, expected, library
+from results.forecast.measured_kappas import ExpectedKappa, MeasuredKappa, expected_kappa, library
 
 ROOT = Path(__file__).parents[3]
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 def measured(**changes):
     usual = {"grid": "g.yaml", "network": "fc", "data": "digits", "optimizer": "sgd", "batch_norm": False}
     numbers = {"kappa": 0.5, "gstd": 1.2, "exponent": -1.0, "exponent_low": -1.1, "exponent_high": -0.9}
-    return Measured(**usual | numbers | {"of_eta": -1.0, "of_lam": -1.0, "points": 9} | changes)
+    return MeasuredKappa(**usual | numbers | {"of_eta": -1.0, "of_lam": -1.0, "points": 9} | changes)
 
 
 def test_every_row_is_of_a_grid_that_is_there_and_makes_sense():
@@ -30,18 +30,18 @@ def test_every_row_is_of_a_grid_that_is_there_and_makes_sense():
 def test_the_range_holds_every_sweep_that_was_used():
     for optimizer in ("sgd", "adamw"):
         for batch_norm in (False, True):
-            found = expected(optimizer, batch_norm=batch_norm)
+            found = expected_kappa(optimizer, batch_norm=batch_norm)
             assert {sweep.optimizer for sweep in found.sweeps} == {optimizer}
             assert all(found.low <= sweep.kappa / sweep.gstd for sweep in found.sweeps)
             assert all(found.high >= sweep.kappa * sweep.gstd for sweep in found.sweeps)
             assert found.low < found.kappa < found.high
-    assert all(sweep.batch_norm for sweep in expected("sgd", batch_norm=True).sweeps)
+    assert all(sweep.batch_norm for sweep in expected_kappa("sgd", batch_norm=True).sweeps)
 
 
 @given(kappa=st.floats(0.05, 10), width=st.floats(0.1, 2), spread=st.floats(0.1, 2))
 def test_a_probe_and_the_sweeps_are_weighed_by_their_precision(kappa, width, spread):
     """Of two normal estimates of log κ: between them, nearer to the surer one, and surer than both."""
-    known = Expected(kappa=1.0, low=0.1, high=9.0, spread=spread, sweeps=(measured(),))
+    known = ExpectedKappa(kappa=1.0, low=0.1, high=9.0, spread=spread, sweeps=(measured(),))
     found, low, high = known.pooled(kappa, kappa * np.exp(-1.96 * width), kappa * np.exp(1.96 * width))
     share = spread**2 / (spread**2 + width**2)
     assert np.log(found) == pytest.approx(share * np.log(kappa), abs=1e-9)

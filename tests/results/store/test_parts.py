@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests_support import commit_rows, point_end, rows_table
 
-from results.store import parts as module
 from results.store.attempts import claim
 from results.store.commits import COMMIT_KEY, Commit, read_commit
 from results.store.files import table_bytes, write_bytes
@@ -27,7 +26,7 @@ from results.store.parts import (
     superseded_parts,
     valid_parts_in,
 )
-from results.store.schema import row_schema
+from results.store.schema import VERSION_KEY, row_schema
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows, write_points
@@ -188,7 +187,7 @@ def test_a_footer_that_says_nothing_sensible_is_refused(sweep, said):
 
 
 def test_a_table_of_another_version_is_refused(sweep):
-    rows = rows_table().replace_schema_metadata({module.VERSION_KEY: b"99"})
+    rows = rows_table().replace_schema_metadata({VERSION_KEY: b"99"})
     content = table_bytes(rows)
     write_bytes(sweep.rows / first_part(content).file, content)
     with pytest.raises(InputError, match=r"written with version 99 of the row schema, but this program has version"):

@@ -14,7 +14,6 @@ from results.analysis.curves import collapse_curves
 from results.analysis.findings import build_question, find, find_from
 from results.analysis.reduction import ROW_COLUMNS, reduce_rows
 from results.analysis.regime import TrainingRegime
-from results.store import row_batches as module
 from results.store.commits import Commit
 from results.store.parts import valid_parts_in, write_part
 from results.store.row_batches import row_batches
@@ -78,7 +77,7 @@ def test_any_distribution_over_parts_gives_the_whole(sweep, data, most, tmp_path
     for number in range(5):
         own = rows.iloc[order][part[order] == number]
         write_part(directory, f"pack{number}", 0, (), _table(own), Commit())
-    monkeypatch.setattr(module, "BATCH_ROWS", most)
+    monkeypatch.setattr("results.store.row_batches.BATCH_ROWS", most)
     question = build_question(points, [], 0.005, BUDGETS, TrainingRegime())
     read = [batch.read(directory, ROW_COLUMNS) for batch in row_batches(directory, valid_parts_in(directory))]
     assert sum(map(len, read)) == len(rows)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from search_spaces.sections.grid import Resources
 from sweeper.backends.capacity import (
     available_cpus,
-    capacity_here,
     count_processes,
     gpu_bytes_per_pack,
+    local_capacity,
     local_gpu_bytes,
 )
 
@@ -44,7 +44,7 @@ def test_packs_on_cpus_have_no_memory_of_gpus():
 
 @pytest.mark.parametrize("asked", [{}, {"cpus_per_pack": 1000}, {"gpus_per_pack": 0.5}])
 def test_a_plan_can_be_made_anywhere(asked):
-    capacity = capacity_here(Resources(**asked))
+    capacity = local_capacity(Resources(**asked))
     assert capacity.workers >= 1
     if not local_gpu_bytes():
         assert capacity.workers == max(1, int(available_cpus() / asked.get("cpus_per_pack", 1)))

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
-from sweeper.backends.pace import Pace, measure_pace, seconds_of
+from sweeper.backends.pace import Pace, expected_seconds, measure_pace
 from sweeper.cli.app import app
 from sweeper.driver.planning import plan_for
 from trainables.profile import profiles_of
@@ -34,10 +34,10 @@ def test_the_time_of_a_plan_is_its_steps_and_measurements_over_its_workers(small
     grid = small_grid("resources.pack=1", "axes={eta: [0.1], lam: [0.1], seed: [0, 1, 2, 3]}")
     pace = Pace(step=0.5, measurement=2.0)
     plan = planned(grid)
-    seconds = seconds_of(plan, plan.packs[0], pace)
+    seconds = expected_seconds(plan, plan.packs[0], pace)
     assert seconds == pytest.approx(0.5 * plan.cost.steps + 2.0 * plan.cost.measurements)
     two = planned(grid, workers=2)
-    assert seconds_of(two, two.packs[0], pace) == pytest.approx(seconds / 2)
+    assert expected_seconds(two, two.packs[0], pace) == pytest.approx(seconds / 2)
 
 
 def test_the_longest_point_takes_its_time_however_many_workers_there_are(small_grid):
@@ -46,7 +46,7 @@ def test_the_longest_point_takes_its_time_however_many_workers_there_are(small_g
     )
     plan = planned(grid, workers=64)
     longest = max(pack.cost.steps for pack in plan.packs)
-    assert longest / 2 < seconds_of(plan, plan.packs[0], Pace(step=1.0, measurement=0.0)) <= longest
+    assert longest / 2 < expected_seconds(plan, plan.packs[0], Pace(step=1.0, measurement=0.0)) <= longest
 
 
 @pytest.mark.parametrize(

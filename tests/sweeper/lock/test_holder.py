@@ -9,11 +9,11 @@ import pytest
 
 from sweeper.lock.holder import Holder, current_holder, in_use_error
 
-JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+RAY_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 def test_a_process_of_this_machine_is_interrupted(monkeypatch):
-    monkeypatch.delenv(JOB, raising=False)
+    monkeypatch.delenv(RAY_JOB_VARIABLE, raising=False)
     me = current_holder()
     assert str(me).startswith(f"process {os.getpid()} on {socket.gethostname()} since 20")
     assert me.stop == f"kill -INT {os.getpid()}"
@@ -25,7 +25,8 @@ def test_one_of_another_machine_is_interrupted_there():
 
 def test_a_job_of_ray_is_stopped_by_ray(monkeypatch):
     monkeypatch.setenv(
-        JOB, json.dumps({"metadata": {"job_submission_id": "sweeper-digits-0a1b2c", "dashboard": "http://h:8265"}})
+        RAY_JOB_VARIABLE,
+        json.dumps({"metadata": {"job_submission_id": "sweeper-digits-0a1b2c", "dashboard": "http://h:8265"}}),
     )
     me = current_holder()
     assert " (Ray job sweeper-digits-0a1b2c) since " in str(me)
@@ -36,7 +37,7 @@ def test_a_job_of_ray_is_stopped_by_ray(monkeypatch):
 
 @pytest.mark.parametrize("said", ["", "{", "[]", "7", '{"metadata": null}', '{"metadata": {}}'])
 def test_whatever_else_ray_says_of_jobs_is_passed_over(monkeypatch, said):
-    monkeypatch.setenv(JOB, said)
+    monkeypatch.setenv(RAY_JOB_VARIABLE, said)
     assert current_holder().job == ""
 
 

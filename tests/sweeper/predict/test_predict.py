@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from results.forecast.measured_kappas import expected
+from results.forecast.measured_kappas import expected_kappa
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
@@ -13,7 +13,7 @@ from sweeper.cli.app import app
 from sweeper.predict.predict import guess
 from sweeper.tracking.summary import artifacts
 
-KAPPA = expected("sgd", batch_norm=False).kappa
+KAPPA = expected_kappa("sgd", batch_norm=False).kappa
 
 GRID = """
 name: own
@@ -53,7 +53,7 @@ def test_a_guess_is_the_law_itself():
 def test_adamw_is_told_apart():
     found = guess(grid_of("optimizer={name: adamw}"), [100])
     (predicted,) = found.budgets
-    known = expected("adamw", batch_norm=False)
+    known = expected_kappa("adamw", batch_norm=False)
     assert predicted.lam * 0.2 * 400 == pytest.approx(known.kappa)
     assert any("the law is of SGD" in warning for warning in found.warnings)
 

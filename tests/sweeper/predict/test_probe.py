@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.forecast.coefficient import DRIFT
-from results.forecast.measured_kappas import expected
+from results.forecast.coefficient import LOG_DRIFT_STD
+from results.forecast.measured_kappas import expected_kappa
 from results.store.sweep_dir import SweepDir
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
@@ -25,7 +25,7 @@ axes: {eta: [1], lam: [0.01]}
 budget: {rule: fixed, constant: 10}
 """
 T = 100_000.0  # epochs of one step
-KNOWN = expected("sgd", batch_norm=False)
+KNOWN = expected_kappa("sgd", batch_norm=False)
 
 
 class Law:
@@ -187,4 +187,4 @@ def test_a_verification_compares_a_third_and_three_times(tmp_path, monkeypatch):
 
 def test_the_interval_of_a_single_lam_is_that_of_its_drift_twice(tmp_path):
     forecast, _ = probe(tmp_path, 0.6, learns_below=1e-3)
-    assert np.log(forecast.probe.high / forecast.probe.kappa) == pytest.approx(1.96 * np.sqrt(2) * DRIFT)
+    assert np.log(forecast.probe.high / forecast.probe.kappa) == pytest.approx(1.96 * np.sqrt(2) * LOG_DRIFT_STD)

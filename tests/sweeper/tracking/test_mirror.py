@@ -33,7 +33,6 @@ from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from sweeper.console import mask_secrets
 from sweeper.driver.planning import plan_for
-from sweeper.tracking import runs as tracked_run
 from sweeper.tracking.address import default_uri, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
 from sweeper.worker.run_pack import run_pack
@@ -358,7 +357,7 @@ def test_nothing_new_costs_no_request(sweep, monkeypatch):
     add(sweep, ["a"])
     mirror_ = Mirror(sweep, uri_of(sweep))
     mirror_.sync()
-    monkeypatch.setattr(tracked_run, "update", None)
+    monkeypatch.setattr("sweeper.tracking.runs.update", None)
     monkeypatch.setattr("sweeper.tracking.mirror.sweep_record", None)
     assert mirror_.sync() == 0
 

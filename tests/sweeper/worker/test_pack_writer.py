@@ -9,20 +9,12 @@ from crash_support import commit_always
 
 from results.store.attempts import OvertakenError, claim
 from results.store.commits import read_commit
-from results.store.files import write_text
 from results.store.ledger import read_ends
 from results.store.parts import all_parts_in, valid_parts_in
-from results.store.schema import table_schema
-from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
-from search_spaces.cost import Cost
 from search_spaces.outcome import Outcome
-from search_spaces.plan import Pack
-from search_spaces.points import make_points
 from sweeper.worker import commit_log, storage_retry
-from sweeper.worker.attempt import Attempt
 from sweeper.worker.checkpoints import checkpoint_files, load_checkpoint, restart_of
-from sweeper.worker.commit_timer import CommitTimer
 from sweeper.worker.pack_writer import PackWriter
 from sweeper.worker.storage_retry import StorageRefusedError
 from trainables.measurement import Ended, Measurement
@@ -58,34 +50,17 @@ class Counting:
 
 
 @pytest.fixture
-def make_writer(tmp_path, small_grid, monkeypatch):
+def make_writer(make_attempt, monkeypatch):
     """A writer of pack ``k1``, of two points, as a new attempt makes it; and what it told the driver."""
     commit_always(monkeypatch)
-    directory, heard = SweepDir(tmp_path / "demo"), []
-    write_text(directory.plan, "{}")
 
     def make(*changes, **options):
-        grid = small_grid("recovery.commit_seconds=0", "axes={eta: [0.1], lam: [0.01, 0.1]}", *changes)
-        points, number = make_points(grid), claim(directory, "k1")
-        restart = restart_of(directory, "k1")
-        attempt = Attempt(
-            directory=directory,
-            grid=grid,
-            pack=Pack(id="k1", points=points, cost=Cost()),
-            number=number,
-            restart=restart,
-            points_at_a_time=restart.checkpoint.together,
-            schema=table_schema(points),
-            other_axes={},
-            device="cpu",
-            workers=1,
-            notify=heard.append,
-        )
+        attempt = make_attempt(*changes)
         writer = PackWriter(attempt, **options)
-        writer.begin(points)
-        return writer, points
+        writer.begin(attempt.pack.points)
+        return writer, attempt.pack.points
 
-    make.directory, make.heard = directory, heard
+    make.directory, make.heard = make_attempt.directory, make_attempt.heard
     return make
 
 
@@ -309,21 +284,3 @@ def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_
 
 
 # ------------------------------------------------------------------------------------------ how often
-
-
-@pytest.mark.parametrize(
-    ("commit_seconds", "elapsed", "cost", "interval"),
-    [
-        (10, 0, 0, 10),
-        (10, 400, 0, 10),
-        (10, 5000, 0, 100),
-        (10, 1e7, 0, 600),
-        (0, 100, 0, 2),
-        (10, 0, 1, 50),
-        (1e6, 1e7, 0, 1e6),
-    ],
-)
-def test_the_time_between_commits(commit_seconds, elapsed, cost, interval):
-    timer = CommitTimer(commit_seconds, elapsed)
-    timer._commit_cost = cost
-    assert timer.interval == pytest.approx(interval, rel=0.01, abs=0.1)

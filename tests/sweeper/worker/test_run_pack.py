@@ -20,6 +20,7 @@ from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.driver.planning import plan_for
 from sweeper.worker import messages
+from sweeper.worker.messages import stop_requested
 from sweeper.worker.pack_writer import MAX_PARTS_WHEN_FINISHED
 from sweeper.worker.run_pack import run_pack
 from trainables.pack.training import PackTraining
@@ -312,3 +313,19 @@ def test_points_that_failed_train_alone_when_their_code_is_mended(tmp_path, requ
 
 def _one_by_one():
     return small(*ILL, "resources.pack=1", text=DIGITS)
+
+
+def test_a_request_to_stop_that_comes_with_the_last_measurement_finishes_the_pack(tmp_path, monkeypatch):
+    directory = SweepDir(tmp_path / "kind")
+
+    def at_the_end(_directory):
+        return len(read_ends(directory)) == 4 if directory.rows.is_dir() else False
+
+    assert not stop_requested(directory)
+    monkeypatch.setattr("sweeper.worker.run_pack.stop_requested", at_the_end)
+    monkeypatch.setattr(messages, "MINIMUM_HEARTBEAT_SECONDS", 0.0)
+    with dying(directory):
+        train(small(text=DIGITS), tmp_path)
+    last = {name.pack: read_commit(directory, name) for name in valid_parts_in(directory)}
+    assert all(commit.finished for commit in last.values())
+    assert not list(directory.checkpoints.glob("*"))

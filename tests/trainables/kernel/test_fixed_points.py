@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.kernel.fixed_points import fixed_points, sides_of_s20
+from trainables.kernel.fixed_points import fixed_points
 
 
 def _train(x, y, lam, layers, beta, width, steps=5000, eta=0.01):
@@ -34,6 +34,12 @@ def _train(x, y, lam, layers, beta, width, steps=5000, eta=0.01):
     return [w.detach() for w in weights]
 
 
+def _sides_of_s20(x, slopes, outputs, *, lam, layers, beta):
+    """Both sides of (S20), equal at a fixed point, for inputs x (N, F), slopes ℓ′ (N,) and outputs f (N,)."""
+    pull = float(-slopes @ outputs)
+    return lam**layers / beta**2, pull ** (layers - 2) * float(np.square(slopes @ x).sum())
+
+
 @pytest.mark.parametrize(
     ("layers", "width", "lam", "eta"),
     [(2, 8, 0.3, 0.01), (3, 6, 0.25, 0.01), (4, 5, 0.2, 0.01)],
@@ -52,7 +58,7 @@ def test_training_comes_to_rest_at_the_fixed_point(layers, width, lam, eta):
     for w in weights:
         assert float(w.square().sum()) == pytest.approx(first.norm, rel=1e-5)
     f = x @ product
-    left, right = sides_of_s20(x.numpy(), (f - y).numpy(), f.numpy(), lam=lam, layers=layers, beta=beta)
+    left, right = _sides_of_s20(x.numpy(), (f - y).numpy(), f.numpy(), lam=lam, layers=layers, beta=beta)
     assert left == pytest.approx(right, rel=1e-4)
 
 
@@ -86,5 +92,5 @@ def test_deeper_networks_have_two_fixed_points_and_both_obey_s20(layers):
     assert points[0].norm > points[1].norm
     for point in points:
         f = x @ point.weights
-        left, right = sides_of_s20(x, f - y, f, lam=1e-2, layers=layers, beta=1.0)
+        left, right = _sides_of_s20(x, f - y, f, lam=1e-2, layers=layers, beta=1.0)
         assert left == pytest.approx(right, rel=1e-8)

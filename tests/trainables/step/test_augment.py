@@ -10,8 +10,7 @@ from torchvision.transforms.v2 import functional as vision
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
 from search_spaces.sections.trainable import Augment
-from trainables.step import augment as module
-from trainables.step.augment import Draws, augment, resized_crop_draws
+from trainables.step.augment import _CROP, _FLIP, _MIXUP, _RESIZED_CROP, Draws, augment, resized_crop_draws
 
 SIDE, PAD = 8, 2
 ENOUGH = 1e-3  # the seeds are fixed: a p-value below this is a defect, not bad luck
@@ -216,7 +215,7 @@ def test_other_seeds_and_steps_draw_otherwise(spec):
 
 
 def test_no_stream_is_that_of_a_batch_order():
-    tags = [module._FLIP, module._CROP, module._MIXUP, module._RESIZED_CROP]
+    tags = [_FLIP, _CROP, _MIXUP, _RESIZED_CROP]
     assert len(set(tags)) == 4
     assert min(tags) > MAX_EPOCHS
 

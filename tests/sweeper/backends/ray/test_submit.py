@@ -14,8 +14,7 @@ from results.store.ledger import read_ends
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
-from sweeper.backends.ray import code_bundle as module
-from sweeper.backends.ray.code_bundle import code_bundle
+from sweeper.backends.ray.code_bundle import _source_files, code_bundle
 from sweeper.backends.ray.submit import submit_grid
 
 ROOT = Path(__file__).parents[4]
@@ -73,11 +72,10 @@ def test_from_a_clone_sweeper_itself_does_not_travel(folder, monkeypatch):
     (folder / "results").mkdir()
     (folder / "results" / "mine.py").write_text("")  # a package of that name which is not ours does
     for name in ("sweeper", "trainables"):
-        (folder / name).symlink_to(Path(module.__file__).parents[3] / name)
+        (folder / name).symlink_to(ROOT / name)
     with code_bundle(load_grid(OWN, "own.yaml"), folder) as packed:
         assert {path.name for path in packed.iterdir()} == {"own.py", "package", "results"}
-    own = Path(module.__file__).parents[3]
-    assert not [path for path in module._source_files(own) if path.is_relative_to(own / "sweeper")]
+    assert not [path for path in _source_files(ROOT) if path.is_relative_to(ROOT / "sweeper")]
 
 
 def test_a_grid_that_names_no_code_sends_none(folder, small_grid):
@@ -86,7 +84,7 @@ def test_a_grid_that_names_no_code_sends_none(folder, small_grid):
 
 
 def test_more_than_code_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(module, "MAX_SOURCE_BYTES", 100)
+    monkeypatch.setattr("sweeper.backends.ray.code_bundle.MAX_SOURCE_BYTES", 100)
     with pytest.raises(InputError, match="more than 100 bytes"), code_bundle(load_grid(OWN, "own.yaml"), folder):
         pytest.fail("it was packed")
 

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 import sweeper
-from results.forecast.measured_kappas import expected
+from results.forecast.measured_kappas import expected_kappa
 from search_spaces.errors import InputError
 from sweeper import AutoL2, Task, predict_lambda
-from sweeper.cli.app import main as cli
+from sweeper.cli.app import main
 from sweeper.predict.predict import Forecast
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -131,7 +131,7 @@ def test_a_probe_that_is_kept_is_a_sweep_goes_on_and_says_the_same(probe, produc
     assert kept == again == Forecast(**{n: getattr(passing, n) for n in Forecast.__slots__} | {"sweep": kept.sweep})
     monkeypatch.setattr(sys, "argv", ["sweeper", "verify", kept.sweep])
     with pytest.raises(SystemExit, match="0"):
-        cli()
+        main()
 
 
 def test_a_kept_probe_of_another_set_up_needs_another_folder(probe, products, tmp_path):
@@ -169,7 +169,7 @@ def test_momentum_batches_and_optimizers_are_those_of_the_run_to_come(probe, pro
     assert lam(batch=20) == pytest.approx(lam() / 5)
     assert lam(eta=torch.tensor(0.6), budget=torch.tensor([300])) == pytest.approx(lam() / 2)
     assert lam(optimizer={"name": "sgd", "nesterov": True}, mu=0.5) == pytest.approx(lam() / 2)
-    guessed = [expected(optimizer, batch_norm=False).kappa for optimizer in ("sgd", "adamw")]
+    guessed = [expected_kappa(optimizer, batch_norm=False).kappa for optimizer in ("sgd", "adamw")]
     assert lam(optimizer="adamw") == pytest.approx(lam() * guessed[1] / guessed[0])
 
 

@@ -1,4 +1,4 @@
-"""From options to a run: backend, tracking, and the exit after an interrupt."""
+"""Launch of a run: its backend, the address of MLflow, and the exit after an interrupt."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def stopped_in_order(folder: AnyPath) -> Iterator[None]:
         sys.exit(STATUS_FAILED)
 
 
-def runner(out: AnyPath, backend: str, address: str | None, tracking_uri: str | None) -> Callable[[Grid], SweepResult]:
+def make_sweep_runner(
+    out: AnyPath, backend: str, address: str | None, tracking_uri: str | None
+) -> Callable[[Grid], SweepResult]:
     """Return a function that runs a grid in a folder of sweeps.
 
     Args:
@@ -57,11 +59,11 @@ def runner(out: AnyPath, backend: str, address: str | None, tracking_uri: str | 
     from sweeper.driver.run import run_sweep
 
     uri = tracking_of(tracking_uri, out)
-    open_backend = opener(backend, address)
+    open_backend = make_backend_opener(backend, address)
     return lambda grid: run_sweep(grid, out, lambda: open_backend(grid), uri, stderr())
 
 
-def opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
+def make_backend_opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
     """Return a function that opens the backend.
 
     Raises:

@@ -1,9 +1,12 @@
-"""Commands that read a sweep: ``status``, ``watch``, ``verify``, ``analyze``, ``compare``."""
+"""Commands that look after a sweep: ``status``, ``watch``, ``verify``; and its copy in MLflow: ``track``, ``ui``."""
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +14,19 @@ from rich.console import Console
 
 from results.store.paths import any_path
 from search_spaces.errors import InputError
-from sweeper.cli.options import STATUS_DONE, STATUS_FAILED, STATUS_INTERRUPTED, Json, SweepFolder, sweep_folder
+from sweeper.cli.launch import tracking_of
+from sweeper.cli.options import (
+    STATUS_DONE,
+    STATUS_FAILED,
+    STATUS_INTERRUPTED,
+    Json,
+    Out,
+    SweepFolder,
+    Tracking,
+    sweep_folder,
+)
 from sweeper.cli.output import show
+from sweeper.console import escaped, stderr
 
 
 def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
@@ -64,48 +78,55 @@ def _verify(
     sys.exit(STATUS_FAILED if found.damage else STATUS_DONE)
 
 
-def _analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
-    """Analyze what a sweep holds: tables, verdicts, figures, report; prints the verdicts.
+def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
+    """Replay a sweep from its Parquet files into MLflow; doing it twice gives the same runs.
 
-    Example: [cyan]sweeper analyze runs/digits --json[/]
+    Example: [cyan]sweeper track runs/digits --tracking-uri http://127.0.0.1:5000[/]
     """
-    from results.conclude import conclude
-    from results.store.state import read_state
+    from results.store.plan_file import read_plan
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.result_view import ResultView
+    from sweeper.tracking.mirror import TrackingError, mirror
 
     directory = SweepDir(sweep_folder(sweep_dir))
-    show(ResultView(conclude(read_state(directory)), directory), as_json=json_)
+    read_plan(directory)
+    uri = tracking_of(tracking_uri, directory.root.parent)
+    if uri is None:
+        raise InputError("--tracking-uri: there is nothing to replay into; give a URI, as http://127.0.0.1:5000.")
+    try:
+        report = mirror(directory, uri)
+    except TrackingError as error:
+        raise InputError(str(error)) from None
+    console = Console()
+    console.print(f"{report.points} points in experiment {report.experiment} of {report.uri}", highlight=False)
+    if report.page:
+        console.print(f"[bold]page[/]     {escaped(report.page)}", soft_wrap=True, highlight=False)
 
 
-def _compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="Folder of a sweep.", show_default=False)],
-    second: Annotated[str, typer.Argument(metavar="B", help="Folder of the other.", show_default=False)],
-    accuracy: Annotated[
-        float | None,
-        typer.Option(help="Test accuracy to be reached, 0 to 1.  [default: the smaller maximum less the tolerance]"),
-    ] = None,
-    out: Annotated[str | None, typer.Option(help="Folder to write to.  [default: comparison-A-B]")] = None,
-    json_: Json = False,
+def _ui(
+    out: Out = "runs", port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 5000
 ) -> None:
-    """Compare two sweeps: best accuracy, time to an accuracy, one figure of both; prints who is better.
+    """Serve MLflow's page for the sweeps of a folder, on this machine only.
 
-    Example: [cyan]sweeper compare runs/constant runs/autol2[/]
+    Example: [cyan]sweeper ui --port 5001[/]
     """
-    from results.compare import compare_sweeps
-    from sweeper.cli.comparison_view import ComparisonView
+    from sweeper.tracking.address import serve_ui
 
-    if accuracy is not None and not 0 < accuracy <= 1:
-        raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
-    roots = sweep_folder(first), sweep_folder(second)
-    comparison = compare_sweeps(*roots, accuracy, None if out is None else any_path(out))
-    show(ComparisonView(comparison), as_json=json_)
+    sweeps = any_path(out)
+    if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
+        raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise InputError(f"--port {port}: something else answers there; give another port.")
+    argv, environment = serve_ui(sweeps, port)
+    page = f"MLflow on http://127.0.0.1:{port}, where sweeps are under 'Model training'"
+    stderr().print(f"{page} (Ctrl-C ends it)", soft_wrap=True, highlight=False)
+    os.execve(argv[0], argv, environment)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "status": _status,
     "watch": _watch,
     "verify": _verify,
-    "analyze": _analyze,
-    "compare": _compare,
+    "track": _track,
+    "ui": _ui,
 }

@@ -11,7 +11,7 @@ from results.store.plan_file import PlanFile
 from results.store.state import SweepState
 from results.store.tables import read_rows, write_points
 from search_spaces.outcome import Outcome
-from search_spaces.points import axis_text, further_axes, make_points, values_elsewhere
+from search_spaces.points import axis_text, default_axis_values, further_axes, make_points
 from search_spaces.sections.grid import Grid
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _axes_of_plan(grid: Grid, plan: PlanFile) -> dict[str, Mapping[str, object]]
     """Axes and budget of the planned points, by point id."""
     points = plan.points.values()
     text = {name for name, is_text in further_axes(points).items() if is_text}
-    elsewhere = values_elsewhere(grid, points)
+    elsewhere = default_axis_values(grid, points)
     return {
         point.id: elsewhere
         | {name: axis_text(value) if name in text else value for name, value in point.axes().items()}

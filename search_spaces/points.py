@@ -155,7 +155,7 @@ def further_axes(points: Iterable[Point]) -> dict[str, bool]:
     return ({"sigma_w": False} if len(scales) > 1 else {}) | is_text
 
 
-def values_elsewhere(grid: Grid, points: Iterable[Point]) -> dict[str, AxisValue]:
+def default_axis_values(grid: Grid, points: Iterable[Point]) -> dict[str, AxisValue]:
     """Return, for each further axis of ``points``, the value of the points that do not have that axis.
 
     Such points were trained before it became an axis, or after it ceased to be one. Their value is that of the key in

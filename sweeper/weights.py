@@ -12,7 +12,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop
-from sweeper.worker.weights import is_intact, weight_files
+from sweeper.worker.weights import has_intact_weights, weight_files
 from trainables.task import task_of
 
 
@@ -37,7 +37,7 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
             f"{directory.weights}: none of point {point}. Weights are kept of points that are trained to their "
             "ends while the grid says keep_weights: true; a training loop of one's own, and theory, have none."
         )
-    if not is_intact(files[0]):
+    if not has_intact_weights(files[0]):
         raise InputError(f"{files[0]}: damaged, its content is not what its name says. Train the point anew.")
     model = task_of(trainable).model()
     state = torch.load(io.BytesIO(files[0].read_bytes()), map_location="cpu", weights_only=True)

@@ -9,7 +9,7 @@ from results.store.files import clear
 from results.store.parts import all_parts_in
 from results.store.schema import table_schema
 from results.store.state import SweepState, read_state
-from search_spaces.points import Point, values_elsewhere
+from search_spaces.points import Point, default_axis_values
 from search_spaces.sections.grid import Grid
 from sweeper.health.damage import find_defects, remove_without
 from sweeper.health.leftovers import remove_leftovers
@@ -49,7 +49,7 @@ def prepare_for_run(before: SweepState, grid: Grid, points: Sequence[Point], con
     known = [*points, *(state.plan.points.values() if state.plan else ())]
     table = TableOfRows(
         schema=with_stored_columns(state, table_schema(known)),
-        defaults=values_elsewhere(grid, known),
+        defaults=default_axis_values(grid, known),
         owners=owners_of_ends(state.footers_by_pack, state.pack_points),
     )
     for pack, footers in state.footers_by_pack.items():

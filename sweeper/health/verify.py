@@ -28,7 +28,7 @@ from sweeper.health.leftovers import unused_checkpoints
 from sweeper.health.part_checks import PartChecks
 from sweeper.health.repair import remove_damage
 from sweeper.lock.lock import holder, locked
-from sweeper.worker.weights import is_intact
+from sweeper.worker.weights import has_intact_weights
 
 MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000
 _TABLES = ("peaks", "within_budget", "prediction")
@@ -154,7 +154,7 @@ def _weights(inventory: Inventory) -> list[Fault]:
     return [
         Fault(file=f"weights/{path.name}", why="its content is not what its name says")
         for path in inventory.weights
-        if not is_intact(path)
+        if not has_intact_weights(path)
     ]
 
 

@@ -13,7 +13,7 @@ from results.store.plan_file import PlanFile, read_grid, read_plan
 from results.store.schema import table_schema
 from results.store.sweep_dir import SweepDir
 from search_spaces.plan import Pack
-from search_spaces.points import values_elsewhere
+from search_spaces.points import default_axis_values
 from search_spaces.sections.grid import Grid, Recovery
 from search_spaces.sections.section import AxisValue
 from sweeper.worker.checkpoints import Restart, restart_of
@@ -91,7 +91,7 @@ def cached_plan(directory: SweepDir, _version: Hashable) -> CachedPlan:
         file=file,
         packs={pack.id: pack for pack in file.packs},
         schema=table_schema(points),
-        other_axes=values_elsewhere(grid, points),
+        other_axes=default_axis_values(grid, points),
     )
 
 

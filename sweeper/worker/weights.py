@@ -36,6 +36,6 @@ def weight_files(directory: SweepDir, point: str | None = None) -> list[AnyPath]
     return [directory.weights / name for name in names if name.endswith(".pt")]
 
 
-def is_intact(path: AnyPath) -> bool:
+def has_intact_weights(path: AnyPath) -> bool:
     """Return whether the content of a file of weights has the digest in its name."""
     return path.stem.rpartition("-")[2] == digest_of(path.read_bytes())

@@ -20,7 +20,7 @@ SweepFolder = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the grid, e.g. budget.max=500. Repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key of the grid, e.g. axes.seed=[0,1]. Repeatable."),
 ]
 Out = Annotated[str, typer.Option("--out", help="Folder of sweeps, or an address in an object store (s3://…).")]
 Tracking = Annotated[

@@ -15,14 +15,17 @@ BUCKET = "sweeps"
 
 
 @contextmanager
-def s3_server():
-    """moto's server as a process of its own, with a bucket; gives the process and the environment of its clients."""
+def s3_server(log=subprocess.DEVNULL):
+    """moto's server as a process of its own, with a bucket; gives the process and the environment of its clients.
+
+    The server writes a line for each request to the file ``log``.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log) as server:
         try:
             _wait_for(url, server)
             with urllib.request.urlopen(urllib.request.Request(f"{url}/{BUCKET}", method="PUT")):
@@ -53,9 +56,9 @@ def _wait_for(url, server):
 
 
 @contextmanager
-def s3_store():
+def s3_store(log=subprocess.DEVNULL):
     """The same, and this process is one of its clients."""
-    with s3_server() as (server, environment), pytest.MonkeyPatch.context() as patch:
+    with s3_server(log) as (server, environment), pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         paths._store.cache_clear()

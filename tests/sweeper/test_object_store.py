@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from crash_support import Killed, commit_always, train
-from faults_support import Sweep, assert_same
+from faults_support import GRID, Sweep, assert_same
 from rich.console import Console
+from run_support import next_plan
 from store_support import s3_store
 from tests_support import SMALL
 
@@ -33,6 +35,8 @@ from sweeper.health.status import disk_usage, status_of
 from sweeper.health.verify import verify
 from sweeper.tracking.mirror import mirror
 from sweeper.weights import load_model
+from sweeper.worker.attempt import begin_attempt
+from sweeper.worker.run_pack import run_pack
 from sweeper.worker.weights import weight_files
 
 COMMITS = "recovery.commit_seconds=0"
@@ -227,3 +231,29 @@ def test_workers_of_ray_write_to_the_store(bucket, grid_file, reference):
     assert f"report   {bucket}/faults/report.html" in said
     assert "MLflow" not in said  # beside an object store there is no default
     assert_same(SweepDir(bucket / "faults"), reference)
+
+
+def test_a_pack_makes_as_many_requests_as_the_documents_say(tmp_path, monkeypatch):
+    """Counted at the server. docs/durability.md and the cost model of docs/performance.md rest on these numbers."""
+    commit_always(monkeypatch)
+    path = tmp_path / "requests"
+    with path.open("w") as log, s3_store(log):
+        grid = load_grid(GRID, "grid.yaml", (COMMITS, "budget.constant=0.06"))
+        directory = SweepDir(any_path("s3://sweeps/counted") / grid.name)
+        first, second = next_plan(directory, grid, InProcessBackend()).packs
+
+        def requests_of(action, pack):
+            before = len(path.read_text().splitlines())
+            action(str(directory.root), pack.id, lambda _report: None)
+            return path.read_text().splitlines()[before:]
+
+        def begin(root, pack, notify):
+            begin_attempt(SweepDir(any_path(root)), pack, notify)
+
+        assert len(requests_of(begin, first)) == 17
+        assert len(requests_of(begin, second)) == 9
+        requests = [line for line in requests_of(run_pack, first) if "/stop" not in line]
+    commits = [number for number, line in enumerate(requests) if "PUT" in line and "/rows/" in line]
+    between = [later - earlier for earlier, later in pairwise(commits)]
+    assert len(between) > 5
+    assert set(between[2:-2]) == {14}  # the first find no earlier checkpoint, the last leaves none

@@ -15,11 +15,13 @@ from results.analysis.findings import Findings, build_question, find_from
 from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
+from results.claims.clocks import describe_clocks, describe_noise, judge_clocks
 from results.claims.judge import Verdict, judge
 from results.figures.drawing import save
 from results.figures.sweep import draw_all
 from results.figures.sweep_data import law_line
-from results.pages.report import render_report
+from results.pages.clocks import ClockSection
+from results.pages.report import ReportContent, render_report
 from results.store.files import write_table, write_text
 from results.store.part_names import PartName
 from results.store.parts import read_consistent
@@ -86,7 +88,11 @@ def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Ve
     tables = {"peaks": findings.peaks, "within_budget": findings.within, "prediction": findings.prediction}
     for name, table in tables.items():
         write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
-    content = {"sweep": directory.name, "verdicts": [v.to_json() for v in verdicts]}
+    content = {
+        "sweep": directory.name,
+        "verdicts": [v.to_json() for v in verdicts],
+        "clocks": [v.to_json() for v in judge_clocks(findings.clocks)],
+    }
     write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
@@ -103,8 +109,27 @@ def _write_report(
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
     figures = [save(drawing, directory.analysis / "figures") for drawing in drawings]
     facts = _facts(directory, grid, points, findings.peaks)
-    page = render_report(directory.name, facts, verdicts, figures, peaks, findings.prediction, law=law)
-    write_text(directory.report, page)
+    content = ReportContent(
+        title=directory.name,
+        facts=facts,
+        verdicts=verdicts,
+        clocks=_clock_section(findings),
+        figures=figures,
+        peaks=peaks,
+        prediction=findings.prediction,
+        law=law,
+    )
+    write_text(directory.report, render_report(content))
+
+
+def _clock_section(findings: Findings) -> ClockSection:
+    """Judge the clocks and say where they disagree."""
+    verdicts, tolerance = judge_clocks(findings.clocks), findings.tolerance
+    return ClockSection(
+        verdicts=verdicts,
+        agreement=describe_clocks(verdicts, tolerance),
+        noise=describe_noise(findings.noise, tolerance),
+    )
 
 
 def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame, peaks: pd.DataFrame) -> Mapping[str, str]:

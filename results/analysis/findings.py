@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from results.analysis.budgets import tuned_and_predicted_from
-from results.analysis.fits import ExponentFit, KappaFit, fit_exponents, fit_kappa
+from results.analysis.clocks.noise import AccuracyNoise, measure_noise
+from results.analysis.clocks.reading import PAPER_CLOCK, Clock, read_clocks
+from results.analysis.fits import DecayTimeFit, ExponentFit, KappaFit, fit_exponents, fit_kappa
 from results.analysis.peaks import find_peaks_from
 from results.analysis.reduction import Question, Reduction, join, reduce_rows
 from results.analysis.regime import TrainingRegime
@@ -24,6 +26,8 @@ class Findings:
         prediction: table of ``tuned_and_predicted``, one row for each η and budget.
         exponents: result of ``fit_exponents`` on ``steady``.
         kappa: result of ``fit_kappa`` on ``steady``.
+        clocks: the law as each clock shows it, the paper's first; its fits are ``exponents`` and ``kappa``.
+        noise: noise of the test accuracies.
         curves: table of ``collapse_curves``, of the points whose curve is drawn.
         tolerance: accuracy within which a measurement counts as the maximum.
         regime: how the points trained.
@@ -35,6 +39,8 @@ class Findings:
     prediction: pd.DataFrame
     exponents: ExponentFit
     kappa: KappaFit
+    clocks: tuple[Clock, ...]
+    noise: AccuracyNoise
     curves: pd.DataFrame
     tolerance: float
     regime: TrainingRegime
@@ -90,13 +96,17 @@ def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
     reduced = join(parts, question.points)
     peaks = find_peaks_from(reduced.peaks, question.points)
     steady = peaks if reduced.steady is None else find_peaks_from(reduced.steady, question.points)
+    exponents, kappa = fit_exponents(steady), fit_kappa(steady)
+    paper = Clock(name=PAPER_CLOCK, exponents=exponents, decay_time=DecayTimeFit(kappa.kappa, kappa.kappa_gstd))
     return Findings(
         peaks=peaks,
         steady=steady,
         within=reduced.within,
         prediction=tuned_and_predicted_from(reduced.within, reduced.probes, steady, question.budgets, question.regime),
-        exponents=fit_exponents(steady),
-        kappa=fit_kappa(steady),
+        exponents=exponents,
+        kappa=kappa,
+        clocks=read_clocks(steady, reduced.clocks, paper),
+        noise=measure_noise(steady, reduced.clocks["noise"].reindex(range(len(steady)))),
         curves=reduced.curves,
         tolerance=question.tolerance,
         regime=question.regime,

@@ -126,6 +126,30 @@ def fit_exponents(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int =
     return ExponentFit(gamma=gamma, alpha=alpha, beta=beta, intercept=height, sigma=sigma, why=why, **counts)
 
 
+class DecayTimeFit(NamedTuple):
+    """Decay time at t* over the points of the law; each None with fewer than two observed t*.
+
+    Attributes:
+        kappa: geometric mean.
+        kappa_gstd: geometric standard deviation, at least 1.
+    """
+
+    kappa: IntervalEstimate | None
+    kappa_gstd: IntervalEstimate | None
+
+
+def fit_decay_time(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> DecayTimeFit:
+    """Estimate the geometric mean and spread of κ alone, as ``fit_kappa`` does.
+
+    Args:
+        peaks: of ``find_peaks``.
+        replicates: number of bootstrap replicates.
+        seed: of the bootstrap.
+    """
+    law = peaks[in_law(peaks)]
+    return _mean_and_spread(law, np.log(floats(law, "kappa")), replicates, seed)
+
+
 def fit_kappa(peaks: pd.DataFrame, replicates: int = REPLICATES, seed: int = 0) -> KappaFit:
     """Estimate the geometric mean and spread of κ, and c = t*·λ in epochs for each η (and μ).
 
@@ -188,19 +212,17 @@ def _free_exponents(fit: Bootstrap, log_eta: Floats, log_lam: Floats) -> _FreeEx
     return _FreeExponents(alpha, beta, why)
 
 
-def _mean_and_spread(
-    law: pd.DataFrame, y: Floats, replicates: int, seed: int
-) -> tuple[IntervalEstimate | None, IntervalEstimate | None]:
+def _mean_and_spread(law: pd.DataFrame, y: Floats, replicates: int, seed: int) -> DecayTimeFit:
     """Return geometric mean and geometric standard deviation of exp(y), y (n,); None with fewer than two observed."""
     fit = Bootstrap(law, y, replicates, seed)
     beta, sigma = fit.fit([])
     if not np.isfinite(sigma[0]):
-        return None, None
+        return DecayTimeFit(None, None)
     # Maximum likelihood divides by n, and the sample standard deviation by n - 1.
     scale = np.sqrt(fit.observed / (fit.observed - 1))
     mean = fit.estimate(beta[:, 0], 1)
     spread = fit.estimate(sigma * scale, 1)
-    return exponential(mean), exponential(spread)
+    return DecayTimeFit(exponential(mean), exponential(spread))
 
 
 def geometric_mean_c(points: pd.DataFrame) -> float:

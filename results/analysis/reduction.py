@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.budgets import find_probes, last_steady_epochs, within_budget_from
+from results.analysis.clocks.reading import summarize_clocks
 from results.analysis.curves import collapse_curves_from
 from results.analysis.peaks import summarize_peaks
 from results.analysis.regime import TrainingRegime
@@ -19,7 +20,7 @@ from results.analysis.segments import AXES, Floats, extra_axes, floats, sort_mea
 
 __all__ = ["ROW_COLUMNS", "Question", "Reduction", "join", "reduce_rows"]
 
-ROW_COLUMNS = ("point", "step", "epoch", "decay_time", "test_acc", "train_acc", "train_loss")
+ROW_COLUMNS = ("point", "step", "epoch", "decay_time", "test_acc", "train_acc", "train_loss", "test_loss")
 # Number of curves that a figure can show. With one for every point a reader would see one gray area, and the table of
 # curves would be the largest of all.
 MAX_CURVES = 200
@@ -71,6 +72,7 @@ class Reduction:
     Attributes:
         peaks: table of ``summarize_peaks``, indexed by the position of the point.
         steady: the same of the measurements at constant η and λ; None if neither changes.
+        clocks: table of ``summarize_clocks``, likewise indexed, at constant η and λ.
         within: table of ``within_budget``.
         probes: table of ``find_probes``.
         curves: table of ``collapse_curves``, of the points whose curve is drawn.
@@ -78,6 +80,7 @@ class Reduction:
 
     peaks: pd.DataFrame
     steady: pd.DataFrame | None
+    clocks: pd.DataFrame
     within: pd.DataFrame
     probes: pd.DataFrame
     curves: pd.DataFrame
@@ -101,6 +104,7 @@ def reduce_rows(rows: pd.DataFrame, question: Question) -> Reduction:
     return Reduction(
         peaks=peaks,
         steady=None if constant else summarize_peaks(steady, question.tolerance),
+        clocks=summarize_clocks(steady),
         within=within_budget_from(segments, axes.iloc[segments.owner], fell, question.budgets, question.regime),
         probes=find_probes(steady, axes, question.budgets, question.tolerance),
         curves=collapse_curves_from(drawn, axes.drop(columns="budget", errors="ignore").iloc[drawn.owner], star),
@@ -133,6 +137,7 @@ def join(parts: Iterable[Reduction], points: pd.DataFrame) -> Reduction:
     return Reduction(
         peaks=pd.concat([part.peaks for part in parts]),
         steady=pd.concat(steady) if steady else None,
+        clocks=pd.concat([part.clocks for part in parts]),
         within=joined("within", np.sort(ids)),
         probes=joined("probes"),
         curves=joined("curves"),

@@ -32,7 +32,8 @@ PEAK_COLUMNS = (
     *("last_epoch", "last_step", "last_decay_time", "measurements", "censored", "censored_why"),
 )
 ROW_COLUMNS = ("point", "step", "epoch", "decay_time", "test_acc", "train_acc")
-_MEASURED = ("epoch", "decay_time", "test_acc", "train_acc", "train_loss")
+_LOSSES = ("train_loss", "test_loss")  # these may be absent
+_MEASURED = ("epoch", "decay_time", "test_acc", "train_acc", *_LOSSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Segments:
         test_acc: test accuracy, 0 to 1 (n,).
         train_acc: training accuracy, 0 to 1, may be NaN (n,).
         train_loss: training loss without the L2 term, may be NaN (n,).
+        test_loss: test loss likewise (n,).
     """
 
     points: pd.Index
@@ -60,6 +62,7 @@ class Segments:
     test_acc: StoredFloats
     train_acc: StoredFloats
     train_loss: StoredFloats
+    test_loss: StoredFloats
 
     @property
     def stop(self) -> Ints:
@@ -180,7 +183,7 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     points that were not asked about (of a sweep still running, say) are left out.
 
     Args:
-        rows: measurements, in any order, columns of ``results.store.schema``; ``train_loss`` may be absent.
+        rows: measurements, in any order, columns of ``results.store.schema``; the losses may be absent.
         points: ids of the points asked about (P,); by default those in ``rows``, in order of appearance.
 
     Raises:
@@ -189,8 +192,7 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
     if rows.empty:
         rows = pd.DataFrame({name: pd.Series(dtype="float64") for name in ROW_COLUMNS})
     require(rows, ROW_COLUMNS, "rows")
-    if "train_loss" not in rows:
-        rows = rows.assign(train_loss=np.nan)
+    rows = rows.assign(**{name: np.nan for name in _LOSSES if name not in rows})
     codes, seen = _codes(rows["point"], ordered=points is None)
     asked = pd.Index(seen if points is None else points)
     if asked.has_duplicates:

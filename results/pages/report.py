@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 
 import pandas as pd
@@ -11,6 +12,7 @@ from results.claims.judge import CLAIMS_BY_NAME
 from results.claims.verdict import Verdict
 from results.figures.drawing import Rendered
 from results.figures.sweep_data import LawLine
+from results.pages.clocks import ClockSection, render_clocks
 from results.pages.markup import (
     ABSENT_SIGN,
     RULING_SYMBOLS,
@@ -49,37 +51,44 @@ _NON_AXIS_COLUMNS = (
 _AXIS_LABELS = {"eta": "η", "lam": "λ", "mu": "μ", "budget": "T (epochs)"}
 
 
-def render_report(
-    title: str,
-    facts: Mapping[str, str],
-    verdicts: Sequence[Verdict],
-    figures: Sequence[Rendered],
-    peaks: pd.DataFrame,
-    prediction: pd.DataFrame,
-    *,
-    law: LawLine | None = None,
-) -> str:
-    """Return the report of a sweep as one HTML text that loads nothing: style and drawings are inside.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContent:
+    """What a report shows.
 
-    Args:
+    Attributes:
         title: Name of the sweep.
         facts: Texts about the run by label, in order: the grid as YAML, versions, machine, wall time.
         verdicts: One verdict a claim, in the order of the page.
+        clocks: The law by each clock.
         figures: The rendered drawings.
         peaks: One row a point.
         prediction: One row per η and budget.
         law: The fit named in the headline; None if there is none.
     """
+
+    title: str
+    facts: Mapping[str, str]
+    verdicts: Sequence[Verdict]
+    clocks: ClockSection
+    figures: Sequence[Rendered]
+    peaks: pd.DataFrame
+    prediction: pd.DataFrame
+    law: LawLine | None = None
+
+
+def render_report(content: ReportContent) -> str:
+    """Return the report of a sweep as one HTML text that loads nothing: style and drawings are inside."""
     return fill_page(
         resources.files("results.pages") / "report.html",
-        title=escape(title),
-        headline=_headline(verdicts, law),
-        counts=_counts(peaks),
-        verdicts=_verdict_table(verdicts),
-        figures="\n".join(_figure(drawing) for drawing in figures) or '<p class="note">No figure was drawn.</p>',
-        prediction=_prediction_table(prediction),
-        points=_points_section(peaks),
-        facts=_facts_list(facts),
+        title=escape(content.title),
+        headline=_headline(content.verdicts, content.law),
+        counts=_counts(content.peaks),
+        verdicts=_verdict_table(content.verdicts),
+        clocks=render_clocks(content.clocks),
+        figures="\n".join(map(_figure, content.figures)) or '<p class="note">No figure was drawn.</p>',
+        prediction=_prediction_table(content.prediction),
+        points=_points_section(content.peaks),
+        facts=_facts_list(content.facts),
     )
 
 

@@ -11,8 +11,9 @@ import pytest
 from results.claims.judge import CLAIMS
 from results.figures.drawing import Rendered
 from results.figures.sweep_data import LawLine
+from results.pages.clocks import ClockSection
 from results.pages.markup import escape, escape_remark, format_accuracy, format_estimate, format_number, render_panels
-from results.pages.report import MAX_UNFOLDED_ROWS, render_report
+from results.pages.report import MAX_UNFOLDED_ROWS, ReportContent, render_report
 
 EVIL = "<script>alert(\"x\")</script> & 'co'"
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
@@ -123,12 +124,13 @@ def report_of(**changes) -> str:
         "title": "digits",
         "facts": {"grid": "name: digits\naxes: {}", "machine": "2 cores"},
         "verdicts": [verdict_of(), verdict_of("collapse", "fail"), verdict_of("plateau", "inconclusive")],
+        "clocks": ClockSection(verdicts=()),
         "figures": [drawing_of(), drawing_of("collapse")],
         "peaks": peaks_of(),
         "prediction": prediction_of(),
         "law": LAW,
     }
-    return render_report(**(given | changes))
+    return render_report(ReportContent(**(given | changes)))
 
 
 def test_page_is_whole_and_loads_nothing():

@@ -1,0 +1,128 @@
+"""The law by each clock: does the time at which a run is best go as 1/(ηλ), however that time is read?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from results.analysis.bootstrap import IntervalEstimate
+from results.analysis.clocks.noise import AccuracyNoise
+from results.analysis.clocks.reading import CLOCK_TITLES, PAPER_CLOCK, Clock
+from results.claims.verdict import EXPONENT_BAND, Ruling, judge_interval
+
+__all__ = ["ClockVerdict", "describe_clocks", "describe_noise", "judge_clocks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockVerdict:
+    """The law as one clock shows it.
+
+    Attributes:
+        clock: name of the clock, as ``results.analysis.clocks.reading`` has it.
+        title: the clock in words.
+        verdict: whether the exponent of ηλ is -1, judged as the claim ``scaling`` is.
+        exponent: exponent of ηλ/(1-μ) in the time in steps; None where it could not be fitted.
+        exponent_interval: its 95 % interval.
+        kappa: decay time at the clock's time, geometric mean.
+        kappa_interval: its 95 % interval.
+        spread: geometric standard deviation of that decay time.
+        points_used: points of the law.
+        censored: those among them whose time is only a lower bound.
+    """
+
+    clock: str
+    title: str
+    verdict: Ruling
+    exponent: float | None
+    exponent_interval: tuple[float, float] | None
+    kappa: float | None
+    kappa_interval: tuple[float, float] | None
+    spread: float | None
+    points_used: int
+    censored: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return a dict for ``json.dumps``."""
+        return asdict(self)
+
+
+def judge_clocks(clocks: Sequence[Clock]) -> tuple[ClockVerdict, ...]:
+    """Judge the exponent of each clock by the threshold of the claim ``scaling``."""
+    return tuple(_judge(clock) for clock in clocks)
+
+
+def _judge(clock: Clock) -> ClockVerdict:
+    gamma, (kappa, spread) = clock.exponents.gamma, clock.decay_time
+    ruling: Ruling = "inconclusive"
+    if gamma is not None:
+        ruling = judge_interval(gamma, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
+    return ClockVerdict(
+        clock=clock.name,
+        title=CLOCK_TITLES[clock.name],
+        verdict=ruling,
+        exponent=_value(gamma),
+        exponent_interval=_interval(gamma),
+        kappa=_value(kappa),
+        kappa_interval=_interval(kappa),
+        spread=_value(spread),
+        points_used=clock.exponents.points_used,
+        censored=clock.exponents.censored,
+    )
+
+
+def _value(estimate: IntervalEstimate | None) -> float | None:
+    return None if estimate is None else estimate.value
+
+
+def _interval(estimate: IntervalEstimate | None) -> tuple[float, float] | None:
+    return None if estimate is None else estimate.interval
+
+
+def describe_clocks(verdicts: Sequence[ClockVerdict], tolerance: float) -> str:
+    """Return one sentence on whether the clocks agree on κ, and why those that differ do.
+
+    Args:
+        verdicts: of ``judge_clocks``.
+        tolerance: accuracy within which a measurement counts as the maximum.
+    """
+    seen = {v.clock: v for v in verdicts if v.kappa is not None and v.kappa_interval is not None}
+    paper = seen.pop(PAPER_CLOCK, None)
+    if paper is None or not seen:
+        return ""
+    differing = [v for v in seen.values() if _apart(v.kappa_interval, paper.kappa_interval)]
+    if not differing:
+        return "All clocks agree: their intervals of κ overlap that of t*."
+    later = [v for v in differing if (v.kappa or 0.0) > (paper.kappa or 0.0)]
+    reasons = []
+    if any(v.clock == "smooth" for v in later):
+        reasons.append(f"t* comes before the maximum, since a flat curve is within {tolerance:.2%} of it long before")
+    if any(v.clock != "smooth" for v in differing):
+        reasons.append("a loss goes on changing while the accuracy does not, and need not turn when it does")
+    if any(v.clock == "smooth" and v not in later for v in differing):
+        reasons.append("single measurements flicker above the smoothed curve, and one late flicker is the maximum")
+    which = " and ".join(f"the {v.title} (κ = {v.kappa:.2g})" for v in differing)
+    return f"Clocks disagree: κ = {paper.kappa:.2g} at t*, other than {which}; {'; '.join(reasons)}."
+
+
+def _apart(one: tuple[float, float] | None, other: tuple[float, float] | None) -> bool:
+    """Return whether two intervals do not overlap."""
+    return one is not None and other is not None and (one[1] < other[0] or other[1] < one[0])
+
+
+def describe_noise(noise: AccuracyNoise, tolerance: float) -> str:
+    """Return a sentence on the noise of the accuracies, and whether the tolerance of t* lies below it.
+
+    Args:
+        noise: of the sweep.
+        tolerance: accuracy within which a measurement counts as the maximum.
+    """
+    parts = []
+    if noise.flicker == noise.flicker:  # known
+        parts.append(f"an accuracy flickers by {noise.flicker:.2%} from measurement to measurement")
+    if noise.test_samples:
+        parts.append(f"the test set of {noise.test_samples:,} images knows an accuracy to ±{noise.standard_error:.2%}")
+    if not parts:
+        return ""
+    sentence = " and ".join(parts)
+    sentence = f"{sentence[0].upper()}{sentence[1:]} (standard deviations)."
+    if tolerance < noise.largest:
+        sentence += f" The tolerance of t*, {tolerance:.2%}, lies below that: t* may be noise where curves are flat."
+    return sentence

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +17,7 @@ from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
 from results.claims.clocks import describe_clocks, describe_noise, judge_clocks
 from results.claims.judge import Verdict, judge
+from results.claims.winner import Winner, find_winner
 from results.figures.drawing import save
 from results.figures.sweep import draw_all
 from results.figures.sweep_data import law_line
@@ -45,10 +46,12 @@ class Analysis:
     Attributes:
         findings: tables and fits.
         verdicts: verdicts on the claims, in the order of the report.
+        winner: the best setting; None if no point has trained as meant.
     """
 
     findings: Findings
     verdicts: tuple[Verdict, ...]
+    winner: Winner | None
 
 
 def analyze(state: SweepState, points: pd.DataFrame) -> Analysis:
@@ -64,10 +67,10 @@ def analyze(state: SweepState, points: pd.DataFrame) -> Analysis:
     directory, grid, further = state.directory, state.required_grid(), set(state.further_columns)
     question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
     findings = find_from(_reduce(directory, question), question)
-    verdicts = judge(findings)
-    _write_tables(directory, findings, verdicts)
-    _write_report(directory, grid, points, findings, verdicts)
-    return Analysis(findings=findings, verdicts=tuple(verdicts))
+    analysis = Analysis(findings=findings, verdicts=tuple(judge(findings)), winner=find_winner(findings.peaks))
+    _write_tables(directory, analysis)
+    _write_report(directory, grid, points, analysis)
+    return analysis
 
 
 def _reduce(directory: SweepDir, question: Question) -> Iterable[Reduction]:
@@ -83,14 +86,16 @@ def _reduce(directory: SweepDir, question: Question) -> Iterable[Reduction]:
     return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), question)]
 
 
-def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:
-    """Write the tables of the findings and the verdicts to ``analysis/``."""
+def _write_tables(directory: SweepDir, analysis: Analysis) -> None:
+    """Write the tables of the findings, the best setting and the verdicts to ``analysis/``."""
+    findings = analysis.findings
     tables = {"peaks": findings.peaks, "within_budget": findings.within, "prediction": findings.prediction}
     for name, table in tables.items():
         write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
     content = {
         "sweep": directory.name,
-        "verdicts": [v.to_json() for v in verdicts],
+        "best": analysis.winner.to_json() if analysis.winner else None,
+        "verdicts": [v.to_json() for v in analysis.verdicts],
         "clocks": [v.to_json() for v in judge_clocks(findings.clocks)],
     }
     write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -100,10 +105,10 @@ def _write_report(
     directory: SweepDir,
     grid: Grid,
     points: pd.DataFrame,
-    findings: Findings,
-    verdicts: Sequence[Verdict],
+    analysis: Analysis,
 ) -> None:
     """Draw the figures and write ``report.html``."""
+    findings = analysis.findings
     law = law_line(findings.exponents, findings.kappa)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
@@ -111,8 +116,9 @@ def _write_report(
     facts = _facts(directory, grid, points, findings.peaks)
     content = ReportContent(
         title=directory.name,
+        winner=analysis.winner,
         facts=facts,
-        verdicts=verdicts,
+        verdicts=analysis.verdicts,
         clocks=_clock_section(findings),
         figures=figures,
         peaks=peaks,

@@ -40,11 +40,11 @@ def find_peaks(rows: pd.DataFrame, points: pd.DataFrame, tolerance: float = 0.00
     Returns:
         One row for each row of ``points``, in that order. Its own columns come first, then ``t_star`` (epochs),
             ``t_star_step`` (steps), ``kappa`` (decay time at t*, NaN for λ = 0), ``best_test_acc``, ``best_epoch``,
-            ``best_train_acc``, ``t_train1`` (epoch of the first measurement with training accuracy 1, NaN if none),
-            ``acc_train1`` (test accuracy there), ``t_min_loss`` (epoch of the smallest training loss),
-            ``min_train_loss``, ``last_train_loss`` (mean over the last tenth of the run; NaN where none was measured),
-            ``last_epoch``, ``last_step``, ``last_decay_time``, ``measurements``, ``censored`` (t* is only a lower
-            bound), ``censored_why`` ("" if not).
+            ``last_test_acc`` (at the last measurement), ``best_train_acc``, ``t_train1`` (epoch of the first
+            measurement with training accuracy 1, NaN if none), ``acc_train1`` (test accuracy there), ``t_min_loss``
+            (epoch of the smallest training loss), ``min_train_loss``, ``last_train_loss`` (mean over the last tenth of
+            the run; NaN where none was measured), ``last_epoch``, ``last_step``, ``last_decay_time``,
+            ``measurements``, ``censored`` (t* is only a lower bound), ``censored_why`` ("" if not).
 
     Raises:
         ValueError: a column is missing, a point occurs twice, or ``tolerance`` is not in [0, 1).
@@ -85,6 +85,7 @@ def summarize_peaks(segments: Segments, tolerance: float) -> pd.DataFrame:
         "kappa": segments.decay_time[peak.star],
         "best_test_acc": peak.best_test_acc,
         "best_epoch": segments.epoch[peak.best],
+        "last_test_acc": segments.test_acc[last],
         "best_train_acc": np.where(np.isfinite(fit.best_acc), fit.best_acc, np.nan),
         "t_train1": _at(segments.epoch, fit.fitted),
         "acc_train1": _at(segments.test_acc, fit.fitted),

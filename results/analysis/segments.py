@@ -27,7 +27,7 @@ POINT_COLUMNS = (
     *("outcome", "steps", "seconds", "why", "device"),
 )
 PEAK_COLUMNS = (
-    *("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "best_train_acc", "t_train1"),
+    *("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "last_test_acc", "best_train_acc", "t_train1"),
     *("acc_train1", "t_min_loss", "min_train_loss", "last_train_loss"),
     *("last_epoch", "last_step", "last_decay_time", "measurements", "censored", "censored_why"),
 )

@@ -10,6 +10,7 @@ import pandas as pd
 from results.analysis.segments import extra_axes
 from results.claims.judge import CLAIMS_BY_NAME
 from results.claims.verdict import Verdict
+from results.claims.winner import Winner
 from results.figures.drawing import Rendered
 from results.figures.sweep_data import LawLine
 from results.pages.clocks import ClockSection, render_clocks
@@ -57,6 +58,7 @@ class ReportContent:
 
     Attributes:
         title: Name of the sweep.
+        winner: The best setting; None without one.
         facts: Texts about the run by label, in order: the grid as YAML, versions, machine, wall time.
         verdicts: One verdict a claim, in the order of the page.
         clocks: The law by each clock.
@@ -67,6 +69,7 @@ class ReportContent:
     """
 
     title: str
+    winner: Winner | None
     facts: Mapping[str, str]
     verdicts: Sequence[Verdict]
     clocks: ClockSection
@@ -81,6 +84,7 @@ def render_report(content: ReportContent) -> str:
     return fill_page(
         resources.files("results.pages") / "report.html",
         title=escape(content.title),
+        winner=_winner(content.winner),
         headline=_headline(content.verdicts, content.law),
         counts=_counts(content.peaks),
         verdicts=_verdict_table(content.verdicts),
@@ -90,6 +94,14 @@ def render_report(content: ReportContent) -> str:
         points=_points_section(content.peaks),
         facts=_facts_list(content.facts),
     )
+
+
+def _winner(winner: Winner | None) -> str:
+    """Return the best setting and what to do next, as the first lines of the page."""
+    if winner is None:
+        return "No point has trained as meant."
+    equals = f" {winner.equals} other settings are within its standard error." if winner.equals else ""
+    return f"Best: {escape(winner.headline())}.{equals} {escape(winner.next_step)}"
 
 
 def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> str:

@@ -38,12 +38,16 @@ class ResultView:
             "sweep": self.directory.name,
             "outcomes": self.result.outcomes,
             "missing": self.result.missing,
+            "best": winner.to_json() if (winner := self.result.analysis.winner) else None,
             "verdicts": [verdict.to_json() for verdict in self.result.analysis.verdicts],
         }
 
     def print(self, console: Console) -> None:
-        """Print verdicts, failures, counts and paths."""
+        """Print the best setting, verdicts, failures, counts and paths."""
         result, root = self.result, self.directory.root
+        if winner := result.analysis.winner:
+            console.print(f"[bold]best[/]     {escape(winner.headline())}", soft_wrap=True, highlight=False)
+            console.print(f"         {escape(winner.next_step)}\n", soft_wrap=True, highlight=False)
         self._print_verdicts(console)
         _print_failures(result, self.directory, console)
         counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(result.outcomes.items()))

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from results.claims.judge import CLAIMS
+from results.claims.winner import Mean, Winner
 from results.figures.drawing import Rendered
 from results.figures.sweep_data import LawLine
 from results.pages.clocks import ClockSection
@@ -27,6 +28,14 @@ SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
  <defs><clipPath id="p1"><rect x="0" y="0" width="5" height="5"/></clipPath></defs>
 </svg>"""
 VOID = {"meta", "link", "br", "hr", "img", "input"}
+WINNER = Winner(
+    setting={"eta": 0.3, "lam": 1e-3},
+    accuracy=Mean(value=0.951, seeds=3, spread=0.002),
+    last=Mean(value=0.948, seeds=3, spread=0.002),
+    zero=Mean(value=0.93, seeds=3, spread=0.002),
+    equals=2,
+    next_step="The best λ is the smallest above 0: add λ below 0.001.",
+)
 LAW = LawLine(
     slope=-0.979,
     slope_low=-1.02,
@@ -122,6 +131,7 @@ def prediction_of() -> pd.DataFrame:
 def report_of(**changes) -> str:
     given = {
         "title": "digits",
+        "winner": WINNER,
         "facts": {"grid": "name: digits\naxes: {}", "machine": "2 cores"},
         "verdicts": [verdict_of(), verdict_of("collapse", "fail"), verdict_of("plateau", "inconclusive")],
         "clocks": ClockSection(verdicts=()),

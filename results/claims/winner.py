@@ -1,0 +1,159 @@
+"""The best setting of a sweep: what a practitioner came for, beside λ = 0, with its spread and what to do next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from results.analysis.segments import Floats, extra_axes, floats
+from search_spaces.outcome import TRAINED
+
+# Settings of fewer seeds than this share of the most do not count: one lucky seed beats the mean of three.
+MIN_SEED_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """An accuracy over the seeds of one setting.
+
+    Attributes:
+        value: the mean.
+        seeds: number of seeds.
+        spread: standard deviation over the seeds; None of a single one.
+    """
+
+    value: float
+    seeds: int
+    spread: float | None
+
+    def __str__(self) -> str:
+        """Return the mean with its spread, as 0.9512 ± 0.0021 (3 seeds)."""
+        spread = "" if self.spread is None else f" ± {self.spread:.4f}"
+        return f"{self.value:.4f}{spread} ({self.seeds} seed{'s' * (self.seeds != 1)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """The setting of the best test accuracy, mean over seeds.
+
+    Attributes:
+        setting: axis name to value; the seed apart.
+        accuracy: the best test accuracy of its runs.
+        last: the test accuracy of their last measurements; None if it is not known.
+        zero: the best accuracy at λ = 0, of the best η there; None without such points.
+        equals: number of other settings whose mean is within one standard error of it.
+        next_step: what to do next, in one sentence.
+    """
+
+    setting: Mapping[str, object]
+    accuracy: Mean
+    last: Mean | None
+    zero: Mean | None
+    equals: int
+    next_step: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return a dict for ``json.dumps``."""
+        means = {"accuracy": self.accuracy, "last": self.last, "zero": self.zero}
+        records = {name: None if m is None else _record(m) for name, m in means.items()}
+        return {
+            "headline": self.headline(),
+            "setting": dict(self.setting),
+            **records,
+            "equals": self.equals,
+            "next_step": self.next_step,
+        }
+
+    def headline(self) -> str:
+        """Return the setting and its accuracy in one line."""
+        setting = ", ".join(f"{_LETTERS.get(name, name)} = {_shown(value)}" for name, value in self.setting.items())
+        parts = [f"{setting}: {self.accuracy}"]
+        if self.last is not None and abs(self.last.value - self.accuracy.value) > 5e-5:
+            parts.append(f"{self.last.value:.4f} at the end of training")
+        if self.zero is not None and self.setting.get("lam") != 0:
+            parts.append(f"λ = 0 reaches {self.zero.value:.4f}")
+        return "; ".join(parts)
+
+
+_LETTERS = {"eta": "η", "lam": "λ", "mu": "μ"}
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _record(mean: Mean) -> dict[str, object]:
+    return {"value": mean.value, "seeds": mean.seeds, "spread": mean.spread}
+
+
+def find_winner(points: pd.DataFrame) -> Winner | None:
+    """Find the setting of the best mean accuracy among the points that trained as meant.
+
+    Args:
+        points: one row a point, with its axes, ``outcome``, ``best_test_acc`` and, if known, ``last_test_acc``.
+
+    Returns:
+        None without any such point.
+    """
+    trained = points[points["outcome"].isin(TRAINED) & np.isfinite(floats(points, "best_test_acc"))]
+    if trained.empty:
+        return None
+    axes = [name for name in ("eta", "lam", "mu", *extra_axes(trained)) if name in trained]
+    settings = trained.groupby(axes, dropna=False, sort=True)["best_test_acc"].agg(["mean", "size", "std"])
+    counted = settings[settings["size"] >= MIN_SEED_SHARE * settings["size"].max()]
+    best = counted["mean"].idxmax()
+    values = dict(zip(axes, best, strict=True))
+    own = trained.set_index(axes).loc[[best]]
+    accuracy = _mean(floats(own, "best_test_acc"))
+    last = _mean(floats(own, "last_test_acc")) if "last_test_acc" in own else None
+    error = (accuracy.spread or 0.0) / np.sqrt(accuracy.seeds)
+    varied = {name: value for name, value in values.items() if name in {"eta", "lam"} or trained[name].nunique() > 1}
+    zero = _best_at_zero(trained, axes)
+    return Winner(
+        setting={name: value.item() if isinstance(value, np.generic) else value for name, value in varied.items()},
+        accuracy=accuracy,
+        last=last,
+        zero=zero,
+        equals=int((counted["mean"] >= accuracy.value - error).sum()) - 1,
+        next_step=_next_step(trained, values, zero, accuracy),
+    )
+
+
+def _mean(values: Floats) -> Mean:
+    spread = float(values.std(ddof=1)) if len(values) > 1 else None
+    return Mean(value=float(values.mean()), seeds=len(values), spread=spread)
+
+
+def _best_at_zero(trained: pd.DataFrame, axes: list[str]) -> Mean | None:
+    """Return the best mean accuracy at λ = 0, over the other axes."""
+    zero = trained[floats(trained, "lam") == 0]
+    if zero.empty:
+        return None
+    groups = [_mean(floats(group, "best_test_acc")) for _, group in zero.groupby(axes, dropna=False)]
+    return max(groups, key=lambda mean: mean.value)
+
+
+def _next_step(trained: pd.DataFrame, setting: Mapping[str, object], zero: Mean | None, best: Mean) -> str:
+    """Say whether the setting lies at an edge of the grid, and what to try next."""
+    lam, lams = float(str(setting["lam"])), np.unique(floats(trained, "lam"))
+    positive = lams[lams > 0]
+    if lam == 0:
+        smaller = f" Smaller λ than {positive[0]:.3g} may still do." if len(positive) else ""
+        return f"Weight decay gains nothing here: λ = 0 is best.{smaller}"
+    if zero is not None and best.value - zero.value < (best.spread or 0.0) + (zero.spread or 0.0):
+        return "The gain over λ = 0 is within the spread of the seeds: train more seeds before you rely on it."
+    edges = []
+    if len(positive) > 1 and lam == positive[-1]:
+        edges.append(f"the best λ is the largest of the grid: add λ above {lam:.3g}")
+    if len(positive) > 1 and lam == positive[0]:
+        edges.append(f"the best λ is the smallest above 0: add λ below {lam:.3g}")
+    etas = np.unique(floats(trained, "eta"))
+    if len(etas) > 1 and setting["eta"] == etas[-1]:
+        edges.append(f"the best η is the largest that trained: add η above {etas[-1]:.3g}")
+    if len(etas) > 1 and setting["eta"] == etas[0]:
+        edges.append(f"the best η is the smallest: add η below {etas[0]:.3g}")
+    if edges:
+        text = "; ".join(edges)
+        return f"{text[0].upper()}{text[1:]}."
+    return "The best setting lies inside the grid. For another budget T, scale λ by 1/T."

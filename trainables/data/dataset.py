@@ -25,6 +25,7 @@ class Dataset:
         classes: number of classes k.
         mean: mean of the training samples, float32, of a shape that can be broadcast to a sample.
         std: standard deviation of the training samples, float32, of the same shape as ``mean``.
+        notes: what a person should know of the samples, such as files that were left out, in sentences.
     """
 
     train: Samples
@@ -32,6 +33,7 @@ class Dataset:
     classes: int
     mean: Tensor
     std: Tensor
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def from_tensors(
@@ -71,7 +73,7 @@ class Dataset:
     def to(self, device: torch.device) -> "Dataset":
         """Return the same data on ``device``; streamed samples are delivered there."""
         train, test = self.train.to(device), self.test.to(device)
-        return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device))
+        return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device), self.notes)
 
 
 def _checked(part: str, x: Tensor | NDArray[np.generic], y: Tensor | NDArray[np.generic], classes: int) -> InMemory:

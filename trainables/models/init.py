@@ -30,17 +30,17 @@ def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b:
     generator = torch.Generator().manual_seed(seed)
     parameters = {}
     for name, p in module.named_parameters():
-        noise = torch.randn(
-            p.shape, generator=generator
-        )  # drawn for norms too, so that a norm does not shift other layers' draws
+        # Drawn for norms too, so that a norm does not shift other layers' draws.
+        drawn = p.dtype if p.is_complex() else torch.float32
+        noise = torch.randn(p.shape, generator=generator, dtype=drawn, device="cpu").to(p.dtype)
         if isinstance(_owner(module, name), NtkLinear):
             parameters[name] = noise
         elif is_weight(module, name):
             parameters[name] = noise * (sigma_w / math.sqrt(p[0].numel()))
         elif not name.endswith("bias"):
-            parameters[name] = torch.ones(p.shape)
+            parameters[name] = torch.ones(p.shape, dtype=p.dtype, device="cpu")
         elif _of_norm(module, name):
-            parameters[name] = torch.zeros(p.shape)
+            parameters[name] = torch.zeros(p.shape, dtype=p.dtype, device="cpu")
         else:
             parameters[name] = noise * sigma_b
     return parameters
@@ -81,13 +81,13 @@ def _of_norm(module: nn.Module, name: str) -> bool:
 
 def _initial_buffer(owner: nn.Module, name: str, buffer: Tensor, sigma_w: float) -> Tensor:
     if isinstance(owner, NtkLinear):
-        return torch.tensor(sigma_w)
+        return torch.tensor(sigma_w, dtype=torch.float32, device="cpu")
     return _fresh_statistic(name, buffer) if isinstance(owner, _NormBase) else buffer.detach().cpu().clone()
 
 
 def _fresh_statistic(name: str, buffer: Tensor) -> Tensor:
     fresh = torch.ones if name.endswith("running_var") else torch.zeros
-    return fresh(buffer.shape, dtype=buffer.dtype)
+    return fresh(buffer.shape, dtype=buffer.dtype, device="cpu")
 
 
 def _owner(module: nn.Module, name: str) -> nn.Module:

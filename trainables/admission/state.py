@@ -1,0 +1,201 @@
+"""State that a model or a loss keeps from pass to pass, outside of its buffers.
+
+Buffers are saved with a point, and attributes are not. An attribute that is only written, as one that shows the last
+activations, harms nothing. One that later passes read makes a resumed run differ from an uninterrupted one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from search_spaces.errors import InputError
+from trainables.admission.held import Leaf, changed, digests, held_by
+from trainables.admission.passes import (
+    Pass,
+    PhaseError,
+    Samples,
+    close,
+    outputs_of,
+    plain_pass,
+    restore,
+    tensors_of,
+)
+from trainables.step.losses import Loss
+from trainables.step.packed import random_message
+from trainables.torch_state import drawn_from, generator_states
+
+_TOLERANCE = 1e-4  # relative; passes of equal numbers differ by the order of sums at most
+_OFFSETS = (1, 2, 3, 10, 1_000, 1_000_000, -1_000_000)  # a counter that later passes read shows at one of these values
+_STATE = "register it as a buffer (register_buffer) and update that in place, or take it out of the model"
+
+
+def repeated_pass(module: nn.Module, loss: Loss, samples: Sequence[Samples], root: object) -> tuple[Pass, list[str]]:
+    """Return a pass, and the paths that passes change; refuse what makes a later pass differ.
+
+    Args:
+        module: the network, as it was built; its parameters and buffers are restored.
+        loss: the loss of the task.
+        samples: samples of the first and the third pass, and of the second.
+        root: the user's loss, of which state is looked for too.
+
+    Raises:
+        InputError: the third pass differs from the first, or would with another value of an attribute that changes.
+        PhaseError: the model or the loss raised an error.
+    """
+    one, other = samples
+    tensors, built = tensors_of(module), digests(held_by(module, root))
+    first = plain_pass(module, loss, one)
+    _check_shapes(module, first, tensors)
+    _check_generators(module, first.generators)
+    after_first = digests(held_by(module, root))
+    restore(module, tensors)
+    between = plain_pass(module, loss, other)
+    after_second = digests(held_by(module, root))
+    restore(module, tensors)
+    third = plain_pass(module, loss, one)
+    _check_generators(module, [*between.generators, *third.generators])
+    written = changed(built, digests(held_by(module, root)))
+    if not _same(first, third):
+        raise InputError(_depends(written))
+    _check_leaves(module, [first, between, third], root)
+    restore(module, tensors)
+    moving = sorted({*changed(after_first, after_second), *(p for p in written if p not in after_first)})
+    _check_unread(module, loss, one, root, moving)
+    restore(module, tensors)
+    return first, written
+
+
+def evaluation_changes(module: nn.Module, x: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """Return outputs (B, C) in evaluation mode, and the names of the buffers that this mode changes.
+
+    Args:
+        module: the network; its parameters and buffers are restored.
+        x: inputs (B, ...).
+
+    Raises:
+        InputError: the model draws random numbers in evaluation mode, or its outputs change from pass to pass.
+        PhaseError: the model raised an error.
+    """
+    before, random_before = tensors_of(module), generator_states()
+    outputs = outputs_of(module, x, training=False)
+    if drawn := drawn_from(random_before, generator_states()):
+        raise InputError(_random(module, drawn, "evaluation"))
+    after = tensors_of(module)
+    restore(module, before)
+    again = outputs_of(module, x, training=False)
+    if not close({"": outputs}, {"": again}, _TOLERANCE):
+        raise InputError("its outputs for one input change from pass to pass in evaluation mode, with equal weights.")
+    restore(module, before)
+    return outputs, tuple(name for name, _ in module.named_buffers() if not _equal(before.get(name), after[name]))
+
+
+def _same(a: Pass, b: Pass) -> bool:
+    outputs = close({"": a.outputs}, {"": b.outputs}, _TOLERANCE)
+    return outputs and close(a.gradients, b.gradients, _TOLERANCE) and close(a.buffers, b.buffers, _TOLERANCE)
+
+
+def _depends(written: list[str]) -> str:
+    if not written:
+        return (
+            "two equal passes with equal weights give different numbers. Something that is neither parameter nor "
+            "buffer changes in a pass, such as a global variable; a resumed run could not repeat that."
+        )
+    return f"its attribute {written[0]} changes in a pass and decides the next one, but is not saved: {_STATE}."
+
+
+def _check_generators(module: nn.Module, drawn: list[str]) -> None:
+    if drawn:
+        raise InputError(_random(module, drawn, "training"))
+
+
+def _random(module: nn.Module, drawn: list[str], mode: str) -> str:
+    return random_message(f"{type(module).__name__}, from {' and '.join(dict.fromkeys(drawn))}", mode)
+
+
+def _check_shapes(module: nn.Module, done: Pass, before: dict[str, Tensor]) -> None:
+    for name, b in done.buffers.items():
+        if name not in before or before[name].shape != b.shape or before[name].dtype != b.dtype:
+            raise InputError(
+                f"its buffer {name} gets another shape or type in training. Give it its final shape where it is built."
+            )
+
+
+def _check_leaves(module: nn.Module, passes: list[Pass], root: object) -> None:
+    """Refuse tensors that the loss has gradients for and that are no parameters of the model."""
+    known = {id(p) for p in module.parameters()}
+    in_all = set.intersection(*({id(leaf) for leaf in done.leaves} for done in passes)) - known
+    if not in_all:
+        return
+    paths = {id(leaf.value): path for path, leaf in held_by(module, root).items()}
+    name = next((paths[i] for i in in_all if i in paths), "")
+    if name.startswith("loss"):
+        raise InputError(
+            f"the loss has {name}, a parameter of its own, which would never train. Move it into the model: training "
+            "changes the parameters of the model alone."
+        )
+    what = f"its attribute {name}" if name else "a tensor that it uses"
+    raise InputError(
+        f"{what} has gradients but is no parameter of the model, so that it would never train. Make it an "
+        "nn.Parameter of a module, and keep modules in nn.ModuleList or nn.ModuleDict, not in a list or dict."
+    )
+
+
+def _check_unread(module: nn.Module, loss: Loss, samples: Samples, root: object, moving: list[str]) -> None:
+    """Refuse attributes that change from pass to pass if another value of theirs changes the numbers."""
+    leaves, tensors = held_by(module, root), tensors_of(module)
+
+    def numbers() -> dict[str, Tensor]:
+        restore(module, tensors)
+        outputs = outputs_of(module, samples.x, training=True)
+        return {"outputs": outputs, "loss": loss.objective(outputs.float().unsqueeze(0), samples.labels).detach()}
+
+    expected = numbers() if moving else {}
+    for path in moving:
+        leaf = leaves.get(path)
+        if leaf is None:
+            continue
+        if leaf.is_generator:
+            raise InputError(f"its attribute {path} is a generator that a pass draws from: {_STATE}.")
+        for value in _others(leaf):
+            if not _unaffected(leaf, value, numbers, expected):
+                raise InputError(_depends([path]))
+
+
+def _unaffected(leaf: Leaf, value: Any, numbers: Callable[[], dict[str, Tensor]], expected: dict[str, Tensor]) -> bool:
+    """Return whether ``value`` in the place of a leaf leaves the numbers as they are."""
+    assert leaf.assign is not None
+    leaf.assign(value)
+    try:
+        return close(numbers(), expected, _TOLERANCE)
+    except PhaseError:  # a value that the model never has, such as a negative count
+        return True
+    finally:
+        leaf.assign(leaf.value)
+
+
+def _others(leaf: Leaf) -> Iterator[Any]:
+    """Yield values that a leaf could have in later passes."""
+    if leaf.assign is None:
+        return
+    match leaf.value:
+        case bool():
+            yield not leaf.value
+        case int() | np.integer():
+            yield from (leaf.value + offset for offset in _OFFSETS)
+        case float() | np.floating():
+            yield from (float("nan"), leaf.value + 1.0, leaf.value + 1e6)
+        case Tensor() if leaf.value.is_floating_point() or leaf.value.is_complex():
+            yield from (torch.full_like(leaf.value, torch.nan), torch.zeros_like(leaf.value))
+        case Tensor() if leaf.value.dtype != torch.bool:
+            yield from (leaf.value + 1, leaf.value + 1000)
+        case np.ndarray() if leaf.value.dtype.kind == "f":
+            yield np.full_like(leaf.value, np.nan)
+        case np.ndarray() if leaf.value.dtype.kind in "iu":
+            yield leaf.value + 1
+
+
+def _equal(a: Tensor | None, b: Tensor) -> bool:
+    return a is not None and a.shape == b.shape and bool(torch.equal(a.nan_to_num(), b.nan_to_num()))

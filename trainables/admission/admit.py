@@ -23,11 +23,11 @@ from trainables.admission.held import changed
 from trainables.admission.passes import (
     PhaseError,
     Samples,
+    Start,
     close,
     outputs_of,
     plain_pass,
-    restore,
-    tensors_of,
+    trained,
 )
 from trainables.admission.state import evaluation_changes, repeated_pass
 from trainables.admission.together import Member, differs_together, loss_agrees_together
@@ -204,17 +204,20 @@ class _Trial:
     def _prepare(self, *builds: Build) -> None:
         """Give the modules the initialization that the grid asks for, as training does."""
         if self._initialized:
-            for seed, made in enumerate(builds):
-                restore(made.module, initial_parameters(made.module, seed=seed // 2, sigma_w=1.0, sigma_b=0.0))
+            for i, made in enumerate(builds):
+                initial = initial_parameters(made.module, seed=i // 2, sigma_w=1.0, sigma_b=0.0)
+                with torch.no_grad():
+                    for name, p in trained(made.module).items():
+                        p.copy_(initial[name])
 
     def _check_second_build(self, one: Build, again: Build, outputs: Tensor) -> None:
         """Refuse two builds from one seed that differ in an attribute such as a number, if that changes the outputs."""
         different = changed(one.held, again.held)
         if not different:
             return
-        tensors = tensors_of(again.module)
+        start = Start(again.module)
         second = plain_pass(again.module, self._loss, self._samples[0]).outputs
-        restore(again.module, tensors)
+        start.restore()
         if not close({"": second}, {"": outputs}, _MODES_TOLERANCE):
             raise InputError(
                 f"two builds from one seed differ in the attribute {different[0]}, so that a resumed run would differ "
@@ -223,26 +226,26 @@ class _Trial:
 
     def _member(self, module: nn.Module) -> Member:
         """Return a point of a pack with what the plain module computes."""
-        tensors = tensors_of(module)
+        start = Start(module)
         done = plain_pass(module, self._loss, self._samples[0])
-        restore(module, tensors)
+        start.restore()
         evaluated = outputs_of(module, self._samples[0].x, training=False)
-        restore(module, tensors)
-        return Member(tensors, done, evaluated)
+        start.restore()
+        return Member(start.tensors, done, evaluated)
 
     def _modes_agree(self, module: nn.Module) -> bool:
         """Return whether training and evaluation mode give the same outputs, on small and on large inputs."""
-        tensors = tensors_of(module)
+        start = Start(module)
 
         def outputs(scale: float, *, training: bool) -> Tensor:
-            restore(module, tensors)
+            start.restore()
             return outputs_of(module, scale * self._samples[0].x, training=training)
 
         agree = all(
             close({"": outputs(s, training=True)}, {"": outputs(s, training=False)}, _MODES_TOLERANCE)
             for s in (1.0, 100.0)
         )
-        restore(module, tensors)
+        start.restore()
         return agree
 
     def _notes(self, one: Build, other: Build) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import random
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
@@ -146,13 +146,12 @@ class _Walk:
                 yield from self.value(value, f"{prefix}{key}", partial(vars(module).__setitem__, key), depth + 1)
         for cls in type(module).__mro__:
             if not cls.__module__.startswith(_FOREIGN):
-                yield from self._class(cls, prefix, depth)
+                yield from self._class(cls, prefix, depth, hidden=vars(module).keys())
 
-    def _class(self, cls: type, prefix: str, depth: int) -> Iterator[tuple[str, Leaf]]:
+    def _class(self, cls: type, prefix: str, depth: int, hidden: Collection[str]) -> Iterator[tuple[str, Leaf]]:
+        kinds = (Tensor, np.ndarray, list, dict, deque, int, float, *_GENERATORS)
         for key, value in list(vars(cls).items()):
-            if not key.startswith("__") and isinstance(
-                value, (Tensor, np.ndarray, list, dict, deque, int, float, *_GENERATORS)
-            ):
+            if not key.startswith("__") and key not in hidden and isinstance(value, kinds):
                 yield from self.value(value, f"{prefix}{key}", partial(setattr, cls, key), depth + 1)
 
     def value(

@@ -4,13 +4,14 @@ Axis letters: P pack, B batch, C outputs of the model; ``...`` the shape of a te
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from trainables.admission.held import held_by
 from trainables.step.losses import Loss
 from trainables.step.real import dense_gradient, real_view
 from trainables.torch_state import drawn_from, generator_states
@@ -62,6 +63,7 @@ class Pass:
 
     Attributes:
         outputs: outputs (B, C), without graph.
+        total: loss of the samples, a scalar, without graph.
         gradients: name of each trained parameter to its gradient (...); zeros where torch gives none.
         buffers: name to buffer (...) after the pass.
         moved: names of the parameters that the forward pass itself changed.
@@ -71,6 +73,7 @@ class Pass:
     """
 
     outputs: Tensor
+    total: Tensor
     gradients: dict[str, Tensor] = field(default_factory=dict)
     buffers: dict[str, Tensor] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
@@ -79,14 +82,36 @@ class Pass:
     generators: list[str] = field(default_factory=list)
 
 
+class Start:
+    """What a module holds before passes, to be put back after them."""
+
+    def __init__(self, module: nn.Module, loss: object = None) -> None:
+        """Remember the present state of a module, and of a user's loss."""
+        self._module, self._leaves = module, held_by(module, loss)
+        self._attributes = {part: set(vars(part)) for part in module.modules()}
+        self.tensors = tensors_of(module)
+
+    def restore(self, *, attributes: bool = True) -> None:
+        """Put parameters and buffers back, and the values of attributes too unless ``attributes`` is false."""
+        _restore(self._module, self.tensors)
+        if not attributes:
+            return
+        for part, names in self._attributes.items():
+            for name in vars(part).keys() - names:
+                del vars(part)[name]
+        for leaf in self._leaves.values():
+            if leaf.assign is not None:
+                with suppress(IndexError):  # a list that has become shorter
+                    leaf.assign(leaf.value)
+
+
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     """Return copies of parameters and buffers by name, (...) each."""
     return {name: t.detach().clone() for name, t in [*module.named_parameters(), *module.named_buffers()]}
 
 
 @torch.no_grad()
-def restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy ``tensors`` of ``tensors_of``, (...) each, back into the module."""
+def _restore(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if name in tensors and tensor.shape == tensors[name].shape:
             tensor.copy_(tensors[name])
@@ -121,6 +146,7 @@ def plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
         total.backward()  # type: ignore[no-untyped-call]
     return Pass(
         outputs=outputs.detach(),
+        total=total.detach(),
         gradients={name: dense_gradient(p).clone() for name, p in trained(module).items()},
         buffers={name: b.detach().clone() for name, b in module.named_buffers()},
         moved=moved,

@@ -4,7 +4,7 @@ Buffers are saved with a point, and attributes are not. An attribute that is onl
 activations, harms nothing. One that later passes read makes a resumed run differ from an uninterrupted one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from trainables.admission.passes import (
     Pass,
     PhaseError,
     Samples,
+    Start,
     close,
     outputs_of,
     plain_pass,
-    restore,
     tensors_of,
 )
 from trainables.step.losses import Loss
@@ -46,25 +46,31 @@ def repeated_pass(module: nn.Module, loss: Loss, samples: Sequence[Samples], roo
         PhaseError: the model or the loss raised an error.
     """
     one, other = samples
-    tensors, built = tensors_of(module), digests(held_by(module, root))
+    start, built = Start(module, root), digests(held_by(module, root))
     first = plain_pass(module, loss, one)
-    _check_shapes(module, first, tensors)
-    _check_generators(module, first.generators)
+    _check_shapes(first, start.tensors)
+    _check_generators(module, first)
     after_first = digests(held_by(module, root))
-    restore(module, tensors)
+    start.restore(attributes=False)
     between = plain_pass(module, loss, other)
     after_second = digests(held_by(module, root))
-    restore(module, tensors)
+    start.restore(attributes=False)
     third = plain_pass(module, loss, one)
-    _check_generators(module, [*between.generators, *third.generators])
+    for done in (between, third):
+        _check_generators(module, done)
     written = changed(built, digests(held_by(module, root)))
     if not _same(first, third):
         raise InputError(_depends(written))
     _check_leaves(module, [first, between, third], root)
-    restore(module, tensors)
     moving = sorted({*changed(after_first, after_second), *(p for p in written if p not in after_first)})
-    _check_unread(module, loss, one, root, moving)
-    restore(module, tensors)
+
+    def numbers() -> dict[str, Tensor]:
+        start.restore(attributes=False)
+        outputs = outputs_of(module, one.x, training=True)
+        return {"outputs": outputs, "loss": loss.objective(outputs.float().unsqueeze(0), one.labels).sum().detach()}
+
+    _check_unread(held_by(module, root), moving, numbers, {"outputs": third.outputs, "loss": third.total})
+    start.restore()
     return first, written
 
 
@@ -79,17 +85,17 @@ def evaluation_changes(module: nn.Module, x: Tensor) -> tuple[Tensor, tuple[str,
         InputError: the model draws random numbers in evaluation mode, or its outputs change from pass to pass.
         PhaseError: the model raised an error.
     """
-    before, random_before = tensors_of(module), generator_states()
+    start, random_before = Start(module), generator_states()
     outputs = outputs_of(module, x, training=False)
     if drawn := drawn_from(random_before, generator_states()):
         raise InputError(_random(module, drawn, "evaluation"))
     after = tensors_of(module)
-    restore(module, before)
+    start.restore(attributes=False)
     again = outputs_of(module, x, training=False)
     if not close({"": outputs}, {"": again}, _TOLERANCE):
         raise InputError("its outputs for one input change from pass to pass in evaluation mode, with equal weights.")
-    restore(module, before)
-    return outputs, tuple(name for name, _ in module.named_buffers() if not _equal(before.get(name), after[name]))
+    start.restore()
+    return outputs, tuple(n for n, _ in module.named_buffers() if not _equal(start.tensors.get(n), after[n]))
 
 
 def _same(a: Pass, b: Pass) -> bool:
@@ -106,16 +112,16 @@ def _depends(written: list[str]) -> str:
     return f"its attribute {written[0]} changes in a pass and decides the next one, but is not saved: {_STATE}."
 
 
-def _check_generators(module: nn.Module, drawn: list[str]) -> None:
-    if drawn:
-        raise InputError(_random(module, drawn, "training"))
+def _check_generators(module: nn.Module, done: Pass) -> None:
+    if done.generators:
+        raise InputError(_random(module, done.generators, "training"))
 
 
 def _random(module: nn.Module, drawn: list[str], mode: str) -> str:
     return random_message(f"{type(module).__name__}, from {' and '.join(dict.fromkeys(drawn))}", mode)
 
 
-def _check_shapes(module: nn.Module, done: Pass, before: dict[str, Tensor]) -> None:
+def _check_shapes(done: Pass, before: Mapping[str, Tensor]) -> None:
     for name, b in done.buffers.items():
         if name not in before or before[name].shape != b.shape or before[name].dtype != b.dtype:
             raise InputError(
@@ -143,25 +149,28 @@ def _check_leaves(module: nn.Module, passes: list[Pass], root: object) -> None:
     )
 
 
-def _check_unread(module: nn.Module, loss: Loss, samples: Samples, root: object, moving: list[str]) -> None:
-    """Refuse attributes that change from pass to pass if another value of theirs changes the numbers."""
-    leaves, tensors = held_by(module, root), tensors_of(module)
+def _check_unread(
+    leaves: Mapping[str, Leaf],
+    moving: Sequence[str],
+    numbers: Callable[[], dict[str, Tensor]],
+    expected: dict[str, Tensor],
+) -> None:
+    """Refuse attributes that change from pass to pass if another value of theirs changes the numbers.
 
-    def numbers() -> dict[str, Tensor]:
-        restore(module, tensors)
-        outputs = outputs_of(module, samples.x, training=True)
-        return {"outputs": outputs, "loss": loss.objective(outputs.float().unsqueeze(0), samples.labels).detach()}
-
-    expected = numbers() if moving else {}
+    Args:
+        leaves: what the model and the loss hold.
+        moving: paths of the leaves that change.
+        numbers: runs a pass, and returns what it gives.
+        expected: what it gave before.
+    """
     for path in moving:
         leaf = leaves.get(path)
         if leaf is None:
             continue
         if leaf.is_generator:
             raise InputError(f"its attribute {path} is a generator that a pass draws from: {_STATE}.")
-        for value in _others(leaf):
-            if not _unaffected(leaf, value, numbers, expected):
-                raise InputError(_depends([path]))
+        if not all(_unaffected(leaf, value, numbers, expected) for value in _others(leaf)):
+            raise InputError(_depends([path]))
 
 
 def _unaffected(leaf: Leaf, value: Any, numbers: Callable[[], dict[str, Tensor]], expected: dict[str, Tensor]) -> bool:

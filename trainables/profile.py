@@ -283,7 +283,9 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCo
     built_in = any(p.is_meta for p in model.parameters())
     model = model.to_empty(device=device) if large or built_in else model
     for module in model.modules():
-        if not list(module.children()):
+        if isinstance(module, torch.jit.ScriptModule):  # takes no hooks: each weight counts as used once
+            flops.append(sum(2 * p.numel() for p in module.parameters(recurse=False) if p.ndim > 1))
+        elif not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
         final = model(torch.zeros(TRIAL_SAMPLES, *sample_shape, dtype=torch.float32, device=device))

@@ -117,7 +117,8 @@ def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, .
         if isinstance(trainable, Trainable):
             raise
         return ()
-    return tuple(name for name in names if module.get_parameter(name).requires_grad)
+    trained = {name for name, p in module.named_parameters() if p.requires_grad}
+    return tuple(name for name in names if name in trained)
 
 
 def built_from(task: Task, seed: int) -> nn.Module:

@@ -52,7 +52,7 @@ class Admission:
         alone_because: why they may not, in words; empty if they may.
         loss_together: whether the loss runs on a pack; otherwise on one point after the other.
         modes_agree: whether training and evaluation mode give the same outputs.
-        evaluation_changes: names of the buffers that a pass in evaluation mode changes.
+        evaluation_changes: names of the tensors that a pass in evaluation mode changes.
         notes: what a person should know before training, in sentences.
     """
 
@@ -171,13 +171,14 @@ class _Trial:
         done, written = repeated_pass(one.module, self._loss, self._samples, self._task.loss)
         self._check_second_build(one, again, done.outputs)
         member = self._member(one.module)
-        evaluated, evaluation_buffers = evaluation_changes(one.module, self._samples[0].x)
+        evaluated, changing = evaluation_changes(one.module, self._samples[0].x)
         admission = Admission(
             modes_agree=self._modes_agree(one.module),
-            evaluation_changes=evaluation_buffers,
+            evaluation_changes=changing,
             notes=self._notes(one, other),
         )
-        why = self._alone(one, other, done.moved, done.hooks, written)
+        moved = done.moved + [name for name, _ in one.module.named_parameters() if name in changing]
+        why = self._alone(one, other, moved, done.hooks, written)
         if not why:
             members = [member, self._member(other.module)]
             why = differs_together(again.module, self._loss, self._samples[0], members)

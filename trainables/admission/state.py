@@ -75,7 +75,7 @@ def repeated_pass(module: nn.Module, loss: Loss, samples: Sequence[Samples], roo
 
 
 def evaluation_changes(module: nn.Module, x: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """Return outputs (B, C) in evaluation mode, and the names of the buffers that this mode changes.
+    """Return outputs (B, C) in evaluation mode, and the names of parameters and buffers that this mode changes.
 
     Args:
         module: the network; its parameters and buffers are restored.
@@ -95,7 +95,7 @@ def evaluation_changes(module: nn.Module, x: Tensor) -> tuple[Tensor, tuple[str,
     if not close({"": outputs}, {"": again}, _TOLERANCE):
         raise InputError("its outputs for one input change from pass to pass in evaluation mode, with equal weights.")
     start.restore()
-    return outputs, tuple(n for n, _ in module.named_buffers() if not _equal(start.tensors.get(n), after[n]))
+    return outputs, tuple(name for name, t in after.items() if not _equal(start.tensors.get(name), t))
 
 
 def _same(a: Pass, b: Pass) -> bool:

@@ -125,13 +125,21 @@ def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequenc
             "delete the class there."
         )
     number, left_out = {name: i for i, name in enumerate(classes)}, Counter[str]()
-    files = [(path, number[name]) for name in names for path in _images(root / folder / name, part, left_out)]
+    images = {name: _images(root / folder / name, left_out) for name in names}
+    files = [(path, number[name]) for name in names for path in images[name]]
+    if not files and part == "test":
+        raise InputError(f"trainable.data.root: {root / folder} has no images. Expected are {_LAYOUT}.")
+    if empty := [name for name in names if not images[name]]:
+        raise InputError(
+            f"trainable.data.root: the class {root / folder / empty[0]} has no images ({', '.join(EXTENSIONS)}). Add "
+            "some, or delete the class."
+        )
     order = np.random.default_rng(0).permutation(len(files))
     labels = torch.tensor([files[i][1] for i in order], dtype=torch.int64, device="cpu")
     return _Files([files[i][0] for i in order], labels, _note(root / folder, left_out))
 
 
-def _images(folder: Path, part: Literal["train", "test"], left_out: Counter[str]) -> list[str]:
+def _images(folder: Path, left_out: Counter[str]) -> list[str]:
     """Return the image files of a class and of folders in it, sorted; count those that are no images by extension."""
     images: list[str] = []
     others: Counter[str] = Counter()
@@ -141,11 +149,10 @@ def _images(folder: Path, part: Literal["train", "test"], left_out: Counter[str]
                 images.append(_utf8(f"{directory}/{name}"))
             else:
                 others[_utf8(Path(name).suffix.lower()) or "without extension"] += 1
-    if not images:
-        there = f"; it has {_kinds(others)}" if others else ""
-        remedy = "Add some, or delete the folder" + (" in train and test." if part == "test" else ".")
+    if not images and others:
         raise InputError(
-            f"trainable.data.root: the class {folder} has no images ({', '.join(EXTENSIONS)}){there}. {remedy}"
+            f"trainable.data.root: the class {folder} has no images ({', '.join(EXTENSIONS)}), but {_kinds(others)}. "
+            "Convert these, or delete the class."
         )
     left_out.update(others)
     return images

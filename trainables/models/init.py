@@ -1,6 +1,7 @@
 """Initial values of a module's parameters and buffers."""
 
 import math
+from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ def own_buffers(module: nn.Module) -> dict[str, Tensor]:
 
 def is_weight(module: nn.Module, name: str) -> bool:
     """Return whether a parameter is a layer's weight, and not a bias or a norm's (a layer norm's may be matrices)."""
-    return module.get_parameter(name).ndim > 1 and not isinstance(_owner(module, name), NORMS)
+    return attrgetter(name)(module).ndim > 1 and not isinstance(_owner(module, name), NORMS)
 
 
 def _of_norm(module: nn.Module, name: str) -> bool:
@@ -92,4 +93,6 @@ def _fresh_statistic(name: str, buffer: Tensor) -> Tensor:
 
 def _owner(module: nn.Module, name: str) -> nn.Module:
     """Return the submodule that has the parameter or buffer ``name``."""
-    return module.get_submodule(name.rpartition(".")[0])
+    parent = name.rpartition(".")[0]
+    owner: nn.Module = attrgetter(parent)(module) if parent else module  # a script has no get_submodule
+    return owner

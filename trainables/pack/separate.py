@@ -118,7 +118,7 @@ class SeparateNetwork:
 
     def test_outputs(self, weights: Sequence[nn.Module], x: Tensor) -> Tensor:
         """Return the outputs (n, B, C) of the modules ``weights`` in evaluation mode on samples ``x`` (B, ...)."""
-        before = self.buffer_values(self._evaluation_changes)
+        before = self.buffer_values(self._evaluation_changes)  # what a measurement changes must not reach the next step
         outputs = self._outputs([m.eval() for m in weights], [x] * len(weights))
         self.set_buffers(before)
         return outputs
@@ -153,17 +153,17 @@ class SeparateNetwork:
                     p.copy_(parameters[name][i])
 
     def buffer_values(self, names: Sequence[str]) -> dict[str, Tensor]:
-        """Return copies of the buffers ``names``, (P, ...) each."""
-        tensors = [dict(m.named_buffers()) for m in self._modules]
-        return {name: torch.stack([t[name] for t in tensors]) for name in names}
+        """Return copies of the tensors ``names``, (P, ...) each."""
+        tensors = [_tensors(m) for m in self._modules] if names else []
+        return {name: torch.stack([t[name].detach() for t in tensors]) for name in names}
 
     @torch.no_grad()
     def set_buffers(self, values: Mapping[str, Tensor]) -> None:
-        """Copy ``values`` of ``buffer_values``, (P, ...) each, into the buffers."""
-        for i, module in enumerate(self._modules):
-            buffers = dict(module.named_buffers()) if values else {}
+        """Copy ``values`` of ``buffer_values``, (P, ...) each, into the modules."""
+        for i, module in enumerate(self._modules if values else []):
+            tensors = _tensors(module)
             for name, value in values.items():
-                buffers[name].copy_(value[i])
+                tensors[name].copy_(value[i])
 
     def squared_norms(self, positions: Sequence[int]) -> SquaredNorms:
         """Return the squared norms of the parameters of the points at ``positions`` on the pack axis, (n,)."""

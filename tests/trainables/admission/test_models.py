@@ -120,7 +120,7 @@ class Reentrant(Checkpointed):
 
 
 class _Invert(torch.autograd.Function):
-    """A layer that recomputes its input from its output in the backward pass, with the module's weights."""
+    """A layer that is computed again in the backward pass, with the module's weights."""
 
     @staticmethod
     def forward(ctx, h, module, *_weights):
@@ -136,10 +136,8 @@ class _Invert(torch.autograd.Function):
         with torch.enable_grad():
             h = h.detach().requires_grad_()
             out = h + torch.tanh(ctx.module(h))
-        return torch.autograd.grad(out, [h, *ctx.module.parameters()], gradient)[:1] + (
-            None,
-            *torch.autograd.grad(h + 0 * h + torch.tanh(ctx.module(h)), list(ctx.module.parameters()), gradient),
-        )
+        of_input, *of_weights = torch.autograd.grad(out, [h, *ctx.module.parameters()], gradient)
+        return of_input, None, *of_weights
 
 
 class Reversible(Net):
@@ -172,7 +170,9 @@ class SqueezeExcite(nn.Module):
 
 
 def cnn(*layers):
-    return nn.Sequential(nn.Conv2d(1, 4, 3), *layers, nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 2))
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), *layers, nn.Tanh(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)
+    )
 
 
 class Fourier(nn.Module):
@@ -273,6 +273,10 @@ class Branching(Net):
         return h * 2 if h.mean() > 0 else h * 3
 
 
+def _halve(p):
+    p.grad.mul_(0.5)
+
+
 class Hooked(Net):
     """Registers a hook of one kind that a threshold or a factor gives an effect."""
 
@@ -283,7 +287,7 @@ class Hooked(Net):
             case "parameter":
                 self.a.weight.register_hook(lambda g: g.clamp(-1e-3, 1e-3))
             case "accumulated":
-                self.a.weight.register_post_accumulate_grad_hook(lambda p: p.grad.mul_(0.5))
+                self.a.weight.register_post_accumulate_grad_hook(_halve)
             case "module":
                 self.a.register_full_backward_hook(lambda _m, _i, o: (o[0] * 0.5,) if _i[0] is not None else None)
             case "forward":
@@ -292,7 +296,7 @@ class Hooked(Net):
                 self.a.register_forward_pre_hook(lambda _m, inputs: (inputs[0] * 2,))
 
     def hidden(self, h):
-        if self.kind == "activation":
+        if self.kind == "activation" and h.requires_grad:
             h.register_hook(lambda g: g.clamp(-1e-3, 1e-3))
         return h
 
@@ -450,7 +454,9 @@ class Dict(Net):
 class Uninitialized(Net):
     def __init__(self):
         super().__init__()
-        self.a.weight = nn.Parameter(torch.tensor(np.random.default_rng().normal(size=(8, FEATURES)), dtype=torch.float))
+        self.a.weight = nn.Parameter(
+            torch.tensor(np.random.default_rng().normal(size=(8, FEATURES)), dtype=torch.float)
+        )
 
 
 class Unseeded(Net):

@@ -174,6 +174,34 @@ def outputs_of(module: nn.Module, x: Tensor, *, training: bool) -> Tensor:
     return outputs.detach()  # type: ignore[no-any-return]
 
 
+def drawing_part(module: nn.Module, x: Tensor, *, training: bool) -> str:
+    """Return the innermost module that draws random numbers in a forward pass, with its class.
+
+    Args:
+        module: the network; nothing of it is restored.
+        x: inputs (B, ...).
+        training: whether it runs in training mode.
+    """
+    began: dict[str, dict[str, Any]] = {}
+    drawing: list[str] = []
+    handles = []
+    for name, part in module.named_modules():
+        if name and not isinstance(part, torch.jit.ScriptModule):
+            handles.append(part.register_forward_pre_hook(lambda *_, n=name: began.update({n: generator_states()})))
+            handles.append(
+                part.register_forward_hook(
+                    lambda m, *_, n=name: (
+                        drawing.append(f"{n}: {type(m).__name__}") if drawn_from(began[n], generator_states()) else None
+                    )
+                )
+            )
+    with suppress(PhaseError):
+        outputs_of(module, x, training=training)
+    for handle in handles:
+        handle.remove()
+    return drawing[0] if drawing else type(module).__name__
+
+
 def check_outputs(outputs: object) -> None:
     """Refuse what is not a tensor of real numbers (B, C).
 

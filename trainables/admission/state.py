@@ -19,6 +19,7 @@ from trainables.admission.passes import (
     Samples,
     Start,
     close,
+    drawing_part,
     outputs_of,
     plain_pass,
     tensors_of,
@@ -49,7 +50,7 @@ def repeated_pass(module: nn.Module, loss: Loss, samples: Sequence[Samples], roo
     start, built = Start(module, root), digests(held_by(module, root))
     first = plain_pass(module, loss, one)
     _check_shapes(first, start.tensors)
-    _check_generators(module, first)
+    _check_generators(module, first, one)
     after_first = digests(held_by(module, root))
     start.restore(attributes=False)
     between = plain_pass(module, loss, other)
@@ -57,7 +58,7 @@ def repeated_pass(module: nn.Module, loss: Loss, samples: Sequence[Samples], roo
     start.restore(attributes=False)
     third = plain_pass(module, loss, one)
     for done in (between, third):
-        _check_generators(module, done)
+        _check_generators(module, done, one)
     written = changed(built, digests(held_by(module, root)))
     if not _same(first, third):
         raise InputError(_depends(written))
@@ -88,7 +89,7 @@ def evaluation_changes(module: nn.Module, x: Tensor) -> tuple[Tensor, tuple[str,
     start, random_before = Start(module), generator_states()
     outputs = outputs_of(module, x, training=False)
     if drawn := drawn_from(random_before, generator_states()):
-        raise InputError(_random(module, drawn, "evaluation"))
+        raise InputError(_random(module, x, drawn, training=False))
     after = tensors_of(module)
     start.restore(attributes=False)
     again = outputs_of(module, x, training=False)
@@ -112,13 +113,15 @@ def _depends(written: list[str]) -> str:
     return f"its attribute {written[0]} changes in a pass and decides the next one, but is not saved: {_STATE}."
 
 
-def _check_generators(module: nn.Module, done: Pass) -> None:
+def _check_generators(module: nn.Module, done: Pass, samples: Samples) -> None:
     if done.generators:
-        raise InputError(_random(module, done.generators, "training"))
+        raise InputError(_random(module, samples.x, done.generators, training=True))
 
 
-def _random(module: nn.Module, drawn: list[str], mode: str) -> str:
-    return random_message(f"{type(module).__name__}, from {' and '.join(dict.fromkeys(drawn))}", mode)
+def _random(module: nn.Module, x: Tensor, drawn: list[str], *, training: bool) -> str:
+    """Return the refusal of a model that draws random numbers, with the innermost module that does."""
+    source = f"{drawing_part(module, x, training=training)}, from {' and '.join(drawn)}"
+    return random_message(source, "training" if training else "evaluation")
 
 
 def _check_shapes(done: Pass, before: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,5 @@
 import os
+import pathlib
 import re
 
 import numpy as np
@@ -194,14 +195,16 @@ def test_files_that_are_no_images_are_counted(write_folder):
 
 def test_a_name_that_is_not_utf8_is_named(write_folder):
     root = write_folder()
-    os.rename(os.fsencode(root / "train" / "a" / "0.png"), os.fsencode(root / "train" / "a") + b"/\xff.png")
+    pathlib.Path(os.fsencode(root / "train" / "a" / "0.png")).rename(os.fsencode(root / "train" / "a") + b"/\xff.png")
     assert re.search(r"the name of .*train/a/\\xff\.png is not UTF-8\. Rename it", error(root))
 
 
 def test_a_class_without_images_is_refused(write_folder):
     root = write_folder()
     (root / "train" / "d").mkdir()
-    assert re.search(r"the class .*train/d has no images \(.bmp, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp\)", error(root))
+    assert re.search(
+        r"the class .*train/d has no images \(.bmp, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp\)", error(root)
+    )
 
 
 def test_less_than_two_classes_are_refused(tmp_path):

@@ -93,7 +93,7 @@ def test_seeds_decide_the_draws_of_all_generators():
 @pytest.mark.parametrize(
     ("draw", "name"),
     [(lambda: torch.rand(1), "torch"), (np.random.rand, "numpy.random"), (random.random, "random"),
-     (lambda: np.random.normal(), "numpy.random")],
+     (np.random.normal, "numpy.random")],
 )  # fmt: skip
 def test_a_draw_is_noticed(draw, name):
     before = generator_states()

@@ -15,6 +15,7 @@ from trainables.admission.builds import (
     aliases,
     build,
     check_repeats,
+    check_shared_buffers,
     different_data,
     hooks_of,
     same_start,
@@ -148,9 +149,14 @@ def _check_loss(loss: object) -> None:
 def _eager(module: nn.Module) -> Iterator[None]:
     """Let modules that torch.compile made run as they are written: compiling them takes a minute."""
     with ExitStack() as stack:
-        if any(type(m).__module__.startswith("torch._dynamo") for m in module.modules()):
+        if is_compiled(module):
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Return whether torch.compile made a part of ``module``."""
+    return any(type(m).__module__.startswith("torch._dynamo") for m in module.modules())
 
 
 class _Trial:
@@ -169,6 +175,9 @@ class _Trial:
         self._check_held(one, again)
         self._prepare(one, again, other)
         done, written = repeated_pass(one.module, self._loss, self._samples, self._task.loss)
+        start = Start(one.module).tensors
+        moving = [name for name, b in done.buffers.items() if not torch.equal(b, start[name])]
+        check_shared_buffers(one, other, moving)
         self._check_second_build(one, again, done.outputs)
         member = self._member(one.module)
         evaluated, changing = evaluation_changes(one.module, self._samples[0].x)
@@ -178,7 +187,8 @@ class _Trial:
             notes=self._notes(one, other),
         )
         moved = done.moved + [name for name, _ in one.module.named_parameters() if name in changing]
-        why = self._alone(one, other, moved, done.hooks, written)
+        alias = aliases(one.module)  # raises an error for parameters that overlap
+        why = self._alone(one, other, moved, done.hooks, written) or alias
         if not why:
             members = [member, self._member(other.module)]
             why = differs_together(again.module, self._loss, self._samples[0], members)
@@ -257,12 +267,12 @@ class _Trial:
     def _alone(self, one: Build, other: Build, moved: list[str], hooks: list[str], written: list[str]) -> str:
         """Return why points of the task cannot share a program, as far as the plain passes tell; empty if they can."""
         causes: list[Callable[[], str]] = [
+            lambda: "it is compiled" if is_compiled(one.module) else "",
             lambda: f"its forward pass changes the parameter {moved[0]}" if moved else "",
             lambda: hooks_of(one.module),
             lambda: f"its forward pass calls {hooks[0]} of a tensor" if hooks else "",
             lambda: f"its attribute {written[0]} changes in a pass" if written else "",
             lambda: self._own_data(one, other),
-            lambda: aliases(one.module),
         ]
         return next((why for cause in causes if (why := cause())), "")
 

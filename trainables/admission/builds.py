@@ -115,13 +115,23 @@ def aliases(module: nn.Module) -> str:
     """Return a pair of tensors of which one is a view of the other, in words; empty if there is none.
 
     A parameter that two modules share is one tensor and no such pair.
+
+    Raises:
+        InputError: two trained parameters overlap in memory.
     """
     owners: dict[int, str] = {}
+    trained: list[tuple[str, Tensor]] = []
     for name, p in module.named_parameters():
         if p.requires_grad and (place := _storage(p)):
-            if place in owners:
-                return f"{name} shares memory with {owners[place]}"
+            if other := next((n for n, t in trained if _storage(t) == place and _overlap(t, p)), ""):
+                raise InputError(
+                    f"its parameters {other} and {name} share memory, but are two parameters, which would train twice. "
+                    "Give both modules the same nn.Parameter, or each one of its own."
+                )
             owners[place] = name
+            trained.append((name, p))
+    if len(owners) < len(trained):
+        return "parameters share memory"
     frozen = [(name, p) for name, p in module.named_parameters() if not p.requires_grad]
     held = [(path, leaf.value) for path, leaf in held_by(module).items() if isinstance(leaf.value, Tensor)]
     for name, t in [*frozen, *module.named_buffers(), *held]:
@@ -150,6 +160,38 @@ def hooks_of(module: nn.Module) -> str:
     if torch.nn.modules.module._has_any_global_hook():  # type: ignore[no-untyped-call]
         return "a hook on all modules"
     return ""
+
+
+def _overlap(a: Tensor, b: Tensor) -> bool:
+    """Return whether the memory between first and last number of two tensors, (...) each, has a part in common."""
+
+    def ends(t: Tensor) -> tuple[int, int]:
+        last = sum((size - 1) * stride for size, stride in zip(t.shape, t.stride(), strict=True))
+        return t.data_ptr(), t.data_ptr() + (last + 1) * t.element_size()
+
+    (first, end), (other_first, other_end) = ends(a), ends(b)
+    return first < other_end and other_first < end
+
+
+def check_shared_buffers(first: Build, second: Build, changed_buffers: Iterable[str]) -> None:
+    """Refuse a buffer that a pass changes and that two builds share: points would change it for each other.
+
+    Args:
+        first: a build.
+        second: another one.
+        changed_buffers: names of the buffers that a pass changes.
+
+    Raises:
+        InputError: there is such a buffer.
+    """
+    shared = _storages(second.module.buffers())
+    buffers = dict(first.module.named_buffers())
+    for name in changed_buffers:
+        if name in buffers and _storage(buffers[name]) in shared:
+            raise InputError(
+                f"its buffer {name} is the same tensor in two builds, and a pass changes it. Build that part inside "
+                "the function too."
+            )
 
 
 def _without(tensors: dict[str, object], names: set[str]) -> dict[str, object]:

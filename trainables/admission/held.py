@@ -7,10 +7,11 @@ attribute, a counter or a generator, can only be found by looking at all that th
 import hashlib
 import itertools
 import random
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from types import FunctionType, MethodType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,9 @@ _SAMPLED = 2**22  # numbers of a tensor above which a sample stands for it: hash
 _OF_TORCH = frozenset(vars(nn.Module()))
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, torch.dtype, torch.device, torch.Size)
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random, torch.Generator, itertools.count)
-_FOREIGN = ("torch", "numpy", "logging", "threading", "builtins", "typing", "abc", "functools", "collections")
+_KEPT = (Tensor, np.ndarray, list, dict, deque, int, float, *_GENERATORS)
+_FOREIGN = {"torch", "torchvision", "numpy", "trainables", *sys.stdlib_module_names} - {"__main__"}
+_MAX_LENGTH = 10_000
 
 
 class Leaf(NamedTuple):
@@ -60,10 +63,7 @@ def held_by(model: nn.Module, loss: object = None) -> dict[str, Leaf]:
     """
     registered = {id(t) for t in [*model.parameters(), *model.buffers()]}
     walk = _Walk(registered, {id(m) for m in model.modules()})
-    leaves: dict[str, Leaf] = {}
-    for path, leaf in itertools.islice(_roots(walk, model, loss), MAX_LEAVES):
-        leaves[path] = leaf
-    return leaves
+    return dict(itertools.islice(_roots(walk, model, loss), MAX_LEAVES))
 
 
 def digests(leaves: Mapping[str, Leaf]) -> dict[str, object]:
@@ -145,13 +145,14 @@ class _Walk:
             if key not in _OF_TORCH:
                 yield from self.value(value, f"{prefix}{key}", partial(vars(module).__setitem__, key), depth + 1)
         for cls in type(module).__mro__:
-            if not cls.__module__.startswith(_FOREIGN):
+            if not _is_foreign(cls):
                 yield from self._class(cls, prefix, depth, hidden=vars(module).keys())
 
     def _class(self, cls: type, prefix: str, depth: int, hidden: Collection[str]) -> Iterator[tuple[str, Leaf]]:
-        kinds = (Tensor, np.ndarray, list, dict, deque, int, float, *_GENERATORS)
         for key, value in list(vars(cls).items()):
-            if not key.startswith("__") and key not in hidden and isinstance(value, kinds):
+            if isinstance(value, FunctionType):
+                yield from self._function(value, key, depth + 1)
+            elif not key.startswith("__") and key not in hidden and isinstance(value, _KEPT):
                 yield from self.value(value, f"{prefix}{key}", partial(setattr, cls, key), depth + 1)
 
     def value(
@@ -166,11 +167,13 @@ class _Walk:
         self._seen[id(value)] = value
         if isinstance(value, (Tensor, np.ndarray, *_GENERATORS)):
             if not (isinstance(value, Tensor) and is_lazy(value)):
-                yield path, Leaf(value, assign)
+                yield path, Leaf(value, assign or _in_place(value))
             return
-        yield from self._children(value, path, depth + 1)
+        yield from self._children(value, path, assign, depth + 1)
 
-    def _children(self, value: Any, path: str, depth: int) -> Iterator[tuple[str, Leaf]]:
+    def _children(
+        self, value: Any, path: str, assign: Callable[[Any], None] | None, depth: int
+    ) -> Iterator[tuple[str, Leaf]]:
         match value:
             case nn.Module():
                 yield from self._unregistered(value, path, depth)
@@ -178,12 +181,13 @@ class _Walk:
                 for key, item in list(value.items()):
                     yield from self.value(item, f"{path}[{key!r}]", partial(value.__setitem__, key), depth)
             case list() | deque():
-                yield f"len({path})", Leaf(len(value))
+                yield f"len({path})", Leaf(len(value), Resize(value))
                 for i, item in enumerate(list(value)):
                     yield from self.value(item, f"{path}[{i}]", partial(value.__setitem__, i), depth)
             case tuple():
                 for i, item in enumerate(value):
-                    yield from self.value(item, f"{path}[{i}]", None, depth)
+                    replace = assign and partial(_replace_in_tuple, assign, value, i)
+                    yield from self.value(item, f"{path}[{i}]", replace, depth)
             case set() | frozenset():
                 yield path, Leaf(tuple(sorted(map(repr, value))))
             case _:
@@ -201,12 +205,7 @@ class _Walk:
         """Yield what a function remembers, or the attributes of an object of a user's class."""
         match value:
             case FunctionType():
-                cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True)
-                for name, cell in cells:
-                    content = _content(cell)
-                    yield from self.value(content, f"{path}:{name}", partial(setattr, cell, "cell_contents"), depth)
-                for i, default in enumerate(value.__defaults__ or ()):
-                    yield from self.value(default, f"{path}:default[{i}]", None, depth)
+                yield from self._function(value, path, depth)
             case MethodType():
                 yield from self.value(value.__self__, path, None, depth)
             case partial():
@@ -215,9 +214,65 @@ class _Walk:
             case type() | ModuleType():
                 return
             case _:
-                if not type(value).__module__.startswith(_FOREIGN) and hasattr(value, "__dict__"):
+                if not _is_foreign(type(value)) and hasattr(value, "__dict__"):
                     for key, item in list(vars(value).items()):
                         yield from self.value(item, f"{path}.{key}", partial(vars(value).__setitem__, key), depth)
+
+    def _function(self, function: FunctionType, path: str, depth: int) -> Iterator[tuple[str, Leaf]]:
+        """Yield what a function refers to: variables around it, global variables, and defaults."""
+        if _is_foreign(function) or depth > MAX_DEPTH:
+            return
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            yield from self.value(_content(cell), f"{path}:{name}", partial(setattr, cell, "cell_contents"), depth)
+        variables = function.__globals__
+        for name in _names(function.__code__):
+            if isinstance(variables.get(name), (*_KEPT, nn.Module, FunctionType)):
+                yield from self.value(variables[name], f"{path}:{name}", partial(variables.__setitem__, name), depth)
+        for i, default in enumerate(function.__defaults__ or ()):
+            yield from self.value(default, f"{path}:default[{i}]", None, depth)
+
+
+class Resize:
+    """Gives a list another length, with its elements over and over."""
+
+    def __init__(self, values: "list[Any] | deque[Any]") -> None:
+        """Remember the elements of ``values``."""
+        self._values, self._elements = values, list(values)
+
+    def __call__(self, length: int) -> None:
+        """Set the length."""
+        length = max(0, min(length, _MAX_LENGTH))
+        copies = itertools.islice(itertools.cycle(self._elements), length) if self._elements else ()
+        elements = list(copies)
+        self._values.clear()
+        self._values.extend(elements)
+
+
+def _replace_in_tuple(assign: Callable[[Any], None], values: tuple[Any, ...], position: int, value: Any) -> None:
+    items = [*values[:position], value, *values[position + 1 :]]
+    assign(type(values)(*items) if hasattr(values, "_fields") else tuple(items))
+
+
+def _in_place(value: Any) -> Callable[[Any], None] | None:
+    """Return a function that writes another value into a tensor or an array; None for a generator."""
+    if isinstance(value, Tensor):
+        return partial(_copy_into, value)
+    return partial(np.copyto, value) if isinstance(value, np.ndarray) else None
+
+
+def _copy_into(tensor: Tensor, value: Tensor) -> None:
+    tensor.data.copy_(value)
+
+
+def _is_foreign(thing: Any) -> bool:
+    """Return whether a class or function is of a library, and not of the user."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0] in _FOREIGN
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the global names in a function's code, those of functions inside it too."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def _content(cell: Any) -> object:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,8 @@ from trainables.admission.held import held_by
 from trainables.step.losses import Loss
 from trainables.step.real import dense_gradient, real_view
 from trainables.torch_state import drawn_from, generator_states
+
+MAX_COPIED = 2**22  # numbers of a tensor outside of parameters and buffers that is put back after a pass
 
 
 class PhaseError(Exception):
@@ -88,6 +91,7 @@ class Start:
     def __init__(self, module: nn.Module, loss: object = None) -> None:
         """Remember the present state of a module, and of a user's loss."""
         self._module, self._leaves = module, held_by(module, loss)
+        self._contents = {path: _copy(leaf.value) for path, leaf in self._leaves.items()}
         self._attributes = {part: set(vars(part)) for part in module.modules()}
         self.tensors = tensors_of(module)
 
@@ -99,10 +103,27 @@ class Start:
         for part, names in self._attributes.items():
             for name in vars(part).keys() - names:
                 del vars(part)[name]
-        for leaf in self._leaves.values():
+        for path, leaf in self._leaves.items():
             if leaf.assign is not None:
                 with suppress(IndexError):  # a list that has become shorter
                     leaf.assign(leaf.value)
+            if self._contents[path] is not None:
+                write(leaf.value, self._contents[path])
+
+
+def _copy(value: Any) -> Any:
+    """Return a copy of a tensor or an array; None of anything else, and of what is too large to be copied."""
+    if isinstance(value, Tensor) and value.numel() <= MAX_COPIED:
+        return value.detach().clone()
+    return value.copy() if isinstance(value, np.ndarray) and value.size <= MAX_COPIED else None
+
+
+def write(value: Any, content: Any) -> None:
+    """Write ``content`` into a tensor or an array ``value`` of the same shape (...)."""
+    if isinstance(value, Tensor):
+        value.data.copy_(content)
+    elif value.flags.writeable:
+        np.copyto(value, content)
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -243,15 +264,21 @@ def close(a: Mapping[str, Tensor], b: Mapping[str, Tensor], tolerance: float) ->
     """
     if a.keys() != b.keys() or any(a[name].shape != b[name].shape for name in a):
         return False
-    norms = {name: _norm(b[name]) for name in b}
+    norms = {name: _norm(_numbers(b[name])) for name in b}
     whole = sum(norm**2 for norm in norms.values()) ** 0.5
-    same_places = all(torch.equal(a[n].isfinite(), b[n].isfinite()) for n in a)
-    return same_places and all(_norm(a[n] - b[n]) <= tolerance * (norms[n] + 0.01 * whole) + 1e-30 for n in a)
+    numbers = {n: (_numbers(a[n]), _numbers(b[n])) for n in a}
+    same_places = all(torch.equal(p.isfinite(), q.isfinite()) for p, q in numbers.values())
+    return same_places and all(
+        _norm(p - q) <= tolerance * (norms[n] + 0.01 * whole) + 1e-30 for n, (p, q) in numbers.items()
+    )
+
+
+def _numbers(t: Tensor) -> Tensor:
+    return real_view(t).double()
 
 
 def _norm(t: Tensor) -> float:
-    numbers = real_view(t).double()
-    return float(numbers[numbers.isfinite()].norm())
+    return float(t[t.isfinite()].norm())
 
 
 @contextmanager

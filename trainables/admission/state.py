@@ -4,15 +4,17 @@ Buffers are saved with a point, and attributes are not. An attribute that is onl
 activations, harms nothing. One that later passes read makes a resumed run differ from an uninterrupted one.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
-from trainables.admission.held import Leaf, changed, digests, held_by
+from trainables.admission.held import Leaf, Resize, changed, digests, held_by
 from trainables.admission.passes import (
     Pass,
     PhaseError,
@@ -23,13 +25,16 @@ from trainables.admission.passes import (
     outputs_of,
     plain_pass,
     tensors_of,
+    write,
 )
 from trainables.step.losses import Loss
 from trainables.step.packed import random_message
 from trainables.torch_state import drawn_from, generator_states
 
 _TOLERANCE = 1e-4  # relative; passes of equal numbers differ by the order of sums at most
-_OFFSETS = (1, 2, 3, 10, 1_000, 1_000_000, -1_000_000)  # a counter that later passes read shows at one of these values
+_OFFSETS = (1, 2, 3, 10, 1_000, 1_000_000, -1_000_000)  # added to a counter
+_NEAR = (-2, -1, 0, 1)  # added to a number that a pass has compared a counter with
+_MOST_COMPARED = 20
 _STATE = "register it as a buffer (register_buffer) and update that in place, or take it out of the model"
 
 
@@ -68,11 +73,32 @@ def repeated_pass(module: nn.Module, loss: Loss, samples: Sequence[Samples], roo
     def numbers() -> dict[str, Tensor]:
         start.restore(attributes=False)
         outputs = outputs_of(module, one.x, training=True)
-        return {"outputs": outputs, "loss": loss.objective(outputs.float().unsqueeze(0), one.labels).sum().detach()}
+        total = loss.objective(outputs.float().unsqueeze(0), one.labels).sum().detach()
+        start.restore(attributes=False)
+        return {"outputs": outputs, "loss": total, "evaluated": outputs_of(module, one.x, training=False)}
 
-    _check_unread(held_by(module, root), moving, numbers, {"outputs": third.outputs, "loss": third.total})
+    if written:
+        _check_unread(held_by(module, root), moving, numbers)
+        start.restore(attributes=False)
+        _check_first(module, other.x, start, written)
     start.restore()
     return first, written
+
+
+@torch.no_grad()
+def _check_first(module: nn.Module, x: Tensor, start: Start, written: list[str]) -> None:
+    """Refuse a model that keeps something of its first pass: a resumed run would keep it of another one."""
+
+    def outputs() -> Tensor:
+        for p in module.parameters():
+            if p.requires_grad:
+                p.mul_(1.1)
+        return outputs_of(module, x, training=True)
+
+    kept = outputs()
+    start.restore()
+    if not close({"": kept}, {"": outputs()}, _TOLERANCE):
+        raise InputError(_depends(written))
 
 
 def evaluation_changes(module: nn.Module, x: Tensor) -> tuple[Tensor, tuple[str, ...]]:
@@ -156,7 +182,6 @@ def _check_unread(
     leaves: Mapping[str, Leaf],
     moving: Sequence[str],
     numbers: Callable[[], dict[str, Tensor]],
-    expected: dict[str, Tensor],
 ) -> None:
     """Refuse attributes that change from pass to pass if another value of theirs changes the numbers.
 
@@ -164,21 +189,23 @@ def _check_unread(
         leaves: what the model and the loss hold.
         moving: paths of the leaves that change.
         numbers: runs a pass, and returns what it gives.
-        expected: what it gave before.
     """
+    expected = numbers() if moving else {}
     for path in moving:
         leaf = leaves.get(path)
         if leaf is None:
             continue
         if leaf.is_generator:
             raise InputError(f"its attribute {path} is a generator that a pass draws from: {_STATE}.")
-        if not all(_unaffected(leaf, value, numbers, expected) for value in _others(leaf)):
+        values = [*_others(leaf), *_compared(leaf, numbers)]
+        if not all(_unaffected(leaf, value, numbers, expected) for value in values):
             raise InputError(_depends([path]))
 
 
 def _unaffected(leaf: Leaf, value: Any, numbers: Callable[[], dict[str, Tensor]], expected: dict[str, Tensor]) -> bool:
     """Return whether ``value`` in the place of a leaf leaves the numbers as they are."""
     assert leaf.assign is not None
+    content = leaf.value.detach().clone() if isinstance(leaf.value, Tensor) else copy(leaf.value)
     leaf.assign(value)
     try:
         return close(numbers(), expected, _TOLERANCE)
@@ -186,6 +213,48 @@ def _unaffected(leaf: Leaf, value: Any, numbers: Callable[[], dict[str, Tensor]]
         return True
     finally:
         leaf.assign(leaf.value)
+        if leaf.is_data:
+            write(leaf.value, content)
+
+
+class _WatchedInt(int):
+    """A whole number that remembers the numbers it is compared with, divided by or multiplied by."""
+
+    seen: ClassVar[list[float]] = []
+
+
+def _watching(name: str) -> Callable[[Any, Any], Any]:
+    plain = getattr(int, name)
+
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, int | float) and name not in _SUMS:
+            _WatchedInt.seen.append(other)
+        result = plain(self, other)
+        return _WatchedInt(result) if type(result) is int else result
+
+    return method
+
+
+_SUMS = ("__add__", "__radd__", "__sub__")
+for _name in (*_SUMS, "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__mod__", "__floordiv__", "__mul__"):
+    setattr(_WatchedInt, _name, _watching(_name))
+_WatchedInt.__hash__ = int.__hash__  # type: ignore[method-assign]
+
+
+def _compared(leaf: Leaf, numbers: Callable[[], dict[str, Tensor]]) -> list[int]:
+    """Return values of a counter near those that passes compare it with."""
+    if type(leaf.value) is not int or leaf.assign is None or isinstance(leaf.assign, Resize):
+        return []
+    _WatchedInt.seen = []
+    leaf.assign(_WatchedInt(leaf.value))
+    try:
+        numbers()
+    except PhaseError:  # a library that takes nothing but plain numbers
+        return []
+    finally:
+        leaf.assign(leaf.value)
+    compared = list(dict.fromkeys(int(number) for number in _WatchedInt.seen if math.isfinite(number)))
+    return [number + near for number in compared[:_MOST_COMPARED] for near in _NEAR]
 
 
 def _others(leaf: Leaf) -> Iterator[Any]:
@@ -198,7 +267,7 @@ def _others(leaf: Leaf) -> Iterator[Any]:
         case int() | np.integer():
             yield from (leaf.value + offset for offset in _OFFSETS)
         case float() | np.floating():
-            yield from (float("nan"), leaf.value + 1.0, leaf.value + 1e6)
+            yield from (float("nan"), 0.0, leaf.value + 1.0, leaf.value - 1.0, leaf.value + 1e6)
         case Tensor() if leaf.value.is_floating_point() or leaf.value.is_complex():
             yield from (torch.full_like(leaf.value, torch.nan), torch.zeros_like(leaf.value))
         case Tensor() if leaf.value.dtype != torch.bool:

@@ -368,7 +368,7 @@ class Drawing(Net):
             "torch": lambda: float(torch.rand(())),
             "numpy": np.random.rand,
             "random": random.random,
-            "own": lambda: self.generator.random(),
+            "own": getattr(self.generator, "random", None),
             "fresh": lambda: np.random.default_rng().random(),
         }[self.kind]
         return h * draw() if self.training else h
@@ -409,6 +409,72 @@ class Clipped(Net):
     def forward(self, x):
         self.a.weight.data = torch.renorm(self.a.weight.data, p=2, dim=0, maxnorm=0.3)
         return super().forward(x)
+
+
+class Seventeenth(Counting):
+    def hidden(self, h):
+        return super().hidden(h) * (2 if self.passes % 17 == 0 else 1)
+
+
+class FiveHundredth(Counting):
+    def hidden(self, h):
+        return super().hidden(h) * (2 if self.passes == 500 else 1)
+
+
+class History(Net):
+    def __init__(self):
+        super().__init__()
+        self.values = []
+
+    def hidden(self, h):
+        self.values.append(1)
+        return h * (2 if len(self.values) > 100 else 1)
+
+
+class InTuple(Net):
+    def __init__(self):
+        super().__init__()
+        self.state = (0, "warm")
+
+    def hidden(self, h):
+        self.state = (self.state[0] + 1, "warm")
+        return h * (2 if self.state[0] > 200 else 1)
+
+
+class FirstNorm(Net):
+    norm = None
+
+    def hidden(self, h):
+        if self.norm is None:
+            self.norm = self.a.weight.detach().norm()
+        return h / self.norm
+
+
+class SameMemory(Tied):
+    def __init__(self):
+        super().__init__()
+        self.d.weight = nn.Parameter(self.c.weight.data)
+
+
+AVERAGE = nn.BatchNorm1d(8, affine=False)
+
+
+class SharedAverage(Net):
+    def __init__(self):
+        super().__init__()
+        self.norm = AVERAGE
+
+    def hidden(self, h):
+        return self.norm(h)
+
+
+class HiddenAverage(Net):
+    def __init__(self):
+        super().__init__()
+        self.norms = [nn.BatchNorm1d(8, affine=False)]
+
+    def hidden(self, h):
+        return self.norms[0](h)
 
 
 class FirstBatch(Net):
@@ -531,6 +597,7 @@ ALONE = {
        ("parameter", "accumulated", "module", "forward", "before", "activation")},
     "branches on values": (Branching, VECTORS),
     "counts its passes": (Counting, VECTORS),
+    "a batch norm in a list, which never evaluates": (HiddenAverage, VECTORS),
     "remembers activations": (Remembering, VECTORS),
     "clips its weights": (Clipped, VECTORS),
     "a view of a weight": (Viewed, VECTORS),
@@ -538,6 +605,13 @@ ALONE = {
 }  # fmt: skip
 EITHER = {"transformer", "spectral norm", "rnn", "lstm", "gru", "modes differ", "a lock"}  # as torch's vmap can
 REFUSED = {
+    "a period by a counter": (Seventeenth, "its attribute passes changes in a pass"),
+    "one pass by a counter": (FiveHundredth, "its attribute passes changes in a pass"),
+    "a history in a list": (History, "its attribute len(values) changes in a pass"),
+    "a state in a tuple": (InTuple, "its attribute state[0] changes in a pass"),
+    "a norm of the first pass": (FirstNorm, "its attribute norm changes in a pass"),
+    "two parameters in one memory": (SameMemory, "its parameters c.weight and d.weight share memory"),
+    "a shared moving average": (SharedAverage, "its buffer norm.running_mean is the same tensor in two builds"),
     "dropout": (lambda: after(nn.Dropout(0.5)), "draws random numbers in training (1: Dropout)"),
     **{f"draws from {k}": (lambda k=k: Drawing(k), f"draws random numbers in training (Drawing, from {n})")
        for k, n in (("torch", "torch"), ("numpy", "numpy.random"), ("random", "random"))},
@@ -558,8 +632,8 @@ REFUSED = {
     "DataParallel": (lambda: nn.DataParallel(Net()), "it is wrapped in DataParallel"),
     "nothing trains": (lambda: Net().requires_grad_(False), "no parameter of it trains"),
     "no module": (lambda: torch.tanh, "it builds builtin_function_or_method, not an nn.Module"),
-    "an error": (lambda: nn.Linear(5, 2), "the forward pass in training mode, tried on 4 samples of shape (6,), raised"),
-    "an error where it is built": (lambda: nn.Linear(), "building it, tried on 4 samples of shape (6,), raised TypeError"),
+    "an error": (lambda: nn.Linear(5, 2), "the forward pass in training mode, tried on 4 samples of shape (6,), r"),
+    "an error where it is built": (nn.Linear, "building it, tried on 4 samples of shape (6,), raised TypeError"),
 }  # fmt: skip
 ONE = Net()
 REFUSED["one network for all seeds"] = (lambda: ONE, "it is one network for all seeds: its parameter a.weight")
@@ -634,7 +708,7 @@ def check_trains_as_torch(task):
 
 
 def check_loads(task, p, weights, module, rows):
-    """A fresh module with the weights from a file gives the loss of the last row, and its shared tensors stay shared."""
+    """A fresh module with the weights from a file gives the loss of the last row; shared tensors stay shared."""
     file = io.BytesIO()
     torch.save(weights, file)
     loaded = built_from(task, p.seed)

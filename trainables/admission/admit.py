@@ -31,7 +31,7 @@ from trainables.admission.passes import (
     trained,
 )
 from trainables.admission.state import evaluation_changes, repeated_pass
-from trainables.admission.together import Member, differs_together, loss_agrees_together
+from trainables.admission.together import OTHER_NUMBERS, Member, differs_together, loss_agrees_together
 from trainables.data import Dataset
 from trainables.models import initial_parameters
 from trainables.step.losses import OwnLoss
@@ -179,7 +179,6 @@ class _Trial:
         moving = [name for name, b in done.buffers.items() if not torch.equal(b, start[name])]
         check_shared_buffers(one, other, moving)
         self._check_second_build(one, again, done.outputs)
-        member = self._member(one.module)
         evaluated, changing = evaluation_changes(one.module, self._samples[0].x)
         admission = Admission(
             modes_agree=self._modes_agree(one.module),
@@ -189,9 +188,7 @@ class _Trial:
         moved = done.moved + [name for name, _ in one.module.named_parameters() if name in changing]
         alias = aliases(one.module)  # raises an error for parameters that overlap
         why = self._alone(one, other, moved, done.hooks, written) or alias
-        if not why:
-            members = [member, self._member(other.module)]
-            why = differs_together(again.module, self._loss, self._samples[0], members)
+        why = why or self._differs([one.module, other.module], again.module)
         together = not why and self._loss_together([done.outputs, 2 * evaluated])
         if not why:
             return replace(admission, loss_together=together)
@@ -235,12 +232,31 @@ class _Trial:
                 "too."
             )
 
-    def _member(self, module: nn.Module) -> Member:
+    def _differs(self, modules: list[nn.Module], structure: nn.Module) -> str:
+        """Return how a pack differs from its points, in words; rounding is told apart by float64.
+
+        Args:
+            modules: the points' modules.
+            structure: a module of the pack's structure.
+        """
+        samples = self._samples[0]
+        members = [self._member(module, samples) for module in modules]
+        why = differs_together(structure, self._loss, samples, members)
+        if why != OTHER_NUMBERS:
+            return why
+        samples = Samples(samples.x.double(), samples.labels)
+        try:
+            members = [self._member(module.double(), samples) for module in modules]
+        except PhaseError:  # the model computes in float32 whatever its weights are
+            return why
+        return differs_together(structure.double(), self._loss, samples, members) and why
+
+    def _member(self, module: nn.Module, samples: Samples) -> Member:
         """Return a point of a pack with what the plain module computes."""
         start = Start(module)
-        done = plain_pass(module, self._loss, self._samples[0])
+        done = plain_pass(module, self._loss, samples)
         start.restore()
-        evaluated = outputs_of(module, self._samples[0].x, training=False)
+        evaluated = outputs_of(module, samples.x, training=False)
         start.restore()
         return Member(start.tensors, done, evaluated)
 

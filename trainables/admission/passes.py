@@ -3,6 +3,7 @@
 Axis letters: P pack, B batch, C outputs of the model; ``...`` the shape of a tensor of one point.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.admission.held import held_by
-from trainables.step.losses import Loss
+from trainables.step.losses import Loss, at_least_float32
 from trainables.step.real import dense_gradient, real_view
 from trainables.torch_state import drawn_from, generator_states
 
@@ -161,7 +162,7 @@ def plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
         check_outputs(outputs)
     moved = [name for name, p in module.named_parameters() if not torch.equal(p.detach(), before[name])]
     with phase("the loss"):
-        total = loss.objective(outputs.float().unsqueeze(0), samples.labels).sum()
+        total = loss.objective(at_least_float32(outputs).unsqueeze(0), samples.labels).sum()
     leaves = leaves_of(total)
     with phase("the backward pass"):
         total.backward()  # type: ignore[no-untyped-call]
@@ -264,21 +265,28 @@ def close(a: Mapping[str, Tensor], b: Mapping[str, Tensor], tolerance: float) ->
     """
     if a.keys() != b.keys() or any(a[name].shape != b[name].shape for name in a):
         return False
-    norms = {name: _norm(_numbers(b[name])) for name in b}
-    whole = sum(norm**2 for norm in norms.values()) ** 0.5
-    numbers = {n: (_numbers(a[n]), _numbers(b[n])) for n in a}
-    same_places = all(torch.equal(p.isfinite(), q.isfinite()) for p, q in numbers.values())
-    return same_places and all(
-        _norm(p - q) <= tolerance * (norms[n] + 0.01 * whole) + 1e-30 for n, (p, q) in numbers.items()
-    )
+    pairs = {name: (_numbers(a[name]), _numbers(b[name])) for name in a}
+    norms = {name: _norm(q) for name, (_, q) in pairs.items()}
+    whole = sum(norm**2 for norm in norms.values() if math.isfinite(norm)) ** 0.5
+    for name, (p, q) in pairs.items():
+        difference, norm = _norm(p - q), norms[name]
+        if not math.isfinite(difference):  # numbers that are not finite must be in the same places
+            finite = q.isfinite()
+            if not torch.equal(p.isfinite(), finite):
+                return False
+            difference, norm = _norm((p - q)[finite]), _norm(q[finite])
+        if difference > tolerance * (norm + 0.01 * whole) + 1e-30:
+            return False
+    return True
 
 
 def _numbers(t: Tensor) -> Tensor:
-    return real_view(t).double()
+    numbers = real_view(t).detach()
+    return numbers if numbers.dtype in {torch.float32, torch.float64} else numbers.double()
 
 
 def _norm(t: Tensor) -> float:
-    return float(t[t.isfinite()].norm())
+    return float(torch.linalg.vector_norm(t))
 
 
 @contextmanager

@@ -214,7 +214,7 @@ class OwnLoss:
 
     def _losses(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         shared = targets.ndim == (2 if targets.is_floating_point() else 1)
-        outputs_PBC = _at_least_float32(outputs_PBC)
+        outputs_PBC = at_least_float32(outputs_PBC)
         if self.together:
             losses_PB: Tensor = vmap(self.per_sample, in_dims=(0, None if shared else 0))(outputs_PBC, targets)
         else:
@@ -232,11 +232,11 @@ class OwnLoss:
 
 def _class_major(outputs_PBC: Tensor) -> Tensor:
     """Return (P, C, B): on a CPU a softmax or maximum over a strided axis vectorizes over B, 3 times faster."""
-    return _at_least_float32(outputs_PBC.transpose(1, 2).contiguous())
+    return at_least_float32(outputs_PBC.transpose(1, 2).contiguous())
 
 
-def _at_least_float32(outputs: Tensor) -> Tensor:
-    """Return outputs in float32 at least.
+def at_least_float32(outputs: Tensor) -> Tensor:
+    """Return outputs (...) in float32 at least.
 
     Autocast's bfloat16 has 8 bits: too few for the loss of a sample, let alone for the sum of thousands.
     """

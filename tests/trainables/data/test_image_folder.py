@@ -1,5 +1,4 @@
 import os
-import pathlib
 import re
 
 import numpy as np
@@ -195,7 +194,8 @@ def test_files_that_are_no_images_are_counted(write_folder):
 
 def test_a_name_that_is_not_utf8_is_named(write_folder):
     root = write_folder()
-    pathlib.Path(os.fsencode(root / "train" / "a" / "0.png")).rename(os.fsencode(root / "train" / "a") + b"/\xff.png")
+    folder = root / "train" / "a"
+    (folder / "0.png").rename(folder / os.fsdecode(b"\xff.png"))
     assert re.search(r"the name of .*train/a/\\xff\.png is not UTF-8\. Rename it", error(root))
 
 

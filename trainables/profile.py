@@ -25,7 +25,7 @@ from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
 from trainables.step.losses import OwnLoss
 from trainables.task import Task, built_from, cause_of, import_function, task_of
-from trainables.torch_state import neutral_torch
+from trainables.torch_state import eager, neutral_torch
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
 # nothing: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
@@ -80,7 +80,8 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     admission = admission_of(recipe.trainable, task)
     with _errors_explained(recipe.trainable, f"a batch of {TRIAL_SAMPLES} samples of shape {task.data.train.shape}"):
         model = built_from(task, 0)
-        forward = _forward_cost(model, task.data.train.shape)
+        with eager(model):
+            forward = _forward_cost(model, task.data.train.shape)
         _check_outputs(task, forward.outputs)
     parameters = sum(p.numel() for p in model.parameters())
     free, alone = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1

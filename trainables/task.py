@@ -25,7 +25,7 @@ from trainables.models import (
     scale_invariant,
 )
 from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
-from trainables.torch_state import seeded
+from trainables.torch_state import eager, seeded
 
 UserFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
@@ -112,7 +112,8 @@ def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, .
     task = task_of(trainable)
     module = built_from(task, 0)
     try:
-        names = scale_invariant(module, task.data.train.shape)
+        with eager(module):
+            names = scale_invariant(module, task.data.train.shape)
     except Exception:
         if isinstance(trainable, Trainable):
             raise

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 # Default dtype, threads and generators belong to the whole process, so one thread computes at a time.
 _LOCK = RLock()
@@ -134,3 +135,17 @@ def generator_states(device: torch.device = _CPU) -> dict[str, Any]:
 def drawn_from(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Return the names of the generators whose states differ."""
     return [name for name, state in before.items() if after[name] != state]
+
+
+@contextmanager
+def eager(module: nn.Module) -> Iterator[None]:
+    """Let what torch.compile made of a module run as it is written while the block runs: compiling takes a minute."""
+    with ExitStack() as stack:
+        if is_compiled(module):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """Return whether torch.compile made a part of ``module``."""
+    return any(type(part).__module__.startswith("torch._dynamo") for part in module.modules())

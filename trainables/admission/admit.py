@@ -1,7 +1,7 @@
 """The admission of a task: it is tried once in each process, and cached."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import RLock
 
@@ -37,7 +37,7 @@ from trainables.models import initial_parameters
 from trainables.step.losses import OwnLoss
 from trainables.step.packed import check_random
 from trainables.task import Task, cause_of
-from trainables.torch_state import seeded, thread_modes_neutral
+from trainables.torch_state import eager, is_compiled, seeded, thread_modes_neutral
 
 TRIAL_SAMPLES = 4  # with two, batch norm would leave only signs, whose gradient is 0 everywhere
 LARGE_MODEL_PARAMETERS = 10**8  # a model with more parameters is not tried, and its points train alone
@@ -133,7 +133,7 @@ def admit(task: Task, *, initialized: bool = False, mixup: bool = False) -> Admi
         if sum(p.numel() for p in first.module.parameters()) > LARGE_MODEL_PARAMETERS:
             why = "it is large"
             return Admission(together=False, alone_because=why, loss_together=False, modes_agree=False)
-        with _eager(first.module):
+        with eager(first.module):
             return _Trial(task, initialized=initialized, mixup=mixup).run()
 
 
@@ -143,20 +143,6 @@ def _check_loss(loss: object) -> None:
             f"the loss {type(loss).__name__} has {names[0]}, a parameter of its own, which would never train. Move it "
             "into the model: training changes the parameters of the model alone."
         )
-
-
-@contextmanager
-def _eager(module: nn.Module) -> Iterator[None]:
-    """Let modules that torch.compile made run as they are written: compiling them takes a minute."""
-    with ExitStack() as stack:
-        if is_compiled(module):
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        yield
-
-
-def is_compiled(module: nn.Module) -> bool:
-    """Return whether torch.compile made a part of ``module``."""
-    return any(type(m).__module__.startswith("torch._dynamo") for m in module.modules())
 
 
 class _Trial:
@@ -187,7 +173,8 @@ class _Trial:
         )
         moved = done.moved + [name for name, _ in one.module.named_parameters() if name in changing]
         alias = aliases(one.module)  # raises an error for parameters that overlap
-        why = self._alone(one, other, moved, done.hooks, written) or alias
+        own = [path for path in changed(one.held, other.held) if path not in changed(one.held, again.held)]
+        why = self._alone(one, own, moved, done.hooks, written) or alias
         why = why or self._differs([one.module, other.module], again.module)
         together = not why and self._loss_together([done.outputs, 2 * evaluated])
         if not why:
@@ -280,22 +267,25 @@ class _Trial:
             return ("Every seed starts from the same weights: the model does not draw them from torch's generator.",)
         return ()
 
-    def _alone(self, one: Build, other: Build, moved: list[str], hooks: list[str], written: list[str]) -> str:
-        """Return why points of the task cannot share a program, as far as the plain passes tell; empty if they can."""
+    def _alone(self, one: Build, own: list[str], moved: list[str], hooks: list[str], written: list[str]) -> str:
+        """Return why points of the task cannot share a program, as far as the plain passes tell; empty if they can.
+
+        Args:
+            one: a build.
+            own: paths of attributes that depend on the seed.
+            moved: names of parameters that a forward pass changes.
+            hooks: torch's functions that a forward pass calls to hook into the gradient.
+            written: paths of attributes that a pass changes.
+        """
         causes: list[Callable[[], str]] = [
             lambda: "it is compiled" if is_compiled(one.module) else "",
             lambda: f"its forward pass changes the parameter {moved[0]}" if moved else "",
             lambda: hooks_of(one.module),
             lambda: f"its forward pass calls {hooks[0]} of a tensor" if hooks else "",
             lambda: f"its attribute {written[0]} changes in a pass" if written else "",
-            lambda: self._own_data(one, other),
+            lambda: f"its attribute {own[0]} depends on the seed" if own else "",
         ]
         return next((why for cause in causes if (why := cause())), "")
-
-    def _own_data(self, one: Build, other: Build) -> str:
-        """Return which attribute depends on the seed, in words."""
-        different = changed(one.held, other.held)
-        return f"its attribute {different[0]} depends on the seed" if different else ""
 
     def _loss_together(self, outputs: list[Tensor]) -> bool:
         """Return whether the loss runs on a pack; losses of sweeper do."""

@@ -265,8 +265,9 @@ def _copy_into(tensor: Tensor, value: Tensor) -> None:
 
 
 def _is_foreign(thing: Any) -> bool:
-    """Return whether a class or function is of a library, and not of the user."""
-    return str(getattr(thing, "__module__", "")).partition(".")[0] in _FOREIGN
+    """Return whether a class or function is of an installed library, and not of the user."""
+    package = str(getattr(thing, "__module__", "")).partition(".")[0]
+    return package in _FOREIGN or "site-packages" in str(getattr(sys.modules.get(package), "__file__", ""))
 
 
 def _names(code: CodeType) -> set[str]:

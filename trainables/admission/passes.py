@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.admission.held import held_by
+from trainables.admission.held import digest, held_by
 from trainables.step.losses import Loss, at_least_float32
 from trainables.step.real import dense_gradient, real_view
 from trainables.torch_state import drawn_from, generator_states
@@ -120,10 +120,11 @@ def _copy(value: Any) -> Any:
 
 
 def write(value: Any, content: Any) -> None:
-    """Write ``content`` into a tensor or an array ``value`` of the same shape (...)."""
+    """Write ``content`` into a tensor or an array ``value`` of the same shape (...), if it is another one."""
     if isinstance(value, Tensor):
-        value.data.copy_(content)
-    elif value.flags.writeable:
+        if digest(value) != digest(content):
+            value.data.copy_(content)
+    elif value.flags.writeable and digest(value) != digest(content):
         np.copyto(value, content)
 
 

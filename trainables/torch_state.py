@@ -39,7 +39,8 @@ def neutral_torch(threads: int | None = None, *, flush_denormal: bool = False) -
         return
     with _LOCK, random_numbers_restored(), _process_settings_restored(), thread_modes_neutral():
         torch.set_default_dtype(torch.float32)
-        torch.use_deterministic_algorithms(False)
+        if torch.are_deterministic_algorithms_enabled():
+            torch.use_deterministic_algorithms(False)
         if threads is not None:
             torch.set_num_threads(threads)
         if flush_denormal:
@@ -83,7 +84,8 @@ def _process_settings_restored() -> Iterator[None]:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.allow_tf32 = tf32
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if deterministic:  # setting it imports torch's compiler, which takes a second and leaves a folder behind
+            torch.use_deterministic_algorithms(True, warn_only=warn_only)
         torch.set_flush_denormal(flushing)
 
 

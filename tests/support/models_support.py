@@ -513,6 +513,35 @@ class Dict(Net):
         return {"logits": super().forward(x)}
 
 
+class Pair(Net):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+class Leaving(Net):
+    def hidden(self, h):
+        raise SystemExit(3)
+
+
+class Ending(Net):
+    def hidden(self, h):
+        return next(iter([]))
+
+
+class NoBackward(Net):
+    def hidden(self, h):
+        if h.requires_grad:
+            h.register_hook(lambda g: {}[0])
+        return h
+
+
+class NoEvaluation(Net):
+    def hidden(self, h):
+        if not self.training:
+            raise RuntimeError("no")
+        return h
+
+
 class Uninitialized(Net):
     def __init__(self):
         super().__init__()
@@ -622,7 +651,15 @@ REFUSED = {
     "statistics of the first batch": (FirstBatch, "its attribute started changes in a pass"),
     "unseeded weights": (Uninitialized, "two builds from one seed differ in a.weight"),
     "an unseeded table": (Unseeded, "two builds from one seed differ in the attribute table"),
-    "a dict": (Dict, "the forward pass in training mode"),
+    "a dict": (Dict, "raised ValueError: the model returned dict, not a tensor (B, C)"),
+    "a tuple": (Pair, "raised ValueError: the model returned tuple, not a tensor (B, C)"),
+    "one number a sample": (lambda: nn.Sequential(Net(), nn.Flatten(0)), "outputs of shape (8,), not (4, 2)"),
+    "too many outputs": (lambda: nn.Linear(FEATURES, 3), "the model gives outputs of shape (4, 3), not (4, 2)"),
+    "too few outputs": (lambda: nn.Linear(FEATURES, 1), "the model gives outputs of shape (4, 1), not (4, 2)"),
+    "leaves the process": (Leaving, "the forward pass in training mode, tried on 4 samples of shape (6,), raised Sys"),
+    "an iterator that ends": (Ending, "the forward pass in training mode, tried on 4 samples of shape (6,), raised S"),
+    "fails in its backward pass": (NoBackward, "the backward pass, tried on 4 samples of shape (6,), raised KeyErr"),
+    "fails in evaluation": (NoEvaluation, "the forward pass in evaluation mode, tried on 4 samples of shape (6,), ra"),
     "lazy": (lambda: nn.Sequential(nn.LazyLinear(2)), "its parameter 0.weight has no shape"),
     "meta": (lambda: nn.Linear(FEATURES, 2, device="meta"), "is on the device meta"),
     "DataParallel": (lambda: nn.DataParallel(Net()), "it is wrapped in DataParallel"),

@@ -160,7 +160,7 @@ def plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
     module.zero_grad()
     with phase("the forward pass in training mode"), _gradient_hooks_seen() as hooks:
         outputs = module.train()(samples.x)
-        check_outputs(outputs)
+        check_outputs(outputs, len(samples.x), getattr(loss, "outputs", None))
     moved = [name for name, p in module.named_parameters() if not torch.equal(p.detach(), before[name])]
     with phase("the loss"):
         total = loss.objective(at_least_float32(outputs).unsqueeze(0), samples.labels).sum()
@@ -193,7 +193,7 @@ def outputs_of(module: nn.Module, x: Tensor, *, training: bool) -> Tensor:
     """
     with phase(f"the forward pass in {'training' if training else 'evaluation'} mode"):
         outputs = module.train(training)(x)
-        check_outputs(outputs)
+        check_outputs(outputs, len(x))
     return outputs.detach()  # type: ignore[no-any-return]
 
 
@@ -225,8 +225,13 @@ def drawing_part(module: nn.Module, x: Tensor, *, training: bool) -> str:
     return drawing[0] if drawing else type(module).__name__
 
 
-def check_outputs(outputs: object) -> None:
-    """Refuse what is not a tensor of real numbers (B, C).
+def check_outputs(outputs: object, samples: int, classes: int | None = None) -> None:
+    """Refuse what is not a tensor of real numbers (B, C): a loss might broadcast it over the labels.
+
+    Args:
+        outputs: what the model returned.
+        samples: samples that it was given, B.
+        classes: outputs that the loss needs for each, C; any number if None.
 
     Raises:
         ValueError: the model returned something else.
@@ -235,6 +240,9 @@ def check_outputs(outputs: object) -> None:
         raise ValueError(f"the model returned {type(outputs).__name__}, not a tensor (B, C)")
     if outputs.is_complex():
         raise ValueError("the model returned complex numbers; it must return real outputs (B, C)")
+    if outputs.ndim != 2 or len(outputs) != samples or classes not in {None, outputs.shape[1]}:
+        expected = f"({samples}, {classes or 'C'})"
+        raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not {expected}")
 
 
 def leaves_of(total: Tensor) -> list[Tensor]:

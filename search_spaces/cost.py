@@ -31,6 +31,7 @@ class Profile:
         pack_flops: FLOP that the points of a pack share.
         micro_batches: micro-batches of a step, computed one after the other.
         processes: processes that share the micro-batches.
+        notes: what a person should know before training, in sentences.
     """
 
     train: int
@@ -49,6 +50,7 @@ class Profile:
     pack_flops: float = 0.0
     micro_batches: int = 1
     processes: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def steps_per_epoch(self) -> int:

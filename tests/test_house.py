@@ -28,6 +28,7 @@ DROPPED = (
 MOST_WORDS_OF_GLOSSARY = 12
 # Test files that are about more than one module or folder.
 WITHOUT_A_MODULE = {
+    "trainables/admission/test_models.py": "the table of models and habits, from the trial to the loaded weights",
     "docker/test_compose.py": "clusters of docker/compose.yaml",
     "docker/test_files.py": "what the files of docker/ agree on",
     "docker/test_slurm.py": "docker/slurm.sh, with stand-ins for srun and scontrol",

@@ -103,9 +103,9 @@ class AutoL2:
             optimizer.step()
             auto.step(loss, (outputs.argmax(1) != y).float().mean())
 
-    It sets the groups whose ``weight_decay`` is not 0 when ``AutoL2`` is made, so that biases in a group with 0 keep
-    it. If all have 0, torch's default for SGD, it sets every group. Where several processes train one model, give all
-    of them the same loss and error; otherwise their λ diverge.
+    It leaves out the groups that were given ``weight_decay=0``, such as one of biases. A group that was given none has
+    torch's default, 0 for SGD, and is set, unless other groups have a weight decay above 0. Where several processes
+    train one model, give all of them the same loss and error; otherwise their λ diverge.
 
     Args:
         optimizer: its ``weight_decay`` is set to λ, the coefficient of ½λ‖θ‖², at once and at each fall.
@@ -113,7 +113,7 @@ class AutoL2:
         every: steps between two looks at loss and error (paper: 10 in Figure 1c, 5 in SM E).
 
     Raises:
-        ValueError: ``lam`` or ``every`` is not positive, or the optimizer has no weight decay.
+        ValueError: ``lam`` or ``every`` is not positive, the optimizer has no weight decay, or every group was given 0.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, lam: float = 0.1, every: int = 10) -> None:
@@ -125,8 +125,15 @@ class AutoL2:
         self.optimizer, self.every, self.steps = optimizer, every, 0
         self.state = AutoL2State(lam=float(lam))
         # Positions are kept, not the groups: optimizer.load_state_dict replaces those.
-        groups = range(len(optimizer.param_groups))
-        self._groups = [i for i in groups if optimizer.param_groups[i]["weight_decay"]] or list(groups)
+        groups = optimizer.param_groups
+        self._groups = [i for i, group in enumerate(groups) if group["weight_decay"]] or [
+            i for i, group in enumerate(groups) if not _was_given(group, optimizer.defaults, "weight_decay")
+        ]
+        if not self._groups:
+            raise ValueError(
+                "every parameter group was given weight_decay=0, so that AutoL2 has none to set; leave it out of the "
+                "groups that are to decay"
+            )
         self._apply()
 
     @property
@@ -160,6 +167,18 @@ class AutoL2:
     def _apply(self) -> None:
         for i in self._groups:
             self.optimizer.param_groups[i]["weight_decay"] = self.lam
+
+
+def _was_given(group: Mapping[str, object], defaults: Mapping[str, object], key: str) -> bool:
+    """Return whether ``key`` stood in a parameter group, and was not filled in from the optimizer's defaults.
+
+    Torch adds the defaults that a group lacks behind the keys that it has, in the order of the defaults. The keys in
+    front of the first such run are those that were given.
+    """
+    keys = [name for name in group if name in defaults]
+    order = list(defaults)
+    count = next(n for n in range(len(keys) + 1) if keys[n:] == [name for name in order if name not in keys[:n]])
+    return key in keys[:count]
 
 
 def _number(value: float | Tensor) -> float:

@@ -1,6 +1,5 @@
 """Sizes and cost of a recipe, from its shapes alone: nothing is trained."""
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from search_spaces.recipe import Recipe, Variant, recipe_of
 from search_spaces.sections.data import TorchvisionImages
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
+from trainables.admission import LARGE_MODEL_PARAMETERS, Admission, admission_of
 from trainables.data.torchvision_sets import DataNotFoundError, published_shapes
 from trainables.kernel.cost import kernel_profile
 from trainables.measurement import EVALUATION_BATCH
@@ -24,8 +24,8 @@ from trainables.models.ntk_linear import NtkLinear
 from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
 from trainables.step.losses import OwnLoss
-from trainables.step.packed import pack_model
-from trainables.task import Task, cause_of, import_function, task_of
+from trainables.task import Task, built_from, cause_of, import_function, task_of
+from trainables.torch_state import eager, neutral_torch
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
 # nothing: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
@@ -36,7 +36,6 @@ MAX_CPU_POINTS = 64
 # Copies of the widest activation that a measurement holds: a layer's input, its output and its workspace. Measured for
 # the CNN with 16 channels on 32×32 images, whose widest has 67 MB for 1,024 of them: 193 MB alone, 241 in packs.
 ACTIVATION_COPIES = 3
-LARGE_MODEL_PARAMETERS = 10**8  # a model with more parameters is tried on the meta device, without memory
 TRIAL_SAMPLES = 2  # samples of the trial forward pass: batch norm refuses one
 
 
@@ -78,13 +77,14 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     batch = _batch(recipe.trainable.batch, train)
     micro_batches = _micro_batches(recipe.trainable.micro_batch, batch, processes)
     micro_batch = batch // micro_batches
+    admission = admission_of(recipe.trainable, task)
     with _errors_explained(recipe.trainable, f"a batch of {TRIAL_SAMPLES} samples of shape {task.data.train.shape}"):
-        model = task.model()
-        pack_model(model)  # raises an error for a model that cannot be trained
-        forward = _forward_cost(model, task.data.train.shape)
+        model = built_from(task, 0)
+        with eager(model):
+            forward = _forward_cost(model, task.data.train.shape)
         _check_outputs(task, forward.outputs)
     parameters = sum(p.numel() for p in model.parameters())
-    free, alone = measures_train_set(recipe.trainable, micro_batch == train, model), processes == 1
+    free, alone = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1
     auto = recipe.l2.auto
     return Profile(
         train=train,
@@ -96,10 +96,11 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         measured=test + (0 if free else measured_train_samples(recipe, train)),
         ends_at=EXPECTED_DECAY_TIME / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=_pack_limit(forward, micro_batch) if alone else 1,
+        pack_limit=_pack_limit(forward, micro_batch) if alone and admission.together else 1,
         point_bytes=_point_bytes(forward, micro_batch, max(train, test), parameters) if alone else 0,
         micro_batches=micro_batches,
         processes=processes,
+        notes=(*task.data.notes, *admission.notes),
     )
 
 
@@ -137,7 +138,7 @@ def _errors_explained(trainable: Trainable | OwnTrainable, samples: str) -> Iter
         ) from error
 
 
-def measures_train_set(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module) -> bool:
+def measures_train_set(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module, admission: Admission) -> bool:
     """Return whether a step's forward pass is also a measurement of the training set: same samples, same outputs.
 
     This does not hold with running statistics: a training pass changes them, and a measurement uses them.
@@ -146,9 +147,10 @@ def measures_train_set(trainable: Trainable | OwnTrainable, full: bool, model: n
         trainable: the grid's ``trainable``.
         full: whether a step's forward pass runs through the whole training set.
         model: the network.
+        admission: how the points of the task train.
     """
     changing = [m for m in model.modules() if not isinstance(m, NtkLinear) and list(m.buffers(recurse=False))]
-    return full and not trainable.augment.active and not changing
+    return full and not trainable.augment.active and not changing and admission.modes_agree
 
 
 def measured_train_samples(recipe: Recipe, train: int) -> int:
@@ -245,12 +247,13 @@ def _check_outputs(task: Task, outputs: Tensor) -> None:
     Raises:
         ValueError: the outputs have another shape than the loss needs.
     """
-    loss = task.objective()
+    loss = task.objective(together=False)
     expected = task.data.classes if isinstance(loss, OwnLoss) else loss.outputs
     if outputs.ndim != 2 or (outputs.shape[1] != expected and not isinstance(loss, OwnLoss)):
         raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({TRIAL_SAMPLES}, {expected})")
     if not outputs.is_meta:
-        loss.sums(outputs.unsqueeze(0), torch.full((TRIAL_SAMPLES,), task.data.classes - 1))
+        labels = torch.full((TRIAL_SAMPLES,), task.data.classes - 1, dtype=torch.int64, device="cpu")
+        loss.sums(outputs.unsqueeze(0), labels)
 
 
 def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCost:
@@ -260,7 +263,7 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCo
     on the meta device, first imports torch's compiler for a second. Only models that may not fit into memory pay that.
 
     Args:
-        model: the network.
+        model: the network, which this uses up.
         sample_shape: shape of one sample.
 
     Raises:
@@ -279,13 +282,14 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCo
     large = sum(p.numel() for p in model.parameters()) > LARGE_MODEL_PARAMETERS
     device = torch.device("meta" if large else "cpu")
     built_in = any(p.is_meta for p in model.parameters())
-    model = copy.deepcopy(model)
     model = model.to_empty(device=device) if large or built_in else model
     for module in model.modules():
-        if not list(module.children()):
+        if isinstance(module, torch.jit.ScriptModule):  # takes no hooks: each weight counts as used once
+            flops.append(sum(2 * p.numel() for p in module.parameters(recurse=False) if p.ndim > 1))
+        elif not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
-        final = model(torch.zeros(TRIAL_SAMPLES, *sample_shape, device=device))
+        final = model(torch.zeros(TRIAL_SAMPLES, *sample_shape, dtype=torch.float32, device=device))
     if not isinstance(final, Tensor):
         raise ValueError(f"the model returned {type(final).__name__}, not a tensor (B, C)")
     outputs.append(final.numel() // TRIAL_SAMPLES)
@@ -304,4 +308,5 @@ def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False)
         InputError: see ``profile``.
     """
     processes = grid.resources.processes_per_pack
-    return {v: profile(recipe_of(grid, v), processes, only_plan=only_plan) for v in variants(points)}
+    with neutral_torch():
+        return {v: profile(recipe_of(grid, v), processes, only_plan=only_plan) for v in variants(points)}

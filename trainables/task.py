@@ -9,7 +9,6 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
@@ -26,6 +25,7 @@ from trainables.models import (
     scale_invariant,
 )
 from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
+from trainables.torch_state import eager, seeded
 
 UserFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
@@ -40,7 +40,7 @@ class Task:
 
     Attributes:
         model: builds the network, an ``nn.Module`` from (B, …) inputs to (B, C) outputs. It is called for each seed,
-            with torch's generator seeded, and once more for its shapes.
+            with the generators of torch, numpy and ``random`` seeded, and some more times to be tried.
         data: training and test set; ``Dataset.from_tensors`` makes one of tensors.
         loss: loss of each sample of a batch, without the L2 term; or a loss that sweeper has.
     """
@@ -49,11 +49,15 @@ class Task:
     data: Dataset
     loss: SampleLoss | Softmax | MeanSquaredError = _CROSS_ENTROPY
 
-    def objective(self) -> BuiltInLoss | OwnLoss:
-        """Return the loss of a pack."""
+    def objective(self, *, together: bool = True) -> BuiltInLoss | OwnLoss:
+        """Return the loss of a pack.
+
+        Args:
+            together: whether a loss of the user's own runs on all points at once.
+        """
         if isinstance(self.loss, Softmax | MeanSquaredError):
             return make_loss(self.loss, self.data.classes)
-        return OwnLoss(self.loss)
+        return OwnLoss(self.loss, together)
 
 
 @lru_cache(maxsize=4)
@@ -72,7 +76,8 @@ def task_of(trainable: Trainable | OwnTrainable, data: Dataset | None = None) ->
         outputs = make_loss(trainable.loss, data.classes).outputs
         spec = trainable.model
         return Task(lambda: build_model(spec, data.train.shape, outputs), data, trainable.loss)
-    task = call_function(trainable.function, "trainable.function", trainable.arguments)
+    with seeded(0):  # what a module or function draws is then the same in every process
+        task = call_function(trainable.function, "trainable.function", trainable.arguments)
     if not isinstance(task, Task):
         raise InputError(
             f"trainable.function: {trainable.function} returned {type(task).__name__}; it must return a "
@@ -101,16 +106,30 @@ def _check_fields(task: Task, name: str) -> None:
 def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, ...]:
     """Return the names of the weights whose scale does not change the outputs.
 
-    They are cached, because the search can take seconds.
+    They are cached, because the search can take seconds. Of a user's model that cannot be searched, such as a compiled
+    one, none are known.
     """
     task = task_of(trainable)
-    module = task.model()
-    names = scale_invariant(module, task.data.train.shape)
-    return tuple(name for name in names if module.get_parameter(name).requires_grad)
+    module = built_from(task, 0)
+    try:
+        with eager(module):
+            names = scale_invariant(module, task.data.train.shape)
+    except Exception:
+        if isinstance(trainable, Trainable):
+            raise
+        return ()
+    trained = {name for name, p in module.named_parameters() if p.requires_grad}
+    return tuple(name for name in names if name in trained)
+
+
+def built_from(task: Task, seed: int) -> nn.Module:
+    """Return a network of ``task`` as its function builds it, with all generators of the process seeded."""
+    with seeded(seed):
+        return task.model()
 
 
 def initial_weights(
-    trainable: Trainable | OwnTrainable, task: Task, seed: int, sigma_w: float
+    trainable: Trainable | OwnTrainable, module: nn.Module, seed: int, sigma_w: float
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return parameters and buffers of a point before its first step, on the CPU, from its seed alone.
 
@@ -118,16 +137,13 @@ def initial_weights(
 
     Args:
         trainable: the grid's ``trainable``.
-        task: its task.
+        module: a network that was built from the seed.
         seed: the point's seed.
         sigma_w: the point's initialization scale σ_w, > 0.
 
     Returns:
         (parameters, buffers), each name to tensor (...) of the shape that the model gives it.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = task.model()
     if trainable.init is None:
         values, buffers = own_parameters(module, sigma_w), own_buffers(module)
     else:

@@ -15,6 +15,7 @@ from trainables.measurement import Measurement
 from trainables.own_loop import run_own_loop
 from trainables.pack.group import SINGLE_PROCESS, Group
 from trainables.pack.training import PackTraining
+from trainables.torch_state import neutral_torch
 
 
 class Training(Protocol):
@@ -69,7 +70,8 @@ def start_training(
         return Unresumable(partial(run_own_loop, points[0], recipe.trainable, device))
     if isinstance(recipe.trainable, KernelTrainable):
         return Unresumable(partial(run_kernel, points, recipe, recipe.trainable, device))
-    return PackTraining(points, recipe, device, group)
+    with neutral_torch():
+        return PackTraining(points, recipe, device, group)
 
 
 def train_pack(points: Sequence[Point], recipe: Recipe, device: str = "cpu") -> Iterator[Measurement]:

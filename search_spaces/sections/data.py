@@ -48,7 +48,7 @@ class TorchvisionImages(Section):
 
 
 class ImageFolder(Section):
-    """Images in folders ``root/train/CLASS/*`` and ``root/test/CLASS/*`` (or ``val`` for ``test``)."""
+    """Images in ``root/train/CLASS`` and ``root/test/CLASS`` (or ``val`` for ``test``), and in folders below these."""
 
     name: Literal["image_folder"]
     root: str

@@ -65,6 +65,7 @@ class PlanView:
             "trains": grid.trainable.title + _sizes(grid, profiles),
             **_optimizer(grid),
             "L2": _l2(grid, [p.decay for p in profiles]),
+            **_notes(profiles),
             "budgets": f"{number_range([p.budget for p in plan.points])} epochs",
             **_stop(grid, plan, by_variant),
             "steps": f"{cost.steps:,}{_shares(profiles)}",
@@ -106,6 +107,12 @@ def _sizes(grid: Grid, profiles: list[Profile]) -> str:
     parameters = number_range(sorted({p.parameters for p in profiles}))
     samples = f"{profiles[0].train:,} training and {profiles[0].test:,} {judged_by(grid.trainable)} samples"
     return f": {parameters} parameters, {samples}"
+
+
+def _notes(profiles: list[Profile]) -> dict[str, str]:
+    """What a person should know of the data and the model before they train, each sentence once."""
+    notes = dict.fromkeys(note for profile in profiles for note in profile.notes)
+    return {"note": " ".join(notes)} if notes else {}
 
 
 def _memory(grid: Grid, plan: Plan, by_variant: Mapping[Variant, Profile], capacity: Capacity) -> dict[str, str]:

@@ -36,8 +36,10 @@ from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.predict.predict import guess, predict
+from trainables.admission import forget_admissions
 from trainables.registered import registered
 from trainables.task import Task, scale_invariant_weights, task_of
+from trainables.torch_state import neutral_torch
 
 TaskSource: TypeAlias = Callable[[], Task] | Task
 BatchSize: TypeAlias = int | Literal["full"]
@@ -157,7 +159,7 @@ def _predict(
     options.check()
     folder = TemporaryDirectory(prefix="predict-lambda-") if out is None else nullcontext(str(any_path(out)))
     function = registered(_as_function(task)) if out is None else nullcontext(_importable_name(task))
-    with folder as directory, function as name, _errors_name_parameters(task, name), _torch_settings_restored():
+    with folder as directory, function as name, _errors_name_parameters(task, name), neutral_torch():
         grid = _grid(name, run, options, "task" if out is None else _sweep_name(task))
         if options.share == 0:
             return guess(grid, run.budgets)
@@ -207,6 +209,7 @@ def _importable_name(task: TaskSource) -> str:
     """Return the ``module:function`` of a task whose sweep is to outlive this process."""
     task_of.cache_clear()  # a module may have been reloaded since
     scale_invariant_weights.cache_clear()
+    forget_admissions()
     module, name = getattr(task, "__module__", ""), getattr(task, "__qualname__", "")
     try:
         found = getattr(import_module(module), name, None) if module != "__main__" else None
@@ -282,17 +285,3 @@ def _errors_name_parameters(task: object, function: str) -> Iterator[None]:
         for key, parameter in _PARAMETER_OF_KEY.items():
             text = re.sub(key, parameter, text)
         raise InputError(text) from error.__cause__
-
-
-@contextmanager
-def _torch_settings_restored() -> Iterator[None]:
-    """Restore what training sets for the whole process: threads, precision and random numbers."""
-    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    tf32 = torch.backends.cudnn.allow_tf32
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.set_float32_matmul_precision(precision)
-            torch.backends.cudnn.allow_tf32 = tf32

@@ -9,18 +9,19 @@ from pathlib import Path
 import torch
 
 from trainables.memory import keep_freed_memory
+from trainables.torch_state import neutral_torch
 
 
 @contextmanager
 def training_settings(threads: int) -> Iterator[None]:
-    """Apply torch settings for training on ``threads`` CPU threads; denormal numbers are restored on exit."""
+    """Give torch a neutral state with ``threads`` CPU threads for training; the caller's is restored on exit.
+
+    The process may be somebody's notebook.
+    """
     keep_freed_memory()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # weights that decay towards 0 would otherwise become 100 times slower numbers
-    try:
+    # Weights that decay towards 0 would otherwise become 100 times slower numbers.
+    with neutral_torch(threads, flush_denormal=True):
         yield
-    finally:
-        torch.set_flush_denormal(False)  # the process may be somebody's notebook
 
 
 def device_name(device: str) -> str:

@@ -3,6 +3,7 @@ import doctest
 import itertools
 import math
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -197,14 +198,33 @@ def test_weight_decay_is_right_whichever_state_is_loaded_first(auto_first):
 
 
 @pytest.mark.parametrize(
-    ("given_decays", "expected"),
-    [([0.5, 0.0], [0.1, 0.0]), ([0.0, 0.0], [0.1, 0.1]), ([1e-4, 0.3], [0.1, 0.1])],
+    ("groups", "expected"),
+    [
+        ([{"weight_decay": 0.5}, {"weight_decay": 0.0}], [0.1, 0.0]),
+        ([{"weight_decay": 1e-4}, {"weight_decay": 0.3}], [0.1, 0.1]),
+        ([{}, {}], [0.1, 0.1]),
+        ([{}, {"weight_decay": 0}], [0.1, 0]),
+        ([{"lr": 0.3}, {"lr": 0.1, "weight_decay": 0.0}], [0.1, 0.0]),
+        ([{"weight_decay": 0.0, "momentum": 0.9}, {"momentum": 0.9}], [0.0, 0.1]),
+    ],
 )
-def test_groups_given_0_keep_it_unless_all_have(given_decays, expected):
-    groups = [{"params": _parameters(), "weight_decay": w} for w in given_decays]
-    optimizer = torch.optim.SGD(groups, lr=0.1)
+@pytest.mark.parametrize("make", [torch.optim.SGD, partial(torch.optim.AdamW, weight_decay=0)])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_groups_given_0_keep_it(groups, expected, make, loaded):
+    """Torch's default of 0 is none that was given, also after the optimizer's state was loaded."""
+    if make is not torch.optim.SGD:
+        groups = [{k: v for k, v in group.items() if k != "momentum"} for group in groups]
+    optimizer = make([{"params": _parameters(), **group} for group in groups], lr=0.1)
+    if loaded:
+        optimizer.load_state_dict(make([{"params": _parameters(), **group} for group in groups], lr=0.1).state_dict())
     AutoL2(optimizer)
     assert [group["weight_decay"] for group in optimizer.param_groups] == expected
+
+
+def test_groups_that_were_all_given_0_are_refused():
+    groups = [{"params": _parameters(), "weight_decay": 0} for _ in range(2)]
+    with pytest.raises(ValueError, match="every parameter group was given weight_decay=0"):
+        AutoL2(torch.optim.SGD(groups, lr=0.1))
 
 
 class _Unread(torch.Tensor):

@@ -3,7 +3,9 @@
 Axis letters: N samples; ``...`` the shape of one sample.
 """
 
+import warnings
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -13,6 +15,10 @@ from torch import Tensor
 from search_spaces.sections.data import Normalize
 from trainables.data.moments import channel_sums, mean_and_std
 from trainables.data.samples import InMemory, Samples
+from trainables.torch_state import thread_modes_neutral
+
+Numbers: TypeAlias = Tensor | NDArray[np.generic] | Any
+"""A tensor, an array, or what numpy makes one of, such as a frame or series of pandas."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +31,7 @@ class Dataset:
         classes: number of classes k.
         mean: mean of the training samples, float32, of a shape that can be broadcast to a sample.
         std: standard deviation of the training samples, float32, of the same shape as ``mean``.
+        notes: what a person should know of the samples, such as files that were left out, in sentences.
     """
 
     train: Samples
@@ -32,17 +39,20 @@ class Dataset:
     classes: int
     mean: Tensor
     std: Tensor
+    notes: tuple[str, ...] = ()
 
     @staticmethod
     def from_tensors(
-        x_train: Tensor | NDArray[np.generic],
-        y_train: Tensor | NDArray[np.generic],
-        x_test: Tensor | NDArray[np.generic],
-        y_test: Tensor | NDArray[np.generic],
+        x_train: Numbers,
+        y_train: Numbers,
+        x_test: Numbers,
+        y_test: Numbers,
         classes: int,
         normalize: Normalize = "global",
     ) -> "Dataset":
         """Return a data set of tensors in memory; they are not copied.
+
+        Arrays of numpy, and frames and series of pandas, are taken too.
 
         Args:
             x_train: samples (N, ...), uint8 or float32; images are (N, channels, height, width).
@@ -58,11 +68,12 @@ class Dataset:
         """
         if classes < 2:
             raise ValueError(f"classes must be at least 2, but got {classes}")
-        train, test = _checked("train", x_train, y_train, classes), _checked("test", x_test, y_test, classes)
-        if train.shape != test.shape:
-            raise ValueError(f"x_train has samples of shape {train.shape}, but x_test of shape {test.shape}")
-        mean, std = mean_and_std(channel_sums(train.x), normalize, len(train.shape))
-        return Dataset(train, test, classes, mean, std)
+        with thread_modes_neutral():
+            train, test = _checked("train", x_train, y_train, classes), _checked("test", x_test, y_test, classes)
+            if train.shape != test.shape:
+                raise ValueError(f"x_train has samples of shape {train.shape}, but x_test of shape {test.shape}")
+            mean, std = mean_and_std(channel_sums(train.x), normalize, len(train.shape))
+            return Dataset(train, test, classes, mean, std)
 
     def normalize(self, raw: Tensor) -> Tensor:
         """Return raw samples (N, ...) minus the mean, over the standard deviation, as float32."""
@@ -71,29 +82,60 @@ class Dataset:
     def to(self, device: torch.device) -> "Dataset":
         """Return the same data on ``device``; streamed samples are delivered there."""
         train, test = self.train.to(device), self.test.to(device)
-        return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device))
+        return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device), self.notes)
 
 
-def _checked(part: str, x: Tensor | NDArray[np.generic], y: Tensor | NDArray[np.generic], classes: int) -> InMemory:
-    x, y = torch.as_tensor(x), torch.as_tensor(y)
-    _check_samples(f"x_{part}", x)
-    _check_labels(f"y_{part}", y, len(x), classes)
-    return InMemory(x.detach(), y.to(torch.int64))
+def _checked(part: str, x: Numbers, y: Numbers, classes: int) -> InMemory:
+    samples, labels = _tensor(f"x_{part}", x), _tensor(f"y_{part}", y)
+    _check_samples(f"x_{part}", samples)
+    return InMemory(samples, _checked_labels(f"y_{part}", labels, len(samples), classes))
+
+
+def _tensor(name: str, values: Numbers) -> Tensor:
+    """Return values of any shape as a tensor (...), without a copy where they are one.
+
+    Raises:
+        ValueError: they are not numbers, or not of one length.
+    """
+    try:
+        if not isinstance(values, Tensor):
+            array = np.asarray(values)
+            if not array.dtype.isnative or any(stride < 0 for stride in array.strides):  # torch has neither
+                array = array.astype(array.dtype.newbyteorder("="), order="C")
+            of_numbers = isinstance(values, list | tuple) and array.dtype == np.float64
+            with warnings.catch_warnings():  # of memory that may not be written, as a frame's: nothing writes to it
+                warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+                values = torch.from_numpy(array.astype(np.float32) if of_numbers else array)
+    except (TypeError, ValueError) as error:
+        kind = type(values).__name__
+        raise ValueError(
+            f"{name} is a {kind} that torch cannot read ({error}): give numbers as a tensor or an array, as by "
+            f"{name}.to_numpy() of a frame or series whose columns are all numbers"
+        ) from error
+    # Gradients cannot go through tensors that were made in inference mode.
+    return values.clone() if values.is_inference() else values.detach()
 
 
 def _check_samples(name: str, x: Tensor) -> None:
     if x.ndim < 2 or x.numel() == 0:
         raise ValueError(f"{name} must have shape (N, ...) with at least one sample, but got {tuple(x.shape)}")
     if x.dtype not in {torch.uint8, torch.float32}:
-        raise ValueError(f"{name} must be uint8 or float32, but got {x.dtype}: convert it, as by {name}.float()")
+        raise ValueError(
+            f"{name} must be uint8 or float32, but got {x.dtype}: convert it, as by {name}.float(), or "
+            f'{name}.astype("float32") of an array or frame'
+        )
     if x.dtype == torch.float32 and not bool(x.isfinite().all()):
         raise ValueError(f"{name} has numbers that are not finite")
 
 
-def _check_labels(name: str, y: Tensor, samples: int, classes: int) -> None:
+def _checked_labels(name: str, y: Tensor, samples: int, classes: int) -> Tensor:
+    """Return labels as int64 (N,)."""
     if y.shape != (samples,):
         raise ValueError(f"{name} must have shape ({samples},), one label a sample, but got {tuple(y.shape)}")
     if y.is_floating_point() or y.is_complex() or y.dtype == torch.bool:
         raise ValueError(f"{name} must be integers, but got {y.dtype}: convert it, as by {name}.long()")
-    if int(y.min()) < 0 or int(y.max()) >= classes:
-        raise ValueError(f"{name} must be from 0 to {classes - 1}, but has labels from {y.min()} to {y.max()}")
+    labels = y.to(torch.int64)
+    if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        lowest, highest = int(labels.min()), int(labels.max())
+        raise ValueError(f"{name} must be from 0 to {classes - 1}, but has labels from {lowest} to {highest}")
+    return labels

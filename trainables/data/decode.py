@@ -21,8 +21,8 @@ from PIL import Image
 from search_spaces.errors import InputError
 from trainables.data.crops import crop_boxes
 
-EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-_FORMATS = ("BMP", "JPEG", "PNG", "WEBP")
+EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")  # as torchvision's ImageFolder
+_FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGES_PER_TASK = 16  # 2 ms of work for the smallest images, against 0.05 ms to submit a task
 
 Crop = Callable[[int, Image.Image], Image.Image]

@@ -1,12 +1,13 @@
-"""Images in folders ``train/CLASS/*`` and ``test/CLASS/*``."""
+"""Images in folders ``train/CLASS`` and ``test/CLASS``, and in folders below them."""
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -35,14 +36,16 @@ class _Files:
     Attributes:
         paths: N files, as strings: an ImageNet of Path objects would take 0.6 GB.
         labels: their classes, int64 (N,).
+        notes: files of the set that were left out, in sentences.
     """
 
     paths: list[str]
     labels: Tensor
+    notes: tuple[str, ...] = ()
 
     def part(self, start: int, end: int) -> "_Files":
         """Return the files from ``start`` to ``end``."""
-        return _Files(self.paths[start:end], self.labels[start:end])
+        return _Files(self.paths[start:end], self.labels[start:end], self.notes)
 
 
 def load_image_folder(spec: ImageFolder) -> Dataset:
@@ -60,7 +63,8 @@ def load_image_folder(spec: ImageFolder) -> Dataset:
     files = _files(root, "train", classes)
     n, held_out = split_counts(spec.train, spec.validation, len(files.paths), "image_folder", root)
     test = files.part(n, n + held_out) if held_out else _test_files(spec, root, classes)
-    return (_streamed if spec.stream else _in_memory)(spec, root, files.part(0, n), test, len(classes))
+    data = (_streamed if spec.stream else _in_memory)(spec, root, files.part(0, n), test, len(classes))
+    return replace(data, notes=tuple(dict.fromkeys((*files.notes, *test.notes))))
 
 
 def _test_files(spec: ImageFolder, root: Path, classes: Sequence[str]) -> _Files:
@@ -97,7 +101,7 @@ def _class_names(folder: Path) -> list[str]:
     """Return the names of the folders in ``folder``, sorted."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+            return sorted(_utf8(e.name) for e in entries if e.is_dir() and not e.name.startswith("."))
     except OSError as error:
         raise InputError(
             f"trainable.data.root: {folder} cannot be read ({error.strerror}). Set trainable.data.root to a folder "
@@ -115,24 +119,87 @@ def _files(root: Path, folder: Literal["train", "test", "val"], classes: Sequenc
             f"trainable.data.root: {root / folder} has {_listed(unknown)}, which {root / 'train'} has not. Classes are "
             "the folders of train: move or delete the others."
         )
-    number = {name: i for i, name in enumerate(classes)}
-    files = [(path, number[name]) for name in names for path in _images(root / folder / name, part)]
-    if not files:
-        raise InputError(f"trainable.data.root: {root / folder} has no images. Expected are {_LAYOUT}.")
-    order = np.random.default_rng(0).permutation(len(files))
-    return _Files([files[i][0] for i in order], torch.tensor([files[i][1] for i in order]))
-
-
-def _images(folder: Path, part: Literal["train", "test"]) -> list[str]:
-    """Return the image files of a class, sorted by name."""
-    with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if e.name.lower().endswith(EXTENSIONS) and not e.name.startswith("."))
-    if part == "train" and not names:
+    if lacking := [name for name in classes if name not in names]:
         raise InputError(
-            f"trainable.data.root: the class {folder} has no images ({', '.join(EXTENSIONS)}). Add some, or delete the "
-            "folder."
+            f"trainable.data.root: {root / folder} lacks {_listed(lacking)} of {root / 'train'}. Add images of it, or "
+            "delete the class there."
         )
-    return [f"{folder}/{name}" for name in names]
+    number, left_out = {name: i for i, name in enumerate(classes)}, Counter[str]()
+    images = {name: _images(root / folder / name, left_out) for name in names}
+    files = [(path, number[name]) for name in names for path in images[name]]
+    if not files and part == "test":
+        raise InputError(f"trainable.data.root: {root / folder} has no images. Expected are {_LAYOUT}.")
+    if empty := [name for name in names if not images[name]]:
+        raise InputError(
+            f"trainable.data.root: the class {root / folder / empty[0]} has no images ({', '.join(EXTENSIONS)}). Add "
+            "some, or delete the class."
+        )
+    order = np.random.default_rng(0).permutation(len(files))
+    labels = torch.tensor([files[i][1] for i in order], dtype=torch.int64, device="cpu")
+    return _Files([files[i][0] for i in order], labels, _note(root / folder, left_out))
+
+
+def _images(folder: Path, left_out: Counter[str]) -> list[str]:
+    """Return the image files of a class and of folders in it, sorted; count those that are no images by extension."""
+    images: list[str] = []
+    others: Counter[str] = Counter()
+    for directory, names in sorted(_walk(folder)):
+        for name in sorted(name for name in names if not name.startswith(".")):
+            if name.lower().endswith(EXTENSIONS):
+                images.append(_utf8(f"{directory}/{name}"))
+            else:
+                others[_utf8(Path(name).suffix.lower()) or "without extension"] += 1
+    if not images and others:
+        raise InputError(
+            f"trainable.data.root: the class {folder} has no images ({', '.join(EXTENSIONS)}), but {_kinds(others)}. "
+            "Convert these, or delete the class."
+        )
+    left_out.update(others)
+    return images
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below ``folder``, with it, and the names of its files; a link in a circle is followed once."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise InputError(f"trainable.data.root: {error.filename} cannot be read ({error.strerror}).") from error
+
+    seen: set[str] = set()
+    for directory, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        seen.add(os.path.realpath(directory))
+        folders[:] = [f for f in folders if f[0] != "." and os.path.realpath(f"{directory}/{f}") not in seen]
+        yield directory, names
+
+
+def _utf8(path: str) -> str:
+    """Refuse a name that is not UTF-8: it could be neither shown nor stored.
+
+    Raises:
+        InputError: the name is not UTF-8.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+        raise InputError(
+            f"trainable.data.root: the name of {shown} is not UTF-8. Rename it: file names are part of what makes a "
+            "data set the same on every machine."
+        ) from None
+    return path
+
+
+def _note(folder: Path, left_out: Counter[str]) -> tuple[str, ...]:
+    """Return a sentence about the files of a set that are no images; nothing if there are none."""
+    if not left_out:
+        return ()
+    total = left_out.total()
+    word = "file was" if total == 1 else "files were"
+    return (f"{total:,} {word} left out of {folder}: {_kinds(left_out)}. Images are {', '.join(EXTENSIONS)}.",)
+
+
+def _kinds(files: Counter[str]) -> str:
+    """Return the most frequent extensions with their numbers, such as ``6 .gif, 1 .txt``."""
+    return ", ".join(f"{count:,} {kind}" for kind, count in files.most_common(5))
 
 
 def _listed(classes: Sequence[str]) -> str:

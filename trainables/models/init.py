@@ -1,6 +1,7 @@
 """Initial values of a module's parameters and buffers."""
 
 import math
+from operator import attrgetter
 
 import torch
 from torch import Tensor, nn
@@ -30,17 +31,17 @@ def initial_parameters(module: nn.Module, *, seed: int, sigma_w: float, sigma_b:
     generator = torch.Generator().manual_seed(seed)
     parameters = {}
     for name, p in module.named_parameters():
-        noise = torch.randn(
-            p.shape, generator=generator
-        )  # drawn for norms too, so that a norm does not shift other layers' draws
+        # Drawn for norms too, so that a norm does not shift other layers' draws.
+        drawn = p.dtype if p.is_complex() else torch.float32
+        noise = torch.randn(p.shape, generator=generator, dtype=drawn, device="cpu").to(p.dtype)
         if isinstance(_owner(module, name), NtkLinear):
             parameters[name] = noise
         elif is_weight(module, name):
             parameters[name] = noise * (sigma_w / math.sqrt(p[0].numel()))
         elif not name.endswith("bias"):
-            parameters[name] = torch.ones(p.shape)
+            parameters[name] = torch.ones(p.shape, dtype=p.dtype, device="cpu")
         elif _of_norm(module, name):
-            parameters[name] = torch.zeros(p.shape)
+            parameters[name] = torch.zeros(p.shape, dtype=p.dtype, device="cpu")
         else:
             parameters[name] = noise * sigma_b
     return parameters
@@ -69,7 +70,7 @@ def own_buffers(module: nn.Module) -> dict[str, Tensor]:
 
 def is_weight(module: nn.Module, name: str) -> bool:
     """Return whether a parameter is a layer's weight, and not a bias or a norm's (a layer norm's may be matrices)."""
-    return module.get_parameter(name).ndim > 1 and not isinstance(_owner(module, name), NORMS)
+    return attrgetter(name)(module).ndim > 1 and not isinstance(_owner(module, name), NORMS)
 
 
 def _of_norm(module: nn.Module, name: str) -> bool:
@@ -81,15 +82,17 @@ def _of_norm(module: nn.Module, name: str) -> bool:
 
 def _initial_buffer(owner: nn.Module, name: str, buffer: Tensor, sigma_w: float) -> Tensor:
     if isinstance(owner, NtkLinear):
-        return torch.tensor(sigma_w)
+        return torch.tensor(sigma_w, dtype=torch.float32, device="cpu")
     return _fresh_statistic(name, buffer) if isinstance(owner, _NormBase) else buffer.detach().cpu().clone()
 
 
 def _fresh_statistic(name: str, buffer: Tensor) -> Tensor:
     fresh = torch.ones if name.endswith("running_var") else torch.zeros
-    return fresh(buffer.shape, dtype=buffer.dtype)
+    return fresh(buffer.shape, dtype=buffer.dtype, device="cpu")
 
 
 def _owner(module: nn.Module, name: str) -> nn.Module:
     """Return the submodule that has the parameter or buffer ``name``."""
-    return module.get_submodule(name.rpartition(".")[0])
+    parent = name.rpartition(".")[0]
+    owner: nn.Module = attrgetter(parent)(module) if parent else module  # a script has no get_submodule
+    return owner

@@ -1,6 +1,7 @@
 """Search for the weights whose scale does not change a network's outputs: those that a batch norm follows."""
 
-import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -52,15 +53,17 @@ def _is_known_layer(module: nn.Module) -> bool:
 
 def _relative_changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:
     """Return |r · df/dlog α| / |f| of each weight."""
-    parameters = {name: p.to(dtype) for name, p in initial_parameters(module, seed=0, sigma_w=1.0, sigma_b=0.1).items()}
+    initial = initial_parameters(module, seed=0, sigma_w=1.0, sigma_b=0.1)
+    parameters = {name: p if p.is_complex() else p.to(dtype) for name, p in initial.items()}
     weights = {name: p.requires_grad_() for name, p in parameters.items() if is_weight(module, name)}
     buffers = {name: b.to(dtype) if b.is_floating_point() else b for name, b in initial_buffers(module).items()}
     generator = torch.Generator().manual_seed(0)
     # Images differ in brightness: averages over the pixels of plain noise hardly differ, and a norm would amplify that.
-    brightness = torch.rand(TRIAL_SAMPLES, *[1] * len(sample_shape), generator=generator)
-    x = brightness * torch.rand(TRIAL_SAMPLES, *sample_shape, generator=generator)
-    outputs: Tensor = functional_call(_without_epsilon(module), parameters | buffers, (x.to(dtype),))
-    r = torch.randn(outputs.shape, generator=generator)
+    shapes = (TRIAL_SAMPLES, *[1] * len(sample_shape)), (TRIAL_SAMPLES, *sample_shape)
+    brightness, pixels = (torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") for shape in shapes)
+    with _without_epsilon(module):
+        outputs: Tensor = functional_call(module, parameters | buffers, ((brightness * pixels).to(dtype),))
+    r = torch.randn(outputs.shape, generator=generator, dtype=torch.float32, device="cpu")
     gradients = torch.autograd.grad((r * outputs).sum(), list(weights.values()), materialize_grads=True)
     size = outputs.detach().norm()
     return {
@@ -69,10 +72,18 @@ def _relative_changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: t
     }
 
 
-def _without_epsilon(module: nn.Module) -> nn.Module:
-    """Return a copy in training mode whose norms have next to no ε."""
-    module = copy.deepcopy(module).train()
-    for part in module.modules():
-        if isinstance(part, NORMS):
-            part.eps = TRIAL_EPSILON
-    return module
+@contextmanager
+def _without_epsilon(module: nn.Module) -> Iterator[None]:
+    """Set a module to training mode, with next to no ε in its norms, while the block runs."""
+    modes = {part: part.training for part in module.modules()}
+    epsilons = {part: part.eps for part in module.modules() if isinstance(part, NORMS)}
+    try:
+        module.train()
+        for norm in epsilons:
+            norm.eps = TRIAL_EPSILON
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+        for norm, epsilon in epsilons.items():
+            norm.eps = epsilon

@@ -4,14 +4,14 @@ Axis letters: P the points measured, B batch, C outputs of the model.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from trainables.measurement import EVALUATION_BATCH
 from trainables.pack.group import Group
-from trainables.pack.network import Network, Weights
+from trainables.pack.network import Network
 from trainables.step.batches import Inputs
 from trainables.step.losses import Loss
 
@@ -79,20 +79,20 @@ class Evaluation:
 
     def whole_train_set(self) -> Metrics:
         """Return the metrics of all points on the whole training set."""
-        weights = Weights(self._network.parameters, self._network.buffers)
-        return self._evaluate(weights, self._train, len(self._train.labels))
+        return self._evaluate(self._network.all_weights(), self._train, len(self._train.labels))
 
     @torch.no_grad()
-    def _evaluate(self, weights: Weights, inputs: Inputs, count: int) -> Metrics:
+    def _evaluate(self, weights: Any, inputs: Inputs, count: int) -> Metrics:
         """Return the metrics of ``weights`` on the first ``count`` samples."""
-        points = len(next(iter(weights.parameters.values())))
 
         def share() -> list[Tensor]:
             sums = [
                 torch.stack(self._loss.sums(self._network.test_outputs(weights, x), labels))
                 for x, labels in inputs.chunks(count, EVALUATION_BATCH, self._group.rank, self._group.size)
             ]
-            return [torch.stack(sums).sum(0) if sums else torch.zeros(2, points, device=self._network.device)]
+            nothing = (2, self._network.points_of(weights))
+            zeros = torch.zeros(nothing, dtype=torch.float32, device=self._network.device)
+            return [torch.stack(sums).sum(0) if sums else zeros]
 
         ((correct_P, loss_P),) = self._group.all_reduce(share)
         return Metrics(correct_P / count, loss_P * self._loss.factor(count))

@@ -7,7 +7,6 @@ point.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from search_spaces.cost import Profile
@@ -65,6 +64,7 @@ class Gradients:
         """
         self._network, self._loss, self._batches, self._group = network, loss, batches, group
         self._full_batch, self._batch, self._micro_batches = full_batch, cost.batch, cost.micro_batches
+        self._count = len(network.parameters)
         self._averaged = network.running_statistics if cost.micro_batches > 1 else []
         size = cost.batch // cost.micro_batches
         self._weight = loss.factor(cost.batch) / loss.factor(
@@ -92,21 +92,19 @@ class Gradients:
             signal: whether loss and error on the batch are asked for too.
         """
         if outputs_PBC is None:
-            before = {name: self._network.buffers[name].clone() for name in self._averaged}
+            before = self._network.buffer_values(self._averaged)
             sums = self._group.all_reduce(lambda: _summed(self._shares(step, members, before, signal)))
         else:
             assert self._full_batch is not None
             before, sums = {}, self._backward(outputs_PBC, self._full_batch.labels, signal)
-        count = len(self._network.parameters)
-        gradients, rest = sums[:count], sums[count:]
+        gradients, rest = sums[: self._count], sums[self._count :]
         training_signal = None
         if signal:
             correct_P, loss_P, *rest = rest
             loss_P = loss_P * self._loss.factor(self._batch)
             training_signal = TrainingSignal(loss_P, error=1 - correct_P / self._batch)
-        for (name, buffer), change in zip(before.items(), rest, strict=True):
-            mean_change = (change / self._micro_batches).to(buffer.dtype)
-            self._network.buffers[name].copy_(buffer + mean_change)
+        changes = zip(before.items(), rest, strict=True)
+        self._network.set_buffers({n: b + (change / self._micro_batches).to(b.dtype) for (n, b), change in changes})
         return StepGradients(gradients, training_signal)
 
     def _shares(
@@ -117,19 +115,16 @@ class Gradients:
         Each micro-batch finds the statistics as they were ``before`` the step, so that it does not matter who computes
         it and when.
         """
-        buffers = self._network.buffers
         for x, targets, shared in self._batches.of_step(step, members):
-            for name, buffer in before.items():
-                buffers[name].copy_(buffer)
+            self._network.set_buffers(before)
             share = self._backward(self._network.train_outputs(x, shared=shared), targets, signal)
-            yield share + [buffers[name] - buffer for name, buffer in before.items()]
+            after = self._network.buffer_values(self._averaged)
+            yield share + [after[name] - buffer for name, buffer in before.items()]
 
     def _backward(self, outputs_PBC: Tensor, targets: Tensor, signal: bool) -> list[Tensor]:
         """Return the gradients of a micro-batch's part of the loss; with ``signal`` also (correct, loss), (P,) each."""
         loss = self._loss.objective(outputs_PBC, targets).sum()  # points share nothing, so this sums P separate graphs
-        weight = torch.full_like(loss, self._weight)
-        parameters = list(self._network.parameters.values())
-        gradients = torch.autograd.grad(loss, parameters, weight, materialize_grads=True)
+        gradients = self._network.gradients(loss, self._weight)
         return [*gradients, *(self._loss.sums(outputs_PBC, targets) if signal else ())]
 
 

@@ -6,15 +6,17 @@ point.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnTrainable, Trainable
+from trainables.admission import Admission
 from trainables.step.packed import PackedModel, pack_model
-from trainables.task import Task, initial_weights, scale_invariant_weights, task_of
+from trainables.step.real import real_view
+from trainables.task import Task, built_from, initial_weights, scale_invariant_weights, task_of
 
 COMPILED_FORMS = (
     128  # torch's limit is 8; a network needs about four: training and evaluation, for one point and for several
@@ -45,7 +47,72 @@ class SquaredNorms(NamedTuple):
     scale_invariant: Tensor
 
 
-class Network:
+class Network(Protocol):
+    """The networks of the points that still train.
+
+    Attributes:
+        running_statistics: names of the module's buffers that hold numbers, not booleans.
+        device: the torch device of all tensors.
+        precision: what the grid lets the model compute in: ``float32``, ``tf32`` or ``bfloat16``.
+    """
+
+    running_statistics: list[str]
+    device: torch.device
+    precision: Literal["float32", "tf32", "bfloat16"]
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]:
+        """Name to the trained parameters of all points, (P, ...) each."""
+
+    def weights_at(self, positions: Sequence[int]) -> Any:
+        """Return the weights of the points at ``positions`` on the pack axis, (n,), for ``test_outputs``."""
+
+    def all_weights(self) -> Any:
+        """Return the weights of all points, for ``test_outputs``."""
+
+    def points_of(self, weights: Any) -> int:
+        """Return the number of points that ``weights`` belong to."""
+
+    def views_at(self, position: int) -> dict[str, Tensor]:
+        """Return the ``state_dict`` of one point, (...) each, as views that keep the whole pack in memory."""
+
+    def train_outputs(self, x: Tensor, *, shared: bool) -> Tensor:
+        """Return the outputs (P, B, C) in training mode, with their graph; running statistics are updated.
+
+        Args:
+            x: samples (B, ...) if ``shared``, else (P, B, ...).
+            shared: whether all points see the same samples.
+        """
+
+    def test_outputs(self, weights: Any, x: Tensor) -> Tensor:
+        """Return the outputs (n, B, C) of ``weights`` in evaluation mode on samples ``x`` (B, ...)."""
+
+    def gradients(self, loss: Tensor, weight: float) -> list[Tensor]:
+        """Return the gradients of the sum of all points' losses, a scalar, times ``weight``: (P, ...) each."""
+
+    def assign(self, parameters: Mapping[str, Tensor]) -> None:
+        """Take over ``parameters``, (P, ...) each, which an optimizer has changed in place."""
+
+    def buffer_values(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Return copies of the buffers ``names``, (P, ...) each."""
+
+    def set_buffers(self, values: Mapping[str, Tensor]) -> None:
+        """Copy ``values`` of ``buffer_values``, (P, ...) each, into the buffers."""
+
+    def squared_norms(self, positions: Sequence[int]) -> SquaredNorms:
+        """Return the squared norms of the parameters of the points at ``positions`` on the pack axis, (n,)."""
+
+    def keep(self, index: Tensor) -> None:
+        """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """Return ``parameters`` and ``buffers`` as copies in host memory, (P, ...) each."""
+
+    def load_state_dict(self, parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> None:
+        """Copy in the tensors of ``state_dict``, (P, ...) each, from any device."""
+
+
+class PackedNetwork:
     """The networks of the points that still train, as one packed model.
 
     Attributes:
@@ -62,6 +129,7 @@ class Network:
         trainable: Trainable | OwnTrainable,
         module: nn.Module,
         device: torch.device,
+        admission: Admission,
     ) -> None:
         """Give every point its initial weights.
 
@@ -70,13 +138,15 @@ class Network:
             trainable: the grid's ``trainable``, with the points' variant applied.
             module: one network of the task; it is used for its structure only.
             device: the torch device to train on.
+            admission: how the points of the task train.
         """
         task: Task = task_of(trainable)
         self.device = device
         self._model = _compiled(trainable) if trainable.numerics.compile else pack_model(module)
         self._invariant = scale_invariant_weights(trainable)
         self.precision = trainable.numerics.precision
-        weights = [initial_weights(trainable, task, p.seed, p.sigma_w) for p in points]
+        self._evaluation_changes, self._saved_names = admission.evaluation_changes, saved_names(module)
+        weights = [initial_weights(trainable, built_from(task, p.seed), p.seed, p.sigma_w) for p in points]
         parameters = _stacked([parameters for parameters, _ in weights], device)
         self.parameters = {name: p.requires_grad_() for name, p in parameters.items()}
         self.buffers = _stacked([buffers for _, buffers in weights], device)
@@ -86,9 +156,18 @@ class Network:
         """Return the weights of the points at ``positions`` on the pack axis, (n,)."""
         return Weights(_at(self.parameters, positions), _at(self.buffers, positions))
 
+    def all_weights(self) -> Weights:
+        """Return the weights of all points."""
+        return Weights(self.parameters, self.buffers)
+
+    def points_of(self, weights: Weights) -> int:
+        """Return the number of points that ``weights`` belong to."""
+        return len(next(iter(weights.parameters.values())))
+
     def views_at(self, position: int) -> dict[str, Tensor]:
-        """Return parameters and buffers of one point, (...) each, as views that keep the whole pack in memory."""
-        return {name: tensor[position] for name, tensor in {**self.parameters, **self.buffers}.items()}
+        """Return the ``state_dict`` of one point, (...) each, as views that keep the whole pack in memory."""
+        tensors = {**self.parameters, **self.buffers}
+        return {key: tensors[name][position] for key, name in self._saved_names.items()}
 
     def train_outputs(self, x: Tensor, *, shared: bool) -> Tensor:
         """Return the outputs (P, B, C) in training mode, with their graph; running statistics are updated.
@@ -101,7 +180,27 @@ class Network:
 
     def test_outputs(self, weights: Weights, x: Tensor) -> Tensor:
         """Return the outputs (P, B, C) of ``weights`` in evaluation mode on samples ``x`` (B, ...)."""
+        if self._evaluation_changes:  # what a measurement changes must not reach the next step
+            copies = {name: weights.buffers[name].clone() for name in self._evaluation_changes}
+            weights = Weights(weights.parameters, {**weights.buffers, **copies})
         return self._outputs(weights, x, shared=True, training=False)
+
+    def gradients(self, loss: Tensor, weight: float) -> list[Tensor]:
+        """Return the gradients of the sum of all points' losses, a scalar, times ``weight``: (P, ...) each."""
+        factor = torch.full_like(loss, weight)
+        return list(torch.autograd.grad(loss, list(self.parameters.values()), factor, materialize_grads=True))
+
+    def assign(self, parameters: Mapping[str, Tensor]) -> None:
+        """Do nothing: an optimizer changes ``parameters``, (P, ...) each, themselves."""
+
+    def buffer_values(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Return copies of the buffers ``names``, (P, ...) each."""
+        return {name: self.buffers[name].clone() for name in names}
+
+    def set_buffers(self, values: Mapping[str, Tensor]) -> None:
+        """Copy ``values`` of ``buffer_values``, (P, ...) each, into the buffers."""
+        for name, value in values.items():
+            self.buffers[name].copy_(value)
 
     def _outputs(self, weights: Weights, x: Tensor, *, shared: bool, training: bool) -> Tensor:
         """Return outputs (P, B, C) as float32, whatever the model computes in."""
@@ -110,12 +209,7 @@ class Network:
 
     def squared_norms(self, positions: Sequence[int]) -> SquaredNorms:
         """Return the squared norms of the parameters of the points at ``positions`` on the pack axis, (n,)."""
-        squares = {name: p.flatten(1).square().sum(1) for name, p in _at(self.parameters, positions).items()}
-        zero_P = torch.zeros(len(positions), device=self.device)
-        return SquaredNorms(
-            parameters=sum(squares.values(), start=zero_P),
-            scale_invariant=sum((squares[name] for name in self._invariant), start=zero_P),
-        )
+        return squared_norms(_at(self.parameters, positions), self._invariant, len(positions), self.device)
 
     def keep(self, index: Tensor) -> None:
         """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
@@ -137,6 +231,35 @@ class Network:
                 tensor.copy_(saved[name])
 
 
+def squared_norms(
+    parameters: Mapping[str, Tensor], invariant: Sequence[str], points: int, device: torch.device
+) -> SquaredNorms:
+    """Return the squared norms of parameters; of complex ones Σ|w|².
+
+    Args:
+        parameters: name to tensor, (P, ...) each.
+        invariant: names of the scale-invariant ones.
+        points: number of points, P.
+        device: device of the norms.
+    """
+    squares = {name: real_view(p).reshape(points, -1).square().sum(1) for name, p in parameters.items()}
+    zero_P = torch.zeros(points, dtype=torch.float32, device=device)
+    return SquaredNorms(
+        parameters=sum(squares.values(), start=zero_P),
+        scale_invariant=sum((squares[name] for name in invariant), start=zero_P),
+    )
+
+
+def saved_names(module: nn.Module) -> dict[str, str]:
+    """Return the key of each tensor in the module's ``state_dict``, and the name of the parameter or buffer there.
+
+    A tensor that two modules share has one name and two keys. A buffer that is not persistent has a name and no key.
+    """
+    names = {id(t): name for name, t in [*module.named_parameters(), *module.named_buffers()]}
+    entries = module.state_dict(keep_vars=True).items()
+    return {key: names[id(t)] for key, t in entries if isinstance(t, Tensor) and id(t) in names}
+
+
 def set_float32_precision(precision: str) -> None:
     """Let a GPU compute matrix products and convolutions in full float32, unless ``precision`` is ``tf32``.
 
@@ -156,7 +279,7 @@ def _compiled(trainable: Trainable | OwnTrainable) -> PackedModel:
     """Return the compiled model, cached so that a worker compiles once and not for every pack."""
     # The limit counts all networks together; beyond it torch warns once and compiles no more.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_FORMS)
-    return pack_model(task_of(trainable).model(), compiled=True)
+    return pack_model(built_from(task_of(trainable), 0), compiled=True)
 
 
 def _stacked(points: Sequence[Mapping[str, Tensor]], device: torch.device) -> dict[str, Tensor]:

@@ -16,18 +16,22 @@ from torch import Tensor
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop
+from trainables.admission import admission_of
 from trainables.measurement import Ended, Measurement
 from trainables.pack.evaluation import Evaluation, TrainTestMetrics
 from trainables.pack.gradients import Gradients
 from trainables.pack.group import SINGLE_PROCESS, Group
 from trainables.pack.members import Members
-from trainables.pack.network import Network, host_copies, set_float32_precision
+from trainables.pack.network import host_copies, set_float32_precision
+from trainables.pack.separate import make_network
 from trainables.profile import measured_train_samples, measures_train_set, profile
 from trainables.step.batches import Batches, Inputs
 from trainables.step.l2 import decayed_parameters, weight_decay_of
 from trainables.step.optimizers import make_optimizer
 from trainables.step.rates import Rates
-from trainables.task import task_of
+from trainables.step.real import real_view, real_views
+from trainables.task import built_from, task_of
+from trainables.torch_state import neutral_torch
 
 _METRICS = ("train_acc", "train_loss", "test_acc", "test_loss")
 
@@ -58,8 +62,10 @@ class PackTraining:
         assert not isinstance(trainable, OwnLoop | KernelTrainable)
         self._setup, self._group = _Setup(points, recipe, device), group
         task, cost = task_of(trainable), profile(recipe)
-        data, module, loss = task.data.to(torch.device(device)), task.model(), task.objective()
-        self._network = Network(points, trainable, module, torch.device(device))
+        admission = admission_of(trainable, task)
+        data, module = task.data.to(torch.device(device)), built_from(task, points[0].seed)
+        loss = task.objective(together=admission.loss_together)
+        self._network = make_network(points, trainable, module, torch.device(device), admission)
         train, test = Inputs(data.train, data), Inputs(data.test, data)
         self._evaluation = Evaluation(
             self._network, loss, train, test, measured_train_samples(recipe, cost.train), group
@@ -67,7 +73,7 @@ class PackTraining:
         size = cost.batch // cost.micro_batches
         micro_batches = [slice(i, i + size) for i in range(0, cost.batch, size)][group.rank :: group.size]
         batches = Batches([p.seed for p in points], data, train, cost.batch, trainable.augment, micro_batches)
-        full_batch = train if measures_train_set(trainable, size == cost.train, module) else None
+        full_batch = train if measures_train_set(trainable, size == cost.train, module, admission) else None
         self._gradients = Gradients(self._network, loss, batches, group, cost, full_batch)
         last_steps = np.array([cost.last_step(p.budget) for p in points])
         self._members = Members(points, recipe, last_steps, cost.steps_per_epoch)
@@ -75,7 +81,8 @@ class PackTraining:
             points, recipe, weight_decay_of(recipe.l2, 1.0, cost.train), last_steps, self._network.device
         )
         decayed = decayed_parameters(module, recipe.l2)
-        self._optimizer = make_optimizer(recipe.optimizer, self._network.parameters, mu=points[0].mu, decayed=decayed)
+        parameters = real_views(self._network.parameters)
+        self._optimizer = make_optimizer(recipe.optimizer, parameters, mu=points[0].mu, decayed=decayed)
         self._step = 0
         self._ended: dict[int, dict[str, Tensor]] = {}  # weights of the members that the latest measurement ended
 
@@ -109,7 +116,17 @@ class PackTraining:
 
     def measurements(self, heartbeat_seconds: float = math.inf) -> Iterator[Measurement]:
         """Train to the end of the last point, and yield each measurement; see ``Training``."""
-        self.set_precision()
+        measurements = self._measurements(heartbeat_seconds)
+        while True:
+            with neutral_torch():  # not around a yield: the caller would run in it too
+                self.set_precision()
+                measurement = next(measurements, None)
+            if measurement is None:
+                return
+            yield measurement
+
+    def _measurements(self, heartbeat_seconds: float) -> Iterator[Measurement]:
+        """Yield each measurement, in torch's neutral state."""
         self._broadcast_state()
         yielded = time.monotonic()
         while self._members.training:
@@ -151,7 +168,10 @@ class PackTraining:
         gradients, signal = self._gradients.of_step(self._step, self._members.training, outputs_PBC, signal=observed)
         if signal is not None:
             self._rates.observe(self._step, signal.loss, signal.error)
-        self._optimizer.step(self._network.parameters, gradients, *self._rates.advance(self._step))
+        parameters = self._network.parameters
+        rates = self._rates.advance(self._step)
+        self._optimizer.step(real_views(parameters), [real_view(g) for g in gradients], *rates)
+        self._network.assign(parameters)
         self._step += 1
 
     def evaluate(self, positions: Sequence[int], outputs_PBC: Tensor | None = None) -> TrainTestMetrics:

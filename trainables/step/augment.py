@@ -187,7 +187,7 @@ def _mixed(x_SM: Tensor, labels_SM: Tensor, draws: Draws, classes: int) -> tuple
     x_SB, labels_SB = (t[:, : len(own_N) // len(t)] for t in (x_SM, labels_SM))
     x_N, labels_N = x_SB.flatten(0, 1), labels_SB.flatten()
     mixed_N = x_SM.flatten(0, 1).index_select(0, partner_N).lerp_(x_N, own_N.view(-1, *[1] * (x_N.ndim - 1)))
-    soft_Nk = torch.zeros(len(labels_N), classes, device=x_SM.device)
+    soft_Nk = torch.zeros(len(labels_N), classes, dtype=torch.float32, device=x_SM.device)
     soft_Nk.scatter_add_(1, labels_N.unsqueeze(1), own_N.unsqueeze(1))
     soft_Nk.scatter_add_(1, labels_SM.flatten().index_select(0, partner_N).unsqueeze(1), 1 - own_N.unsqueeze(1))
     return mixed_N.view_as(x_SB), soft_Nk.view(*labels_SB.shape, classes)

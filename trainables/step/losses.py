@@ -130,7 +130,7 @@ class SquaredError:
         """Return the one-hot targets, (B, k) or (P, B, k)."""
         if targets.is_floating_point():
             return targets
-        zeros = torch.zeros(*targets.shape, self.outputs, device=targets.device)
+        zeros = torch.zeros(*targets.shape, self.outputs, dtype=torch.float32, device=targets.device)
         return zeros.scatter_(-1, targets.unsqueeze(-1), 1.0)  # one_hot would check the labels on the host
 
 
@@ -180,9 +180,12 @@ class OwnLoss:
 
     Attributes:
         per_sample: the user's loss.
+        together: whether it runs on all points at once; otherwise on one after the other, as a loss must that branches
+            on values.
     """
 
     per_sample: PerSample
+    together: bool = True
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss of each point on a batch, (P,), differentiable.
@@ -211,8 +214,13 @@ class OwnLoss:
 
     def _losses(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         shared = targets.ndim == (2 if targets.is_floating_point() else 1)
-        packed = vmap(self.per_sample, in_dims=(0, None if shared else 0))
-        losses_PB: Tensor = packed(_at_least_float32(outputs_PBC), targets)
+        outputs_PBC = at_least_float32(outputs_PBC)
+        if self.together:
+            losses_PB: Tensor = vmap(self.per_sample, in_dims=(0, None if shared else 0))(outputs_PBC, targets)
+        else:
+            targets_P = [targets] * len(outputs_PBC) if shared else list(targets)
+            losses = [self.per_sample(o, t) for o, t in zip(outputs_PBC, targets_P, strict=True)]
+            losses_PB = torch.stack(losses)
         if losses_PB.shape != outputs_PBC.shape[:2]:
             shape, samples = tuple(losses_PB.shape[1:]), outputs_PBC.shape[1]
             raise InputError(
@@ -224,11 +232,11 @@ class OwnLoss:
 
 def _class_major(outputs_PBC: Tensor) -> Tensor:
     """Return (P, C, B): on a CPU a softmax or maximum over a strided axis vectorizes over B, 3 times faster."""
-    return _at_least_float32(outputs_PBC.transpose(1, 2).contiguous())
+    return at_least_float32(outputs_PBC.transpose(1, 2).contiguous())
 
 
-def _at_least_float32(outputs: Tensor) -> Tensor:
-    """Return outputs in float32 at least.
+def at_least_float32(outputs: Tensor) -> Tensor:
+    """Return outputs (...) in float32 at least.
 
     Autocast's bfloat16 has 8 bits: too few for the loss of a sample, let alone for the sum of thousands.
     """

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.sections.optimizer import Adam, AdamW, Sgd
+from trainables.step.real import real_views
 
 
 class PackedOptimizer(Protocol):
@@ -231,6 +232,7 @@ def _per_point(p: Tensor, values_P: Tensor) -> Tensor:
 
 
 def _copy_state(present: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
+    state = real_views(state)  # earlier checkpoints hold complex numbers
     shapes, saved_shapes = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (present, state))
     if shapes != saved_shapes:  # copy_ would broadcast one point's numbers over a pack
         raise ValueError(f"this optimizer's state has the shapes {shapes}, the one to load has {saved_shapes}")

@@ -22,15 +22,11 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from search_spaces.errors import InputError
 from trainables.models.ntk_linear import NtkLinear
+from trainables.torch_state import drawn_from, generator_states
 
 Parameters = Mapping[str, Tensor]
 Buffers = Mapping[str, Tensor]
 _Layer = Callable[[Parameters, Buffers, Tensor], Tensor]
-
-_RANDOM = (
-    "trainable.function: the model draws random numbers in training ({}), which a packed or resumed run could not "
-    "repeat; take this out of the model."
-)
 
 
 class PackedModel(Protocol):
@@ -60,13 +56,35 @@ def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
     Raises:
         InputError: the module has dropout.
     """
-    if random := [f"{name}: {type(m).__name__}" for name, m in module.named_modules() if _drops_out(m)]:
-        raise InputError(_RANDOM.format(", ".join(random)))
+    check_random(module)
     layers = _matrix_layers(module)
     if layers is None:
         return _PackedModule(module, compiled=compiled)
     matrices = _batched_matrices(layers)
     return torch.compile(matrices) if compiled else matrices
+
+
+def check_random(module: nn.Module) -> None:
+    """Refuse a model with dropout.
+
+    Raises:
+        InputError: the module has dropout.
+    """
+    if random := [f"{name}: {type(m).__name__}" for name, m in module.named_modules() if _drops_out(m)]:
+        raise InputError(random_message(", ".join(random)))
+
+
+def random_message(source: str, mode: str = "training") -> str:
+    """Return the refusal of a model that draws random numbers.
+
+    Args:
+        source: what draws them.
+        mode: the mode of the model in which it does.
+    """
+    return (
+        f"trainable.function: the model draws random numbers in {mode} ({source}), which a packed or resumed run could "
+        "not repeat; take this out of the model."
+    )
 
 
 def is_matrix_stack(module: nn.Module) -> bool:
@@ -96,11 +114,11 @@ class _PackedModule:
         return self._run(parameters, buffers, x, shared)
 
     def _run_watched(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
-        """Run the forward pass; detect undeclared randomness, which changes the state of torch's generator."""
-        before = _generator_state(x.device)
+        """Run the forward pass; detect undeclared randomness, which changes the state of a generator."""
+        before = generator_states(x.device)
         outputs = self._run(parameters, buffers, x, shared)
-        if not torch.equal(before, _generator_state(x.device)):
-            raise InputError(_RANDOM.format(type(self._module).__name__))
+        if drawn_from(before, generator_states(x.device)):
+            raise InputError(random_message(type(self._module).__name__))
         self._deterministic = True
         return outputs
 
@@ -137,10 +155,6 @@ class _PackedModule:
         return outputs, {name: state[name].detach() for name, b in buffers.items() if state[name] is not b}
 
 
-def _generator_state(device: torch.device) -> Tensor:
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
-
-
 def _batched_matrices(layers: list[_Layer]) -> PackedModel:
     def packed(parameters: Parameters, buffers: Buffers, x: Tensor, *, shared: bool, training: bool) -> Tensor:
         if shared:
@@ -171,15 +185,21 @@ def _matrix_layers(module: nn.Module) -> list[_Layer] | None:
 
 
 def _is_plain(module: nn.Sequential) -> bool:
-    """Return whether no layer has a subclass, hook, sharing or freezing, which products would ignore."""
+    """Return whether no layer has a subclass, hook, forward pass, sharing or freezing that products would ignore."""
     plain_types = all(type(child) in {nn.Flatten, nn.Linear, NtkLinear, nn.ReLU} for child in module)
     flat = all(child.start_dim == 1 for child in module if isinstance(child, nn.Flatten))
-    hooked = any(child._forward_hooks or child._forward_pre_hooks for child in [module, *module])
     parameters = [p for child in module for p in child.parameters()]
+    hooked = any(
+        getattr(child, hooks)
+        for child in [module, *module]
+        for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    ) or any(p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in parameters)
+    replaced = any("forward" in vars(child) for child in [module, *module])
     return (
         plain_types
         and flat
         and not hooked
+        and not replaced
         and len({id(p) for p in parameters}) == len(parameters)
         and all(p.requires_grad for p in parameters)
     )

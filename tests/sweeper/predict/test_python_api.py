@@ -6,7 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -187,6 +189,54 @@ def test_the_process_is_as_it_was(probe, products):
     finally:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
+
+
+@contextmanager
+def _default_dtype():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def _default_device():
+    torch.set_default_device("meta")
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+STATES = {
+    "float64": _default_dtype,
+    "default device": _default_device,
+    "device": lambda: torch.device("meta"),
+    "no_grad": torch.no_grad,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "anomaly": torch.autograd.detect_anomaly,
+}
+
+
+@pytest.mark.filterwarnings("ignore:Anomaly Detection has been enabled")
+def test_the_state_of_torch_changes_nothing(probe, products):
+    task = products()
+    expected = probe(task, budget=30)
+    for name, state in STATES.items():
+        with state():
+            assert probe(task if name != "float64" else products, budget=30).lam == expected.lam, name
+
+
+def test_threads_get_what_one_alone_gets(probe, products):
+    task, found = products(), []
+    threads = [threading.Thread(target=lambda: found.append(probe(task, budget=30))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [probe(task, budget=30)] * 2
 
 
 def test_where_nothing_is_found_the_guess_is_given_and_called_one(probe, products):

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -44,6 +45,52 @@ def test_arrays_and_other_integer_labels_are_taken():
     data = Dataset.from_tensors(**values | {"x_train": values["x_train"].numpy(), "y_test": np.array([2, 0], np.uint8)})
     assert data.train.labels.dtype == data.test.labels.dtype == torch.int64
     assert data.train.shape == data.test.shape == (3, 4, 4)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.uint32, np.uint64, np.int8, ">i4"])
+def test_labels_of_every_integer_type_are_taken(kind):
+    data = Dataset.from_tensors(**tensors(y_train=np.array([0, 1, 2, 0, 1, 2], kind)[::-1]))
+    assert data.train.labels.tolist() == [2, 1, 0, 2, 1, 0]
+    with pytest.raises(ValueError, match="y_train must be from 0 to 2, but has labels from 0 to 9"):
+        Dataset.from_tensors(**tensors(y_train=np.array([0, 1, 2, 0, 1, 9], kind)))
+
+
+def test_objects_of_pandas_are_taken_whatever_their_index(recwarn):
+    x = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    frame = pd.DataFrame(x, index=[5, 9, 3, 1, 7, 2])
+    labels = pd.Series([0, 1, 0, 1, 0, 1], index=frame.index, dtype="uint8")
+    data = Dataset.from_tensors(frame[:4], labels[:4], frame[4:], labels.astype("category")[4:], classes=2)
+    np.testing.assert_array_equal(data.train.x, x[:4])
+    assert (data.train.labels.tolist(), data.test.labels.tolist()) == ([0, 1, 0, 1], [0, 1])
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pd.Series(["a", "b"] * 3), "y_train is a Series that torch cannot read"),
+        (pd.DataFrame({"a": range(6)}), r"y_train must have shape \(6,\)"),
+        ([[0], [1, 2]], "y_train is a list that torch cannot read"),
+        (pd.Series([0.0, 1.0] * 3), "y_train must be integers"),
+    ],
+)
+def test_objects_without_numbers_are_named_with_the_remedy(values, said):
+    with pytest.raises(ValueError, match=said):
+        Dataset.from_tensors(**tensors(y_train=values))
+
+
+def test_a_frame_of_float64_is_named_with_the_remedy():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 3)))
+    with pytest.raises(ValueError, match=r'got torch.float64: convert it, as by .* or x_train.astype\("float32"\)'):
+        Dataset.from_tensors(frame, [0, 1] * 3, frame, [0, 1] * 3, classes=2)
+
+
+def test_samples_made_in_inference_mode_train():
+    with torch.inference_mode():
+        data = Dataset.from_tensors(**tensors())
+    weight = torch.ones((), requires_grad=True)
+    (data.normalize(data.train.x) * weight).square().sum().backward()
+    assert not data.train.labels.is_inference()
 
 
 def test_to_moves_everything():

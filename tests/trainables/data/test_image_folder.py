@@ -139,18 +139,72 @@ def test_a_class_of_the_test_set_alone_is_refused(write_folder):
     assert re.search(r"test has the class d, which .*train has not. Classes are the folders of train", error(root))
 
 
-def test_a_class_missing_in_the_test_set_is_fine(write_folder):
+@pytest.mark.parametrize("what", ["empty", "missing", "other files"])
+def test_a_test_set_without_a_class_is_refused(write_folder, what):
+    """An accuracy over fewer classes is another number."""
     root = write_folder()
     for file in (root / "test" / "b").iterdir():
         file.unlink()
-    (root / "test" / "b").rmdir()
-    assert torch.bincount(load(root).test.labels).tolist() == [2, 0, 2]
+    if what == "missing":
+        (root / "test" / "b").rmdir()
+    if what == "other files":
+        (root / "test" / "b" / "0.gif").write_bytes(b"GIF89a")
+    said = {
+        "empty": r"the class .*test/b has no images \(.*\)\. Add some",
+        "missing": "test lacks the class b of .*train. Add images",
+        "other files": r"the class .*test/b has no images \(.*\), but 1 \.gif\. Convert these",
+    }
+    assert re.search(said[what], error(root))
+    assert len(load(root, validation=3).test) == 3
+
+
+EXTENSIONS = ("bmp", "jpeg", "jpg", "pgm", "png", "ppm", "tif", "tiff", "webp")
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_every_extension_of_torchvision_is_read(write_folder, random_image, extension):
+    root = write_folder(train=1)
+    mode = "L" if extension == "pgm" else "RGB"
+    Image.fromarray(random_image(0)).convert(mode).save(root / "train" / "a" / f"x.{extension}")
+    assert torch.bincount(load(root).train.labels).tolist() == [2, 1, 1]
+    assert load(root).notes == ()
+
+
+def test_images_in_folders_of_a_class_are_read_in_order(write_folder, random_image):
+    root = write_folder(train=2)
+    folder = root / "train" / "b"
+    for i, name in enumerate(("deep/er/0.png", "deep/1.png", ".hidden/2.png")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random_image(50 + i)).save(folder / name)
+    (folder / "round").symlink_to(folder)
+    data = load(root)
+    assert torch.bincount(data.train.labels).tolist() == [2, 4, 2]
+    order = np.random.default_rng(0).permutation(8)
+    position = [*order].index(4)  # a0 a1 b0 b1 b/deep/1 b/deep/er/0 c0 c1
+    np.testing.assert_array_equal(data.train.x[position].permute(1, 2, 0), random_image(51))
+
+
+def test_files_that_are_no_images_are_counted(write_folder):
+    root = write_folder()
+    for name in ("0.gif", "1.GIF", "notes", ".DS_Store"):
+        (root / "train" / "a" / name).write_bytes(b"none")
+    (note,) = load(root).notes
+    assert note.startswith(f"3 files were left out of {root / 'train'}: 2 .gif, 1 without extension. Images are .bmp")
+
+
+def test_a_name_that_is_not_utf8_is_named(write_folder):
+    root = write_folder()
+    folder = root / "train" / "a"
+    (folder / "0.png").rename(folder / os.fsdecode(b"\xff.png"))
+    assert re.search(r"the name of .*train/a/\\xff\.png is not UTF-8\. Rename it", error(root))
 
 
 def test_a_class_without_images_is_refused(write_folder):
     root = write_folder()
     (root / "train" / "d").mkdir()
-    assert re.search(r"the class .*train/d has no images \(.bmp, .jpeg, .jpg, .png, .webp\)", error(root))
+    assert re.search(
+        r"the class .*train/d has no images \(.bmp, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp\)", error(root)
+    )
 
 
 def test_less_than_two_classes_are_refused(tmp_path):

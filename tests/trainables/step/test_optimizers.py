@@ -4,9 +4,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from search_spaces.sections.optimizer import Adam, AdamW, Sgd
 from trainables.step.optimizers import make_optimizer
+from trainables.step.real import real_view, real_views
 
 SHAPES = {"0.weight": (5, 3), "0.bias": (5,), "gain": (), "2.kernel": (7, 5, 3, 3)}
 MATRICES = ("0.weight", "2.kernel")
@@ -28,6 +30,29 @@ def _reference(name):
         "adamw": partial(torch.optim.AdamW, betas=(0.8, 0.99), eps=1e-6),
         "adam": torch.optim.Adam,
     }[name]
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_complex_parameters_train_as_torchs(name):
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(1, 5, 3, generator=generator, dtype=torch.complex64)
+    spec, mu = SPECS[name]
+    ours = {"w": start.clone()}
+    optimizer = make_optimizer(spec, real_views(ours), mu=mu, decayed=["w"])
+    peer = nn.Parameter(start[0].clone())
+    reference = _reference(name)([peer], lr=0.05, weight_decay=0.1)
+    for _ in range(10):
+        gradient = torch.randn(1, 5, 3, generator=generator, dtype=torch.complex64)
+        optimizer.step(real_views(ours), [real_view(gradient)], torch.tensor([0.05]), torch.tensor([0.1]))
+        peer.grad = gradient[0].clone()
+        reference.step()
+    torch.testing.assert_close(ours["w"][0], peer.detach())
+
+
+def test_earlier_checkpoints_of_complex_momentum_load():
+    optimizer = make_optimizer(Sgd(name="sgd"), {"w": torch.zeros(2, 3, 2)}, mu=0.9, decayed=[])
+    optimizer.load_state_dict({"velocity.w": torch.full((2, 3), 1 + 2j)})
+    assert optimizer.state_dict()["velocity.w"][1, 2].tolist() == [1.0, 2.0]
 
 
 def _tensors(points, seed, dtype=torch.float32):

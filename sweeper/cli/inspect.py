@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from results.store.paths import any_path
 from search_spaces.errors import InputError
 from sweeper.cli.options import STATUS_DONE, STATUS_FAILED, STATUS_INTERRUPTED, Json, SweepFolder, sweep_folder
 from sweeper.cli.output import show
+from sweeper.console import stdout
 
 
 def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
@@ -41,7 +41,7 @@ def _watch(
     from sweeper.cli.status_view import watch
 
     try:
-        watch(SweepDir(sweep_folder(sweep_dir)), Console(), every)
+        watch(SweepDir(sweep_folder(sweep_dir)), stdout(), every)
     except KeyboardInterrupt:
         sys.exit(STATUS_INTERRUPTED)
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from results.store.paths import any_path
 from search_spaces.errors import InputError
 from sweeper.cli.options import Out, SweepFolder, Tracking, pair, sweep_folder
 from sweeper.cli.output import show
 from sweeper.cli.wiring import tracking_of
-from sweeper.console import escaped, stderr
+from sweeper.console import escaped, stderr, stdout
 
 
 def _figure(
@@ -84,7 +83,7 @@ def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     """
     from results.store.plan_file import read_plan
     from results.store.sweep_dir import SweepDir
-    from sweeper.tracking.mirror import TrackingError, mirror
+    from sweeper.tracking.mirror import Mirror, TrackingError
 
     directory = SweepDir(sweep_folder(sweep_dir))
     read_plan(directory)
@@ -92,11 +91,12 @@ def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     if uri is None:
         raise InputError("--tracking-uri: there is nothing to replay into; give a URI, as http://127.0.0.1:5000.")
     try:
-        report = mirror(directory, uri)
+        report = Mirror(directory, uri).finish_in_time(lambda line: stderr().print(escaped(line), soft_wrap=True))
     except TrackingError as error:
         raise InputError(str(error)) from None
-    console = Console()
-    console.print(f"{report.points} points in experiment {report.experiment} of {report.uri}", highlight=False)
+    console = stdout()
+    line = f"{report.points} points in experiment {report.experiment} of {report.uri}"
+    console.print(escaped(line), soft_wrap=True)
     if report.page:
         console.print(f"[bold]page[/]     {escaped(report.page)}", soft_wrap=True, highlight=False)
 
@@ -109,6 +109,7 @@ def _ui(
     Example: [cyan]sweeper ui --port 5001[/]
     """
     from sweeper.tracking.address import serve_ui
+    from sweeper.tracking.mirror import prepare
 
     sweeps = any_path(out)
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
@@ -116,6 +117,7 @@ def _ui(
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port}: something else answers there; give another port.")
+    prepare(sweeps)
     argv, environment = serve_ui(sweeps, port)
     page = f"MLflow on http://127.0.0.1:{port}, where sweeps are under 'Model training'"
     stderr().print(f"{page} (Ctrl-C ends it)", soft_wrap=True, highlight=False)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
+from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
-from sweeper.console import mask_secrets
 from sweeper.lock.holder import DASHBOARD
 
 START_SECONDS = 300.0  # for the cluster to place the driver, and for the driver to check its grid and data

@@ -20,6 +20,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError, command
 from sweeper.console import cleaned
+from sweeper.private import ensure_home
 from sweeper.tracking.address import ENVIRONMENT, default_uri, run_page, sqlite_file, without_secrets
 from sweeper.tracking.answers import bound_answers
 from sweeper.tracking.connection import TrackedSweep, connect
@@ -246,6 +247,7 @@ def prepare(out: Path) -> None:
 
 def _import_mlflow() -> Any:
     """Import MLflow after its environment is set, because it reads some of it at import."""
+    ensure_home()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: PLC0415

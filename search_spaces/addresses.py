@@ -11,8 +11,8 @@ _FILE_TAIL = re.compile(r"\?.*", re.DOTALL)  # those of a file, whose path may h
 _PARAMETER = re.compile(r"([?#;]|&)([^=&]*)(=?)([^&]*)")
 _ADDRESS_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*:?//[^\s'\"<>|]+", re.IGNORECASE)
 _NAME = re.compile(r"[a-z]{1,10}")  # of a user: no token is as short and has small letters alone
-_SAFE_PARAMETERS = {"application_name", "charset", "connect_timeout", "driver", "sslmode", "timeout"}
-_SAFE_VALUE = re.compile(r"[\w.+ -]{1,20}")
+_SAFE_PARAMETERS = {"charset", "connect_timeout", "driver", "sslmode", "timeout"}
+_SAFE_VALUE = re.compile(r"[a-z0-9+ -]{1,20}")
 STARS = "***"
 
 

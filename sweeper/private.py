@@ -12,9 +12,9 @@ from pathlib import Path
 
 from search_spaces.errors import InputError
 
-# Ray's sockets lie below this folder: session_2026-11-20_11-00-00_123456_1234567/sockets/plasma_store. The path of
+# Ray's sockets lie below this folder: r/session_2026-11-20_11-00-00_123456_1234567/sockets/plasma_store. The path of
 # a socket has at most 107 bytes (103 on macOS).
-MAX_FOLDER_BYTES = 38
+MAX_FOLDER_BYTES = 36
 _PREFIX = "sweeper."
 _LOCK = ".lock"  # held as long as the process lives
 

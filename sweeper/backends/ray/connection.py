@@ -46,7 +46,8 @@ def connect(address: str, options: Mapping[str, Any]) -> None:
 def _start_local(options: Mapping[str, Any]) -> None:
     """Start a Ray whose sessions lie in a folder that no other user can enter.
 
-    Ray's own folder, /tmp/ray, is open to all users, and the logs in it have the environment of workers.
+    Ray's own folder, /tmp/ray, is open to all users, and the logs in it have the environment of workers. Ray opens any
+    folder that it is given, with mode 777, so it gets one inside of ours.
 
     Raises:
         InputError: Ray does not start.
@@ -54,7 +55,7 @@ def _start_local(options: Mapping[str, Any]) -> None:
     set_local_token()
     AuthenticationTokenLoader.instance().reset_cache()
     try:
-        ray.init(address="local", _temp_dir=str(private_folder()), job_config=_local_job(), **options)
+        ray.init(address="local", _temp_dir=str(private_folder() / "r"), job_config=_local_job(), **options)
     except InputError:
         raise
     except Exception as error:  # of many kinds, when a process of Ray dies or a port or a folder cannot be used

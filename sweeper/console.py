@@ -49,8 +49,9 @@ def untrusted(text: str) -> str:
 
 def cleaned(text: str) -> str:
     """Text of a server on one line of bounded length, without what a terminal would obey."""
-    text = " ".join(_SEQUENCES.sub("", text[:_MAX_READ]).split())
-    return _bounded("".join(character for character in text if character.isprintable()))
+    text = _SEQUENCES.sub("", text[:_MAX_READ])
+    kept = (c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    return _bounded(" ".join("".join(kept).split()))
 
 
 def _bounded(text: str) -> str:

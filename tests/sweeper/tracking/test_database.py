@@ -115,8 +115,9 @@ def test_a_file_of_an_earlier_mlflow_is_brought_up_to_date_and_keeps_its_runs(tm
     with closing(sqlite3.connect(path)) as database:
         database.execute("INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'mine', 'active')")
         database.execute(
-            "INSERT INTO runs (run_uuid, name, experiment_id, status, lifecycle_stage, start_time, source_type) "
-            "VALUES ('0123', 'mine', 7, 'RUNNING', 'active', 5, 'LOCAL')"
+            "INSERT INTO runs "
+            "(run_uuid, name, experiment_id, status, lifecycle_stage, start_time, source_type, user_id) "
+            "VALUES ('0123', 'mine', 7, 'RUNNING', 'active', 5, 'LOCAL', 'me')"
         )
         database.commit()
     killed(HIDDEN, path, lambda: any(file.name.endswith(".tmp") for file in tmp_path.iterdir()))

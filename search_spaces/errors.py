@@ -1,5 +1,6 @@
 """Errors in what the user wrote, and the words for them."""
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -21,6 +22,18 @@ class InputError(Exception):
 
     The command line prints it without a traceback and exits with status 2.
     """
+
+
+def command(*words: object) -> str:
+    """Return a command for a message, in quotation marks, with its words as a shell takes them.
+
+    >>> command("sweeper", "status", "runs/digits")
+    "'sweeper status runs/digits'"
+    >>> print(command("sweeper", "status", "runs/a b"))
+    `sweeper status 'runs/a b'`
+    """
+    text = shlex.join(map(str, words))
+    return f"`{text}`" if "'" in text else f"'{text}'"
 
 
 def reason(error: Exception, source: str) -> str:

@@ -2,11 +2,18 @@
 
 import os
 import re
+import shlex
 
 from rich.console import Console
 from rich.markup import escape
 
 from results.store.paths import AnyPath, ObjectPath
+from search_spaces.addresses import mask_secrets  # noqa: F401 - others import it from here
+
+MAX_SHOWN = 1000  # characters of a text that comes from outside
+_MAX_READ = 100_000  # characters of it that are looked at
+# Sequences that a terminal would obey: of colors and cursors (CSI), and of titles and links (OSC).
+_SEQUENCES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?")
 
 
 class _LastingConsole(Console):
@@ -18,7 +25,15 @@ class _LastingConsole(Console):
 
 def stderr() -> Console:
     """Console for progress and errors; stdout carries only results."""
-    return _LastingConsole(stderr=True)
+    return _LastingConsole(stderr=True, highlight=False)
+
+
+def stdout() -> Console:
+    """Console for the answers of commands.
+
+    No console looks for numbers to highlight: that takes quadratic time, 36 s for a word of 40,000 digits.
+    """
+    return Console(highlight=False)
 
 
 def escaped(text: str) -> str:
@@ -27,8 +42,25 @@ def escaped(text: str) -> str:
 
 
 def untrusted(text: str) -> str:
-    """Text from a file that anybody may have written, without control characters and markup."""
-    return escape(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
+    """Text from a file that anybody may have written, without control characters and markup, of bounded length."""
+    text = text if text.isprintable() else text[:_MAX_READ].encode("unicode_escape").decode("ascii")
+    return escape(_bounded(text))
+
+
+def cleaned(text: str) -> str:
+    """Text of a server on one line of bounded length, without what a terminal would obey."""
+    text = _SEQUENCES.sub("", text[:_MAX_READ])
+    kept = (c if c.isprintable() else " " if c.isspace() else "" for c in text)
+    return _bounded(" ".join("".join(kept).split()))
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+
+
+def quoted(path: AnyPath | str) -> str:
+    """A path or another word as a shell takes it, for commands that are printed."""
+    return shlex.quote(str(path))
 
 
 def short_path(path: AnyPath) -> str:
@@ -58,9 +90,3 @@ def duration(seconds: float) -> str:
     if days:
         return f"{days} d {hours:02}:{minutes:02}"
     return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
-
-
-def mask_secrets(uri: str) -> str:
-    """``uri`` with stars in place of passwords and tokens."""
-    hidden = re.sub(r"(://[^:/@?#]*):.*@", r"\1:***@", uri)
-    return re.sub(r"(?i)([?&][^=&]*(?:password|passwd|pwd|token|secret|key)[^=&]*=)[^&]*", r"\1***", hidden)

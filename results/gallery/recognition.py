@@ -17,7 +17,7 @@ from results.store.paths import AnyPath
 from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points
-from search_spaces.errors import InputError, first_problem
+from search_spaces.errors import InputError, command, first_problem
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid
@@ -115,8 +115,8 @@ class RecognizedSweep:
         except (OSError, ValueError) as error:
             first = first_problem(error) if isinstance(error, ValueError) else str(error)
             raise InputError(
-                f"{path}: the verdicts of this sweep cannot be read ({first}). Run 'sweeper analyze "
-                f"{self.directory.root}' first."
+                f"{path}: the verdicts of this sweep cannot be read ({first}). Run "
+                f"{command('sweeper', 'analyze', self.directory.root)} first."
             ) from None
         return {verdict.claim: verdict for verdict in content.verdicts}
 

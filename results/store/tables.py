@@ -15,7 +15,7 @@ from results.store.parts import read_consistent, refuse_damaged
 from results.store.paths import ObjectPath, StoreError
 from results.store.schema import row_schema
 from results.store.sweep_dir import SweepDir, map_reads
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, command
 
 _TEXT_COLUMNS = ["sweep", "point", "pack"]
 
@@ -75,7 +75,7 @@ def read_points(directory: SweepDir) -> pd.DataFrame:
     Raises:
         InputError: the directory holds no sweep that has been analyzed, or its table is damaged.
     """
-    remedy = f"Run 'sweeper analyze {directory.root}' first."
+    remedy = f"Run {command('sweeper', 'analyze', directory.root)} first."
     if not directory.points.is_file():
         raise InputError(f"{directory.root}: no points.parquet here. {remedy}")
     try:

@@ -113,7 +113,7 @@ def tracking_of(uri: str | None, out: AnyPath) -> str | None:
     Raises:
         InputError: it is none that MLflow knows.
     """
-    from sweeper.console import mask_secrets
+    from search_spaces.addresses import mask_secrets
     from sweeper.tracking.address import default_uri
 
     if uri not in {None, "none"} and not re.match(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://", str(uri)):

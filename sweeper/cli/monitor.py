@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from results.store.paths import any_path
 from search_spaces.errors import InputError
@@ -26,7 +25,7 @@ from sweeper.cli.options import (
     sweep_folder,
 )
 from sweeper.cli.output import show
-from sweeper.console import escaped, stderr
+from sweeper.console import escaped, stderr, stdout
 
 
 def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
@@ -55,7 +54,7 @@ def _watch(
     from sweeper.cli.status_view import watch
 
     try:
-        watch(SweepDir(sweep_folder(sweep_dir)), Console(), every)
+        watch(SweepDir(sweep_folder(sweep_dir)), stdout(), every)
     except KeyboardInterrupt:
         sys.exit(STATUS_INTERRUPTED)
 
@@ -85,7 +84,7 @@ def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     """
     from results.store.plan_file import read_plan
     from results.store.sweep_dir import SweepDir
-    from sweeper.tracking.mirror import TrackingError, mirror
+    from sweeper.tracking.mirror import Mirror, TrackingError
 
     directory = SweepDir(sweep_folder(sweep_dir))
     read_plan(directory)
@@ -93,11 +92,12 @@ def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     if uri is None:
         raise InputError("--tracking-uri: there is nothing to replay into; give a URI, as http://127.0.0.1:5000.")
     try:
-        report = mirror(directory, uri)
+        report = Mirror(directory, uri).finish_in_time(lambda line: stderr().print(escaped(line), soft_wrap=True))
     except TrackingError as error:
         raise InputError(str(error)) from None
-    console = Console()
-    console.print(f"{report.points} points in experiment {report.experiment} of {report.uri}", highlight=False)
+    console = stdout()
+    line = f"{report.points} points in experiment {report.experiment} of {report.uri}"
+    console.print(escaped(line), soft_wrap=True)
     if report.page:
         console.print(f"[bold]page[/]     {escaped(report.page)}", soft_wrap=True, highlight=False)
 
@@ -110,6 +110,7 @@ def _ui(
     Example: [cyan]sweeper ui --port 5001[/]
     """
     from sweeper.tracking.address import serve_ui
+    from sweeper.tracking.mirror import prepare
 
     sweeps = any_path(out)
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
@@ -117,6 +118,7 @@ def _ui(
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(f"--port {port}: something else answers there; give another port.")
+    prepare(sweeps)
     argv, environment = serve_ui(sweeps, port)
     page = f"MLflow on http://127.0.0.1:{port}, where sweeps are under 'Model training'"
     stderr().print(f"{page} (Ctrl-C ends it)", soft_wrap=True, highlight=False)

@@ -6,6 +6,8 @@ from typing import Protocol
 
 from rich.console import Console
 
+from sweeper.console import stdout
+
 
 class View(Protocol):
     """The answer of a command."""
@@ -27,7 +29,7 @@ def show(view: View, *, as_json: bool = False, console: Console | None = None) -
         as_json: whether to print JSON for programs instead of tables for people.
         console: in place of stdout.
     """
-    console = console or Console()
+    console = console or stdout()
     if as_json:
         console.print_json(json.dumps(view.to_json(), allow_nan=False))
     else:

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
+from search_spaces.errors import command
 from sweeper.console import counted, duration, short_path, untrusted
 from sweeper.health.status import Status, status_of
 
@@ -106,5 +107,7 @@ def _print_trouble(status: Status, directory: SweepDir, console: Console) -> Non
         console.print(f"[red]damaged:[/] {escape(part)}: {untrusted(why)}", highlight=False, soft_wrap=True)
     if status.damaged:
         console.print(
-            f"'sweeper verify {escape(short_path(directory.root))}' says more", highlight=False, soft_wrap=True
+            f"{escape(command('sweeper', 'verify', short_path(directory.root)))} says more",
+            highlight=False,
+            soft_wrap=True,
         )

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from results.store.paths import AnyPath, any_path
+from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.cli.launch import make_sweep_runner, ray_backend, stopped_in_order, tracking_of
@@ -31,7 +31,7 @@ from sweeper.cli.options import (
     sweep_folder,
 )
 from sweeper.cli.output import show
-from sweeper.console import escaped, stderr
+from sweeper.console import escaped, quoted, stderr, stdout
 
 if TYPE_CHECKING:
     from results.conclude import SweepResult
@@ -112,11 +112,12 @@ def _submit(
     except JobFailedError as error:
         stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)
-    console = Console()
+    console = stdout()
+    sweep, dashboard = quoted(f"{out.rstrip('/')}/{chosen.name}"), quoted(mask_secrets(address))
     for what, command in (
-        ("follow", f"sweeper watch {out.rstrip('/')}/{chosen.name}"),
-        ("output", f"ray job logs --follow --address {address} {job}"),
-        ("stop", f"ray job stop --address {address} {job}"),
+        ("follow", f"sweeper watch {sweep}"),
+        ("output", f"ray job logs --follow --address {dashboard} {quoted(job)}"),
+        ("stop", f"ray job stop --address {dashboard} {quoted(job)}"),
     ):
         console.print(f"[bold]{what:8}[/] {escaped(command)}", highlight=False, soft_wrap=True)
 

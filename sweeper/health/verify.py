@@ -18,7 +18,7 @@ from results.store.plan_file import PlanFile
 from results.store.state import SweepState
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points
-from search_spaces.errors import InputError, reason
+from search_spaces.errors import InputError, command, reason
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
 from search_spaces.sections.grid import Grid
@@ -180,7 +180,9 @@ def _points_table(state: SweepState, plan: PlanFile) -> tuple[list[Fault], list[
 
 
 def _for_analysis(path: AnyPath, directory: SweepDir, why: str) -> Fault:
-    return Fault(file=directory.inside(path), why=why, again=f"'sweeper analyze {directory.root}' writes it anew")
+    return Fault(
+        file=directory.inside(path), why=why, again=f"{command('sweeper', 'analyze', directory.root)} writes it anew"
+    )
 
 
 def _agrees(row: Mapping[Hashable, object], end: PointEnd | None, plan: PlanFile) -> bool:

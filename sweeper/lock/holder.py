@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from results.store.paths import AnyPath
-from search_spaces.errors import InputError
+from search_spaces.addresses import mask_secrets
+from search_spaces.errors import InputError, command
 from search_spaces.yaml_text import printable
 
 # Ray sets this variable in the driver of a job, whose workers have its code already.
@@ -44,8 +46,8 @@ class Holder:
     def stop(self) -> str:
         """Command that stops the run in good order."""
         if self.job:
-            address = f"--address {printable(self.dashboard)} " if self.dashboard else ""
-            return f"ray job stop {address}{printable(self.job)}"
+            address = ["--address", printable(mask_secrets(self.dashboard))] if self.dashboard else []
+            return shlex.join(["ray", "job", "stop", *address, printable(self.job)])
         return f"kill -INT {self.pid}" + (" there" if self.host != socket.gethostname() else "")
 
 
@@ -75,5 +77,5 @@ def in_use_error(root: AnyPath, holder: Holder | None) -> InputError:
     who, stop = (str(holder), holder.stop) if holder else ("another process", "kill -INT PID")
     return InputError(
         f"{root}: this sweep is being run already, by {who}. Wait for it, stop it ({stop}), or give this run a name of "
-        f"its own (--name {root.name}-2). 'sweeper status {root}' shows how far it is."
+        f"its own (--name {root.name}-2). {command('sweeper', 'status', root)} shows how far it is."
     )

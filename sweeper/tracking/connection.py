@@ -4,21 +4,21 @@ The module ``mlflow`` is handed in, so that MLflow itself is imported in ``mirro
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from results.store.commits import PointEnd
-from results.store.files import make_folder
 from results.store.paths import AnyPath
-from sweeper.tracking.address import SQLITE, artifacts_uri
+from sweeper.tracking.address import artifacts_uri, sqlite_file
+from sweeper.tracking.database import prepare_database
 from sweeper.tracking.page import EXPERIMENT_TAGS, experiment_note
 from sweeper.tracking.projection import PointRecord, Summary, SweepRecord, training_digest
 from sweeper.tracking.runs import Run, Tracker, create, terminate, update
 
 _DATABASE = re.compile("(sqlite|postgresql|mysql|mssql)[+:]")
 _RUNS_PER_REQUEST = 200  # of a search: MLflow takes 4 ms for one run, of the 10 s that it has to answer
+_SPARE_PAGES = 10  # of a search, for runs that are there twice, and for points of earlier plans
 _BEGUN = "sweeper.begun"  # tag of a child run from its start: digest of the training whose curves it is made for
 _SENT = "sweeper.digest"  # tag of a child run whose curves have arrived whole
 
@@ -84,7 +84,9 @@ class TrackedSweep:
         return terminate(self.tracker, run, "FAILED" if record.failed else "FINISHED", record.end) or changed
 
 
-def connect(library: Any, uri: str, sweep: SweepRecord, out: AnyPath) -> TrackedSweep:
+def connect(
+    library: Any, uri: str, sweep: SweepRecord, out: AnyPath, step: Callable[[], None] = lambda: None
+) -> TrackedSweep:
     """Find the runs of a sweep with one search, however many points there are; create what is absent.
 
     The experiment and the parent run are created here, child runs when their points are sent.
@@ -94,19 +96,20 @@ def connect(library: Any, uri: str, sweep: SweepRecord, out: AnyPath) -> Tracked
         uri: address of MLflow.
         sweep: record of the sweep.
         out: folder of sweeps; artifacts go below it where MLflow has no server.
+        step: is called when a page of the search has arrived.
 
     Raises:
-        ValueError: the experiment was deleted.
+        ValueError: the experiment was deleted, or the search has no end.
     """
-    if uri.startswith(SQLITE):
-        out = Path(uri.removeprefix(SQLITE)).parent
-        make_folder(out)  # MLflow would try ten times, for 100 s, to open a file in a folder that does not exist
+    prepare_database(library, uri)
+    if file := sqlite_file(uri):
+        out = file.parent
     # A server has its own place for artifacts; without one MLflow would take the working directory.
     artifacts = f"{artifacts_uri(out)}/{sweep.name}" if _DATABASE.match(uri) else None
     tracker = Tracker(library.MlflowClient(uri), library.entities)
     experiment = _experiment_id(tracker.client, sweep.name, artifacts)
     runs_by_point: dict[str, list[Run]] = {}
-    for run in _search_runs(tracker.client, experiment, sweep.id):
+    for run in _search_runs(tracker.client, experiment, sweep, step):
         runs_by_point.setdefault(run.tags.get("sweeper.point", ""), []).append(run)
     runs = {point: _keep_one(tracker.client, twins) for point, twins in runs_by_point.items()}
     parent = runs.pop("", None) or create(tracker, experiment, sweep.start, sweep.name, sweep.tags)
@@ -129,16 +132,24 @@ def _experiment_id(client: Any, name: str, artifacts: str | None) -> str:
     return str(found.experiment_id)
 
 
-def _search_runs(client: Any, experiment: str, sweep: str) -> Iterator[Run]:
-    """Yield all runs of a sweep, request by request."""
-    query, token = f"tags.`sweeper.id` = '{sweep}'", None
-    while token != "":
+def _search_runs(client: Any, experiment: str, sweep: SweepRecord, step: Callable[[], None]) -> Iterator[Run]:
+    """Yield all runs of a sweep, request by request.
+
+    Raises:
+        ValueError: there are many more than the sweep has points.
+    """
+    query, token = f"tags.`sweeper.id` = '{sweep.id}'", None
+    for _ in range(_SPARE_PAGES + 2 * sweep.points // _RUNS_PER_REQUEST):
         page = client.search_runs([experiment], query, max_results=_RUNS_PER_REQUEST, page_token=token)
+        step()
         for run in page:
             info, data = run.info, run.data
             times = {metric.key: int(metric.timestamp) for metric in data.to_proto().metrics}
             yield Run(info.run_id, info.status, info.end_time, data.params, data.tags, data.metrics, times)
-        token = page.token or ""
+        token = page.token
+        if not token:
+            return
+    raise ValueError(f"its list of the runs of this sweep has no end, though there are {sweep.points:,} points")
 
 
 def _keep_one(client: Any, runs: list[Run]) -> Run:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sweeper.tracking.mirror import Mirror
 
 SYNC_SECONDS = 5.0  # between two synchronizations
-EXIT_SECONDS = 3.0  # that an interrupted run waits for a tracker, which may be away
+EXIT_SECONDS = 3.0  # that a run waits for the thread in the end; a tracker may be away
 
 
 class LiveMirror:
@@ -45,10 +45,10 @@ class LiveMirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the thread; after an error wait for it only a few seconds."""
+        """Stop the thread, and wait for it only a few seconds."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(None if kind is None else EXIT_SECONDS)
+            self._thread.join(EXIT_SECONDS)
 
     def finish(self, complete: bool) -> None:
         """Send the remaining points, verdicts and figures.
@@ -58,9 +58,13 @@ class LiveMirror:
         """
         if self._uri is None:
             return
-        self._stop.set()  # a mirror serves one thread at a time
-        self._thread.join()
-        self._warn_on_error(lambda: self._open_mirror().finish(complete=complete))
+        self._stop.set()
+        mirror = self._open_mirror()
+        # A mirror serves one thread at a time, so the other one comes to its end first.
+        self._warn_on_error(lambda: mirror.finish_in_time(self._say, complete=complete, before=self._thread.join))
+
+    def _say(self, line: str) -> None:
+        self._console.print(escape(line), soft_wrap=True)
 
     def _sync_until_stopped(self) -> None:
         while not self._stop.wait(SYNC_SECONDS):

@@ -7,25 +7,32 @@ back from MLflow, so a tracker that was away, or is new, is brought up to date b
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from results.store.commits import PointEnd
 from results.store.files import local_copy
 from results.store.state import SweepState, read_state
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import InputError
-from sweeper.console import mask_secrets
-from sweeper.tracking.address import ENVIRONMENT, SQLITE, run_page, without_secrets
+from search_spaces.addresses import mask_secrets
+from search_spaces.errors import InputError, command
+from sweeper.console import cleaned
+from sweeper.private import ensure_home
+from sweeper.tracking.address import ENVIRONMENT, default_uri, run_page, sqlite_file, without_secrets
+from sweeper.tracking.answers import bound_answers
 from sweeper.tracking.connection import TrackedSweep, connect
+from sweeper.tracking.database import prepare_database
 from sweeper.tracking.parallel import in_parallel
+from sweeper.tracking.patience import FILE_SECONDS, SERVER_SECONDS, in_time, try_again
 from sweeper.tracking.projection import PointRecord, SweepRecord, point_records, summaries, sweep_record
 from sweeper.tracking.runs import terminate, update
 from sweeper.tracking.summary import artifacts, files_digest, verdict_summary
 
-_NOISY_LOGGERS = ("alembic", "mlflow.store.db.utils")  # they announce each table that they create
+# They announce each table that they create, and print every error, with what a server says; ``TrackingError`` says it.
+_NOISY_LOGGERS = ("alembic", "mlflow.store.db.utils", "mlflow.utils.rest_utils", "urllib3")
 _THREADS = 4  # that send points: a server on the same two cores takes no more, one elsewhere is waited for less
 
 
@@ -70,6 +77,7 @@ class Mirror:
         self._tracked: TrackedSweep | None = None
         self._synced: SweepState | None = None  # the state that was sent last
         self._sent_ends: dict[str, PointEnd] = {}
+        self._steps = 0  # that MLflow has taken: points, files, and pages of a search
 
     def sync(self) -> int:
         """Send the points that ended since the last call, and return their number.
@@ -112,12 +120,38 @@ class Mirror:
             self._synced = state
             return MirrorReport(
                 uri=mask_secrets(self._uri),
-                page=run_page(self._uri, tracked.experiment, tracked.parent.id),
-                experiment=tracked.experiment,
+                page=run_page(self._uri, cleaned(tracked.experiment), cleaned(tracked.parent.id)),
+                experiment=cleaned(tracked.experiment),
                 run=tracked.parent.id,
                 points=len(tracked.children),
                 sent=sent,
             )
+
+    def finish_in_time(
+        self, say: Callable[[str], None], *, complete: bool = True, before: Callable[[], object] = lambda: None
+    ) -> MirrorReport:
+        """Do the same as ``finish`` within seconds, or give up.
+
+        Args:
+            say: is called with a line for the screen if it takes more than a few seconds.
+            complete: whether all planned points have ended.
+            before: is called first, within the same time.
+
+        Raises:
+            TrackingError: MLflow could not be reached, refused, or took too long.
+        """
+        seconds = FILE_SECONDS if sqlite_file(self._uri) else SERVER_SECONDS
+        note = (
+            f"sending the sweep to MLflow at {mask_secrets(self._uri)}, which has {seconds:g} s and one more for "
+            "each point that it takes (Ctrl-C does not wait)"
+        )
+
+        def work() -> MirrorReport:
+            before()
+            return try_again(lambda: self.finish(complete=complete), TrackingError)
+
+        with self._errors():
+            return in_time(work, seconds, lambda: self._steps, lambda: say(note))
 
     def _present_state(self) -> SweepState:
         """Read the state of the sweep; footers that were read before are not read again."""
@@ -129,9 +163,12 @@ class Mirror:
         """Return the sweep in MLflow, its grid up to date; connect first if there is no connection."""
         if self._tracked is None:
             self._sent_ends = {}
-            self._tracked = connect(_import_mlflow(), self._uri, sweep, self._directory.root.parent)
+            self._tracked = connect(_import_mlflow(), self._uri, sweep, self._directory.root.parent, self._step)
         update(self._tracked.tracker, self._tracked.parent, params=sweep.params, tags=sweep.tags)
         return self._tracked
+
+    def _step(self) -> None:
+        self._steps += 1
 
     def _send_points(self, tracked: TrackedSweep, sweep: SweepRecord, ends: Mapping[str, PointEnd]) -> int:
         """Send the points whose ends are new, and return how many child runs changed."""
@@ -144,8 +181,9 @@ class Mirror:
             if tracked.send_point(sweep, record, summary_of[record.point]):
                 sent.append(record.point)
             self._sent_ends[record.point] = new[record.point]
+            self._step()
 
-        threads = 1 if self._uri.startswith(SQLITE) else _THREADS  # SQLite has one writer at a time
+        threads = 1 if sqlite_file(self._uri) else _THREADS  # SQLite has one writer at a time
         in_parallel(send, point_records(self._directory, sweep, new, complete), threads)
         if sent:
             update(tracked.tracker, tracked.parent, tags={"sweeper.points": str(len(tracked.children))})
@@ -160,6 +198,7 @@ class Mirror:
             for path, folder in files.items():
                 with local_copy(path) as file:
                     tracked.tracker.client.log_artifact(tracked.parent.id, str(file), folder or None)
+                self._step()
             tags["sweeper.artifacts"] = files_digest(files)
         update(tracked.tracker, tracked.parent, tags=tags, summary=metrics, time=end)
 
@@ -168,14 +207,14 @@ class Mirror:
         """Turn every error on the way to MLflow into a ``TrackingError``: a sweep does not depend on its tracker."""
         try:
             yield
-        except InputError:
+        except (InputError, TrackingError):
             raise
         except Exception as error:  # MLflow lets errors of requests, urllib3, SQLAlchemy and others through
             self._tracked = None
-            reason = without_secrets(_reason(error), self._uri)
+            reason = _reason(cleaned(without_secrets(cleaned(_line(error)), self._uri)))
             raise TrackingError(
                 f"MLflow at {mask_secrets(self._uri)} could not be filled ({reason}); nothing is lost, "
-                f"'sweeper track {self._directory.root}' sends what is missing."
+                f"{command('sweeper', 'track', self._directory.root)} sends what is missing."
             ) from None
 
 
@@ -193,22 +232,42 @@ def mirror(directory: SweepDir, uri: str, *, complete: bool = True) -> MirrorRep
     return Mirror(directory, uri).finish(complete=complete)
 
 
+def prepare(out: Path) -> None:
+    """Bring the default file of a folder of sweeps into the state that MLflow's server expects.
+
+    Raises:
+        InputError: it cannot be read or written.
+    """
+    uri = default_uri(out)
+    try:
+        prepare_database(_import_mlflow(), uri)
+    except Exception as error:
+        raise InputError(f"{sqlite_file(uri)}: MLflow cannot open it ({cleaned(_line(error))}).") from None
+
+
 def _import_mlflow() -> Any:
     """Import MLflow after its environment is set, because it reads some of it at import."""
+    ensure_home()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow  # noqa: PLC0415
+    from mlflow.utils import request_utils  # noqa: PLC0415
 
+    bound_answers(request_utils.TCPKeepAliveHTTPAdapter)
     for name in _NOISY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return mlflow
 
 
-def _reason(error: Exception) -> str:
-    """Return the line of an error that helps a person; for the network the system's words, not every attempt."""
+def _line(error: Exception) -> str:
+    """Return the line of an error that helps a person."""
     if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("psycopg"):
         return "PostgreSQL needs 'pip install psycopg2-binary' and an address of the form postgresql+psycopg2://…"
     lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result of")]  # SQLAlchemy's
-    text = lines[0] if lines else type(error).__name__
-    cause = re.search(r"Caused by .*?: (.*?)['\")]*$", text)
-    return (cause.group(1) if cause else text)[:300].rstrip(".")
+    return lines[0] if lines else type(error).__name__
+
+
+def _reason(line: str) -> str:
+    """Return what a line says; for the network the system's words, not every attempt."""
+    cause = re.search(r"Caused by .*?: (.*)", line)
+    return (cause.group(1).rstrip("'\")") if cause else line)[:300].rstrip(".")

@@ -91,6 +91,7 @@ class SweepRecord:
         name: name of the sweep.
         id: digest that distinguishes sweeps of one name; the same for every copy of the sweep.
         start: milliseconds since 1970.
+        points: number of planned points; 0 if the plan cannot be read.
         measurements: maximum number of measurements of each point.
         params: parts of the grid that no later run of the sweep may change.
         tags: identity of the sweep, and parts of the grid that a later run may change.
@@ -99,6 +100,7 @@ class SweepRecord:
     name: str
     id: str
     start: int
+    points: int
     measurements: int
     params: dict[str, str]
     tags: dict[str, str]
@@ -121,6 +123,7 @@ def sweep_record(directory: SweepDir) -> SweepRecord:
         name=directory.name,
         id=id_,
         start=int(created.timestamp() * 1000) if created else UNDATED_START,
+        points=points,
         measurements=measurements_for(points),
         params=fixed,
         tags=tags | {f"grid.{k}": v for k, v in grid.items() if k not in fixed},

@@ -11,6 +11,7 @@ from ray._private import worker as ray_worker
 from results.store.ledger import given_up, read_ends
 from results.store.parts import all_parts_in
 from results.store.sweep_dir import SweepDir
+from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.plan import Pack, Plan
 from search_spaces.sections.grid import Grid, Resources
@@ -155,7 +156,7 @@ class RayBackend:
 
     def _death_message(self, lost_part: str) -> str:
         """Return the message for a Ray that died and is not started again."""
-        where = "" if self._is_local else f"--address {self._address}: "
+        where = "" if self._is_local else f"--address {mask_secrets(self._address)}: "
         return f"{where}Ray's {lost_part} died; run the same command again to go on."
 
     def close(self) -> None:

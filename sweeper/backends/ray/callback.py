@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -21,11 +22,17 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Recovery
 from sweeper.backends.ray.liveness import CHECK_SECONDS, UNRESPONSIVE_SECONDS, LivenessCheck, RayLostError
+from sweeper.console import cleaned
 from sweeper.worker.messages import Notify, stop_requested
 
 MAX_RETRY_WAIT_SECONDS = 60.0  # before a pack is tried again: 1, 2, 4 and so on up to this
 MAX_SILENT_HEARTBEATS = 3.0  # a worker reports once a heartbeat; after so many without a report it may hang
+MAX_FAILED_STARTS = 4  # of workers, before any worker has trained: then none ever will
 GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
+
+
+_RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: |$)")  # the last line of a traceback
+_MAX_ERROR = 1_000_000  # characters of an error that are looked at
 
 
 class StorageGoneError(BaseException):
@@ -34,6 +41,14 @@ class StorageGoneError(BaseException):
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+class NoWorkerStartsError(BaseException):
+    """No worker has started, nor will one. Not an Exception: Tune would wrap it."""
+
+    def __init__(self, why: str, log: str) -> None:
+        super().__init__(why)
+        self.log = log
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +111,7 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
         self._deaths: Counter[str] = Counter()  # pack id to deaths of workers that were at it
         self._hung: set[str] = set()  # ids of trials whose worker was killed for its silence
         self._active: set[str] = set()  # ids of trials whose worker has reported
+        self._failed_starts: int | None = 0  # of workers that died before a report; None once any worker has reported
         self._last_check, self._stopping_since = time.monotonic(), math.inf
 
     def __getstate__(self) -> dict[str, None]:
@@ -126,6 +142,7 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
             info: keywords of later versions of Tune.
         """
         self._last_sign[trial.trial_id] = self._awake
+        self._failed_starts = None
         if reports := result.get("reports"):
             self._processes[trial.trial_id] = _WorkerProcess(*result["process"])
             self._active.add(trial.trial_id)
@@ -157,13 +174,21 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
             trials: all trials of the experiment.
             trial: the one whose worker or node died.
             info: keywords of later versions of Tune.
+
+        Raises:
+            NoWorkerStartsError: so many workers died, and none of them reported anything.
         """
         self._forget(trial)
         trial.config.update(wait=0.0, out_of_memory=None)
         preempted = trial.num_failures == self._failures[trial.trial_id]  # Ray was told that the node would go
         self._failures[trial.trial_id] = trial.num_failures
         pack, error = self._current_pack(trial), _latest_error(trial)
-        if pack is None:
+        if self._failed_starts is not None:
+            self._failed_starts += not preempted
+            if self._failed_starts >= max(MAX_FAILED_STARTS, self._recovery.retries + 1):
+                raise NoWorkerStartsError(f"no worker starts: {_last_cause(error)}", error)
+        if pack is None:  # nothing is left for a worker; if the next one does not see that either, it is the last
+            trial.max_failures = trial.num_failures
             return
         self._deaths[pack] += not preempted
         if self._deaths[pack] > self._recovery.retries:
@@ -255,5 +280,12 @@ def _cause_of(error: str, recovery: Recovery, *, hung: bool) -> str:
         return f"its worker was lost {times}; the last one gave no sign of life for {recovery.hang_seconds:g} s"
     if _ran_out_of_memory(error):
         return f"its worker ran out of memory {times}"
-    last = [line for line in error.splitlines() if line.strip()][-1:]
-    return f"its worker died {times}" + (f": {last[0].strip()[:300]}" if last else "")
+    cause = _last_cause(error)
+    return f"its worker died {times}" + (f": {cause}" if cause else "")
+
+
+def _last_cause(error: str) -> str:
+    """Return the line of a worker's error that says why: what was raised last, else the last line."""
+    lines = [line.strip() for line in error[:_MAX_ERROR].splitlines() if line.strip()]
+    raised = [line for line in lines if _RAISED.match(line) and "failed to import on the worker" not in line]
+    return cleaned((raised or lines or [""])[-1])[:300]

@@ -4,13 +4,20 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+from ray.job_config import JobConfig
 
+from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
+from sweeper.backends.ray.environment import set_local_token
+from sweeper.console import cleaned
+from sweeper.private import private_folder
 
 HTTP_ANSWER_SECONDS = 2.0  # for a web server to answer; a head of Ray sends its own bytes first
 CONNECT_SECONDS = 10.0  # for the head of a cluster to accept a connection
@@ -27,27 +34,89 @@ def connect(address: str, options: Mapping[str, Any]) -> None:
     Raises:
         InputError: no Ray cluster answers at ``address``, or it does not let this process in.
     """
-    if address not in {"local", "auto"}:
-        _refuse_wrong_address(address)
     handler = signal.getsignal(signal.SIGTERM)
-    try:
-        with _single_attempt(joining=address != "local"):
-            ray.init(address=address, **options)
-    except (ConnectionError, ray.exceptions.RayError) as error:  # a RayError where the token is missing, for example
-        raise _refused_by_cluster(address, str(error).strip().partition("\n")[0].rstrip(".")) from None
+    if address == "local":
+        _start_local(options)
+    else:
+        _join(address, options)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray's own handler would exit before workers can commit
 
 
+def _start_local(options: Mapping[str, Any]) -> None:
+    """Start a Ray whose sessions lie in a folder that no other user can enter.
+
+    Ray's own folder, /tmp/ray, is open to all users, and the logs in it have the environment of workers. Ray opens any
+    folder that it is given, with mode 777, so it gets one inside of ours.
+
+    Raises:
+        InputError: Ray does not start.
+    """
+    set_local_token()
+    AuthenticationTokenLoader.instance().reset_cache()
+    try:
+        ray.init(address="local", _temp_dir=str(private_folder() / "r"), job_config=_local_job(), **options)
+    except InputError:
+        raise
+    except Exception as error:  # of many kinds, when a process of Ray dies or a port or a folder cannot be used
+        with suppress(Exception):
+            ray.shutdown()
+        raise InputError(
+            f"Ray does not start on this machine ({cleaned(_cause_of(error))}). Run the same command again; if that "
+            "does not help, --backend inprocess does without Ray."
+        ) from None
+
+
+def _local_job() -> JobConfig:
+    """Return a configuration with which workers import the same packages as this process.
+
+    Ray puts the working directory first, where a file as results.py would hide a package. Code of the user is found
+    there nevertheless, after all that is installed (``trainables.task.import_function``).
+    """
+    job, root = JobConfig(), Path(__file__).parents[3]
+    installed = root.name in {"site-packages", "dist-packages"}  # where workers look anyway
+    job._py_driver_sys_path = _FixedList([] if installed else [str(root)])
+    return job
+
+
+class _FixedList(list[str]):
+    """A list to which Ray adds nothing."""
+
+    def extend(self, _: Iterable[str]) -> None:
+        """Add nothing."""
+
+
+def _cause_of(error: Exception) -> str:
+    """Return the line of an error that says why: the last one of a traceback, else the first."""
+    lines = [line.strip() for line in str(error)[-100_000:].splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return (lines[-1] if any(line.startswith("Traceback") for line in lines) else lines[0]).rstrip(".:")
+
+
+def _join(address: str, options: Mapping[str, Any]) -> None:
+    """Join the cluster at ``address``.
+
+    Raises:
+        InputError: no Ray cluster answers there, or it does not let this process in.
+    """
+    if address != "auto":
+        _refuse_wrong_address(address)
+    try:
+        with _single_attempt():
+            ray.init(address=address, **options)
+    except (ConnectionError, ray.exceptions.RayError) as error:  # a RayError where the token is missing, for example
+        raise _refused_by_cluster(address, cleaned(_cause_of(error))) from None
+
+
 @contextmanager
-def _single_attempt(joining: bool) -> Iterator[None]:
+def _single_attempt() -> Iterator[None]:
     """Ask a head only once to let this process in.
 
     With a wrong token Ray asks 20 times by default, and prints each answer.
     """
     before = os.environ.get(_INIT_ATTEMPTS)
-    if joining:
-        os.environ.setdefault(_INIT_ATTEMPTS, "1")
+    os.environ.setdefault(_INIT_ATTEMPTS, "1")
     try:
         yield
     finally:
@@ -61,6 +130,7 @@ def _refuse_wrong_address(address: str) -> None:
     Ray itself would try an address where nothing listens for minutes, and a signal would not end it.
     """
     host, _, port = address.rpartition(":")
+    address = mask_secrets(address)
     if not host or not port.isdecimal() or "/" in host:
         raise InputError(
             f"--address {address}: give HOST:PORT of the cluster's head (6379 is Ray's default port), or "
@@ -95,7 +165,7 @@ def _speaks_http(connection: socket.socket) -> bool:
 def _refused_by_cluster(address: str, reason: str) -> InputError:
     """Return the error for an address where something listens, or listened when Ray noted it (``auto``)."""
     return InputError(
-        f"--address {address}: no Ray cluster lets this process in ({reason}). Its token may be another one "
-        "(RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token; RAY_AUTH_MODE=disabled for a cluster "
+        f"--address {mask_secrets(address)}: no Ray cluster lets this process in ({reason}). Its token may be another "
+        "one (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token; RAY_AUTH_MODE=disabled for a cluster "
         "without), or what listens there is no head of Ray 2.60; of several clusters name one by HOST:PORT."
     )

@@ -1,6 +1,10 @@
-"""Environment variables that Ray reads when it is imported or started."""
+"""Environment variables that Ray reads when it is imported or started, and the token of the Ray of this process."""
 
 import os
+import secrets
+from pathlib import Path
+
+from sweeper.private import ensure_home, private_folder
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -13,9 +17,42 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # CSV, JSON and TensorBoard copies of a result are half of its cost
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
+_TOKEN, _TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 
 def set_environment() -> None:
     """Set the variables that the user has not set."""
+    ensure_home()
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+
+
+def set_local_token() -> None:
+    """Give the Ray of this process a token that no other user can read.
+
+    Ray would write one into the home folder, with mode 644. Whoever reads it can run code as this user. A token of the
+    user is taken if it stands in the environment, or in a file that is closed to others. Else Ray gets one of its own.
+    """
+    if os.environ.get(_TOKEN) or os.environ["RAY_AUTH_MODE"] != "token":
+        return
+    file = Path(os.environ.get(_TOKEN_FILE) or Path.home() / ".ray" / "auth_token")
+    if not _is_private(file):
+        own = private_folder() / "auth_token"
+        if not own.exists():  # one for all Rays of this process, which keeps the first that it reads
+            with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as token:
+                token.write(secrets.token_hex(32))
+        os.environ[_TOKEN_FILE] = str(own)
+
+
+def _is_private(file: Path) -> bool:
+    """Return whether a file has a token, and belongs to this user, and nobody else can read or replace it."""
+    try:
+        entries = file.stat(), file.parent.stat()
+        return (
+            bool(file.read_text().strip())
+            and all(entry.st_uid == os.geteuid() for entry in entries)
+            and not entries[0].st_mode & 0o077
+            and not entries[1].st_mode & 0o022
+        )
+    except (OSError, ValueError):
+        return False

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
+from search_spaces.addresses import STARS, mask_in_text, mask_secrets, secrets_in
 from search_spaces.errors import InputError
-from sweeper.console import mask_secrets
+from sweeper.console import cleaned
 from sweeper.lock.holder import DASHBOARD_KEY
 
 START_SECONDS = 300.0  # for the cluster to place the driver, and for the driver to check its grid and data
@@ -51,7 +52,9 @@ def submit(
         InputError: no cluster answers there, or it does not take jobs.
     """
     if not re.match(r"https?://", address):
-        raise InputError(f"--address {address}: give the address of the cluster's dashboard, as http://127.0.0.1:8265.")
+        raise InputError(
+            f"--address {mask_secrets(address)}: give the address of the cluster's dashboard, as http://127.0.0.1:8265."
+        )
     for logger in ("ray", "ray.dashboard.modules.dashboard_sdk"):  # the latter reports each upload
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     job = f"sweeper-{name}-{secrets.token_hex(3)}"
@@ -67,7 +70,9 @@ def submit(
             metadata={"sweep": name, DASHBOARD_KEY: mask_secrets(address)},  # whoever sees the cluster can read it
         )
     except (RayError, RuntimeError, OSError) as error:
-        raise InputError(f"--address {address}: no Ray cluster takes jobs there ({_first_line(error)}).") from None
+        raise InputError(
+            f"--address {mask_secrets(address)}: no Ray cluster takes jobs there ({_first_line(error, address)})."
+        ) from None
     on_accepted(job)
     try:
         return Submission(job, _early_failure(client, job, name))
@@ -98,7 +103,10 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
     return ""
 
 
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error that is not empty, or the name of its class."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+def _first_line(error: Exception, address: str) -> str:
+    """Return the first line of an error that is not empty, without secrets of the address; or the name of its class."""
+    text = str(error)
+    for secret in sorted(secrets_in(address), key=len, reverse=True):
+        text = text.replace(secret, STARS)
+    lines = [line.strip() for line in mask_in_text(text).splitlines() if line.strip()]
+    return cleaned(lines[0]).rstrip(".:") if lines else type(error).__name__

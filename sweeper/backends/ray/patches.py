@@ -7,6 +7,7 @@ from typing import Any
 from ray.air._internal import usage
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.tune.execution import class_cache
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
@@ -15,14 +16,17 @@ from ray.tune.schedulers import FIFOScheduler
 
 @contextmanager
 def patched_tune() -> Iterator[None]:
-    """Change three habits of Tune while the block runs.
+    """Change four habits of Tune while the block runs.
 
     - Tune writes its own state only once, because it looks for the file in the end. By default it does so every ten
       seconds, with 11 KB of every trial that there ever was.
+    - Tune does not copy the keys of S3 to its workers, for Ray logs what it copies. Workers have an environment of
+      their own, on this machine that of this process.
     - Tune does not count callbacks for statistics that are off; it would import mlflow for that.
     - A worker that Ray kills because its machine runs out of memory counts as dead, like any other. Tune knows errors
       of actors and of tasks alone, and ended with a traceback.
     """
+    copied = class_cache.ENV_VARS_TO_PROPAGATE
     checkpoint, tag_callbacks, actor_task_failed = (
         TuneController.checkpoint,
         usage.tag_callbacks,
@@ -40,11 +44,13 @@ def patched_tune() -> Iterator[None]:
 
     TuneController.checkpoint, usage.tag_callbacks = checkpoint_once, lambda _: False
     RayActorManager._actor_task_failed = fail_as_actor
+    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in copied if not name.startswith("AWS_")}
     try:
         yield
     finally:
         TuneController.checkpoint, usage.tag_callbacks = checkpoint, tag_callbacks
         RayActorManager._actor_task_failed = actor_task_failed
+        class_cache.ENV_VARS_TO_PROPAGATE = copied
 
 
 class PlanOrderScheduler(FIFOScheduler):  # type: ignore[misc]

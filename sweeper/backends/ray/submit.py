@@ -5,11 +5,11 @@ from pathlib import Path
 
 from results.store.files import write_text
 from results.store.paths import any_path
+from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.reading.dump import to_yaml
 from search_spaces.sections.grid import Grid
 from sweeper.backends.ray.code_bundle import code_bundle
-from sweeper.console import mask_secrets
 
 _GRID_FILE = "grid.yaml"  # in the folder that is sent
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from ray import tune
 
+from results.store.files import write_text
+from results.store.ledger import give_up
 from results.store.sweep_dir import SweepDir
 from search_spaces.sections.grid import Grid, Resources
-from sweeper.backends.ray.callback import DriverHooks, PackCallback, StorageGoneError
+from sweeper.backends.ray.callback import DriverHooks, NoWorkerStartsError, PackCallback, StorageGoneError
 from sweeper.backends.ray.chunk import train_chunk
 from sweeper.backends.ray.liveness import CHECK_SECONDS, LivenessCheck, RayLostError
 from sweeper.backends.ray.patches import PlanOrderScheduler, SilentReporter, patched_tune
@@ -56,7 +58,12 @@ def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: G
             tune_config=_tune_config(len(chunks), workers, grid.resources),
             run_config=_run_config(state, callback),
         )
-        _fit(tuner, hooks.liveness)
+        try:
+            _fit(tuner, hooks.liveness)
+        except NoWorkerStartsError as error:  # where a module cannot be imported, for example
+            for pack in " ".join(chunks).split():
+                give_up(directory, pack, str(error))
+                write_text(directory.logs / f"{pack}.txt", error.log)
 
 
 def _trial_resources(resources: Resources) -> Any:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -224,3 +225,36 @@ def test_the_schema_is_json_schema_of_the_grid(sweeper):
     schema = json.loads(sweeper("schema").stdout)
     assert schema["properties"]["axes"]["required"] == ["eta", "lam"]
     assert schema["additionalProperties"] is False
+
+
+def test_the_error_of_a_point_may_be_a_word_of_any_length(sweeper, tmp_path):
+    """Rich's search for words to highlight held the end of a run for minutes."""
+    (tmp_path / "own.py").write_text("def breaks(point, device):\n    raise RuntimeError('1' * 100_000)\n    yield\n")
+    text = 'name: own\ntrainable: {loop: "own:breaks"}\naxes: {eta: [0.1], lam: [0.1]}\n'
+    (tmp_path / "own.yaml").write_text(text + "budget: {rule: fixed, constant: 2}\n")
+    done = sweeper("run", "own.yaml", *IN_PROCESS, expect=1)
+    assert "1 point failed: RuntimeError: 111" in done.stdout
+    assert len(done.stdout) < 5000
+    assert len(sweeper("status", "runs/own").stdout) < 5000
+
+
+@pytest.mark.parametrize("out", ["q?x", pytest.param("feature%2Fx", marks=pytest.mark.slow)])
+def test_the_command_that_is_printed_serves_the_folder(sweeper, tmp_path, out):
+    done = sweeper("run", "small.yaml", "--backend", "inprocess", "--out", out)
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("MLflow"))
+    words = shlex.split(line)[1:]
+    assert words == ["sweeper", "ui", "--out", out]
+    assert (tmp_path / out / "mlflow.db").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"small.yaml", out}
+    assert "warning" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "address", ["http://S3CRET@127.0.0.1:9", "http://127.0.0.1:9/?sig=S3CRET", "http//S3CRET@host", "me:S3CRET@host:1"]
+)
+def test_no_secret_of_the_address_of_a_cluster_is_printed(sweeper, address):
+    for command in (["submit", "small.yaml", "--out", "/x"], ["run", "small.yaml"]):
+        done = sweeper(*command, "--address", address, expect=2)
+        assert "S3CRET" not in done.stdout + done.stderr
+        assert "***" in done.stderr

@@ -1,0 +1,49 @@
+"""What commands print: text from outside in bounds, and words as a shell takes them."""
+
+import io
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.text import Text
+
+from search_spaces.errors import command
+from sweeper.console import MAX_SHOWN, cleaned, quoted, stderr, stdout, untrusted
+
+
+@given(st.text(), st.text())
+def test_a_printed_command_is_read_by_a_shell_as_it_was_meant(first, second):
+    assert shlex.split(f"sweeper ui --out {quoted(first)}") == ["sweeper", "ui", "--out", first]
+    assert shlex.split(command("sweeper", first, second)[1:-1]) == ["sweeper", first, second]
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_text_of_a_server_has_nothing_that_a_terminal_obeys(text):
+    shown = cleaned(text)
+    assert shown.isprintable()
+    assert len(shown) <= MAX_SHOWN
+    assert cleaned(shown) == shown
+
+
+@pytest.mark.parametrize("word", ["1", "x", "[", "'", "\x1b", "/", "=", "é", "\n"])
+def test_a_long_word_is_bounded(word):
+    for function in (cleaned, untrusted):
+        assert len(function(word * 100_000)) <= 2 * MAX_SHOWN  # Rich's markup is escaped by one more character
+
+
+@pytest.mark.parametrize("console", [stdout, stderr])
+def test_no_console_looks_for_words_to_highlight(console):
+    """Rich takes quadratic time for that: 36 s for 40,000 digits."""
+    made = console()
+    assert not made._highlight
+    made.file = io.StringIO()
+    made.print("1" * 100_000, soft_wrap=True)
+    assert len(made.file.getvalue()) == 100_001
+
+
+def test_markup_is_shown_as_it_is():
+    text = "[bold]x[/] [link=http://x]y[/link]"
+    assert Text.from_markup(untrusted(text)).plain == text
+    assert isinstance(stdout(), Console)

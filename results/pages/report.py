@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from importlib import resources
+from pathlib import Path
 
 import pandas as pd
 
@@ -71,7 +71,7 @@ def render_report(
         law: The fit named in the headline; None if there is none.
     """
     return fill_page(
-        resources.files("results.pages") / "report.html",
+        Path(__file__).with_name("report.html"),
         title=escape(title),
         headline=_headline(verdicts, law),
         counts=_counts(peaks),

@@ -21,6 +21,11 @@ def stderr() -> Console:
     return _LastingConsole(stderr=True)
 
 
+def stdout() -> Console:
+    """Console for the answers of commands."""
+    return Console()
+
+
 def escaped(text: str) -> str:
     """Text in which Rich sees no markup."""
     return text.replace("[", r"\[")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from results.store.paths import any_path
 from search_spaces.errors import InputError
@@ -26,7 +25,7 @@ from sweeper.cli.options import (
     sweep_folder,
 )
 from sweeper.cli.output import show
-from sweeper.console import escaped, stderr
+from sweeper.console import escaped, stderr, stdout
 
 
 def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
@@ -55,7 +54,7 @@ def _watch(
     from sweeper.cli.status_view import watch
 
     try:
-        watch(SweepDir(sweep_folder(sweep_dir)), Console(), every)
+        watch(SweepDir(sweep_folder(sweep_dir)), stdout(), every)
     except KeyboardInterrupt:
         sys.exit(STATUS_INTERRUPTED)
 
@@ -96,7 +95,7 @@ def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
         report = mirror(directory, uri)
     except TrackingError as error:
         raise InputError(str(error)) from None
-    console = Console()
+    console = stdout()
     console.print(f"{report.points} points in experiment {report.experiment} of {report.uri}", highlight=False)
     if report.page:
         console.print(f"[bold]page[/]     {escaped(report.page)}", soft_wrap=True, highlight=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from results.store.paths import AnyPath, any_path
 from search_spaces.errors import InputError
@@ -30,8 +28,8 @@ from sweeper.cli.options import (
     load_grid_file,
     sweep_folder,
 )
-from sweeper.cli.output import show
-from sweeper.console import escaped, stderr
+from sweeper.cli.output import print_json, show
+from sweeper.console import escaped, stderr, stdout
 
 if TYPE_CHECKING:
     from results.conclude import SweepResult
@@ -112,7 +110,7 @@ def _submit(
     except JobFailedError as error:
         stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)
-    console = Console()
+    console = stdout()
     for what, command in (
         ("follow", f"sweeper watch {out.rstrip('/')}/{chosen.name}"),
         ("output", f"ray job logs --follow --address {address} {job}"),
@@ -205,7 +203,7 @@ def _schema() -> None:
     """
     from search_spaces.reference.json_schema import grid_schema
 
-    typer.echo(json.dumps(grid_schema(), indent=2))
+    print_json(grid_schema())
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

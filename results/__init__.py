@@ -9,6 +9,8 @@ imported when it is first used, so that ``import results`` loads neither pandas 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from search_spaces.namesakes import missing_attribute
+
 if TYPE_CHECKING:
     from results.analysis.findings import find
     from results.claims.judge import judge
@@ -20,7 +22,7 @@ _MODULES = {"find": "results.analysis.findings", "judge": "results.claims.judge"
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise missing_attribute(__name__, name)
     return getattr(import_module(_MODULES[name]), name)
 
 

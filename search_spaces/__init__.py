@@ -4,3 +4,12 @@ Everything here is pure: text and numbers go in, values come out, and nothing is
 every machine, and the plan is complete before anything runs. Torch, Ray and sweep directories must not leak in, so that
 a grid can be checked and planned on any machine.
 """
+
+from typing import TYPE_CHECKING
+
+from search_spaces.namesakes import missing_attribute
+
+if not TYPE_CHECKING:  # type checkers would take it for a promise of every name
+
+    def __getattr__(name: str) -> object:
+        raise missing_attribute(__name__, name)

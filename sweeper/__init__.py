@@ -2,11 +2,14 @@
 
 The names in ``__all__`` are the public interface, for example ``from sweeper import predict_lambda, Task, Dataset,
 AutoL2``. Each is imported when it is first accessed, so that ``import sweeper`` needs neither torch nor a second.
-Everything else here belongs to the command line and may change. No module of this package may be imported here eagerly.
+Everything else here belongs to the command line and may change. No module of this package but the import hook may be
+imported here eagerly.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from sweeper import own_packages
 
 if TYPE_CHECKING:
     from sweeper.predict.python_api import predict_lambda
@@ -25,15 +28,19 @@ _MODULES = {
     "predict_lambda": "sweeper.predict.python_api",
 }
 
+own_packages.install()
+
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first accessed.
 
     Raises:
         AttributeError: the package has no such name.
+        ImportError: another module has the name of a package that sweeper needs.
     """
     if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it was found at {__file__}.")
+    own_packages.require(own_packages.TO_TRAIN)
     return getattr(import_module(_MODULES[name]), name)
 
 

@@ -4,3 +4,12 @@ A training takes points and a recipe and yields measurements; from the same poin
 pack. This package knows networks, data and one optimizer step. It must not know sweep directories, Ray or the command
 line.
 """
+
+from typing import TYPE_CHECKING
+
+from search_spaces.namesakes import missing_attribute
+
+if not TYPE_CHECKING:  # type checkers would take it for a promise of every name
+
+    def __getattr__(name: str) -> object:
+        raise missing_attribute(__name__, name)

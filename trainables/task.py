@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
+from search_spaces.namesakes import describe_namesake, place_of
 from search_spaces.sections.loss import MeanSquaredError, Softmax
 from search_spaces.sections.section import AxisValue
 from search_spaces.sections.trainable import OwnTrainable, Trainable
@@ -176,14 +177,19 @@ def import_function(
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
+        top = sys.modules.get(module_name.partition(".")[0])
         raise InputError(
             f"{key}: {name} cannot be imported ({error}); modules are looked for in what is installed and in {here}."
+            + (describe_namesake(top) if top else "")
         ) from None
     except Exception as error:  # a module is code: it can raise anything, a SyntaxError too
         raise InputError(f"{key}: importing {module_name} raised {cause_of(error)}.") from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        raise InputError(f"{key}: the module {module_name} has no function {function_name}.")
+        raise InputError(
+            f"{key}: the module {module_name} has no function {function_name}; it was found at "
+            f"{place_of(module) or 'Python itself'}.{describe_namesake(module)}"
+        )
     try:
         inspect.signature(function).bind(*arguments, **keywords)
     except (TypeError, ValueError) as error:

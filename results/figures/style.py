@@ -96,7 +96,10 @@ class ColorScale:
         """Return the color of a value as #rrggbb."""
         first, last = math.log(self.values[0]), math.log(self.values[-1])
         share = (math.log(value) - first) / (last - first) if last > first else 0.3
-        return to_hex(mpl.colormaps[self.colormap](self.low + (self.high - self.low) * share))
+        colors = mpl.colormaps[self.colormap].resampled(
+            256
+        )  # where ``image.lut`` of a ``matplotlibrc`` has another number
+        return to_hex(colors(self.low + (self.high - self.low) * share))
 
 
 def eta_scale(etas: Sequence[float] | np.ndarray) -> ColorScale:
@@ -125,9 +128,14 @@ def lighten(color: str, share: float) -> str:
 
 @contextmanager
 def styled(font: float = 9.0) -> Iterator[None]:
-    """Apply the style within a ``with`` block and nowhere else; ``font`` is the size of text in points."""
+    """Apply the style within a ``with`` block and nowhere else, whatever a ``matplotlibrc`` or a script has set.
+
+    Args:
+        font: size of text in points.
+    """
+    defaults = {key: value for key, value in mpl.rcParamsDefault.items() if key != "backend"}  # which no figure reads
     sizes = {"font.size": font, "legend.fontsize": font - 1.0}
-    with mpl.rc_context(_RC_PARAMS | sizes):  # type: ignore[arg-type]  # the stub lists every known key
+    with mpl.rc_context(defaults | _RC_PARAMS | sizes):  # type: ignore[arg-type]  # the stub lists every known key
         yield
 
 

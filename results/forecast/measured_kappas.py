@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -98,8 +98,7 @@ class ExpectedKappa:
 @lru_cache(maxsize=1)
 def library() -> tuple[MeasuredKappa, ...]:
     """Read all sweeps of the table."""
-    with resources.files("results.forecast").joinpath("kappa.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file)
+    table = pd.read_csv(Path(__file__).with_name("kappa.csv"), encoding="utf-8")
     return tuple(MeasuredKappa(**{str(name): value for name, value in row.items()}) for row in table.to_dict("records"))
 
 

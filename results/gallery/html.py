@@ -1,7 +1,6 @@
 """The gallery as one HTML page."""
 
 import base64
-from importlib import resources
 from pathlib import Path
 
 from results.gallery.beyond import BEYOND
@@ -33,7 +32,7 @@ def render_html(records: Records, folder: Path) -> str:
         folder: The folder that holds their pictures.
     """
     return fill_page(
-        resources.files("results.gallery") / "gallery.html",
+        Path(__file__).with_name("gallery.html"),
         introduction=escape(INTRODUCTION),
         counts=escape(count_sentence(records)),
         contents="\n".join(_contents_row(figure, records) for figure in EXHIBITS),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib import resources
+from pathlib import Path
 
 from results.figures.drawing import Rendered
 from results.forecast.forecast import Check, Forecast, Predicted
@@ -29,7 +29,7 @@ def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
         drawing: The figure of ``draw_forecast``, rendered.
     """
     return fill_page(
-        resources.files("results.pages") / "forecast.html",
+        Path(__file__).with_name("forecast.html"),
         title=escape(name),
         headline=_headline(forecast.budgets),
         counts=_summary(forecast),

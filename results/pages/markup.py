@@ -5,9 +5,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
-from importlib.resources.abc import Traversable
 from numbers import Integral, Real
+from pathlib import Path
 from string import Template
 from xml.etree import ElementTree
 
@@ -109,7 +108,7 @@ def escape_remark(value: object) -> str:
     return html.escape(re.sub(r"(?<![\w.-])-(?=[\d.])", "−", signs))
 
 
-def fill_page(template: Traversable, **contents: str) -> str:
+def fill_page(template: Path, **contents: str) -> str:
     """Return the page of a template, with the style sheet of all pages inside, so that it loads nothing.
 
     Args:
@@ -119,7 +118,7 @@ def fill_page(template: Traversable, **contents: str) -> str:
     Raises:
         KeyError: a place of the template is not given.
     """
-    css = resources.files("results.pages").joinpath("report.css").read_text(encoding="utf-8").strip()
+    css = Path(__file__).with_name("report.css").read_text(encoding="utf-8").strip()
     return Template(template.read_text(encoding="utf-8")).substitute(contents, css=css)
 
 

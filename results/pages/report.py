@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 import pandas as pd
 
@@ -82,7 +82,7 @@ class ReportContent:
 def render_report(content: ReportContent) -> str:
     """Return the report of a sweep as one HTML text that loads nothing: style and drawings are inside."""
     return fill_page(
-        resources.files("results.pages") / "report.html",
+        Path(__file__).with_name("report.html"),
         title=escape(content.title),
         winner=_winner(content.winner),
         headline=_headline(content.verdicts, content.law),

@@ -1,23 +1,30 @@
 """Pace of training on this machine, and the expected time of a plan.
 
-The pace is measured: a second of real training says more than any count of FLOP.
+The pace is measured: a second of real training says more than any count of FLOP. Bare steps and measurements are timed
+on purpose, by schedules of the trial's own: a grid's own may measure every step of its first seconds, or none.
 """
 
 import time
-from dataclasses import dataclass
-from statistics import median
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from search_spaces.plan import Pack, Plan
+from search_spaces.points import Point
 from search_spaces.recipe import recipe_of
-from search_spaces.sections.grid import Grid
+from search_spaces.sections.grid import Grid, Measure, Steps
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop
+from sweeper.worker.torch_process import training_settings
 from trainables.pack.training import PackTraining
-from trainables.train import start_training
+from trainables.profile import profile
 
-MEASURING_SECONDS = 1.0  # of training, from the second step on
-MAX_STEP_FLOPS = 2e10  # of a step that is measured on a CPU: half a second of a core
+TRIAL_SECONDS = 0.7  # of training, behind the warm-up
+HEARTBEAT_SECONDS = 0.05  # between looks at the clock, where steps are shorter
+MAX_STEP_FLOPS = 2e10  # of a step that is timed on a CPU: half a second of a core
+MAX_MEASUREMENT_FLOPS = 2e11  # of a measurement that is timed on a CPU: five seconds of a core
+TRIAL_STEPS = 100_000  # of a point of the trial, more than it takes
+TRIAL_ETA = 1e-6  # at which no point diverges and leaves the pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Pace:
     """Time that one pack takes here, in seconds.
 
     Attributes:
-        step: seconds of one optimizer step of the whole pack.
+        step: seconds of one optimizer step of the whole pack, without a measurement.
         measurement: seconds of one measurement of the whole pack, without the step before it.
     """
 
@@ -33,55 +40,60 @@ class Pace:
     measurement: float
 
 
-class _StepTimes(NamedTuple):
-    """Seconds of single steps of a pack.
-
-    Attributes:
-        plain: of steps without a measurement.
-        measured: of steps with a measurement behind them.
-    """
-
-    plain: list[float]
-    measured: list[float]
-
-
 def measure_pace(grid: Grid, pack: Pack) -> Pace | None:
-    """Train a pack for about a second and return its pace. Needs the data of the grid.
+    """Train a pack for about two seconds and return its pace. Needs the data of the grid.
 
     Returns:
-        None where the pace cannot be measured: the device is absent, a step is too large, or the grid has an own loop.
+        None where the pace cannot be measured: the device is absent, a step is too large, or no network trains.
     """
-    points, device = pack.points, grid.device
-    if device == "cuda" and not torch.cuda.is_available():
+    if isinstance(grid.trainable, OwnLoop | KernelTrainable):
         return None
-    if device == "cpu" and pack.cost.flops / pack.cost.steps * len(points) > MAX_STEP_FLOPS:
+    if grid.device == "cuda" and not torch.cuda.is_available():
         return None
-    training = start_training(points, recipe_of(grid, points[0].variant), device)
-    if not isinstance(training, PackTraining):
+    step_flops = pack.cost.training_flops / pack.cost.steps * len(pack.points)
+    measurement_flops = pack.cost.measuring_flops / pack.cost.measurements * len(pack.points)
+    if grid.device == "cpu" and step_flops > MAX_STEP_FLOPS:
         return None
-    torch.set_num_threads(max(1, int(grid.resources.cpus_per_pack)))
-    times = _time_steps(training)
-    if not times.plain and not times.measured:
-        return None
-    # Where every step is measured, the time of a step alone cannot be seen and is not needed.
-    step = median(times.plain) if times.plain else 0.0
-    return Pace(step=step, measurement=max(0.0, median(times.measured) - step) if times.measured else 0.0)
+    with training_settings(max(1, int(grid.resources.cpus_per_pack))):
+        step = _seconds_a_step(_trial(grid, pack.points, TRIAL_STEPS), grid.device)
+        if grid.device == "cpu" and measurement_flops > MAX_MEASUREMENT_FLOPS:
+            return Pace(step, step * measurement_flops / step_flops)
+        measured = _seconds_a_step(_trial(grid, pack.points, 1), grid.device)
+    return Pace(step, max(0.0, measured - step))
 
 
-def _time_steps(training: PackTraining) -> _StepTimes:
-    """Time single steps. The first step is left out, because it also warms up."""
-    times = _StepTimes([], [])
-    began = before = 0.0
-    for measurement in training.measurements(heartbeat_seconds=0.0):
+def _trial(grid: Grid, points: Sequence[Point], steps: int) -> PackTraining:
+    """Return a training that costs as much a step as ``points``, and does not end within the trial.
+
+    Args:
+        grid: the grid.
+        points: the points of a pack.
+        steps: steps from one measurement to the next.
+    """
+    recipe = recipe_of(grid, points[0].variant)
+    measure = Measure(every=Steps(steps=steps), train=recipe.measure.train)
+    budget = TRIAL_STEPS / profile(recipe).steps_per_epoch
+    lasting = [replace(point, eta=TRIAL_ETA, budget=budget) for point in points]
+    return PackTraining(lasting, recipe.model_copy(update={"measure": measure, "stop": "budget"}), grid.device)
+
+
+def _seconds_a_step(training: PackTraining, device: str) -> float:
+    """Train for ``TRIAL_SECONDS`` and return the mean seconds of a step.
+
+    The clock starts behind the first step, which also warms up: 7 minutes were told where training took 23 s.
+    """
+    first_step, began, seconds = 0, 0.0, 0.0
+    for measurement in training.measurements(HEARTBEAT_SECONDS):
+        if device == "cuda":
+            torch.cuda.synchronize()  # a GPU takes its steps later than the host orders them
         now = time.perf_counter()
-        if before:
-            (times.measured if measurement.members else times.plain).append(now - before)
-            if measurement.ends or (now - began > MEASURING_SECONDS and times.plain):
-                break
-            if now - began > 2 * MEASURING_SECONDS:
-                break
-        began, before = began or now, now
-    return times
+        if not first_step:
+            first_step, began = measurement.step, now
+            continue
+        seconds = (now - began) / (measurement.step - first_step)
+        if now - began > TRIAL_SECONDS:
+            break
+    return seconds
 
 
 def expected_seconds(plan: Plan, pack: Pack, pace: Pace) -> float:

@@ -12,6 +12,7 @@ import typer
 from search_spaces.errors import InputError
 from sweeper.cli import monitor, report, train
 from sweeper.cli.options import STATUS_BAD_INPUT
+from sweeper.cli.output import lasting_output
 from sweeper.console import escaped, stderr
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"sweeper {version('sweeper')}")
+        print(f"sweeper {version('sweeper')}")
         raise typer.Exit
 
 
@@ -49,13 +50,14 @@ for _name in dict.fromkeys((*_ORDER, *_COMMANDS)):  # as ``--help`` lists them
 
 def main() -> None:
     """Entry point: errors of the user become one paragraph and status 2."""
-    try:
-        app()
-    except InputError as error:
-        stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(STATUS_BAD_INPUT)
-    except OSError as error:
-        if error.filename is None:
-            raise
-        stderr().print(f"[red bold]error:[/] {escaped(f'{error.filename}: {error.strerror}')}.", soft_wrap=True)
-        sys.exit(STATUS_BAD_INPUT)
+    with lasting_output():
+        try:
+            app()
+        except InputError as error:
+            stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
+            sys.exit(STATUS_BAD_INPUT)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            stderr().print(f"[red bold]error:[/] {escaped(f'{error.filename}: {error.strerror}')}.", soft_wrap=True)
+            sys.exit(STATUS_BAD_INPUT)

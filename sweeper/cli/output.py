@@ -1,12 +1,17 @@
 """One output for all commands: the answer of a command, shown to people or printed as JSON."""
 
+import io
 import json
-from collections.abc import Mapping
-from typing import Protocol
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol, TextIO, cast
 
 from rich.console import Console
 
-from sweeper.console import stdout
+from sweeper.cli.options import STATUS_FAILED
+from sweeper.console import stderr, stdout
 
 
 class View(Protocol):
@@ -29,8 +34,84 @@ def show(view: View, *, as_json: bool = False, console: Console | None = None) -
         as_json: whether to print JSON for programs instead of tables for people.
         console: in place of stdout.
     """
-    console = console or stdout()
     if as_json:
-        console.print_json(json.dumps(view.to_json(), allow_nan=False))
+        print_json(view.to_json())
     else:
-        view.print(console)
+        view.print(console or stdout())
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON in ASCII, without colors, for programs: whatever the terminal is, and ``FORCE_COLOR``."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+class LastingStream:
+    """Standard output or error that ends no command: what cannot be written is dropped.
+
+    Attributes:
+        lost: the error of the first write that failed; None while all can be written.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to ``stream``, and replace the characters that its encoding does not have."""
+        self._stream, self.lost = stream, cast("OSError | None", None)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+    def write(self, text: str) -> int:
+        """Write a text, as ``TextIO.write`` does."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._drop(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, as ``TextIO.flush`` does."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._drop(error)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return whatever else the stream has."""
+        return getattr(self._stream, name)
+
+    def _drop(self, error: OSError) -> None:
+        """Drop what is left in the buffer, and all that follows; Python would try it again when it exits."""
+        self.lost = self.lost or error
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._stream.fileno())
+        os.close(null)
+
+
+@contextmanager
+def lasting_output() -> Iterator[None]:
+    """Let neither a full disk nor a closed pipe end a command within a ``with`` block.
+
+    A command whose reader has left ends with the status that it has anyway. One whose answer could not be written says
+    so in a line, and does not end with status 0.
+    """
+    before = sys.stdout, sys.stderr
+    out, err = (LastingStream(stream) if stream else None for stream in before)  # None where it was closed
+    sys.stdout, sys.stderr = cast("TextIO", out), cast("TextIO", err)
+    try:
+        yield
+    except SystemExit as ended:
+        if out:
+            out.flush()
+        if out and out.lost and not isinstance(out.lost, BrokenPipeError):
+            line = f"[red bold]error:[/] standard output: {out.lost.strerror}."
+            stderr().print(line, soft_wrap=True, highlight=False)
+            sys.exit(ended.code or STATUS_FAILED)
+        raise
+    finally:
+        for stream in (out, err):
+            if stream:
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+def has_reader() -> bool:
+    """Return whether somebody can still read what is printed."""
+    return getattr(sys.stdout, "lost", None) is None

@@ -84,9 +84,13 @@ class PlanView:
         if pace is None or estimate.seconds is None:
             return _assumed_time(estimate.grid, estimate.plan)
         where = "on the cluster" if self.on_cluster else "here"
-        milliseconds = 1000 * (pace.step or pace.measurement)
-        step = f"{milliseconds:.3g} ms a step of {_size(estimate.costliest)}, seen {where}"
-        return f"about {duration(estimate.seconds)} of training ({step}) and some 20 s around it"
+        times = f"{_time_of(pace.step)} a step, {_time_of(pace.measurement)} a measurement"
+        seen = f"{times} of {_size(estimate.costliest)}, seen {where}"
+        return f"about {duration(estimate.seconds)} of training ({seen}) and some 20 s around it"
+
+
+def _time_of(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def _size(pack: Pack) -> str:

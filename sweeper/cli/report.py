@@ -85,7 +85,7 @@ def _figure(
     caption, paths = paper_figure(name, roots, None if out is None else any_path(out), pairs, eta)
     stderr().print(escaped(caption), highlight=False, soft_wrap=True)
     for path in paths:
-        typer.echo(path)
+        print(path)
     return None
 
 
@@ -107,7 +107,7 @@ def _gallery(
 
     roots = [any_path(path) for path in sweeps or ()]
     for page in make_gallery(roots, out.absolute(), grids, stderr()):
-        typer.echo(page)
+        print(page)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

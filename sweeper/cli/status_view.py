@@ -12,6 +12,7 @@ from rich.markup import escape
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import command
+from sweeper.cli.output import has_reader
 from sweeper.console import counted, duration, short_path, untrusted
 from sweeper.health.status import Status, status_of
 
@@ -65,7 +66,7 @@ def watch(directory: SweepDir, console: Console, seconds: float) -> None:
     state, before = read_state(directory), ""
     status = status_of(state)
     with Live(line(status), console=console, auto_refresh=False, transient=True) as live:
-        while status.missing or status.running:
+        while has_reader() and (status.missing or status.running):
             if console.is_terminal:
                 live.update(line(status), refresh=True)
             elif (now := line(status)) != before:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -30,7 +29,7 @@ from sweeper.cli.options import (
     load_grid_file,
     sweep_folder,
 )
-from sweeper.cli.output import show
+from sweeper.cli.output import print_json, show
 from sweeper.console import escaped, quoted, stderr, stdout
 
 if TYPE_CHECKING:
@@ -206,7 +205,7 @@ def _schema() -> None:
     """
     from search_spaces.reference.json_schema import grid_schema
 
-    typer.echo(json.dumps(grid_schema(), indent=2))
+    print_json(grid_schema())
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

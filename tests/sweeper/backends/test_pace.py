@@ -1,6 +1,10 @@
 """Time of a plan: a second of real training, and what is shown where that is impossible."""
 
+from types import SimpleNamespace
+
 import pytest
+from rich.console import Console
+from run_support import show_plan
 from typer.testing import CliRunner
 
 from search_spaces.points import make_points
@@ -8,6 +12,7 @@ from search_spaces.reading.load import load_grid
 from sweeper.backends.pace import Pace, expected_seconds, measure_pace
 from sweeper.cli.app import app
 from sweeper.driver.planning import plan_for
+from trainables.pack.training import PackTraining
 from trainables.profile import profiles_of
 
 
@@ -16,18 +21,65 @@ def planned(grid, workers=1):
     return plan_for(grid, points, profiles_of(grid, points), workers)
 
 
-def test_a_pack_shows_its_steps_and_its_measurements_apart(small_grid):
-    grid = small_grid("budget={rule: fixed, constant: 4000}")
-    pace = measure_pace(grid, planned(grid).packs[0])
-    assert 0 < pace.step < 1
-    assert 0 < pace.measurement < 1
+STEP, MEASUREMENT, WARM_UP = 0.011, 0.040, 30.0  # seconds
 
 
-def test_where_every_step_is_measured_a_measurement_is_all_that_is_seen(small_grid):
-    grid = small_grid("trainable.batch=full", "measure={every: epoch}", "budget={rule: fixed, constant: 400}")
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only training moves: its first step takes half a minute, as a compiler may."""
+    clock, step, evaluate = SimpleNamespace(seconds=0.0), PackTraining.step, PackTraining.evaluate
+
+    def timed_step(self, *arguments):
+        clock.seconds += STEP + (WARM_UP if self._step == 0 else 0.0)
+        return step(self, *arguments)
+
+    def timed_evaluate(self, *arguments):
+        clock.seconds += MEASUREMENT
+        return evaluate(self, *arguments)
+
+    monkeypatch.setattr(PackTraining, "step", timed_step)
+    monkeypatch.setattr(PackTraining, "evaluate", timed_evaluate)
+    monkeypatch.setattr("sweeper.backends.pace.time", SimpleNamespace(perf_counter=lambda: clock.seconds))
+
+
+SCHEDULES = {
+    "log-spaced measurements fill the first seconds": ("measure={log: 60}", "budget={rule: fixed, constant: 5000}"),
+    "every step is measured": ("trainable.batch=full", "measure={every: epoch}"),
+    "no step of the first seconds is measured": (
+        "measure={every: {steps: 100000}}",
+        "budget={rule: fixed, constant: 1e5}",
+    ),
+    "the budget is one step": ("trainable.batch=full", "budget={rule: fixed, constant: 1}"),
+    "points diverge at once": ("axes={eta: [1e30], lam: [0.1, 1]}",),
+    "points stop early": ("stop=peaked", "budget={rule: predicted, max: 4000}"),
+    "the rate falls": ("schedule={name: cosine, warmup: 0.1}", "measure={log: 60}"),
+    "AutoL2 looks at the batch": ("l2={auto: {every: 5}}", "measure={log: 60}", "axes.lam=[0.1]"),
+    "another optimizer": ("optimizer={name: adamw}", "measure={log: 1000}"),
+    "packs of one": ("resources.pack=1", "measure={log: 60}", "axes.seed=[0, 1]"),
+    "micro-batches": ("trainable.batch=32", "trainable.micro_batch=8", "measure={log: 60}"),
+}
+
+
+@pytest.mark.parametrize("changes", SCHEDULES.values(), ids=SCHEDULES)
+def test_steps_and_measurements_are_timed_apart_whatever_the_schedule(small_grid, clock, changes):
+    grid = small_grid(*changes)
     pace = measure_pace(grid, planned(grid).packs[0])
-    assert pace.step == 0
-    assert pace.measurement > 0
+    assert (pace.step, pace.measurement) == pytest.approx((STEP, MEASUREMENT))
+
+
+def test_a_measurement_too_large_to_try_is_told_by_its_work(small_grid, clock, monkeypatch):
+    monkeypatch.setattr("sweeper.backends.pace.MAX_MEASUREMENT_FLOPS", 0.0)
+    grid = small_grid("measure={log: 60}")
+    pack = planned(grid).packs[0]
+    per_step, per_measurement = pack.cost.training_flops / pack.cost.steps, pack.cost.measuring_flops
+    pace = measure_pace(grid, pack)
+    assert pace.step == pytest.approx(STEP)
+    assert pace.measurement == pytest.approx(STEP * per_measurement / pack.cost.measurements / per_step)
+
+
+def test_a_plan_says_both_times(small_grid, clock, capsys):
+    show_plan(small_grid("measure={log: 60}"), Console(width=200))
+    assert "(11 ms a step, 40 ms a measurement of a pack of 3, seen here)" in capsys.readouterr().out
 
 
 def test_the_time_of_a_plan_is_its_steps_and_measurements_over_its_workers(small_grid):

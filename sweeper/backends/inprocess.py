@@ -53,6 +53,7 @@ class InProcessBackend:
         for pack in plan.packs:
             if stop_requested(directory):
                 return
+            directory.confirm()  # else it would take the pack from the run that took over
             try:
                 run_pack(str(directory.root), pack.id, notify, threads)
             except StorageRefusedError as error:

@@ -46,8 +46,8 @@ def run_sweep(
     before = read_state(directory)
     refuse_conflicts(grid, points, before)
     spec = RunSpec(grid=grid, points=points, profiles=profiles_of(grid, points))
-    with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
-        before = read_state(directory, before)
+    with locked(directory, console) as held, LiveMirror(held, tracking_uri, console) as mirror:
+        before = read_state(held, before)
         refuse_conflicts(grid, points, before)  # again: another run may have changed the sweep until it was locked
         trained = _train_missing(spec, before, open_backend, console)
         result = conclude(trained)

@@ -52,10 +52,10 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
         raise InputError(f"{directory.root}: no sweep here. Give the folder that 'sweeper run' made.")
     if not repair:
         return _steady(directory), ()
-    with locked(directory):
-        found = inspect(directory)
-        remove_damage(directory, found.damage)
-        left = inspect(directory)
+    with locked(directory) as held:
+        found = inspect(held)
+        remove_damage(held, found.damage)
+        left = inspect(held)
     still = {fault.file for fault in left.damage}
     return left, [fault for fault in found.damage if fault.file not in still]
 

@@ -24,11 +24,12 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None]:
-    """Hold the sweep while the block runs.
+def locked(directory: SweepDir, console: Console | None = None) -> Iterator[SweepDir]:
+    """Hold the sweep while the block runs, and yield it for the changes that only its holder may make.
 
     In a folder the lock belongs to the open file (flock), so that the system releases it however this process ends.
-    In an object store it is a lease.
+    In an object store it is a lease. Others may take it over while this process sleeps. So each change through the
+    directory that is yielded asks first whether the lease still holds, and raises ``LeaseLostError`` if not.
 
     Args:
         directory: the sweep.
@@ -38,8 +39,12 @@ def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None
         InputError: another process holds the sweep. The message says which, and since when.
     """
     refuse_links(directory)  # before anything is written: a link may lead out of the folder
-    with _flocked(directory, directory.root) if isinstance(directory.root, Path) else hold_lease(directory, console):
-        yield
+    if isinstance(directory.root, Path):
+        with _flocked(directory, directory.root):
+            yield directory
+    else:
+        with hold_lease(directory, directory.root, console) as held:
+            yield held
 
 
 @contextmanager

@@ -31,7 +31,7 @@ GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 
 class StorageGoneError(BaseException):
     """Failure of this process to write to the sweep directory. Not an Exception: Tune would wrap it."""
 
-    def __init__(self, error: OSError) -> None:
+    def __init__(self, error: OSError | InputError) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -225,7 +225,7 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
         try:
             give_up(self._directory, pack, why)
             write_text(self._directory.logs / f"{pack}.txt", log)
-        except OSError as error:
+        except (OSError, InputError) as error:
             raise StorageGoneError(error) from None
 
     def _forget(self, trial: Any) -> None:

@@ -20,7 +20,7 @@ from results.figures.drawing import save
 from results.figures.sweep import draw_all
 from results.figures.sweep_data import law_line
 from results.pages.report import render_report
-from results.store.files import write_table, write_text
+from results.store.generation import ResultWriter
 from results.store.part_names import PartName
 from results.store.parts import read_consistent
 from results.store.row_batches import RowBatch, row_batches
@@ -49,12 +49,13 @@ class Analysis:
     verdicts: tuple[Verdict, ...]
 
 
-def analyze(state: SweepState, points: pd.DataFrame) -> Analysis:
+def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Analysis:
     """Analyze what a sweep holds so far and write ``analysis/`` and ``report.html``.
 
     Args:
         state: the sweep.
         points: its table of ended points.
+        files: writes the files.
 
     Raises:
         InputError: its grid or a part is damaged.
@@ -63,8 +64,9 @@ def analyze(state: SweepState, points: pd.DataFrame) -> Analysis:
     question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
     findings = find_from(_reduce(directory, question), question)
     verdicts = judge(findings)
-    _write_tables(directory, findings, verdicts)
-    _write_report(directory, grid, points, findings, verdicts)
+    _write_tables(directory, findings, verdicts, files)
+    page = _draw_report(directory, grid, points, findings, verdicts, files)
+    files.write_text(directory.report, page)
     return Analysis(findings=findings, verdicts=tuple(verdicts))
 
 
@@ -81,30 +83,31 @@ def _reduce(directory: SweepDir, question: Question) -> Iterable[Reduction]:
     return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), question)]
 
 
-def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict]) -> None:
+def _write_tables(directory: SweepDir, findings: Findings, verdicts: Sequence[Verdict], files: ResultWriter) -> None:
     """Write the tables of the findings and the verdicts to ``analysis/``."""
     tables = {"peaks": findings.peaks, "within_budget": findings.within, "prediction": findings.prediction}
     for name, table in tables.items():
-        write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
-    content = {"sweep": directory.name, "verdicts": [v.to_json() for v in verdicts]}
-    write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+        files.write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
+    judged = [verdict.to_json() for verdict in verdicts]
+    content = {"sweep": directory.name, "generation": str(files.generation), "verdicts": judged}
+    files.write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _write_report(
+def _draw_report(
     directory: SweepDir,
     grid: Grid,
     points: pd.DataFrame,
     findings: Findings,
     verdicts: Sequence[Verdict],
-) -> None:
-    """Draw the figures and write ``report.html``."""
+    files: ResultWriter,
+) -> str:
+    """Draw the figures, write their files, and return the page of the report."""
     law = law_line(findings.exponents, findings.kappa)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
-    figures = [save(drawing, directory.analysis / "figures") for drawing in drawings]
+    figures = [save(drawing, directory.analysis / "figures", write=files.write) for drawing in drawings]
     facts = _facts(directory, grid, points, findings.peaks)
-    page = render_report(directory.name, facts, verdicts, figures, peaks, findings.prediction, law=law)
-    write_text(directory.report, page)
+    return render_report(directory.name, facts, verdicts, figures, peaks, findings.prediction, law=law)
 
 
 def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame, peaks: pd.DataFrame) -> Mapping[str, str]:

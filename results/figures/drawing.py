@@ -1,14 +1,14 @@
 """A finished figure with the table that it shows, and its files."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from results.figures.style import PRINT_DPI, styled
-from results.store.files import write_bytes, write_text
+from results.store.files import write_bytes
 from results.store.paths import AnyPath
 
 PNG_DPI = 120  # two pixels per point of a phone; more costs time and shows nothing more
@@ -76,19 +76,25 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
     )
 
 
-def save(drawing: Drawing, folder: AnyPath, dpi: int = PNG_DPI) -> Rendered:
+def save(
+    drawing: Drawing,
+    folder: AnyPath,
+    dpi: int = PNG_DPI,
+    write: Callable[[AnyPath, bytes], None] = write_bytes,
+) -> Rendered:
     """Render a drawing and write NAME.svg, NAME.png and NAME.csv, each whole or not at all.
 
     Args:
         drawing: The drawing.
         folder: Folder to write to; made if absent.
         dpi: Resolution of the PNG, dots per inch.
+        write: Writes a file.
 
     Returns:
         The contents that were written.
     """
     rendered = render(drawing, dpi)
-    write_text(folder / f"{drawing.name}.svg", rendered.svg)
-    write_bytes(folder / f"{drawing.name}.png", rendered.png)
-    write_text(folder / f"{drawing.name}.csv", rendered.csv)
+    write(folder / f"{drawing.name}.svg", rendered.svg.encode())
+    write(folder / f"{drawing.name}.png", rendered.png)
+    write(folder / f"{drawing.name}.csv", rendered.csv.encode())
     return rendered

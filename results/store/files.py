@@ -4,7 +4,7 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -156,8 +156,13 @@ def create(path: AnyPath) -> None:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears whole or not at all: it is written under a hidden name, flushed, then renamed."""
+def _whole(path: Path, confirm: Callable[[], None]) -> Iterator[BinaryIO]:
+    """Open a file that appears whole or not at all: it is written under a hidden name, flushed, then renamed.
+
+    Args:
+        path: the file.
+        confirm: is called right before the rename, and raises if the file is not to appear.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -165,10 +170,13 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        confirm()
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename is None:  # of a write: which file did not fit?
+            error.filename = str(path)
         raise
     _flush_names(path.parent)
 
@@ -187,12 +195,19 @@ def write_text(path: AnyPath, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: AnyPath, content: bytes) -> None:
-    """Write a file whole or not at all."""
+def write_bytes(path: AnyPath, content: bytes, confirm: Callable[[], None] = lambda: None) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: the file.
+        content: its content.
+        confirm: is called as late as possible, and raises if the file is not to appear.
+    """
     if isinstance(path, ObjectPath):
+        confirm()
         path.write(content)
         return
-    with _whole(path) as file:
+    with _whole(path, confirm) as file:
         file.write(content)
 
 

@@ -1,6 +1,6 @@
 """The tables of a sweep as pandas frames."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, fields
 from functools import partial
 
@@ -12,7 +12,7 @@ from results.store.commits import PointEnd, read_columns
 from results.store.files import read_parquet, write_table
 from results.store.part_names import PartName
 from results.store.parts import read_consistent, refuse_damaged
-from results.store.paths import ObjectPath, StoreError
+from results.store.paths import AnyPath, ObjectPath, StoreError
 from results.store.schema import row_schema
 from results.store.sweep_dir import SweepDir, map_reads
 from search_spaces.errors import InputError
@@ -104,7 +104,10 @@ def _wrong_columns(points: pd.DataFrame) -> list[str]:
 
 
 def write_points(
-    directory: SweepDir, axes: Mapping[str, Mapping[str, object]], ends: Mapping[str, PointEnd]
+    directory: SweepDir,
+    axes: Mapping[str, Mapping[str, object]],
+    ends: Mapping[str, PointEnd],
+    write: Callable[[AnyPath, pa.Table], None] = write_table,
 ) -> pd.DataFrame:
     """Write ``points.parquet``, and return the table as ``read_points`` reads it.
 
@@ -112,6 +115,7 @@ def write_points(
         directory: the sweep.
         axes: axis values and budget of every planned point, in plan order; points not in it come last.
         ends: point id to its end.
+        write: writes the table.
     """
     order = [*[p for p in axes if p in ends], *sorted(ends.keys() - axes.keys())]
     records = [{"sweep": directory.name, **axes.get(p, {}), **asdict(ends[p])} for p in order]
@@ -119,6 +123,6 @@ def write_points(
         ["sweep", *(n for values in axes.values() for n in values), *(f.name for f in fields(PointEnd))]
     )
     table = pa.Table.from_pandas(pd.DataFrame.from_records(records, columns=list(names)), preserve_index=False)
-    write_table(directory.points, table)
+    write(directory.points, table)
     points: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return points

@@ -1,5 +1,6 @@
 """The in-process backend: packs one after the other, for a debugger and for machines without Ray."""
 
+import math
 from collections.abc import Callable
 
 from results.store.ledger import give_up
@@ -20,6 +21,7 @@ class InProcessBackend:
     """
 
     name = "inprocess"
+    grace_seconds = math.inf  # this process goes on until its worker has committed
 
     def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
         """Return the capacity of one worker, this process.

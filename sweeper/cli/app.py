@@ -12,6 +12,7 @@ import typer
 from search_spaces.errors import InputError
 from sweeper.cli import inspect, publish, train
 from sweeper.cli.options import STATUS_BAD_INPUT
+from sweeper.cli.wiring import ended_in_order
 from sweeper.console import escaped, stderr
 
 app = typer.Typer(
@@ -39,9 +40,10 @@ def _options(
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **inspect.COMMANDS, **publish.COMMANDS}
+_RESUMED = {"run", "predict"}  # they go on where they were interrupted; others start anew
 _ORDER = ("plan", "run", "submit", "predict", "status", "watch", "verify", "analyze", "figure", "gallery", "compare")
 for _name in dict.fromkeys((*_ORDER, *_COMMANDS)):  # as ``--help`` lists them
-    app.command(_name)(_COMMANDS[_name])
+    app.command(_name)(ended_in_order(_COMMANDS[_name], resumes=_name in _RESUMED))
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ class ResultView:
             "sweep": self.directory.name,
             "outcomes": self.result.outcomes,
             "missing": self.result.missing,
+            "superseded": self.result.superseded,
             "verdicts": [verdict.to_json() for verdict in self.result.analysis.verdicts],
         }
 
@@ -45,6 +46,13 @@ class ResultView:
         """Print verdicts, failures, counts and paths."""
         result, root = self.result, self.directory.root
         self._print_verdicts(console)
+        if result.superseded:
+            console.print(
+                "\n[yellow]superseded:[/] the sweep has gone on meanwhile, and another process has analyzed it since. "
+                "Its tables, figures and report stay as they are.",
+                soft_wrap=True,
+                highlight=False,
+            )
         _print_failures(result, self.directory, console)
         counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(result.outcomes.items()))
         missing = f", {result.missing:,} missing" if result.missing else ""

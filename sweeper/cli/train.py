@@ -29,7 +29,7 @@ from sweeper.cli.options import (
     sweep_folder,
 )
 from sweeper.cli.output import show
-from sweeper.cli.wiring import ray_backend, runner, stopped_in_order, tracking_of
+from sweeper.cli.wiring import ray_backend, runner, tracking_of
 from sweeper.console import escaped, stderr
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def _run(
 
     chosen, sweeps = load(grid, settings, name), any_path(out)
     root = sweep_folder(str(sweeps / chosen.name))
-    run_ = runner(sweeps, backend, address, tracking_uri)
-    with stopped_in_order(root):
-        result = run_(chosen)
+    result = runner(sweeps, backend, address, tracking_uri)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
     sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
 
@@ -159,9 +157,8 @@ def _predict(
     if dry or share == 0:
         return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
     run = runner(sweeps, backend, address, tracking_uri)
-    with stopped_in_order(sweeps):
-        forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
-        _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
+    forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
+    _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
     return show(ForecastView(forecast), as_json=json_)
 
 

@@ -21,11 +21,10 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Recovery
 from sweeper.backends.ray.liveness import CHECK_SECONDS, UNRESPONSIVE_SECONDS, LivenessCheck, RayLostError
-from sweeper.worker.messages import Notify, stop_requested
+from sweeper.worker.messages import GRACE_SECONDS, Notify, stop_requested
 
 MAX_RETRY_WAIT_SECONDS = 60.0  # before a pack is tried again: 1, 2, 4 and so on up to this
 MAX_SILENT_HEARTBEATS = 3.0  # a worker reports once a heartbeat; after so many without a report it may hang
-GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
 
 
 class StorageGoneError(BaseException):

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
+from ray._private import utils as ray_utils
 
 from search_spaces.errors import InputError
 
@@ -29,14 +30,30 @@ def connect(address: str, options: Mapping[str, Any]) -> None:
     """
     if address not in {"local", "auto"}:
         _refuse_wrong_address(address)
-    handler = signal.getsignal(signal.SIGTERM)
     try:
-        with _single_attempt(joining=address != "local"):
+        with _single_attempt(joining=address != "local"), _own_signals():
             ray.init(address=address, **options)
     except (ConnectionError, ray.exceptions.RayError) as error:  # a RayError where the token is missing, for example
         raise _refused_by_cluster(address, str(error).strip().partition("\n")[0].rstrip(".")) from None
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)  # Ray's own handler would exit before workers can commit
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the handlers of signals while Ray starts.
+
+    Ray's own handler of SIGTERM would exit before workers can commit. The processes of Ray inherit that SIGHUP is
+    ignored, since a terminal that closes sends it to them too.
+    """
+    set_sigterm_handler = ray_utils.set_sigterm_handler
+    ray_utils.set_sigterm_handler = lambda _handler: None
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN) if in_main_thread else None
+    try:
+        yield
+    finally:
+        ray_utils.set_sigterm_handler = set_sigterm_handler
+        if handler is not None:
+            signal.signal(signal.SIGHUP, handler)
 
 
 @contextmanager

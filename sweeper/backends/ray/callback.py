@@ -18,7 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from results.store.files import write_text
 from results.store.ledger import ends_of_chunk, give_up
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, one_line
 from search_spaces.sections.grid import Recovery
 from sweeper.backends.ray.liveness import CHECK_SECONDS, UNRESPONSIVE_SECONDS, LivenessCheck, RayLostError
 from sweeper.worker.messages import GRACE_SECONDS, Notify, stop_requested
@@ -255,4 +255,4 @@ def _cause_of(error: str, recovery: Recovery, *, hung: bool) -> str:
     if _ran_out_of_memory(error):
         return f"its worker ran out of memory {times}"
     last = [line for line in error.splitlines() if line.strip()][-1:]
-    return f"its worker died {times}" + (f": {last[0].strip()[:300]}" if last else "")
+    return f"its worker died {times}" + (f": {one_line(last[0], 300)}" if last else "")

@@ -25,6 +25,7 @@ from ray.util.queue import Empty, Queue
 
 from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
+from search_spaces.errors import describe_error
 from search_spaces.sections.grid import Resources
 from sweeper.worker.messages import Notify, PackReport, stop_requested
 from sweeper.worker.run_pack import assist_pack, run_pack
@@ -151,7 +152,7 @@ def _cause_of(error: BaseException) -> str:
         what = lines[-1] if lines[0].startswith("Traceback") else "died"
         if GroupLostError.__name__ not in what:
             return f"process {rank} of those that train the point together: {what}"
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+    return describe_error(error)
 
 
 def _run_process(settings: dict[str, Any]) -> None:

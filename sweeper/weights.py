@@ -1,9 +1,7 @@
 """Trained model of a point, for scripts and notebooks."""
 
-import io
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from results.store.paths import any_path
@@ -12,7 +10,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop
-from sweeper.worker.weights import is_intact, weight_files
+from sweeper.worker.weights import is_intact, load_torch, weight_files
 from trainables.task import task_of
 
 
@@ -40,6 +38,6 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
     if not is_intact(files[0]):
         raise InputError(f"{files[0]}: damaged, its content is not what its name says. Train the point anew.")
     model = task_of(trainable).model()
-    state = torch.load(io.BytesIO(files[0].read_bytes()), map_location="cpu", weights_only=True)
+    state = load_torch(files[0].read_bytes())
     model.load_state_dict(state, assign=True)  # the model may be on the meta device
     return model.eval()

@@ -9,12 +9,11 @@ import numpy as np
 from search_spaces.errors import one_line
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
+from search_spaces.sections.section import MAX_STEPS, MAX_TIME
 from search_spaces.sections.trainable import OwnLoop
 from trainables.measurement import Ended, Measurement
 from trainables.task import import_function
 
-MAX_STEPS = 2**53  # of a point: the integers that a float64 holds
-MAX_TIME = 1e30  # of epochs and of decay times
 _LIMITS = {
     "step": f"an integer >= 0 and <= {MAX_STEPS:,}",
     "epoch": f"a number >= 0 and <= {MAX_TIME:g}",

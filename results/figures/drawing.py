@@ -58,6 +58,11 @@ class Rendered:
     csv: str
 
 
+def _without_formula(cell: object) -> object:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
     """Render a drawing as SVG, PNG and CSV; the same drawing always gives the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
@@ -72,7 +77,7 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
         panels=drawing.panels,
         svg=svg.getvalue(),
         png=png.getvalue(),
-        csv=drawing.data.to_csv(index=False, lineterminator="\n"),
+        csv=drawing.data.map(_without_formula).to_csv(index=False, lineterminator="\n"),
     )
 
 

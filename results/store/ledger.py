@@ -113,6 +113,6 @@ def read_cause(path: AnyPath) -> str:
         InputError: the file is damaged.
     """
     try:
-        return str(json.loads(read_limited(path, MAX_CAUSE_BYTES))["why"])
+        return one_line(str(json.loads(read_limited(path, MAX_CAUSE_BYTES))["why"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: damaged; remove it, or run the sweep again, which does so.") from None

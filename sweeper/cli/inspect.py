@@ -9,9 +9,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from results.store.paths import any_path
 from search_spaces.errors import InputError
-from sweeper.cli.options import STATUS_DONE, STATUS_FAILED, STATUS_INTERRUPTED, Json, SweepFolder, sweep_folder
+from sweeper.cli.options import (
+    STATUS_DONE,
+    STATUS_FAILED,
+    STATUS_INTERRUPTED,
+    Json,
+    SweepFolder,
+    lasting_path,
+    sweep_folder,
+)
 from sweeper.cli.output import show
 
 
@@ -98,7 +105,7 @@ def _compare(
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
     roots = sweep_folder(first), sweep_folder(second)
-    comparison = compare_sweeps(*roots, accuracy, None if out is None else any_path(out))
+    comparison = compare_sweeps(*roots, accuracy, None if out is None else lasting_path(out))
     show(ComparisonView(comparison), as_json=json_)
 
 

@@ -12,9 +12,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from results.store.paths import any_path
 from search_spaces.errors import InputError
-from sweeper.cli.options import Out, SweepFolder, Tracking, pair, sweep_folder
+from sweeper.cli.options import Out, SweepFolder, Tracking, lasting_path, pair, sweep_folder
 from sweeper.cli.output import show
 from sweeper.cli.wiring import tracking_of
 from sweeper.console import escaped, stderr
@@ -49,7 +48,7 @@ def _figure(
         raise InputError("sweeper figure: give a NAME and a SWEEP_DIR; 'sweeper figure --list' shows the names.")
     pairs = dict(pair(text) for text in only or ())
     roots = [sweep_folder(path) for path in sweep_dirs or ()]
-    caption, paths = paper_figure(name, roots, None if out is None else any_path(out), pairs, eta)
+    caption, paths = paper_figure(name, roots, None if out is None else lasting_path(out), pairs, eta)
     stderr().print(escaped(caption), highlight=False, soft_wrap=True)
     for path in paths:
         typer.echo(path)
@@ -72,7 +71,7 @@ def _gallery(
     """
     from results.gallery.make import make_gallery
 
-    roots = [any_path(path) for path in sweeps or ()]
+    roots = [lasting_path(path) for path in sweeps or ()]
     for page in make_gallery(roots, out.absolute(), grids, stderr()):
         typer.echo(page)
 
@@ -110,7 +109,7 @@ def _ui(
     """
     from sweeper.tracking.address import serve_ui
 
-    sweeps = any_path(out)
+    sweeps = lasting_path(out)
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
         raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
     with socket.socket() as probe:

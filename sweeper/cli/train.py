@@ -25,6 +25,7 @@ from sweeper.cli.options import (
     Out,
     Settings,
     Tracking,
+    lasting_path,
     load,
     sweep_folder,
 )
@@ -70,7 +71,7 @@ def _run(
     from search_spaces.outcome import Outcome
     from sweeper.cli.result_view import ResultView
 
-    chosen, sweeps = load(grid, settings, name), any_path(out)
+    chosen, sweeps = load(grid, settings, name), lasting_path(out)
     root = sweep_folder(str(sweeps / chosen.name))
     result = runner(sweeps, backend, address, tracking_uri)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
@@ -99,6 +100,7 @@ def _submit(
     from sweeper.backends.ray.submit import JobFailedError, submit_grid
 
     chosen = load(grid, settings, name)
+    lasting_path(out)
 
     def accepted(job: str) -> None:
         note = f"{job} is accepted; waiting until it trains (Ctrl-C leaves it to itself)"
@@ -151,7 +153,7 @@ def _predict(
     from sweeper.cli.forecast_view import ForecastView
     from sweeper.predict.predict import guess
 
-    chosen, sweeps = load(grid, settings, name), any_path(out)
+    chosen, sweeps = load(grid, settings, name), lasting_path(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry or share == 0:

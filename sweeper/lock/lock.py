@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -68,7 +69,7 @@ def _open_locked(root: Path, lock: Path) -> TextIO:
     """Return the lock file, open and locked."""
     while True:
         root.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+", encoding="utf-8", errors="replace")
+        file = _open_own(lock)
         try:
             _lock(file)
         except BlockingIOError:
@@ -86,6 +87,28 @@ def _open_locked(root: Path, lock: Path) -> TextIO:
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
         file.close()  # the previous holder removed it after it was opened: a lock on it would keep nobody out
+
+
+def _open_own(lock: Path) -> TextIO:
+    """Open a lock file, and make it if it is absent.
+
+    Raises:
+        InputError: it is a link, or has a second name elsewhere; its content would be lost under that name too.
+    """
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InputError(f"{lock}: a link, which may lead out of the folder. Remove it.") from None
+    status = os.fstat(handle)
+    if status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise InputError(
+            f"{lock}: this file has {status.st_nlink} names (hard links), and is no lock of this sweep alone. Remove "
+            "this name of it; the run makes a file of its own."
+        )
+    return os.fdopen(handle, "a+", encoding="utf-8", errors="replace")
 
 
 def _lock(file: TextIO) -> None:

@@ -8,6 +8,7 @@ from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import Point
 from search_spaces.recipe import recipe_of
+from search_spaces.sections.grid import Recovery
 from sweeper.signals import is_raised_by_signal
 from sweeper.worker.attempt import Attempt, begin_attempt
 from sweeper.worker.checkpoints import NO_CHECKPOINT
@@ -22,6 +23,8 @@ from trainables.pack.group import SINGLE_PROCESS, Group, GroupLostError, TorchGr
 from trainables.train import Training, start_training
 from trainables.user_code import exits_raise
 
+DEFAULT_RECOVERY = Recovery()
+
 
 def run_pack(
     root: str,
@@ -31,6 +34,7 @@ def run_pack(
     group: Group = SINGLE_PROCESS,
     *,
     halve: bool = False,
+    patience: Recovery = DEFAULT_RECOVERY,
 ) -> bool:
     """Train the points of a pack that have not ended yet and store their rows.
 
@@ -42,6 +46,7 @@ def run_pack(
         group: the processes that train the points together. This process leads them.
         halve: whether half as many points train at a time, since the previous worker was ended because its machine ran
             out of memory.
+        patience: the grid's limits, for a start at which the plan is out of reach.
 
     Returns:
         False if another worker has taken the pack over, else True.
@@ -52,7 +57,7 @@ def run_pack(
     directory = SweepDir(any_path(root))
     try:
         with training_settings(threads), exits_raise():
-            _PackRun(begin_attempt(directory, pack_id, notify), group).run(halve=halve)
+            _PackRun(begin_attempt(directory, pack_id, notify, patience), group).run(halve=halve)
     except OvertakenError:
         return False
     except StorageRefusedError:

@@ -30,9 +30,10 @@ bench: $(VENV)/.installed-dev  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/overhead.py
 
 SECONDS_OF_FUZZ ?= 120
-fuzz: $(VENV)/.installed-dev  ## texts that break the reading of grids, looked for for SECONDS_OF_FUZZ seconds
+fuzz: $(VENV)/.installed-dev  ## looks for what breaks the reading of grids, then of sweeps, SECONDS_OF_FUZZ seconds each
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python fuzz/load_grid.py $(SECONDS_OF_FUZZ)
+	$(BIN)/python fuzz/read_sweep.py $(SECONDS_OF_FUZZ)
 
 image-check:  ## build the container images without an engine and run the digits sweep inside; as root, on Debian
 	docker/image-check.sh

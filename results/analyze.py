@@ -23,7 +23,7 @@ from results.figures.sweep import draw_all
 from results.figures.sweep_data import law_line
 from results.pages.clocks import ClockSection
 from results.pages.report import ReportContent, render_report
-from results.store.files import write_table, write_text
+from results.store.generation import ResultWriter
 from results.store.part_names import PartName
 from results.store.parts import read_consistent
 from results.store.row_batches import RowBatch, row_batches
@@ -54,12 +54,13 @@ class Analysis:
     winner: Winner | None
 
 
-def analyze(state: SweepState, points: pd.DataFrame) -> Analysis:
+def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Analysis:
     """Analyze what a sweep holds so far and write ``analysis/`` and ``report.html``.
 
     Args:
         state: the sweep.
         points: its table of ended points.
+        files: writes the files.
 
     Raises:
         InputError: its grid or a part is damaged.
@@ -68,8 +69,8 @@ def analyze(state: SweepState, points: pd.DataFrame) -> Analysis:
     question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
     findings = find_from(_reduce(directory, question), question)
     analysis = Analysis(findings=findings, verdicts=tuple(judge(findings)), winner=find_winner(findings.peaks))
-    _write_tables(directory, analysis)
-    _write_report(directory, grid, points, analysis)
+    _write_tables(directory, analysis, files)
+    files.write_text(directory.report, _draw_report(directory, grid, points, analysis, files))
     return analysis
 
 
@@ -86,33 +87,35 @@ def _reduce(directory: SweepDir, question: Question) -> Iterable[Reduction]:
     return read_consistent(directory, reduce_all) or [reduce_rows(pd.DataFrame(), question)]
 
 
-def _write_tables(directory: SweepDir, analysis: Analysis) -> None:
+def _write_tables(directory: SweepDir, analysis: Analysis, files: ResultWriter) -> None:
     """Write the tables of the findings, the best setting and the verdicts to ``analysis/``."""
     findings = analysis.findings
     tables = {"peaks": findings.peaks, "within_budget": findings.within, "prediction": findings.prediction}
     for name, table in tables.items():
-        write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
+        files.write_table(directory.analysis / f"{name}.parquet", pa.Table.from_pandas(table, preserve_index=False))
     content = {
         "sweep": directory.name,
+        "generation": str(files.generation),
         "best": analysis.winner.to_json() if analysis.winner else None,
         "verdicts": [v.to_json() for v in analysis.verdicts],
         "clocks": [v.to_json() for v in judge_clocks(findings.clocks)],
     }
-    write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    files.write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def _write_report(
+def _draw_report(
     directory: SweepDir,
     grid: Grid,
     points: pd.DataFrame,
     analysis: Analysis,
-) -> None:
-    """Draw the figures and write ``report.html``."""
+    files: ResultWriter,
+) -> str:
+    """Draw the figures, write their files, and return the page of the report."""
     findings = analysis.findings
     law = law_line(findings.exponents, findings.kappa)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
-    figures = [save(drawing, directory.analysis / "figures") for drawing in drawings]
+    figures = [save(drawing, directory.analysis / "figures", write=files.write) for drawing in drawings]
     facts = _facts(directory, grid, points, findings.peaks)
     content = ReportContent(
         title=directory.name,
@@ -125,7 +128,7 @@ def _write_report(
         prediction=findings.prediction,
         law=law,
     )
-    write_text(directory.report, render_report(content))
+    return render_report(content)
 
 
 def _clock_section(findings: Findings) -> ClockSection:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from results.store.commits import PointEnd
+from results.store.generation import ResultWriter
 from results.store.plan_file import PlanFile
 from results.store.state import SweepState
 from results.store.tables import read_rows, write_points
@@ -15,6 +16,8 @@ from search_spaces.points import axis_text, default_axis_values, further_axes, m
 from search_spaces.sections.grid import Grid
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from results.analyze import Analysis
 
 _ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import
@@ -29,12 +32,14 @@ class SweepResult:
         missing: number of planned points without an end.
         complete: whether every point has ended, and no pack was given up.
         analysis: tables, fits and verdicts.
+        superseded: whether another process has analyzed later parts meanwhile. Then its files were left as they are.
     """
 
     ends: Mapping[str, PointEnd]
     missing: int
     complete: bool
     analysis: "Analysis"
+    superseded: bool = False
 
     @property
     def outcomes(self) -> Counter[Outcome]:
@@ -44,6 +49,34 @@ class SweepResult:
 
 def conclude(state: SweepState) -> SweepResult:
     """Account for every planned point, then analyze what there is.
+
+    If another process has analyzed later parts of the sweep meanwhile, its files stay as they are.
+
+    Raises:
+        InputError: no sweep lies there, or a file of it is damaged.
+    """
+    files = ResultWriter(state.directory, state.generation)
+    points, ends = store_points(state, files)
+    missing = sum(point.id not in ends for point in make_points(state.required_grid()))
+    analysis = import_module(_ANALYSIS).analyze(state, points, files)
+    return SweepResult(
+        ends=ends,
+        missing=missing,
+        complete=missing == 0 and not state.given_up,
+        analysis=analysis,
+        superseded=files.gave_way,
+    )
+
+
+def store_points(state: SweepState, files: ResultWriter) -> tuple["pd.DataFrame", Mapping[str, PointEnd]]:
+    """Write the table of the points that have ended.
+
+    Args:
+        state: the sweep.
+        files: writes the table.
+
+    Returns:
+        The table, and point id to its end.
 
     Raises:
         InputError: no sweep lies there, or a file of it is damaged.
@@ -55,10 +88,7 @@ def conclude(state: SweepState) -> SweepResult:
     if lost := ends.keys() - axes.keys():  # with an earlier plan
         axes |= _axes_of_rows(state, lost)
         ends = {id_: end for id_, end in ends.items() if id_ in axes}
-    points = write_points(state.directory, axes, ends)
-    missing = sum(point.id not in ends for point in make_points(grid))
-    analysis = import_module(_ANALYSIS).analyze(state, points)
-    return SweepResult(ends=ends, missing=missing, complete=missing == 0 and not state.given_up, analysis=analysis)
+    return write_points(state.directory, axes, ends, files.write_table), ends
 
 
 def _axes_of_plan(grid: Grid, plan: PlanFile) -> dict[str, Mapping[str, object]]:

@@ -1,6 +1,8 @@
 """Errors in what the user wrote, and the words for them."""
 
+import re
 import shlex
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -14,6 +16,9 @@ _SYNONYMS = {
     "epochs": "budget",
     "seeds": "seed",
 }  # fmt: skip
+MAX_LINE = 500  # characters of a reason that others wrote, or that an error gives
+MAX_TRACEBACK = 20_000  # characters of a log: 200 calls
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # but not tab and newline
 _MAX_WORD_LENGTH = 100  # a longer word is no typing error, and comparing it takes quadratic time
 
 
@@ -34,6 +39,44 @@ def command(*words: object) -> str:
     """
     text = shlex.join(map(str, words))
     return f"`{text}`" if "'" in text else f"'{text}'"
+
+
+def one_line(text: str, limit: int = MAX_LINE) -> str:
+    r"""Return a text of others on one line, bounded, without anything that steers a terminal or that no file takes.
+
+    >>> one_line("CUDA error:\n  out of \x1b[31mmemory")
+    'CUDA error: out of \\x1b[31mmemory'
+    >>> one_line("x" * 10**6, limit=5)
+    'xxxx…'
+    """
+    cut = " ".join(text[: 4 * limit].split())
+    if not cut.isprintable():
+        cut = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+    return cut if len(cut) <= limit and len(text) <= 4 * limit else cut[: limit - 1] + "…"
+
+
+def describe_error(error: BaseException) -> str:
+    r"""Return the name and the text of any error as one printable line, also if its text is hostile.
+
+    >>> describe_error(ValueError("no such\nkey"))
+    'ValueError: no such key'
+    """
+    try:
+        return one_line(f"{type(error).__name__}: {error}").rstrip(": ")
+    except BaseException:  # of ``__str__``, which is code of the user as well
+        return one_line(type(error).__name__) + " (whose text cannot be read)"
+
+
+def describe_traceback(error: BaseException) -> str:
+    """Return the traceback of any error for a log: bounded, and without anything that steers a terminal."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException:  # it reads texts, notes and causes, which are code of the user as well
+        text = describe_error(error)
+    if len(text) > MAX_TRACEBACK:
+        half = MAX_TRACEBACK // 2
+        text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters are left out …\n{text[-half:]}"
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def reason(error: Exception, source: str) -> str:

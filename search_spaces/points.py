@@ -5,15 +5,15 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from search_spaces.axes import NAMED_AXES
 from search_spaces.laws.budget import budget_epochs, kept_cells
 from search_spaces.recipe import Variant, recipe_of, value_at
 from search_spaces.sections.grid import Grid
-from search_spaces.sections.section import AxisValue
+from search_spaces.sections.section import MAX_EPOCHS, MAX_VALUE, AxisValue
 
 MAX_POINTS = 1_000_000
 
@@ -34,12 +34,12 @@ class Point:
     """
 
     id: str
-    eta: float
-    lam: float
-    mu: float
-    seed: int
-    sigma_w: float
-    budget: float
+    eta: Annotated[float, Field(ge=1 / MAX_VALUE, le=MAX_VALUE)]
+    lam: Annotated[float, Field(ge=0, le=MAX_VALUE)]
+    mu: Annotated[float, Field(ge=0, lt=1)]
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
+    sigma_w: Annotated[float, Field(ge=1 / MAX_VALUE, le=MAX_VALUE)]
+    budget: Annotated[float, Field(gt=0, le=MAX_EPOCHS)]
     variant: Variant = ()
 
     def axes(self) -> dict[str, AxisValue]:

@@ -1,6 +1,5 @@
 """Trained model of a point, for scripts and notebooks."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from search_spaces.recipe import recipe_of
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop
-from sweeper.worker.weights import has_intact_weights, weight_files
+from sweeper.worker.weights import has_intact_weights, load_torch, weight_files
 from trainables.task import built_from, task_of
 from trainables.torch_state import neutral_torch
 
@@ -41,7 +40,7 @@ def load_model(sweep: str | Path, point: str) -> nn.Module:
         )
     if not has_intact_weights(files[0]):
         raise InputError(f"{files[0]}: damaged, its content is not what its name says. Train the point anew.")
-    state = torch.load(io.BytesIO(files[0].read_bytes()), map_location="cpu", weights_only=True)
+    state = load_torch(files[0].read_bytes())
     with neutral_torch():
         model = built_from(task_of(trainable), points[point].seed)  # what is not in the file is drawn as in training
         if any(p.is_meta for p in model.parameters()):

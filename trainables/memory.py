@@ -5,6 +5,8 @@ import sys
 
 import torch
 
+from search_spaces.errors import describe_error
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MAX_MMAP_THRESHOLD_BYTES = 32 * 2**20  # glibc accepts no more
 _TRIM_THRESHOLD_BYTES = 2**30
@@ -30,4 +32,6 @@ def out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that a GPU or this machine has no more memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's allocator for the CPU
+    return isinstance(error, RuntimeError) and "can't allocate memory" in describe_error(
+        error
+    )  # torch's allocator for the CPU

@@ -6,11 +6,19 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from search_spaces.errors import one_line
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
+from search_spaces.sections.section import MAX_STEPS, MAX_TIME
 from search_spaces.sections.trainable import OwnLoop
 from trainables.measurement import Ended, Measurement
 from trainables.task import import_function
+
+_LIMITS = {
+    "step": f"an integer >= 0 and <= {MAX_STEPS:,}",
+    "epoch": f"a number >= 0 and <= {MAX_TIME:g}",
+    "decay_time": f"a number >= 0 and <= {MAX_TIME:g}",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +53,39 @@ class Measured:
         """Refuse values that would be wrong numbers in the table.
 
         Raises:
-            ValueError: a value is not a number, or an accuracy is not between 0 and 1.
+            ValueError: a value is not a number or out of its range, or an accuracy is not between 0 and 1.
         """
         for field in fields(self):
             value = getattr(self, field.name)
             if value is None and field.default is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-                raise ValueError(f"{field.name} is {value!r}; give a number (of a tensor: .item())")
+            if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+                raise ValueError(f"{field.name} is {_shown(value)}; give a number (of a tensor: .item())")
             if field.name.endswith("_acc") and not (math.isnan(value) or 0 <= value <= 1):
-                raise ValueError(f"{field.name} is {value}; an accuracy is a share between 0 and 1")
+                raise ValueError(f"{field.name} is {_shown(value)}; an accuracy is a share between 0 and 1")
+            if not _fits(field.name, value):
+                raise ValueError(f"{field.name} is {_shown(value)}; it is {_LIMITS.get(field.name, 'a 64-bit number')}")
+
+
+def _fits(name: str, value: float | np.integer | np.floating) -> bool:
+    """Return whether the column ``name`` of the table of rows takes a number."""
+    if name == "step":
+        return bool(0 <= value <= MAX_STEPS and value == int(value))
+    if name in _LIMITS:
+        return bool(0 <= value <= MAX_TIME)
+    try:
+        float(value)
+    except OverflowError:  # an integer of 400 digits
+        return False
+    return True
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message, of which an integer may have more digits than Python prints."""
+    try:
+        return one_line(repr(value), 60)
+    except Exception:
+        return f"a value of type {type(value).__name__}"
 
 
 def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Measurement]:

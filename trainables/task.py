@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, describe_error, one_line
 from search_spaces.namesakes import describe_namesake, place_of
 from search_spaces.sections.loss import MeanSquaredError, Softmax
 from search_spaces.sections.section import AxisValue
@@ -27,6 +27,7 @@ from trainables.models import (
 )
 from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
 from trainables.torch_state import eager, seeded
+from trainables.user_code import ProcessExitError, exits_raise
 
 UserFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
@@ -211,14 +212,15 @@ def call_function(name: str, key: str, arguments: Mapping[str, AxisValue]) -> ob
     """
     function = import_function(name, key, (), arguments)
     try:
-        return function(**arguments)
-    except (Exception, SystemExit) as error:
+        with exits_raise():
+            return function(**arguments)
+    except (Exception, SystemExit, GeneratorExit, ProcessExitError) as error:
         raise InputError(f"{key}: {name} raised {cause_of(error)}.") from error
 
 
 def cause_of(error: BaseException) -> str:
     """Return the error and the innermost line that raised it, as one line."""
     if isinstance(error, SyntaxError):
-        return f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
+        return one_line(f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})")
+    frames = traceback.extract_tb(error.__traceback__)
+    return describe_error(error) + (f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else "")

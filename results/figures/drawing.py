@@ -1,14 +1,14 @@
 """A finished figure with the table that it shows, and its files."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from results.figures.style import PRINT_DPI, styled
-from results.store.files import write_bytes, write_text
+from results.store.files import write_bytes
 from results.store.paths import AnyPath
 
 PNG_DPI = 120  # two pixels per point of a phone; more costs time and shows nothing more
@@ -58,6 +58,11 @@ class Rendered:
     csv: str
 
 
+def _without_formula(cell: object) -> object:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
     """Render a drawing as SVG, PNG and CSV; the same drawing always gives the same bytes."""
     svg, png = io.StringIO(), io.BytesIO()
@@ -72,23 +77,29 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
         panels=drawing.panels,
         svg=svg.getvalue(),
         png=png.getvalue(),
-        csv=drawing.data.to_csv(index=False, lineterminator="\n"),
+        csv=drawing.data.map(_without_formula).to_csv(index=False, lineterminator="\n"),
     )
 
 
-def save(drawing: Drawing, folder: AnyPath, dpi: int = PNG_DPI) -> Rendered:
+def save(
+    drawing: Drawing,
+    folder: AnyPath,
+    dpi: int = PNG_DPI,
+    write: Callable[[AnyPath, bytes], None] = write_bytes,
+) -> Rendered:
     """Render a drawing and write NAME.svg, NAME.png and NAME.csv, each whole or not at all.
 
     Args:
         drawing: The drawing.
         folder: Folder to write to; made if absent.
         dpi: Resolution of the PNG, dots per inch.
+        write: Writes a file.
 
     Returns:
         The contents that were written.
     """
     rendered = render(drawing, dpi)
-    write_text(folder / f"{drawing.name}.svg", rendered.svg)
-    write_bytes(folder / f"{drawing.name}.png", rendered.png)
-    write_text(folder / f"{drawing.name}.csv", rendered.csv)
+    write(folder / f"{drawing.name}.svg", rendered.svg.encode())
+    write(folder / f"{drawing.name}.png", rendered.png)
+    write(folder / f"{drawing.name}.csv", rendered.csv.encode())
     return rendered

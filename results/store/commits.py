@@ -8,21 +8,37 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pyarrow as pa
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from results.store.files import read_schema
 from results.store.part_names import PartName
 from results.store.paths import AnyPath, StoreError
-from results.store.schema import COLUMNS, SCHEMA_VERSION, VERSION_KEY
+from results.store.schema import COLUMNS, MAX_SECONDS, SCHEMA_VERSION, VERSION_KEY
 from results.store.sweep_dir import SweepDir, map_reads
-from search_spaces.errors import InputError, first_problem
+from search_spaces.errors import MAX_LINE, InputError, first_problem, one_line
 from search_spaces.outcome import Outcome
+from search_spaces.sections.section import MAX_STEPS, MAX_TIME
 
 COMMIT_KEY = b"sweeper.commit"
 REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: what the file held is trained anew."
+
+
+def _readable_line(text: str) -> str:
+    """Return a text on one printable line; mostly it is one."""
+    return text if text.isprintable() and len(text) <= MAX_LINE else one_line(text)
+
+
+def _known_kappa(kappa: float | None) -> float | None:
+    """Return κ, or None for a number that is none: it serves displays alone."""
+    return kappa if kappa is not None and 0 <= kappa <= MAX_TIME else None
+
+
+# The types of what the footers say. A directory may come from anybody.
+Id = Annotated[str, Field(pattern=r"^[0-9a-z]{1,64}$")]
+Line = Annotated[str, AfterValidator(_readable_line)]
 
 
 class OtherVersionError(InputError):
@@ -47,16 +63,16 @@ class PointEnd:
         device: the device that it trained on, as ``NVIDIA H200``.
     """
 
-    point: str
-    pack: str
-    attempt: int
+    point: Id
+    pack: Id
+    attempt: Annotated[int, Field(ge=0, le=10**9)]
     outcome: Outcome
-    steps: int
-    seconds: float
-    why: str = ""
-    best_test_acc: float | None = None
-    kappa: float | None = None
-    device: str = ""
+    steps: Annotated[int, Field(ge=0, le=MAX_STEPS)]
+    seconds: Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
+    why: Line = ""
+    best_test_acc: Annotated[float, Field(ge=0, le=1)] | None = None
+    kappa: Annotated[float | None, AfterValidator(_known_kappa)] = None
+    device: Line = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

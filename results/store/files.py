@@ -4,7 +4,7 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,8 @@ from search_spaces.errors import InputError
 _DISTINCT = {"decay_time", "train_loss", "test_loss", "weight_norm", "eta_eff"}
 
 
+# Of one Parquet file, once it is decompressed. A pack of 64 points of 10,000 measurements has 640,000 rows of 0.1 GB.
+MAX_ROWS, MAX_TABLE_BYTES = 50_000_000, 8 * 10**9
 _LOCAL = LocalFileSystem()
 
 
@@ -86,7 +88,7 @@ def read_limited(path: AnyPath, most: int) -> bytes:
 def read_parquet(path: AnyPath) -> pa.Table:
     """Read a Parquet file."""
     with open_parquet(path) as file:
-        return file.read()
+        return file.read().replace_schema_metadata(None)  # that of pandas would be read as JSON, whoever wrote it
 
 
 def read_schema(path: AnyPath) -> pa.Schema:
@@ -103,12 +105,28 @@ def _parquet() -> Any:
     return ParquetFileFormat()
 
 
-def open_parquet(path: AnyPath, **options: object) -> pq.ParquetFile:
-    """Open a Parquet file, to read some of it; ``options`` as of ``pyarrow.parquet.ParquetFile``.
+def open_parquet(path: AnyPath, content: bytes | None = None, **options: object) -> pq.ParquetFile:
+    """Open a Parquet file, to read some of it. ``pyarrow.parquet.read_table`` would take a folder a=b for a column.
 
-    ``pyarrow.parquet.read_table`` would take a folder named a=b for a column.
+    Args:
+        path: the file.
+        content: its content, if that has been read already.
+        options: as of ``pyarrow.parquet.ParquetFile``.
+
+    Raises:
+        InputError: it would fill the memory once it is decompressed.
     """
-    return pq.ParquetFile(io.BytesIO(path.read_bytes()) if isinstance(path, ObjectPath) else path, **options)
+    if content is None and isinstance(path, ObjectPath):
+        content = path.read_bytes()
+    file = pq.ParquetFile(path if content is None else io.BytesIO(content), **options)
+    metadata = file.metadata
+    size = sum(metadata.row_group(k).total_byte_size for k in range(metadata.num_row_groups))
+    if metadata.num_rows > MAX_ROWS or size > MAX_TABLE_BYTES:
+        raise InputError(
+            f"{path}: {metadata.num_rows:,} rows of {size:,} bytes; at most {MAX_ROWS:,} and {MAX_TABLE_BYTES:,} are "
+            "expected of a file. It was not written by sweeper."
+        )
+    return file
 
 
 @contextmanager
@@ -156,8 +174,13 @@ def create(path: AnyPath) -> None:
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that appears whole or not at all: it is written under a hidden name, flushed, then renamed."""
+def _whole(path: Path, confirm: Callable[[], None]) -> Iterator[BinaryIO]:
+    """Open a file that appears whole or not at all: it is written under a hidden name, flushed, then renamed.
+
+    Args:
+        path: the file.
+        confirm: is called right before the rename, and raises if the file is not to appear.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -165,10 +188,13 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        confirm()
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename is None:  # of a write: which file did not fit?
+            error.filename = str(path)
         raise
     _flush_names(path.parent)
 
@@ -187,12 +213,19 @@ def write_text(path: AnyPath, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_bytes(path: AnyPath, content: bytes) -> None:
-    """Write a file whole or not at all."""
+def write_bytes(path: AnyPath, content: bytes, confirm: Callable[[], None] = lambda: None) -> None:
+    """Write a file whole or not at all.
+
+    Args:
+        path: the file.
+        content: its content.
+        confirm: is called as late as possible, and raises if the file is not to appear.
+    """
     if isinstance(path, ObjectPath):
+        confirm()
         path.write(content)
         return
-    with _whole(path) as file:
+    with _whole(path, confirm) as file:
         file.write(content)
 
 

@@ -14,7 +14,7 @@ from results.store.part_names import PartName
 from results.store.parts import read_consistent
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, one_line
 from search_spaces.outcome import Outcome
 
 MAX_CAUSE_BYTES = 1_000_000  # of the cause for which a pack was given up, which is a line
@@ -89,7 +89,7 @@ def give_up(directory: SweepDir, pack: str, why: str) -> None:
         pack: id of the pack.
         why: the cause, in a line.
     """
-    write_text(directory.given_up / f"{pack}.json", json.dumps({"why": why}))
+    write_text(directory.given_up / f"{pack}.json", json.dumps({"why": one_line(why)}))
 
 
 def given_up(directory: SweepDir) -> dict[str, str]:
@@ -113,6 +113,6 @@ def read_cause(path: AnyPath) -> str:
         InputError: the file is damaged.
     """
     try:
-        return str(json.loads(read_limited(path, MAX_CAUSE_BYTES))["why"])
+        return one_line(str(json.loads(read_limited(path, MAX_CAUSE_BYTES))["why"]))
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: damaged; remove it, or run the sweep again, which does so.") from None

@@ -1,6 +1,5 @@
 """Part files: listed, written, read, compacted and removed. See docs/durability.md."""
 
-import io
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,10 +10,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from results.store.commits import COMMIT_KEY, REMEDY, Commit, read_commit
-from results.store.files import names_in, table_bytes, write_bytes
+from results.store.files import names_in, open_parquet, table_bytes, write_bytes
 from results.store.part_names import NO_PARENT, PartName, digest_of, parse_name, valid_parts
 from results.store.paths import ObjectPath, StoreError
-from results.store.schema import SCHEMA_VERSION, VERSION_KEY
+from results.store.schema import SCHEMA_VERSION, VERSION_KEY, wrong_value
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 
@@ -183,13 +182,16 @@ def read_part(
     path = directory.rows / name.file
     try:
         with _opened(directory, name, check_digest=check_digest) as file:
-            rows = file.read(columns, use_threads=False)  # parts are small
+            # Parts are small. Metadata of pandas would be read as JSON later on, whoever wrote it.
+            rows = file.read(columns, use_threads=False).replace_schema_metadata(None)
     except (FileNotFoundError, StoreError):
         raise
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: its rows cannot be read ({str(error).splitlines()[0]}); {REMEDY}") from None
     if any(rows[column].null_count for column in ("point", "step") if column in rows.column_names):
         raise InputError(f"{path}: a row without a point or a step; {REMEDY}")
+    if wrong := wrong_value(rows):
+        raise InputError(f"{path}: a value that no row has: {wrong}; {REMEDY}")
     return rows
 
 
@@ -200,7 +202,7 @@ def _opened(directory: SweepDir, name: PartName, *, check_digest: bool) -> pq.Pa
         content = path.read_bytes()
         if digest_of(content) != name.digest:
             raise _damaged(directory, name)
-        return pq.ParquetFile(io.BytesIO(content), read_dictionary=["point"])
+        return open_parquet(path, content, read_dictionary=["point"])
     if check_digest:
         refuse_damaged(directory, name)
-    return pq.ParquetFile(path, read_dictionary=["point"], pre_buffer=False)
+    return open_parquet(path, read_dictionary=["point"], pre_buffer=False)

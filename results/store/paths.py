@@ -10,7 +10,7 @@ import errno
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -53,16 +53,21 @@ class ObjectPath:
     Every error is an ``OSError`` with the address in it. No listing is kept, since another machine may write.
     """
 
-    __slots__ = ("_key", "_store")
+    __slots__ = ("_confirm", "_key", "_store")
 
-    def __init__(self, store: _Store, key: str) -> None:
+    def __init__(self, store: _Store, key: str, confirm: Callable[[], None] = lambda: None) -> None:
         """Name an object.
 
         Args:
             store: the store.
             key: bucket and name, as ``bucket/runs/digits``.
+            confirm: is called before each change, and raises if this process may not make it (any more).
         """
-        self._store, self._key = store, key
+        self._store, self._key, self._confirm = store, key, confirm
+
+    def confirmed_by(self, confirm: Callable[[], None]) -> ObjectPath:
+        """The same name. ``confirm`` is called before each change of it and of all names derived from it."""
+        return ObjectPath(self._store, self._key, confirm)
 
     def __str__(self) -> str:
         """The address, as ``s3://bucket/runs/digits``."""
@@ -86,7 +91,7 @@ class ObjectPath:
 
     def __truediv__(self, name: str) -> ObjectPath:
         """The path of ``name`` below this one."""
-        return ObjectPath(self._store, posixpath.join(self._key, name))
+        return ObjectPath(self._store, posixpath.join(self._key, name), self._confirm)
 
     @property
     def name(self) -> str:
@@ -106,7 +111,7 @@ class ObjectPath:
     @property
     def parent(self) -> ObjectPath:
         """The path without its final component."""
-        return ObjectPath(self._store, posixpath.dirname(self._key))
+        return ObjectPath(self._store, posixpath.dirname(self._key), self._confirm)
 
     def with_name(self, name: str) -> ObjectPath:
         """The path with another final component."""
@@ -115,6 +120,10 @@ class ObjectPath:
     def with_suffix(self, suffix: str) -> ObjectPath:
         """The path with another suffix."""
         return self.with_name(self.stem + suffix)
+
+    def confirm(self) -> None:
+        """Raise if this process may not change the object (any more)."""
+        self._confirm()
 
     def read_bytes(self) -> bytes:
         """Read the object."""
@@ -127,6 +136,7 @@ class ObjectPath:
 
     def write(self, content: bytes) -> None:
         """Write the object whole or not at all, over an earlier one."""
+        self._confirm()
         with self._errors():
             self._store.files.pipe_file(self._key, content)
 
@@ -136,6 +146,7 @@ class ObjectPath:
         Raises:
             FileExistsError: it exists.
         """
+        self._confirm()
         with self._errors():
             self._store.files.pipe_file(self._key, content, mode="create")
 
@@ -145,6 +156,7 @@ class ObjectPath:
         Raises:
             FileNotFoundError: there is none, and ``missing_ok`` is False.
         """
+        self._confirm()
         if not missing_ok and not self.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
         with suppress(FileNotFoundError), self._errors():

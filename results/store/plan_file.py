@@ -1,8 +1,9 @@
 """``plan.json``: the points that a sweep holds, and the packs that its latest run trains."""
 
+import itertools
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,14 +13,16 @@ from pydantic import TypeAdapter
 from results.store.files import read_limited, write_text
 from results.store.sweep_dir import SweepDir
 from search_spaces.cost import Cost
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, one_line
 from search_spaces.plan import Pack, Plan
 from search_spaces.points import Point, point_from_json, point_to_json
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid, Resources
+from search_spaces.sections.section import AxisValue
 from search_spaces.yaml_text import MAX_CHARACTERS, printable
 
 MAX_PLAN_BYTES = 2 * 10**9  # of plan.json; a million points of five axes and packs of one are 0.6 GB
+MAX_COST, MAX_WORKERS = 1e300, 1_000_000  # of a pack, in FLOP and steps; of a plan
 _COST = TypeAdapter(Cost)
 
 
@@ -124,8 +127,40 @@ def read_grid(directory: SweepDir) -> Grid:
 def _checked_id(id_: str) -> str:
     """Refuse an id that would lead out of the folder, since ids become names of files."""
     if not re.fullmatch(r"[0-9a-z]{1,64}", id_):
-        raise ValueError(f"{id_!r} is no id")
+        raise ValueError(f"{one_line(id_, 60)!r} is no id")
     return id_
+
+
+def _pack(data: Mapping[str, Any], points: Mapping[str, Point]) -> Pack:
+    """Return a pack of the plan.
+
+    Raises:
+        ValueError: it has no points, or its cost is no number.
+    """
+    if not data["points"]:
+        raise ValueError(f"pack {_checked_id(data['id'])} has no points")
+    cost = _COST.validate_python(data["cost"])
+    if wrong := [name for name, value in _cost_to_json(cost).items() if not 0 <= value <= MAX_COST]:
+        raise ValueError(f"{wrong[0]} of pack {_checked_id(data['id'])} is no cost")
+    return Pack(id=_checked_id(data["id"]), points=tuple(points[i] for i in data["points"]), cost=cost)
+
+
+def _fits(value: AxisValue) -> bool:
+    """Return whether a table can hold the name or the value of an axis."""
+    if isinstance(value, str):
+        return value.encode(errors="ignore").decode() == value  # without half characters
+    return not isinstance(value, int) or abs(value) < 2**63
+
+
+def _workers(value: object) -> int:
+    """Return a number of workers.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, int) or not 0 <= value <= MAX_WORKERS:
+        raise ValueError(f"workers is {one_line(str(value), 60)}")
+    return value
 
 
 def _to_json(file: PlanFile) -> dict[str, object]:
@@ -147,20 +182,15 @@ def _cost_to_json(cost: Cost) -> dict[str, float]:
 
 def _from_json(data: dict[str, Any]) -> PlanFile:
     points = {_checked_id(p.id): p for p in map(point_from_json, data["points"])}
-    packs = tuple(
-        Pack(
-            id=_checked_id(p["id"]),
-            points=tuple(points[i] for i in p["points"]),
-            cost=_COST.validate_python(p["cost"]),
-        )
-        for p in data["packs"]
-    )
+    if wrong := [p.id for p in points.values() if not all(map(_fits, itertools.chain.from_iterable(p.variant)))]:
+        raise ValueError(f"point {wrong[0]} has a value that no table holds")
+    packs = tuple(_pack(pack, points) for pack in data["packs"])
     return PlanFile(
-        created=str(data["created"]),
+        created=one_line(str(data["created"]), 60),
         points=points,
         packs=packs,
-        workers=int(data["workers"]),
-        device=str(data["device"]),
+        workers=_workers(data["workers"]),
+        device=one_line(str(data["device"]), 60),
         resources=Resources.model_validate(data["resources"]),
         begun=frozenset(data.get("begun", (pack.id for pack in packs))),  # of an older version: all may have
     )

@@ -4,14 +4,32 @@ The writer, the reader, the documentation and the tests all use this list. One r
 at one step. An axis of the grid other than those named here (``model.width``, say) is a further column of its own.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from search_spaces.errors import one_line
 from search_spaces.points import Point, further_axes
+from search_spaces.sections.section import MAX_STEPS, MAX_TIME, MAX_VALUE
 
 SCHEMA_VERSION = 1
+MAX_SECONDS = 1e12  # 30,000 years
+# Smallest and largest number of a column, NaN apart. A directory may come from anybody, and the analysis takes logs.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "step": (0, MAX_STEPS),
+    "steps": (0, MAX_STEPS),
+    "attempt": (0, 10**9),
+    "seconds": (0, MAX_SECONDS),
+    **dict.fromkeys(("epoch", "decay_time", "budget"), (0, MAX_TIME)),
+    **dict.fromkeys(("eta", "lam"), (0, MAX_VALUE)),
+    **dict.fromkeys(("mu", "train_acc", "test_acc", "best_test_acc"), (0, 1)),
+}
+_ID = re.compile(r"[0-9a-z]{1,64}")
+_ID_COLUMNS = ("point", "pack")
 VERSION_KEY = b"sweeper.schema_version"
 
 
@@ -75,6 +93,39 @@ COLUMNS: tuple[Column, ...] = (
         meaning="time that the pack had taken until then, all attempts together",
     ),
 )
+
+
+def wrong_value(table: pa.Table) -> str:
+    """Return the first thing that is wrong with the values of a table of rows or points, in words; empty if none is.
+
+    Args:
+        table: some columns of a table.
+    """
+    for name in dict.fromkeys(table.column_names):
+        column = table[name]
+        if name in RANGES and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            low, high = RANGES[name]
+            found = pc.min_max(column).as_py()
+            for value in (found["min"], found["max"]):
+                if value is not None and not (low <= value <= high or math.isnan(value)):
+                    return f"{name} is {value:g}, out of {low:g} to {high:g}"
+        elif name in _ID_COLUMNS:
+            for value in _distinct(column):
+                if not (isinstance(value, str) and _ID.fullmatch(value)):
+                    return f"{name} is {one_line(str(value), 60)!r}, which is no id"
+    return ""
+
+
+def _distinct(column: pa.ChunkedArray) -> Iterator[object]:
+    """Yield the values of a column, those of a dictionary once; None stands for text that is not UTF-8."""
+    try:
+        if pa.types.is_dictionary(column.type):
+            for chunk in column.chunks:
+                yield from chunk.dictionary.to_pylist()
+        else:
+            yield from pc.unique(column).to_pylist()
+    except UnicodeDecodeError:
+        yield None
 
 
 def row_schema(axes: Mapping[str, pa.DataType] | None = None) -> pa.Schema:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from results.store.commits import Commit, Footer, PointEnd, read_footer
 from results.store.files import version_of
+from results.store.generation import Generation, count_attempts, generation_of
 from results.store.ledger import cause_files, durable_ends, read_cause, with_failures
 from results.store.part_names import PartName, missing_parts
 from results.store.parts import all_parts_in, read_consistent
@@ -36,6 +37,7 @@ class SweepState:
         footers: the footers of the parts that count and can be read, in the order of pack and sequence.
         lost: pack id to the sequence of its first missing part; the parts after that do not count.
         given_up: pack id to the cause for which the latest run gave it up.
+        attempts: number of attempts at packs that had been made when the state was read.
         problems: path of each file that cannot be read, with the error that says why.
         versions: path of grid and plan to a token that changes whenever the file is rewritten.
     """
@@ -46,6 +48,7 @@ class SweepState:
     footers: Mapping[PartName, Footer]
     lost: Mapping[str, int]
     given_up: Mapping[str, str]
+    attempts: int
     problems: Mapping[AnyPath, InputError]
     versions: Mapping[AnyPath, Hashable]
 
@@ -61,6 +64,11 @@ class SweepState:
     def commits(self) -> Mapping[PartName, Commit]:
         """The commits of the parts, in the order of ``footers``."""
         return {name: footer.commit for name, footer in self.footers.items()}
+
+    @cached_property
+    def generation(self) -> Generation:
+        """What the parts that can be read are, for files that are made of them."""
+        return generation_of(self.attempts, self.footers)
 
     @cached_property
     def further_columns(self) -> Sequence[str]:
@@ -154,7 +162,7 @@ def read_state(directory: SweepDir, earlier: SweepState | None = None) -> SweepS
     grid = current(directory.grid, earlier.grid if earlier else None, read_grid)
     plan = current(directory.plan, earlier.plan if earlier else None, read_plan)
     causes = {path.stem: tolerant(path, partial(read_cause, path)) for path in cause_files(directory)}
-    known = earlier.footers if earlier else {}
+    known, attempts = earlier.footers if earlier else {}, count_attempts(directory)  # before the parts are listed
     names = tolerant(directory.rows, partial(all_parts_in, directory)) or []
     footers = read_consistent(directory, partial(_read_footers, directory, known)) if names else {}
     problems |= {directory.rows / name.file: error for name, error in footers.items() if isinstance(error, InputError)}
@@ -165,6 +173,7 @@ def read_state(directory: SweepDir, earlier: SweepState | None = None) -> SweepS
         footers={name: footer for name, footer in footers.items() if isinstance(footer, Footer)},
         lost=dict(missing_parts(names)),
         given_up={pack: cause for pack, cause in causes.items() if cause is not None},
+        attempts=attempts,
         problems=problems,
         versions=versions,
     )

@@ -124,6 +124,11 @@ class SweepDir:
         """Logs of packs and failed points."""
         return self.root / "logs"
 
+    def confirm(self) -> None:
+        """Raise if this process held the sweep, and another run has taken it over since."""
+        if isinstance(self.root, ObjectPath):
+            self.root.confirm()
+
     def inside(self, path: AnyPath) -> str:
         """Return the path of a file relative to the sweep directory."""
         return str(path).removeprefix(f"{self.root}/")

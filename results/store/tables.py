@@ -1,6 +1,6 @@
 """The tables of a sweep as pandas frames."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, fields
 from functools import partial
 
@@ -8,16 +8,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from results.store.commits import PointEnd, read_columns
-from results.store.files import read_parquet, write_table
+from results.store.commits import REMEDY, PointEnd, read_columns
+from results.store.files import open_parquet, read_parquet, write_table
 from results.store.part_names import PartName
 from results.store.parts import read_consistent, refuse_damaged
-from results.store.paths import ObjectPath, StoreError
-from results.store.schema import row_schema
+from results.store.paths import AnyPath, ObjectPath, StoreError
+from results.store.schema import row_schema, wrong_value
 from results.store.sweep_dir import SweepDir, map_reads
-from search_spaces.errors import InputError, command
+from search_spaces.errors import InputError, command, one_line
 
 _TEXT_COLUMNS = ["sweep", "point", "pack"]
+_LINES = ("sweep", "outcome", "why", "device")  # columns of points.parquet that are shown as they are
 
 
 def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -39,7 +40,7 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
 
 
 def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] | None) -> pa.Table:
-    map_reads(directory, partial(refuse_damaged, directory), names)
+    map_reads(directory, partial(_refuse_unreadable, directory), names)
     options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
     paths = [directory.rows / name.file for name in names]
     sources = [path.arrow() if isinstance(path, ObjectPath) else (str(path), None) for path in paths]
@@ -49,7 +50,19 @@ def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] |
         schema=_dictionaries(_schema_of(directory, names)),
         format=ds.ParquetFileFormat(read_options=options),
     )
-    return dataset.to_table(columns=list(columns) if columns is not None else None).unify_dictionaries()
+    table = dataset.to_table(columns=list(columns) if columns is not None else None).unify_dictionaries()
+    if wrong := wrong_value(table):
+        raise InputError(f"{directory.rows}: a value that no row has: {wrong}; {REMEDY}")
+    return table
+
+
+def _refuse_unreadable(directory: SweepDir, name: PartName) -> None:
+    """Refuse a part that is damaged or would fill the memory. Errors as of ``refuse_damaged``."""
+    refuse_damaged(directory, name)
+    try:
+        open_parquet(directory.rows / name.file).close()
+    except pa.ArrowException as error:
+        raise InputError(f"{directory.rows / name.file}: {one_line(str(error))}; {REMEDY}") from None
 
 
 def row_columns(directory: SweepDir) -> list[str]:
@@ -79,17 +92,24 @@ def read_points(directory: SweepDir) -> pd.DataFrame:
     if not directory.points.is_file():
         raise InputError(f"{directory.root}: no points.parquet here. {remedy}")
     try:
-        points: pd.DataFrame = read_parquet(directory.points).to_pandas(ignore_metadata=True)
+        table = read_parquet(directory.points)
+        points: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     except StoreError:
         raise
-    except (pa.ArrowException, OSError) as error:
-        why = str(error).splitlines()[0]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        why = one_line(str(error))
         raise InputError(f"{directory.points}: not a whole Parquet file ({why}). {remedy}") from None
     if wrong := _wrong_columns(points):
         raise InputError(f"{directory.points}: not the columns of a table of points ({', '.join(wrong)}). {remedy}")
+    if value := wrong_value(table):
+        raise InputError(f"{directory.points}: a value that no point has: {value}. {remedy}")
     if twice := [point for point, own in points["point"].value_counts().items() if own > 1]:
         raise InputError(f"{directory.points}: point {twice[0]} stands in it twice. {remedy}")
-    return points
+    return points.assign(**{name: points[name].map(_readable) for name in _LINES})
+
+
+def _readable(value: object) -> object:
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _wrong_columns(points: pd.DataFrame) -> list[str]:
@@ -104,7 +124,10 @@ def _wrong_columns(points: pd.DataFrame) -> list[str]:
 
 
 def write_points(
-    directory: SweepDir, axes: Mapping[str, Mapping[str, object]], ends: Mapping[str, PointEnd]
+    directory: SweepDir,
+    axes: Mapping[str, Mapping[str, object]],
+    ends: Mapping[str, PointEnd],
+    write: Callable[[AnyPath, pa.Table], None] = write_table,
 ) -> pd.DataFrame:
     """Write ``points.parquet``, and return the table as ``read_points`` reads it.
 
@@ -112,6 +135,7 @@ def write_points(
         directory: the sweep.
         axes: axis values and budget of every planned point, in plan order; points not in it come last.
         ends: point id to its end.
+        write: writes the table.
     """
     order = [*[p for p in axes if p in ends], *sorted(ends.keys() - axes.keys())]
     records = [{"sweep": directory.name, **axes.get(p, {}), **asdict(ends[p])} for p in order]
@@ -119,6 +143,6 @@ def write_points(
         ["sweep", *(n for values in axes.values() for n in values), *(f.name for f in fields(PointEnd))]
     )
     table = pa.Table.from_pandas(pd.DataFrame.from_records(records, columns=list(names)), preserve_index=False)
-    write_table(directory.points, table)
+    write(directory.points, table)
     points: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return points

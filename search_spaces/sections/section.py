@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 # The longest budget, in epochs. The paper's longest is 4e8 (λ = 0, η = 0.0025). A longer budget than this is a typing
 # error: 1e10 steps of the smallest network take a month.
 MAX_EPOCHS = 1e10
+# Limits of numbers in files, whoever wrote them.
+MAX_STEPS = 2**53  # of a point: the integers that a float64 holds
+MAX_TIME = 1e30  # of epochs and decay times; squares and sums of them are numbers too
+MAX_VALUE = 1e100  # of η, λ and σ_w; products of them are numbers too
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

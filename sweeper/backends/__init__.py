@@ -35,9 +35,11 @@ class Backend(Protocol):
 
     Attributes:
         name: what ``--backend`` calls it.
+        grace_seconds: time that workers have to commit and leave after they were asked to stop; infinity for no limit.
     """
 
     name: str
+    grace_seconds: float
 
     def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
         """Ask for the capacity for packs of ``resources`` without waiting for the answer.

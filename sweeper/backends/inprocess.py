@@ -1,5 +1,6 @@
 """The in-process backend: packs one after the other, for a debugger and for machines without Ray."""
 
+import math
 from collections.abc import Callable
 
 from results.store.ledger import give_up
@@ -20,6 +21,7 @@ class InProcessBackend:
     """
 
     name = "inprocess"
+    grace_seconds = math.inf  # this process goes on until its worker has committed
 
     def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
         """Return the capacity of one worker, this process.
@@ -53,8 +55,9 @@ class InProcessBackend:
         for pack in plan.packs:
             if stop_requested(directory):
                 return
+            directory.confirm()  # else it would take the pack from the run that took over
             try:
-                run_pack(str(directory.root), pack.id, notify, threads)
+                run_pack(str(directory.root), pack.id, notify, threads, patience=grid.recovery)
             except StorageRefusedError as error:
                 give_up(directory, pack.id, str(error))
 

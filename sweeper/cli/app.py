@@ -11,6 +11,7 @@ import typer
 
 from search_spaces.errors import InputError
 from sweeper.cli import monitor, report, train
+from sweeper.cli.launch import ended_in_order
 from sweeper.cli.options import STATUS_BAD_INPUT
 from sweeper.cli.output import lasting_output
 from sweeper.console import escaped, stderr
@@ -40,12 +41,13 @@ def _options(
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **monitor.COMMANDS, **report.COMMANDS}
+_RESUMED = {"run", "predict"}  # they go on where they were interrupted; others start anew
 _ORDER = (
     *("plan", "run", "submit", "predict", "status", "watch", "verify", "analyze", "figure", "gallery", "compare"),
     *("track", "ui", "schema"),
 )
 for _name in dict.fromkeys((*_ORDER, *_COMMANDS)):  # as ``--help`` lists them
-    app.command(_name)(_COMMANDS[_name])
+    app.command(_name)(ended_in_order(_COMMANDS[_name], resumes=_name in _RESUMED))
 
 
 def main() -> None:

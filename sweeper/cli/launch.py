@@ -6,16 +6,18 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from results.store.paths import AnyPath
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
 from sweeper.cli.options import STATUS_FAILED, STATUS_INTERRUPTED
 from sweeper.console import escaped, stderr
+from sweeper.signals import interrupted_by_signals
 
 if TYPE_CHECKING:
     from results.conclude import SweepResult
@@ -23,26 +25,48 @@ if TYPE_CHECKING:
     from sweeper.backends.ray.backend import RayBackend
 
 
-# Full, over quota, read-only, broken, or gone: of storage that took the sweep until then.
-_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE}
+# Full, over quota, over the limit of a file, read-only, broken, or gone: of storage that took files until then.
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE}
+_Options = ParamSpec("_Options")
 
 
-@contextmanager
-def stopped_in_order(folder: AnyPath) -> Iterator[None]:
-    """Exit with a line on how to continue when the run is interrupted or the storage of ``folder`` refuses."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        note = "Interrupted. Points that ended are stored; run the same command again to continue."
-        stderr().print(note, soft_wrap=True)
-        sys.exit(STATUS_INTERRUPTED)
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-        note = f"{folder}: storage refuses ({error.strerror}). What was committed is kept; make room or mend it, "
-        note += "then run the same command again to continue."
-        stderr().print(f"[red bold]error:[/] {escaped(note)}", soft_wrap=True, highlight=False)
-        sys.exit(STATUS_FAILED)
+def ended_in_order(command: Callable[_Options, None], *, resumes: bool) -> Callable[_Options, None]:
+    """Let a command end with a line, whenever a signal interrupts it or storage refuses.
+
+    Args:
+        command: the function of the command.
+        resumes: whether the same command continues where it was interrupted.
+
+    Returns:
+        A function with the same parameters.
+    """
+    remedy = "run the same command again" + (" to continue" if resumes else "")
+
+    @wraps(command)
+    def ended(*arguments: _Options.args, **options: _Options.kwargs) -> None:
+        try:
+            with interrupted_by_signals():
+                command(*arguments, **options)
+        except KeyboardInterrupt:
+            kept = "Points that ended are stored; " if resumes else "No file is half written; "
+            _say(f"Interrupted. {kept}{remedy}.")
+            sys.exit(STATUS_INTERRUPTED)
+        except OSError as error:
+            if error.errno not in _REFUSALS:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            kept = "What was committed is kept" if resumes else "No file is half written"
+            note = f"{place}storage refuses ({error.strerror}). {kept}; make room or mend it, then {remedy}."
+            _say(f"[red bold]error:[/] {escaped(note)}")
+            sys.exit(STATUS_FAILED)
+
+    return ended
+
+
+def _say(line: str) -> None:
+    """Print a line, unless nobody can read it any more."""
+    with suppress(OSError):
+        stderr().print(line, soft_wrap=True, highlight=False)
 
 
 def make_sweep_runner(

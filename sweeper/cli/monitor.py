@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from results.store.paths import any_path
 from search_spaces.errors import InputError
 from sweeper.cli.launch import tracking_of
 from sweeper.cli.options import (
@@ -22,6 +21,7 @@ from sweeper.cli.options import (
     Out,
     SweepFolder,
     Tracking,
+    lasting_path,
     sweep_folder,
 )
 from sweeper.cli.output import show
@@ -112,7 +112,7 @@ def _ui(
     from sweeper.tracking.address import serve_ui
     from sweeper.tracking.mirror import prepare
 
-    sweeps = any_path(out)
+    sweeps = lasting_path(out)
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
         raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
     with socket.socket() as probe:

@@ -38,6 +38,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
+def lasting_path(text: str) -> AnyPath:
+    """Parse the path of a folder, or an address in an object store.
+
+    Raises:
+        InputError: there is no such store, or what it holds is gone when this process ends.
+    """
+    if text.startswith("memory:"):
+        raise InputError(f"{text}: this lies in the memory of this process and is gone when it ends; give a folder.")
+    return any_path(text)
+
+
 def load_grid_file(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
     """Load the grid of a file, with ``--set`` and ``--name`` applied.
 
@@ -87,7 +98,7 @@ def sweep_folder(text: str) -> AnyPath:
     from results.store.files import names_in
     from results.store.sweep_dir import SweepDir, refuse_links
 
-    root = any_path(text)
+    root = lasting_path(text)
     if isinstance(root, Path):
         refuse_links(SweepDir(root))
     else:

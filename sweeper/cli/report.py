@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from results.store.paths import any_path
 from search_spaces.errors import InputError
-from sweeper.cli.options import Json, SweepFolder, parse_key_value, sweep_folder
+from sweeper.cli.options import Json, SweepFolder, lasting_path, parse_key_value, sweep_folder
 from sweeper.cli.output import show
 from sweeper.console import escaped, stderr
 
@@ -49,7 +48,7 @@ def _compare(
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
     roots = sweep_folder(first), sweep_folder(second)
-    comparison = compare_sweeps(*roots, accuracy, None if out is None else any_path(out))
+    comparison = compare_sweeps(*roots, accuracy, None if out is None else lasting_path(out))
     show(ComparisonView(comparison), as_json=json_)
 
 
@@ -82,7 +81,7 @@ def _figure(
         raise InputError("sweeper figure: give a NAME and a SWEEP_DIR; 'sweeper figure --list' shows the names.")
     pairs = dict(parse_key_value(text) for text in only or ())
     roots = [sweep_folder(path) for path in sweep_dirs or ()]
-    caption, paths = paper_figure(name, roots, None if out is None else any_path(out), pairs, eta)
+    caption, paths = paper_figure(name, roots, None if out is None else lasting_path(out), pairs, eta)
     stderr().print(escaped(caption), highlight=False, soft_wrap=True)
     for path in paths:
         print(path)
@@ -105,7 +104,7 @@ def _gallery(
     """
     from results.gallery.make import make_gallery
 
-    roots = [any_path(path) for path in sweeps or ()]
+    roots = [lasting_path(path) for path in sweeps or ()]
     for page in make_gallery(roots, out.absolute(), grids, stderr()):
         print(page)
 

@@ -39,6 +39,7 @@ class ResultView:
             "outcomes": self.result.outcomes,
             "missing": self.result.missing,
             "best": winner.to_json() if (winner := self.result.analysis.winner) else None,
+            "superseded": self.result.superseded,
             "verdicts": [verdict.to_json() for verdict in self.result.analysis.verdicts],
         }
 
@@ -49,6 +50,13 @@ class ResultView:
             console.print(f"[bold]best[/]     {escape(winner.headline())}", soft_wrap=True, highlight=False)
             console.print(f"         {escape(winner.next_step)}\n", soft_wrap=True, highlight=False)
         self._print_verdicts(console)
+        if result.superseded:
+            console.print(
+                "\n[yellow]superseded:[/] the sweep has gone on meanwhile, and another process has analyzed it since. "
+                "Its tables, figures and report stay as they are.",
+                soft_wrap=True,
+                highlight=False,
+            )
         _print_failures(result, self.directory, console)
         counts = ", ".join(f"{n:,} {outcome}" for outcome, n in sorted(result.outcomes.items()))
         missing = f", {result.missing:,} missing" if result.missing else ""

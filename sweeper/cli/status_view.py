@@ -38,7 +38,7 @@ class StatusView:
     def print(self, console: Console) -> None:
         """Print counts, sizes, the process that runs the sweep, and what is wrong."""
         status = self.status
-        console.print(f"[bold]{escape(status.sweep)}[/], first run {status.created}", highlight=False)
+        console.print(f"[bold]{escape(status.sweep)}[/], first run {escape(status.created)}", highlight=False)
         for outcome, count in sorted(status.outcomes.items()):
             console.print(f"  {count:>7,} {outcome}")
         rows = sum(status.under_way.values())

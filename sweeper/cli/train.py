@@ -14,7 +14,7 @@ from results.store.paths import AnyPath, any_path
 from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
-from sweeper.cli.launch import make_sweep_runner, ray_backend, stopped_in_order, tracking_of
+from sweeper.cli.launch import make_sweep_runner, ray_backend, tracking_of
 from sweeper.cli.options import (
     STATUS_BAD_INPUT,
     STATUS_DONE,
@@ -26,6 +26,7 @@ from sweeper.cli.options import (
     Out,
     Settings,
     Tracking,
+    lasting_path,
     load_grid_file,
     sweep_folder,
 )
@@ -70,11 +71,9 @@ def _run(
     from search_spaces.outcome import Outcome
     from sweeper.cli.result_view import ResultView
 
-    chosen, sweeps = load_grid_file(grid, settings, name), any_path(out)
+    chosen, sweeps = load_grid_file(grid, settings, name), lasting_path(out)
     root = sweep_folder(str(sweeps / chosen.name))
-    run_ = make_sweep_runner(sweeps, backend, address, tracking_uri)
-    with stopped_in_order(root):
-        result = run_(chosen)
+    result = make_sweep_runner(sweeps, backend, address, tracking_uri)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
     sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
 
@@ -101,6 +100,7 @@ def _submit(
     from sweeper.backends.ray.submit import JobFailedError, submit_grid
 
     chosen = load_grid_file(grid, settings, name)
+    lasting_path(out)
 
     def on_accepted(job: str) -> None:
         note = f"{job} is accepted; waiting until it trains (Ctrl-C leaves it to itself)"
@@ -154,15 +154,14 @@ def _predict(
     from sweeper.cli.forecast_view import ForecastView
     from sweeper.predict.predict import guess
 
-    chosen, sweeps = load_grid_file(grid, settings, name), any_path(out)
+    chosen, sweeps = load_grid_file(grid, settings, name), lasting_path(out)
     if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
         raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
     if dry or share == 0:
         return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
     run = make_sweep_runner(sweeps, backend, address, tracking_uri)
-    with stopped_in_order(sweeps):
-        forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
-        _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
+    forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
+    _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
     return show(ForecastView(forecast), as_json=json_)
 
 

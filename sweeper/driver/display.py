@@ -1,5 +1,6 @@
 """The live display of a run: a bar on a terminal or in a notebook, plain lines elsewhere."""
 
+import math
 import threading
 import time
 from collections import Counter
@@ -103,6 +104,15 @@ class Display:
             self._cell.show(self._render())
         elif due and not self._console.is_terminal:
             self._console.print(self._line(), soft_wrap=True)
+
+    def waiting(self, grace_seconds: float) -> str:
+        """Return what a run that is to stop waits for, in words; ``grace_seconds`` is the longest time, or infinity."""
+        with self._lock:
+            workers = len(self.tally.active)
+        if not workers:
+            return "leaving, no worker has anything to commit"
+        limit = f", up to {grace_seconds:g} s" if math.isfinite(grace_seconds) else ""
+        return f"waiting for {counted(workers, 'worker')} to commit{limit}"
 
     def _render(self) -> Table:
         with self._lock:

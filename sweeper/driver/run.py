@@ -1,13 +1,16 @@
 """The spine: a grid from YAML to verdicts, one call an arrow."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from rich.console import Console
 
-from results.conclude import SweepResult, conclude
+from results.conclude import SweepResult, conclude, store_points
+from results.store.generation import ResultWriter
 from results.store.paths import AnyPath
 from results.store.state import SweepState, read_state
 from results.store.sweep_dir import SweepDir
+from search_spaces.errors import InputError
 from search_spaces.points import make_points
 from search_spaces.sections.grid import Grid
 from sweeper.backends import Backend
@@ -20,6 +23,7 @@ from sweeper.driver.spec import RunSpec
 from sweeper.driver.stopping import stop_on_signals
 from sweeper.health.recovery import clean_up, prepare_for_run
 from sweeper.lock.lock import locked
+from sweeper.signals import LeaveAtOnce
 from sweeper.tracking.live import LiveMirror
 from trainables.profile import profiles_of
 
@@ -46,10 +50,15 @@ def run_sweep(
     before = read_state(directory)
     refuse_conflicts(grid, points, before)
     spec = RunSpec(grid=grid, points=points, profiles=profiles_of(grid, points))
-    with locked(directory, console), LiveMirror(directory, tracking_uri, console) as mirror:
-        before = read_state(directory, before)
+    with locked(directory, console) as held, LiveMirror(held, tracking_uri, console) as mirror:
+        before = read_state(held, before)
         refuse_conflicts(grid, points, before)  # again: another run may have changed the sweep until it was locked
-        trained = _train_missing(spec, before, open_backend, console)
+        try:
+            trained = _train_missing(spec, before, open_backend, console)
+        except KeyboardInterrupt as interrupt:
+            if not isinstance(interrupt, LeaveAtOnce):
+                _store_ended_points(before)
+            raise
         result = conclude(trained)
         mirror.finish(complete=result.complete)
     return result
@@ -66,11 +75,19 @@ def _train_missing(
         if not repaired.missing(spec.points):
             console.print(f"[bold]{spec.grid.name}[/]: nothing to train, all {len(spec.points):,} points have ended")
             store_plan(spec, repaired, NOTHING_TO_TRAIN)
-            return read_state(before.directory, repaired)
+            return clean_up(repaired)
         plan = continued_plan(spec, repaired, backend.capacity())
         store_plan(spec, repaired, plan)
         preload_analysis()
+        opened, display = backend.open(), display_of(spec, repaired, plan, console)
         # Signals first: whoever sees the display may interrupt at once.
-        with stop_on_signals(before.directory, console), display_of(spec, repaired, plan, console) as display:
-            backend.open().run(before.directory, plan, spec.grid, display.notify)
+        with stop_on_signals(before.directory, console, lambda: display.waiting(opened.grace_seconds)), display:
+            opened.run(before.directory, plan, spec.grid, display.notify)
     return clean_up(repaired)
+
+
+def _store_ended_points(before: SweepState) -> None:
+    """Write the table of the points that have ended, since an interrupted run analyzes nothing."""
+    with suppress(InputError, OSError):
+        state = read_state(before.directory, before)
+        store_points(state, ResultWriter(state.directory, state.generation))

@@ -11,12 +11,16 @@ import pyarrow.compute as pc
 from results.store.commits import read_commits
 from results.store.part_names import PartName, missing_parts, valid_parts
 from results.store.parts import read_part
+from results.store.schema import COLUMNS, RANGES
 from search_spaces.errors import InputError, reason
 from search_spaces.outcome import Outcome
 from sweeper.health.damage import find_defects
 from sweeper.health.inspection import Fault
 from sweeper.health.inventory import Inventory
 from sweeper.worker.checkpoints import load_checkpoint, restart_after
+
+# Columns whose values are checked, here or by ``read_part``.
+_CHECKED = ["point", "pack", *(column.name for column in COLUMNS if column.name in RANGES)]
 
 
 class PartChecks:
@@ -104,7 +108,7 @@ class PartChecks:
         tables: dict[PartName, pa.Table] = {}
         for name in names:
             try:
-                tables[name] = read_part(self._directory, name, ["point", "pack", "step"])
+                tables[name] = read_part(self._directory, name, _CHECKED)
             except FileNotFoundError:
                 return  # somebody trains it
             except InputError as error:

@@ -1,7 +1,6 @@
 """Removal of what is damaged, so that the next run trains it again."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 from results.store.files import write_bytes
 from results.store.parts import all_parts_in, remove_parts
@@ -26,9 +25,12 @@ def remove_damage(directory: SweepDir, damage: Sequence[Fault]) -> None:
             if path == directory.grid:  # a person may still read it
                 write_bytes(path.with_name(f"{path.name}.damaged"), path.read_bytes())
             path.unlink()
-    with suppress(InputError):  # a file among the parts that is none of ours is in the way
-        remove_without(directory, all_parts_in(directory), ())
-        _remove_parts_behind_checkpoints(read_state(directory))
+    try:
+        names = all_parts_in(directory)
+    except InputError:  # a file among the parts that is none of ours is in the way
+        return
+    remove_without(directory, names, ())
+    _remove_parts_behind_checkpoints(read_state(directory))
 
 
 def _remove_parts_behind_checkpoints(state: SweepState) -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from results.store.commits import PointEnd
 from results.store.files import read_limited, read_parquet, size_of
+from results.store.generation import Generation, is_of_other_parts, parse_generation, stored_generation
 from results.store.paths import AnyPath, StoreError
 from results.store.plan_file import PlanFile
 from results.store.state import SweepState
@@ -52,10 +53,10 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
         raise InputError(f"{directory.root}: no sweep here. Give the folder that 'sweeper run' made.")
     if not repair:
         return _steady(directory), ()
-    with locked(directory):
-        found = inspect(directory)
-        remove_damage(directory, found.damage)
-        left = inspect(directory)
+    with locked(directory) as held:
+        found = inspect(held)
+        remove_damage(held, found.damage)
+        left = inspect(held)
     still = {fault.file for fault in left.damage}
     return left, [fault for fault in found.damage if fault.file not in still]
 
@@ -201,17 +202,26 @@ def _same(stored: object, value: object) -> bool:
 
 
 def _analysis(inventory: Inventory) -> tuple[list[Fault], list[Fault]]:
-    """The files of the analysis that are missing, and those that cannot be read."""
-    directory, missing, broken = inventory.state.directory, [], []
+    """The files of the analysis that are missing or made of other parts, and those that cannot be read."""
+    directory, late, broken = inventory.state.directory, [], []
     tables = [directory.analysis / f"{name}.parquet" for name in _TABLES]
     found = [path for path in inventory.within(directory.analysis / "figures") if path.suffix in _FIGURE]
     drawn = sorted({path.with_suffix(ending) for path in found for ending in _FIGURE}, key=str)
     for path in (*tables, directory.analysis / "verdicts.json", directory.report, *drawn):
         if path not in inventory.sizes:
-            missing += [_for_analysis(path, directory, "is missing")] if directory.points in inventory.sizes else []
+            late += [_for_analysis(path, directory, "is missing")] if directory.points in inventory.sizes else []
         elif why := _unreadable(path):
             broken.append(_for_analysis(path, directory, why))
-    return missing, broken
+        elif is_of_other_parts(_generation(path), inventory.state.footers):
+            late.append(_for_analysis(path, directory, "made of other parts"))
+    return late, broken
+
+
+def _generation(path: AnyPath) -> Generation | None:
+    """Return the generation that a table or the verdicts say they were made of."""
+    if path.suffix == ".parquet":
+        return stored_generation(path)
+    return parse_generation(json.loads(path.read_bytes()).get("generation")) if path.suffix == ".json" else None
 
 
 def _unreadable(path: AnyPath) -> str:

@@ -3,7 +3,8 @@
 The process that runs a sweep has a number that no other process has, ``lock/NNNNNN``, and rewrites that object every
 few seconds. The highest number counts. Another process may take the sweep over when the object says that its run is
 over, or when it has not been rewritten for long enough. A run that was overtaken, for example because it was frozen,
-sees the higher number and ends.
+sees the higher number and ends. It asks for that number before each change of its own, since no clock tells a process
+how long it slept: those of a virtual machine stand still while the machine is suspended.
 """
 
 import json
@@ -20,13 +21,17 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from results.store.files import create, names_in, write_bytes
-from results.store.paths import AnyPath
+from results.store.paths import AnyPath, ObjectPath
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError
 from sweeper.lock.holder import Holder, current_holder, in_use_error
 
 RENEWAL_SECONDS = 5.0
 LEASE_SECONDS = 30.0  # a run without a sign of life for so long, six renewals, is believed dead
+
+
+class LeaseLostError(InputError):
+    """Another run has taken the sweep over from this one, which must not change it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +58,16 @@ _HOLDER = TypeAdapter(_LeaseHolder)
 
 
 @contextmanager
-def hold_lease(directory: SweepDir, console: Console | None) -> Iterator[None]:
+def hold_lease(directory: SweepDir, root: ObjectPath, console: Console | None) -> Iterator[SweepDir]:
     """Hold a sweep of an object store while the block runs; end this process if another takes the sweep over.
 
     Args:
         directory: the sweep.
+        root: its root.
         console: shows what the process waits for; None for silence.
+
+    Yields:
+        The sweep. Each change through it raises ``LeaseLostError`` once another run has taken the sweep over.
 
     Raises:
         InputError: another process holds the sweep, or the store cannot tell which process was first.
@@ -70,11 +79,15 @@ def hold_lease(directory: SweepDir, console: Console | None) -> Iterator[None]:
     renewal = threading.Thread(target=_renew, args=(directory, number, this_holder, done), name="lease", daemon=True)
     renewal.start()
     try:
-        yield
+        yield SweepDir(root.confirmed_by(lambda: _refuse_if_lost(directory, number)))
+    except (OSError, InputError):
+        _refuse_if_lost(directory, number)  # a file that is gone was deleted by the run that took over
+        raise
     finally:
         done.set()
         renewal.join()
-        _write_holder(directory, number, replace(this_holder, over=True))
+        if _latest_number(directory) == number:
+            _write_holder(directory, number, replace(this_holder, over=True))
 
 
 def _process_namespace() -> str:
@@ -159,12 +172,26 @@ def _renew(directory: SweepDir, number: int, this_holder: _LeaseHolder, done: th
     """Renew the lease until ``done`` is set; end this process with status 2 if another run has a higher number."""
     while not done.wait(RENEWAL_SECONDS):
         with suppress(OSError):  # the store is away: others cannot reach it either, or their higher number will show
-            if _latest_number(directory) > number:
-                sys.stderr.write(f"error: {directory.root}: another run has taken this sweep over; this one ends.\n")
+            try:
+                _refuse_if_lost(directory, number)
+            except LeaseLostError as error:
+                sys.stderr.write(f"error: {error}\n")
                 sys.stderr.flush()
                 os._exit(2)
             this_holder = replace(this_holder, beat=this_holder.beat + 1)
             _write_holder(directory, number, this_holder)
+
+
+def _refuse_if_lost(directory: SweepDir, number: int) -> None:
+    """Refuse to go on if another run has a higher number.
+
+    Whoever deletes lists first what goes, and asks then. So the list holds nothing that a later run has made.
+
+    Raises:
+        LeaseLostError: another run has one.
+    """
+    if _latest_number(directory) > number:
+        raise LeaseLostError(f"{directory.root}: another run has taken this sweep over; this one ends.")
 
 
 def _latest_number(directory: SweepDir) -> int:

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,11 +25,12 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None]:
-    """Hold the sweep while the block runs.
+def locked(directory: SweepDir, console: Console | None = None) -> Iterator[SweepDir]:
+    """Hold the sweep while the block runs, and yield it for the changes that only its holder may make.
 
     In a folder the lock belongs to the open file (flock), so that the system releases it however this process ends.
-    In an object store it is a lease.
+    In an object store it is a lease. Others may take it over while this process sleeps. So each change through the
+    directory that is yielded asks first whether the lease still holds, and raises ``LeaseLostError`` if not.
 
     Args:
         directory: the sweep.
@@ -38,8 +40,12 @@ def locked(directory: SweepDir, console: Console | None = None) -> Iterator[None
         InputError: another process holds the sweep. The message says which, and since when.
     """
     refuse_links(directory)  # before anything is written: a link may lead out of the folder
-    with _flocked(directory, directory.root) if isinstance(directory.root, Path) else hold_lease(directory, console):
-        yield
+    if isinstance(directory.root, Path):
+        with _flocked(directory, directory.root):
+            yield directory
+    else:
+        with hold_lease(directory, directory.root, console) as held:
+            yield held
 
 
 @contextmanager
@@ -63,7 +69,7 @@ def _open_locked(root: Path, lock: Path) -> TextIO:
     """Return the lock file, open and locked."""
     while True:
         root.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+", encoding="utf-8", errors="replace")
+        file = _open_own(lock)
         try:
             _lock(file)
         except BlockingIOError:
@@ -81,6 +87,28 @@ def _open_locked(root: Path, lock: Path) -> TextIO:
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
         file.close()  # the previous holder removed it after it was opened: a lock on it would keep nobody out
+
+
+def _open_own(lock: Path) -> TextIO:
+    """Open a lock file, and make it if it is absent.
+
+    Raises:
+        InputError: it is a link, or has a second name elsewhere; its content would be lost under that name too.
+    """
+    try:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InputError(f"{lock}: a link, which may lead out of the folder. Remove it.") from None
+    status = os.fstat(handle)
+    if status.st_nlink > 1 or not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise InputError(
+            f"{lock}: this file has {status.st_nlink} names (hard links), and is no lock of this sweep alone. Remove "
+            "this name of it; the run makes a file of its own."
+        )
+    return os.fdopen(handle, "a+", encoding="utf-8", errors="replace")
 
 
 def _lock(file: TextIO) -> None:

@@ -95,13 +95,14 @@ def cached_plan(directory: SweepDir, _version: Hashable) -> CachedPlan:
     )
 
 
-def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify) -> Attempt:
+def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify, patience: Recovery) -> Attempt:
     """Claim a number for an attempt at a pack and read what training needs.
 
     Args:
         directory: the sweep.
         pack_id: id of the pack.
         notify: sends a report to the driver.
+        patience: the grid's limits, as the driver knows them; the plan may be out of reach.
 
     Raises:
         OvertakenError: the latest plan does not contain the pack.
@@ -115,8 +116,8 @@ def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify) -> Attempt:
         return cached_plan(directory, version_of(directory.plan))
 
     # The number first: a run that plans anew claims one for every pack that it drops, so this attempt will notice.
-    number = retry(lambda: claim(directory, pack_id, new=pack_id not in current_plan().file.begun), Recovery())
-    plan = retry(current_plan, Recovery())
+    number = retry(lambda: claim(directory, pack_id, new=pack_id not in current_plan().file.begun), patience)
+    plan = retry(current_plan, patience)
     if pack_id not in plan.packs:
         raise OvertakenError(f"pack {pack_id}: no longer planned")
     pack, recovery = plan.packs[pack_id], plan.grid.recovery

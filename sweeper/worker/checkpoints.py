@@ -19,6 +19,7 @@ from results.store.part_names import DIGEST_LENGTH, PartName, digest_of
 from results.store.parts import read_consistent
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir
+from sweeper.worker.weights import load_torch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ def load_checkpoint(directory: SweepDir, name: str) -> Checkpoint | None:
     if not name.endswith(f"-{digest_of(content)}.pt"):
         return None
     try:
-        return _CHECKPOINT.validate_python(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        return _CHECKPOINT.validate_python(load_torch(content))
     except Exception:  # what torch raises depends on where in the file it finds nonsense
         return None
 

@@ -9,7 +9,8 @@ from results.store.sweep_dir import SweepDir
 
 MINIMUM_HEARTBEAT_SECONDS = 1.0  # at each heartbeat a worker reports, and looks whether it is to stop
 WORKERS_AT_FULL_RATE = 100.0  # more workers report less often: each report costs the driver 4 ms, and storage a look
-MAX_HEARTBEAT_SECONDS = 10.0  # a worker that is asked to stop has 25 s
+MAX_HEARTBEAT_SECONDS = 10.0  # a worker that is asked to stop has GRACE_SECONDS
+GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,12 @@
 """Measurements of a pack on their way to the disk and to the driver."""
 
 import time
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
 from results.store.commits import Commit, PointEnd
 from results.store.files import write_text
+from search_spaces.errors import describe_traceback
 from search_spaces.outcome import TRAINED, Outcome
 from search_spaces.points import Point
 from sweeper.worker.attempt import Attempt
@@ -85,9 +85,8 @@ class PackWriter:
 
     def fail(self, point: Point, error: BaseException) -> None:
         """Record that the code of ``point``, which trained alone, raised ``error``; the traceback goes to its log."""
-        trace = "".join(traceback.format_exception(error))
         path = self._attempt.directory.logs / f"{point.id}.txt"
-        self._attempt.retry(lambda: write_text(path, trace))
+        self._attempt.retry(lambda: write_text(path, describe_traceback(error)))
         self._end(point, Outcome.FAILED, cause_of(error))
         self.commit()
 

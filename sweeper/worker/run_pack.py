@@ -8,6 +8,8 @@ from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
 from search_spaces.points import Point
 from search_spaces.recipe import recipe_of
+from search_spaces.sections.grid import Recovery
+from sweeper.signals import is_raised_by_signal
 from sweeper.worker.attempt import Attempt, begin_attempt
 from sweeper.worker.checkpoints import NO_CHECKPOINT
 from sweeper.worker.memory_limits import record_too_many_points
@@ -17,8 +19,11 @@ from sweeper.worker.storage_retry import StorageRefusedError
 from sweeper.worker.torch_process import training_settings
 from trainables.memory import out_of_memory
 from trainables.pack.follow import follow
-from trainables.pack.group import SINGLE_PROCESS, Group, TorchGroup
+from trainables.pack.group import SINGLE_PROCESS, Group, GroupLostError, TorchGroup
 from trainables.train import Training, start_training
+from trainables.user_code import exits_raise
+
+DEFAULT_RECOVERY = Recovery()
 
 
 def run_pack(
@@ -29,6 +34,7 @@ def run_pack(
     group: Group = SINGLE_PROCESS,
     *,
     halve: bool = False,
+    patience: Recovery = DEFAULT_RECOVERY,
 ) -> bool:
     """Train the points of a pack that have not ended yet and store their rows.
 
@@ -40,6 +46,7 @@ def run_pack(
         group: the processes that train the points together. This process leads them.
         halve: whether half as many points train at a time, since the previous worker was ended because its machine ran
             out of memory.
+        patience: the grid's limits, for a start at which the plan is out of reach.
 
     Returns:
         False if another worker has taken the pack over, else True.
@@ -49,8 +56,8 @@ def run_pack(
     """
     directory = SweepDir(any_path(root))
     try:
-        with training_settings(threads):
-            _PackRun(begin_attempt(directory, pack_id, notify), group).run(halve=halve)
+        with training_settings(threads), exits_raise():
+            _PackRun(begin_attempt(directory, pack_id, notify, patience), group).run(halve=halve)
     except OvertakenError:
         return False
     except StorageRefusedError:
@@ -114,7 +121,7 @@ class _PackRun:
             training = start_training(points, recipe, self._attempt.device, self._group)
             step = self._resume(training, points)
             measurements = training.measurements(self._heartbeat_seconds)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             self._handle_error(points, error)
             return True
         self._writer.attach(training, step)
@@ -123,7 +130,7 @@ class _PackRun:
                 measurement = next(measurements)
             except StopIteration:
                 return True
-            except (Exception, SystemExit) as error:  # this is the outcome of a point, not the end of the sweep
+            except BaseException as error:  # this is the outcome of a point, not the end of the sweep
                 self._handle_error(points, error)
                 return True
             self._writer.add(measurement)  # errors of the writer, such as lost storage, end the worker
@@ -143,7 +150,13 @@ class _PackRun:
         return checkpoint.step
 
     def _handle_error(self, points: Sequence[Point], error: BaseException) -> None:
-        """Record the error of a point that trained alone; restart several in smaller groups."""
+        """Record the error of a point that trained alone; restart several in smaller groups.
+
+        Raises:
+            BaseException: ``error``, if it is not of the point's code: a signal, or another process that is gone.
+        """
+        if isinstance(error, GroupLostError) or is_raised_by_signal(error):
+            raise error
         self._checkpoint = NO_CHECKPOINT
         if len(points) == 1:
             self._writer.fail(points[0], error)

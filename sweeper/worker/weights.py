@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Mapping
+from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from torch import Tensor
@@ -34,6 +36,24 @@ def weight_files(directory: SweepDir, point: str | None = None) -> list[AnyPath]
     """Return the files of one point, at most one, or of all points."""
     names = names_in(directory.weights, "" if point is None else f"{point}-")
     return [directory.weights / name for name in names if name.endswith(".pt")]
+
+
+def load_torch(content: bytes) -> Any:
+    """Load what ``torch.save`` wrote, without running code from it.
+
+    Raises:
+        ValueError: it is no file of torch, or it is compressed. Torch compresses nothing, and a small file that does
+            could fill the memory.
+        Exception: whatever torch raises about nonsense in it.
+    """
+    try:
+        with ZipFile(io.BytesIO(content)) as file:
+            entries = file.infolist()
+    except BadZipFile:
+        raise ValueError("no file of torch") from None
+    if any(entry.compress_type != ZIP_STORED for entry in entries) or sum(e.file_size for e in entries) > len(content):
+        raise ValueError("a compressed file, which torch does not write")
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def has_intact_weights(path: AnyPath) -> bool:

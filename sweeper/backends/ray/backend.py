@@ -27,7 +27,7 @@ from sweeper.backends.ray.liveness import (
 )
 from sweeper.backends.ray.nodes import request_capacity
 from sweeper.backends.ray.remote import measure_pace_remotely
-from sweeper.worker.messages import Notify, PackReport, stop_requested
+from sweeper.worker.messages import GRACE_SECONDS, Notify, PackReport, stop_requested
 
 if TYPE_CHECKING:
     from sweeper.backends.pace import Pace
@@ -43,6 +43,7 @@ class RayBackend:
     """
 
     name = "ray"
+    grace_seconds = GRACE_SECONDS
 
     def __init__(self, address: str = "local", code: Path | None = None) -> None:
         """Start a local Ray on loopback, or join the cluster at ``address``.

@@ -23,12 +23,11 @@ from search_spaces.errors import InputError
 from search_spaces.sections.grid import Recovery
 from sweeper.backends.ray.liveness import CHECK_SECONDS, UNRESPONSIVE_SECONDS, LivenessCheck, RayLostError
 from sweeper.console import cleaned
-from sweeper.worker.messages import Notify, stop_requested
+from sweeper.worker.messages import GRACE_SECONDS, Notify, stop_requested
 
 MAX_RETRY_WAIT_SECONDS = 60.0  # before a pack is tried again: 1, 2, 4 and so on up to this
 MAX_SILENT_HEARTBEATS = 3.0  # a worker reports once a heartbeat; after so many without a report it may hang
 MAX_FAILED_STARTS = 4  # of workers, before any worker has trained: then none ever will
-GRACE_SECONDS = 25.0  # for workers to commit and leave; Kubernetes gives a pod 30 s
 
 
 _RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt)(?:: |$)")  # the last line of a traceback
@@ -38,7 +37,7 @@ _MAX_ERROR = 1_000_000  # characters of an error that are looked at
 class StorageGoneError(BaseException):
     """Failure of this process to write to the sweep directory. Not an Exception: Tune would wrap it."""
 
-    def __init__(self, error: OSError) -> None:
+    def __init__(self, error: OSError | InputError) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -250,7 +249,7 @@ class PackCallback(tune.Callback):  # type: ignore[misc]
         try:
             give_up(self._directory, pack, why)
             write_text(self._directory.logs / f"{pack}.txt", log)
-        except OSError as error:
+        except (OSError, InputError) as error:
             raise StorageGoneError(error) from None
 
     def _forget(self, trial: Any) -> None:

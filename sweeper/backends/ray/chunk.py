@@ -17,7 +17,7 @@ from sweeper.worker.run_pack import run_pack
 from sweeper.worker.storage_retry import StorageRefusedError, retry_storage
 
 
-def train_chunk(config: dict[str, Any], root: str, resources: Resources, heartbeat: float) -> None:
+def train_chunk(config: dict[str, Any], root: str, resources: Resources, heartbeat: float, recovery: Recovery) -> None:
     """Train the packs of a chunk that are not done, as a Ray trial.
 
     Args:
@@ -26,6 +26,7 @@ def train_chunk(config: dict[str, Any], root: str, resources: Resources, heartbe
         root: the sweep directory.
         resources: what a pack gets.
         heartbeat: seconds between two reports.
+        recovery: the grid's limits.
     """
     directory, packs = SweepDir(any_path(root)), config["packs"].split()
     if stop_requested(directory):
@@ -33,30 +34,34 @@ def train_chunk(config: dict[str, Any], root: str, resources: Resources, heartbe
     reports = _ReportBuffer(heartbeat)
     reports.add(PackReport(pack=None))  # so that a worker that hangs from the start can be found
     if "wait" in config:
-        packs = _remaining_packs(directory, packs, reports)
+        packs = _remaining_packs(directory, packs, recovery, reports)
         why = f"its worker was lost; tried again after {config['wait']:g} s"
         for pack in packs[:1]:
             wait_with_heartbeat(config["wait"], directory, PackReport(pack=pack, waiting=why), reports.add)
     for pack in packs:
         out_of_memory = pack == config.get("out_of_memory")
-        if stop_requested(directory) or not _train_pack(root, pack, resources, reports, out_of_memory):
+        if stop_requested(directory) or not _train_pack(
+            root, pack, resources, recovery, reports, out_of_memory=out_of_memory
+        ):
             break
     reports.send()
 
 
-def _remaining_packs(directory: SweepDir, packs: list[str], reports: "_ReportBuffer") -> list[str]:
+def _remaining_packs(directory: SweepDir, packs: list[str], recovery: Recovery, reports: "_ReportBuffer") -> list[str]:
     """Return the packs of a chunk that are not done, and report the others once more.
 
     The last report of a lost worker was lost with it.
     """
-    ends = retry_storage(lambda: ends_of_chunk(directory, packs), directory, packs[0], Recovery(), reports.add)
+    ends = retry_storage(lambda: ends_of_chunk(directory, packs), directory, packs[0], recovery, reports.add)
     for pack, ended in ends.items():
         if ended is not None:
             reports.add(PackReport(pack=pack, steps=sum(end.steps for end in ended), ends=ended, left=True))
     return [pack for pack, ended in ends.items() if ended is None]
 
 
-def _train_pack(root: str, pack: str, resources: Resources, reports: "_ReportBuffer", out_of_memory: bool) -> bool:
+def _train_pack(
+    root: str, pack: str, resources: Resources, recovery: Recovery, reports: "_ReportBuffer", *, out_of_memory: bool
+) -> bool:
     """Train a pack, and return whether the chunk goes on.
 
     It does not where another worker is at its pack, and so will be at the next one.
@@ -64,10 +69,11 @@ def _train_pack(root: str, pack: str, resources: Resources, reports: "_ReportBuf
     if resources.processes_per_pack > 1:
         from sweeper.backends.ray.processes import train_together  # noqa: PLC0415 - Ray Train takes a second to import
 
-        train_together(root, pack, resources, reports.add, reports.forward)
+        train_together(root, pack, resources, recovery, reports.add, reports.forward)
         return True
     try:
-        return run_pack(root, pack, reports.add, max(1, int(resources.cpus_per_pack)), halve=out_of_memory)
+        threads = max(1, int(resources.cpus_per_pack))
+        return run_pack(root, pack, reports.add, threads, halve=out_of_memory, patience=recovery)
     except StorageRefusedError as error:  # the pack has waited long: it is not to be tried again at once
         reports.forward({"refused": str(error), "pack": pack})
         return True

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import utils as ray_utils
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from ray.job_config import JobConfig
 
@@ -34,13 +35,30 @@ def connect(address: str, options: Mapping[str, Any]) -> None:
     Raises:
         InputError: no Ray cluster answers at ``address``, or it does not let this process in.
     """
-    handler = signal.getsignal(signal.SIGTERM)
-    if address == "local":
-        _start_local(options)
-    else:
-        _join(address, options)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)  # Ray's own handler would exit before workers can commit
+    with _own_signals():
+        if address == "local":
+            _start_local(options)
+        else:
+            _join(address, options)
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the handlers of signals while Ray starts.
+
+    Ray's own handler of SIGTERM would exit before workers can commit. The processes of Ray inherit that SIGHUP is
+    ignored, since a terminal that closes sends it to them too.
+    """
+    set_sigterm_handler = ray_utils.set_sigterm_handler
+    ray_utils.set_sigterm_handler = lambda _handler: None
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN) if in_main_thread else None
+    try:
+        yield
+    finally:
+        ray_utils.set_sigterm_handler = set_sigterm_handler
+        if handler is not None:
+            signal.signal(signal.SIGHUP, handler)
 
 
 def _start_local(options: Mapping[str, Any]) -> None:

@@ -25,7 +25,8 @@ from ray.util.queue import Empty, Queue
 
 from results.store.paths import any_path
 from results.store.sweep_dir import SweepDir
-from search_spaces.sections.grid import Resources
+from search_spaces.errors import describe_error
+from search_spaces.sections.grid import Recovery, Resources
 from sweeper.worker.messages import Notify, PackReport, stop_requested
 from sweeper.worker.run_pack import assist_pack, run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
@@ -38,13 +39,16 @@ START_SECONDS = 60.0  # that processes take at most on a busy machine, if there 
 POLL_SECONDS = 1.0  # to wait for a report before checking whether the processes have left
 
 
-def train_together(root: str, pack: str, resources: Resources, notify: Notify, send: SendResult) -> None:
+def train_together(
+    root: str, pack: str, resources: Resources, recovery: Recovery, notify: Notify, send: SendResult
+) -> None:
     """Train a pack by ``processes_per_pack`` processes, and return when they have left.
 
     Args:
         root: the sweep directory.
         pack: id of the pack.
         resources: what the processes share.
+        recovery: the grid's limits.
         notify: is called about once a second until the processes have started.
         send: is called with the messages of the processes.
 
@@ -52,7 +56,7 @@ def train_together(root: str, pack: str, resources: Resources, notify: Notify, s
         RuntimeError: one of the processes died.
     """
     messages = Queue(actor_options={"num_cpus": 0})
-    settings = {"root": root, "pack": pack, "messages": messages}
+    settings = {"root": root, "pack": pack, "messages": messages, "recovery": recovery}
     with TemporaryDirectory(prefix="sweeper-") as state:  # Ray Train wants a folder; nothing is kept in it
         trainer = _TrainerThread(_make_trainer(settings, resources, state))
         trainer.start()
@@ -151,7 +155,7 @@ def _cause_of(error: BaseException) -> str:
         what = lines[-1] if lines[0].startswith("Traceback") else "died"
         if GroupLostError.__name__ not in what:
             return f"process {rank} of those that train the point together: {what}"
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+    return describe_error(error)
 
 
 def _run_process(settings: dict[str, Any]) -> None:
@@ -167,7 +171,8 @@ def _run_process(settings: dict[str, Any]) -> None:
         assist_pack(group, settings["threads"])
         return
     try:
-        run_pack(settings["root"], settings["pack"], notify, settings["threads"], group)
+        patience = settings["recovery"]
+        run_pack(settings["root"], settings["pack"], notify, settings["threads"], group, patience=patience)
     except StorageRefusedError as error:
         messages.put({"refused": str(error), "pack": settings["pack"]})
     finally:

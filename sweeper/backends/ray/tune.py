@@ -47,7 +47,9 @@ def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: G
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers + 1)
     heartbeat = heartbeat_seconds(workers)
     trainable = tune.with_resources(
-        tune.with_parameters(train_chunk, root=str(directory.root), resources=grid.resources, heartbeat=heartbeat),
+        tune.with_parameters(
+            train_chunk, root=str(directory.root), resources=grid.resources, heartbeat=heartbeat, recovery=grid.recovery
+        ),
         _trial_resources(grid.resources),
     )
     callback = PackCallback(directory, grid.recovery, heartbeat, hooks)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as a user or a machine that goes away sends them: the same command goes on from there."""
+"""Ctrl-C, SIGTERM and SIGHUP, as a user or a machine that goes away sends them: the same command goes on from there."""
 
 import os
 import signal
@@ -17,9 +17,10 @@ from results.store.commits import read_commit
 from results.store.ledger import read_ends
 from results.store.parts import valid_parts_in
 from results.store.sweep_dir import SweepDir
-from results.store.tables import read_rows
+from results.store.tables import read_points, read_rows
 from search_spaces.reading.load import load_grid
 from sweeper.driver.stopping import stop_on_signals
+from sweeper.signals import SignalInterrupt
 from sweeper.worker.messages import stop_requested
 
 ROOT = Path(__file__).parents[3]
@@ -104,17 +105,20 @@ def assert_goes_on(directory, before, reference):
     assert kept["seconds"].tolist() == before["seconds"].tolist()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_a_signal_lets_the_worker_commit_and_the_same_command_goes_on(training, folder, reference, number):
     process, directory = training
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
-    assert f"{number.name}: workers commit what they have and leave; again stops at once" in stderr
+    assert f"{number.name}: waiting for 1 worker to commit; press again to leave at once" in stderr
     assert "run the same command again to continue" in stderr
     assert "Traceback" not in stderr + stdout
     assert not directory.stop.exists()
     assert read_commit(directory, valid_parts_in(directory)[-1]).checkpoint is not None
+    assert list(read_points(directory)["point"]) == list(read_ends(directory))  # the short one alone
     before = read_rows(directory)
     if number == signal.SIGINT:
         with start(folder, directory.root.parent) as again:
@@ -177,13 +181,19 @@ def test_handlers_are_given_back(sweep, quiet):
 def test_when_the_workers_have_left_the_run_is_interrupted(sweep, quiet):
     with pytest.raises(KeyboardInterrupt), stop_on_signals(sweep, quiet):
         signal.raise_signal(signal.SIGINT)
-    assert quiet.file.getvalue().startswith("SIGINT: workers commit what they have and leave")
+    assert quiet.file.getvalue().startswith("SIGINT: waiting for workers to commit; press again to leave at once")
 
 
 def test_without_a_signal_nothing_happens(sweep, quiet):
     with stop_on_signals(sweep, quiet):
         assert not stop_requested(sweep)
     assert quiet.file.getvalue() == ""
+
+
+def test_the_line_says_what_is_waited_for(sweep, quiet):
+    with pytest.raises(SignalInterrupt), stop_on_signals(sweep, quiet, lambda: "waiting for 2 workers"):
+        signal.raise_signal(signal.SIGHUP)
+    assert quiet.file.getvalue() == "SIGHUP: waiting for 2 workers; press again to leave at once\n"
 
 
 @pytest.mark.slow

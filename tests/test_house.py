@@ -28,6 +28,10 @@ DROPPED = (
 MOST_WORDS_OF_GLOSSARY = 12
 # Test files that are about more than one module or folder.
 WITHOUT_A_MODULE = {
+    "sweeper/test_frozen_runs.py": "runs and analyses that sleep while another one goes on",
+    "sweeper/test_interrupted_repair.py": "repairs that are killed in the middle",
+    "sweeper/test_doors.py": "every reader of a sweep directory, on files from outside",
+    "sweeper/worker/test_hostile_code.py": "code of users that ends its process, or raises what cannot be printed",
     "trainables/admission/test_models.py": "the table of models and habits, from the trial to the loaded weights",
     "docker/test_compose.py": "clusters of docker/compose.yaml",
     "docker/test_files.py": "what the files of docker/ agree on",

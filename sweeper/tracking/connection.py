@@ -124,7 +124,12 @@ def _experiment_id(client: Any, name: str, artifacts: str | None) -> str:
     """
     found = client.get_experiment_by_name(name)
     if found is None:
-        experiment = str(client.create_experiment(name, artifacts, tags=EXPERIMENT_TAGS))
+        try:
+            experiment = str(client.create_experiment(name, artifacts, tags=EXPERIMENT_TAGS))
+        except Exception:  # another process may have created it just now
+            if client.get_experiment_by_name(name) is None:
+                raise
+            return _experiment_id(client, name, artifacts)
         client.set_experiment_tag(experiment, "mlflow.note.content", experiment_note(experiment))
         return experiment
     if found.lifecycle_stage != "active":

@@ -46,6 +46,7 @@ def test_no_other_user_reads_the_token_and_no_log_has_a_key_of_s3(tmp_path, shor
     home.mkdir(mode=0o755)
     secrets = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": f"{KEY}/2", "AWS_SESSION_TOKEN": f"{KEY}/3"}
     environment = secrets | {"RAY_TMPDIR": str(short), "HOME": str(home), "MLFLOW_TRACKING_TOKEN": TOKEN}
+    environment["RAY_AUTH_TOKEN_PATH"] = ""  # that of the Ray of these tests
     sweep = Sweep(tmp_path / "runs")
     with sweep.running(**environment) as process:
         sweep.wait_for_parts(1, process)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from results.store.paths import AnyPath, ObjectPath
+from search_spaces.errors import one_line
 
 
 class _LastingConsole(Console):
@@ -28,7 +29,7 @@ def escaped(text: str) -> str:
 
 def untrusted(text: str) -> str:
     """Text from a file that anybody may have written, without control characters and markup."""
-    return escape(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
+    return escape(text if text.isprintable() else one_line(text, 2000))
 
 
 def short_path(path: AnyPath) -> str:

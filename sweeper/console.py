@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from results.store.paths import AnyPath, ObjectPath
 from search_spaces.addresses import mask_secrets  # noqa: F401 - others import it from here
+from search_spaces.errors import one_line
 
 MAX_SHOWN = 1000  # characters of a text that comes from outside
 _MAX_READ = 100_000  # characters of it that are looked at
@@ -43,8 +44,7 @@ def escaped(text: str) -> str:
 
 def untrusted(text: str) -> str:
     """Text from a file that anybody may have written, without control characters and markup, of bounded length."""
-    text = text if text.isprintable() else text[:_MAX_READ].encode("unicode_escape").decode("ascii")
-    return escape(_bounded(text))
+    return escape(_bounded(text) if text.isprintable() else one_line(text, MAX_SHOWN))
 
 
 def cleaned(text: str) -> str:

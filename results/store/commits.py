@@ -26,9 +26,9 @@ COMMIT_KEY = b"sweeper.commit"
 REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: what the file held is trained anew."
 
 
-def _readable_line(text: str) -> str:
-    """Return a text on one printable line; mostly it is one."""
-    return text if text.isprintable() and len(text) <= MAX_LINE else one_line(text)
+def readable(text: str) -> str:
+    """Return a reason that others wrote, bounded and without anything that steers a terminal; it may have lines."""
+    return text if len(text) <= MAX_LINE and text.replace("\n", "").isprintable() else one_line(text)
 
 
 def _known_kappa(kappa: float | None) -> float | None:
@@ -38,7 +38,7 @@ def _known_kappa(kappa: float | None) -> float | None:
 
 # The types of what the footers say. A directory may come from anybody.
 Id = Annotated[str, Field(pattern=r"^[0-9a-z]{1,64}$")]
-Line = Annotated[str, AfterValidator(_readable_line)]
+Line = Annotated[str, AfterValidator(readable)]
 
 
 class OtherVersionError(InputError):
@@ -70,7 +70,7 @@ class PointEnd:
     steps: Annotated[int, Field(ge=0, le=MAX_STEPS)]
     seconds: Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
     why: Line = ""
-    best_test_acc: Annotated[float, Field(ge=0, le=1)] | None = None
+    best_test_acc: Annotated[float, Field(ge=0, le=MAX_TIME)] | None = None
     kappa: Annotated[float | None, AfterValidator(_known_kappa)] = None
     device: Line = ""
 

@@ -22,7 +22,7 @@ from search_spaces.sections.section import AxisValue
 from search_spaces.yaml_text import MAX_CHARACTERS, printable
 
 MAX_PLAN_BYTES = 2 * 10**9  # of plan.json; a million points of five axes and packs of one are 0.6 GB
-MAX_COST, MAX_WORKERS = 1e300, 1_000_000  # of a pack, in FLOP and steps; of a plan
+MAX_COST, MAX_WORKERS = 1e300, 2**53  # of a pack, in FLOP and steps; of a plan
 _COST = TypeAdapter(Cost)
 
 

@@ -26,7 +26,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "seconds": (0, MAX_SECONDS),
     **dict.fromkeys(("epoch", "decay_time", "budget"), (0, MAX_TIME)),
     **dict.fromkeys(("eta", "lam"), (0, MAX_VALUE)),
-    **dict.fromkeys(("mu", "train_acc", "test_acc", "best_test_acc"), (0, 1)),
+    **dict.fromkeys(("train_acc", "test_acc", "best_test_acc"), (0, MAX_TIME)),
+    "mu": (0, 1),
 }
 _ID = re.compile(r"[0-9a-z]{1,64}")
 _ID_COLUMNS = ("point", "pack")

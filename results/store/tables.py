@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from results.store.commits import REMEDY, PointEnd, read_columns
+from results.store.commits import REMEDY, PointEnd, read_columns, readable
 from results.store.files import open_parquet, read_parquet, write_table
 from results.store.part_names import PartName
 from results.store.parts import read_consistent, refuse_damaged
@@ -109,7 +109,7 @@ def read_points(directory: SweepDir) -> pd.DataFrame:
 
 
 def _readable(value: object) -> object:
-    return one_line(value) if isinstance(value, str) else value
+    return readable(value) if isinstance(value, str) else value
 
 
 def _wrong_columns(points: pd.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from results.store.paths import AnyPath, ObjectPath
+from search_spaces.errors import counted
 
 
 class _LastingConsole(Console):
@@ -44,9 +45,9 @@ def short_path(path: AnyPath) -> str:
     return relative if len(relative) < len(str(path)) else str(path)
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 pack`` or ``1,024 packs``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted_of(number: int, total: int, noun: str) -> str:
+    """``0/1 point`` or ``3/1,024 packs``."""
+    return f"{number:,}/{counted(total, noun)}"
 
 
 def number_range(values: list[float] | list[int]) -> str:

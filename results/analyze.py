@@ -29,6 +29,7 @@ from results.store.parts import read_consistent
 from results.store.row_batches import RowBatch, row_batches
 from results.store.state import SweepState
 from results.store.sweep_dir import SweepDir
+from search_spaces.errors import counted
 from search_spaces.outcome import Outcome
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import judged_by
@@ -148,7 +149,8 @@ def _facts(directory: SweepDir, grid: Grid, points: pd.DataFrame, peaks: pd.Data
         "Points": f"{len(points):,} ended, {grid.trainable.title}",
         **_accuracy_fact(grid),
         **_stopped_fact(peaks),
-        "Training time": f"{training_seconds(points):,.1f} s of workers, in {points['pack'].nunique():,} packs",
+        "Training time": f"{training_seconds(points):,.1f} s of workers, in "
+        + counted(points["pack"].nunique(), "pack"),
         "Versions": ", ".join(f"{name} {_version(name)}" for name in _VERSIONS),
         "Machine": ", ".join(devices(points)) or "(not recorded)",
         "Analyzed on": f"Python {platform.python_version()}, {platform.system()} {platform.machine()}",
@@ -168,7 +170,7 @@ def _stopped_fact(peaks: pd.DataFrame) -> dict[str, str]:
     if stopped.empty:
         return {}
     share = float(stopped["last_epoch"].sum() / stopped["budget"].sum())
-    return {"Stopped": f"{len(stopped):,} points that had peaked, after {share:.0%} of their budgets"}
+    return {"Stopped": f"{counted(len(stopped), 'point')} that had peaked, after {share:.0%} of their budgets"}
 
 
 def _version(package: str) -> str:

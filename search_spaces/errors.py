@@ -79,6 +79,15 @@ def describe_traceback(error: BaseException) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "pack"), counted(1024, "pack"), counted(0, "process")
+    ('1 pack', '1,024 packs', '0 processes')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 def reason(error: Exception, source: str) -> str:
     """Return what an error says of the file ``source``, on one line, without the file's name and the remedy.
 

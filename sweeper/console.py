@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from results.store.paths import AnyPath, ObjectPath
 from search_spaces.addresses import mask_secrets  # noqa: F401 - others import it from here
-from search_spaces.errors import one_line
+from search_spaces.errors import counted, one_line
 
 MAX_SHOWN = 1000  # characters of a text that comes from outside
 _MAX_READ = 100_000  # characters of it that are looked at
@@ -71,9 +71,9 @@ def short_path(path: AnyPath) -> str:
     return relative if len(relative) < len(str(path)) else str(path)
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 pack`` or ``1,024 packs``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted_of(number: int, total: int, noun: str) -> str:
+    """``0/1 point`` or ``3/1,024 packs``."""
+    return f"{number:,}/{counted(total, noun)}"
 
 
 def number_range(values: list[float] | list[int]) -> str:

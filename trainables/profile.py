@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces.cost import Profile
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, counted
 from search_spaces.points import Point, variants
 from search_spaces.recipe import Recipe, Variant, recipe_of
 from search_spaces.sections.data import TorchvisionImages
@@ -187,7 +187,7 @@ def _batch(batch: str | int, train: int) -> int:
     if batch == "full":
         return train
     if int(batch) > train:
-        raise InputError(f"trainable.batch: {batch} is not allowed: the training set has {train} samples.")
+        raise InputError(f"trainable.batch: {batch} is not allowed: the training set has {counted(train, 'sample')}.")
     return int(batch)
 
 

@@ -24,6 +24,7 @@ import pandas as pd
 from results.analysis.bootstrap import REPLICATES, Bootstrap, IntervalEstimate
 from results.analysis.segments import Bools, Floats, extra_axes, floats, group_ids
 from results.analysis.selection import anchored, in_law
+from search_spaces.errors import counted
 
 MIN_OBSERVED = 3
 MIN_DECADES = 0.5
@@ -182,7 +183,9 @@ def _too_little(law: pd.DataFrame, censored: Bools) -> str:
     """Return why exponents cannot be fitted; empty where they can."""
     observed = int((~censored).sum())
     if observed < MIN_OBSERVED:
-        return f"{observed} observed t* among {len(law)} points of the law, at least {MIN_OBSERVED} are needed"
+        return (
+            f"{observed} observed t* among {counted(len(law), 'point')} of the law, at least {MIN_OBSERVED} are needed"
+        )
     product = np.log10(floats(law, "eta") * floats(law, "lam"))[~censored]
     groups = group_ids(law, ["mu", *extra_axes(law)])[~censored]
     decades = max(float(np.ptp(product[groups == group])) for group in np.unique(groups))

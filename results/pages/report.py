@@ -28,6 +28,7 @@ from results.pages.markup import (
     render_panels,
     render_table,
 )
+from search_spaces.errors import counted
 from search_spaces.outcome import TRAINED
 
 MAX_UNFOLDED_ROWS = 60  # a longer table of points is folded
@@ -115,7 +116,7 @@ def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> str:
     count = {kind: sum(v.verdict == kind for v in verdicts) for kind in RULING_SYMBOLS}
     if not verdicts:
         return f"{found}; no claim was judged."
-    parts = [f"{count['pass']} of {len(verdicts)} claims pass"]
+    parts = [f"{count['pass']} of {counted(len(verdicts), 'claim')} pass" + ("es" if len(verdicts) == 1 else "")]
     if count["fail"]:
         parts.append(f"{count['fail']} fail" + ("s" if count["fail"] == 1 else ""))
     if count["inconclusive"]:
@@ -129,7 +130,7 @@ def _counts(peaks: pd.DataFrame) -> str:
         return "No point has been measured."
     parts = [f"{n} {escape(outcome)}" for outcome, n in peaks["outcome"].value_counts().items()]
     censored = int(peaks["censored"].eq(True).sum()) if "censored" in peaks else 0
-    return f"{len(peaks)} points: {', '.join(parts)}; t* is only a lower bound for {censored}."
+    return f"{counted(len(peaks), 'point')}: {', '.join(parts)}; t* is only a lower bound for {censored}."
 
 
 def _verdict_table(verdicts: Sequence[Verdict]) -> str:

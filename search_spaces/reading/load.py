@@ -1,5 +1,6 @@
 """Reading a grid: YAML text is checked as a whole and becomes a ``Grid``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,8 @@ from search_spaces.sections.section import MAX_EPOCHS
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop
 from search_spaces.yaml_text import Document, KeyPath, Value, printable, read_yaml, show
 
+_KEY_AND_PROBLEM = re.compile(r"(?P<key>\w+(\.\w+)*)(?P<indices>(\[\d+\])*): (?P<problem>.*)", re.DOTALL)
+
 
 def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
     """Read a grid.
@@ -33,6 +36,40 @@ def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
         InputError: the grid has problems. The message lists them all at once, each with file, line, key, value and
             what is allowed.
     """
+    document, data = _read_document(text, source, overrides)
+    axes, problems = _expand_axes(data)
+    try:
+        grid = Grid.model_validate(data | {"axes": axes})
+    except ValidationError as error:
+        raise _input_error(document, problems_of(error, data) + problems) from None
+    problems = problems or _check_points(grid, data)
+    if problems:
+        raise _input_error(document, problems)
+    return grid
+
+
+def locate(error: InputError, text: str, source: str, overrides: Sequence[str] = ()) -> InputError:
+    """Return an error about a key of a grid that was read, with the key's place in front.
+
+    Only data, model and machine show some errors: they know the key, but not the file.
+
+    Args:
+        error: the error. If its text does not begin with a key of the grid, it is returned as it is.
+        text: content of the YAML file.
+        source: name of the file, for messages.
+        overrides: the settings with which it was read.
+    """
+    named = _KEY_AND_PROBLEM.fullmatch(str(error))
+    if not named or named["key"].partition(".")[0] not in Grid.model_fields:
+        return error
+    top, *parts = named["key"].split(".")
+    path: KeyPath = (top, ".".join(parts)) if top == "axes" and parts else (top, *parts)
+    path += tuple(int(index) for index in re.findall(r"\d+", named["indices"]))
+    return InputError(f"{_read_document(text, source, overrides)[0].where(path)}: {named['problem']}")
+
+
+def _read_document(text: str, source: str, overrides: Sequence[str]) -> tuple[Document, dict[str, Value]]:
+    """Return the file with its places, and its content with the settings applied."""
     document = read_yaml(text, source)
     if not isinstance(document.value, dict):
         raise InputError(
@@ -44,16 +81,7 @@ def load_grid(text: str, source: str, overrides: Sequence[str] = ()) -> Grid:
     for override in overrides:
         path, made = _apply_override(data, override)
         settings = {k: v for k, v in settings.items() if k[: len(path)] != path} | made
-    document = replace(document, settings=settings)
-    axes, problems = _expand_axes(data)
-    try:
-        grid = Grid.model_validate(data | {"axes": axes})
-    except ValidationError as error:
-        raise _input_error(document, problems_of(error, data) + problems) from None
-    problems = problems or _check_points(grid, data)
-    if problems:
-        raise _input_error(document, problems)
-    return grid
+    return replace(document, settings=settings), data
 
 
 def _apply_override(data: dict[str, Value], override: str) -> tuple[KeyPath, dict[KeyPath, str]]:

@@ -4,7 +4,7 @@ pydantic says which key paths are wrong. The values that a key allows are read f
 a message says the same as the editor.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +25,7 @@ from search_spaces.reading.key_schemas import (
     section_keys,
 )
 from search_spaces.recipe import section_path
-from search_spaces.yaml_text import KeyPath, Value, printable, show
+from search_spaces.yaml_text import KeyPath, Value, dotted, printable, show
 
 MAX_PROBLEMS = 20  # in one message
 
@@ -133,7 +133,19 @@ def _unknown_key(path: KeyPath, data: Mapping[str, Value]) -> str:
     keys = section_keys(chosen_forms(schemas, section))
     if path[-1] in section_keys(schemas):  # of another form of the section
         return f"unknown key beside '{choice_label(schemas, section)}'; known: {', '.join(sorted(keys))}"
-    return f"unknown key; {suggest(str(path[-1]), keys)}"
+    hint = suggest(str(path[-1]), keys)
+    if "did you mean" not in hint and (place := next(_places_of(path[-1], data), "")):
+        hint = f"did you mean '{place}'? ({hint})"
+    return f"unknown key; {hint}"
+
+
+def _places_of(key: str | int, data: Mapping[str, Value], above: KeyPath = ()) -> Iterator[str]:
+    """Yield the full paths of the keys of that name in all sections of the grid."""
+    for name in section_keys(schemas_at(above, data)):
+        path = (*above, name)
+        if name == key:
+            yield dotted(path)
+        yield from _places_of(key, data, path)
 
 
 def _path_in(data: Mapping[str, Value], detail: ErrorDetails) -> KeyPath:

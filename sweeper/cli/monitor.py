@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, counted
 from sweeper.cli.launch import tracking_of
 from sweeper.cli.options import (
     STATUS_DONE,
@@ -23,6 +23,7 @@ from sweeper.cli.options import (
     Tracking,
     lasting_path,
     sweep_folder,
+    sweeps_below,
 )
 from sweeper.cli.output import show
 from sweeper.console import escaped, stderr, stdout
@@ -31,15 +32,20 @@ from sweeper.console import escaped, stderr, stdout
 def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
     """Show how far a sweep is: done, failed, missing; what it takes on the disk, and who runs it.
 
+    Of a folder of sweeps, show each in a line.
+
     Example: [cyan]sweeper status runs/digits[/]
     """
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.status_view import StatusView
+    from sweeper.cli.status_view import StatusesView, StatusView
     from sweeper.health.status import disk_usage, status_of
 
-    directory = SweepDir(sweep_folder(sweep_dir))
-    show(StatusView(directory, status_of(read_state(directory)), disk_usage(directory)), as_json=json_)
+    roots = sweeps_below(sweep_dir)
+    if roots != [sweep_folder(sweep_dir)]:
+        return show(StatusesView.of(map(SweepDir, roots)), as_json=json_)
+    directory = SweepDir(roots[0])
+    return show(StatusView(directory, status_of(read_state(directory)), disk_usage(directory)), as_json=json_)
 
 
 def _watch(
@@ -96,7 +102,7 @@ def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     except TrackingError as error:
         raise InputError(str(error)) from None
     console = stdout()
-    line = f"{report.points} points in experiment {report.experiment} of {report.uri}"
+    line = f"{counted(report.points, 'point')} in experiment {report.experiment} of {report.uri}"
     console.print(escaped(line), soft_wrap=True)
     if report.page:
         console.print(f"[bold]page[/]     {escaped(report.page)}", soft_wrap=True, highlight=False)

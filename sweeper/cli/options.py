@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,21 +50,33 @@ def lasting_path(text: str) -> AnyPath:
     return any_path(text)
 
 
-def load_grid_file(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Grid:
-    """Load the grid of a file, with ``--set`` and ``--name`` applied.
+@contextmanager
+def grid_of(path: Path, settings: Sequence[str] | None, name: str | None = None) -> Iterator[Grid]:
+    """Load the grid of a file, with ``--set`` and ``--name`` applied. Errors about its keys name the file and the line.
 
     Args:
-        path: the YAML file.
+        path: the YAML file. It is read once, so that it may be a pipe.
         settings: texts KEY=VALUE of ``--set``.
         name: name of the sweep; the grid's own if None.
 
     Raises:
-        InputError: the file cannot be read, or is no grid.
+        InputError: the file cannot be read, or is no grid; or an error about one of its keys within the ``with`` block.
     """
-    from search_spaces.reading.load import load_grid
+    from search_spaces.reading.load import load_grid, locate
 
+    text = _read_file(path)
+    overrides = [*(settings or ()), *([f"name={json.dumps(name)}"] if name is not None else [])]
     try:
-        text = path.read_bytes().decode("utf-8")
+        yield load_grid(text, str(path), overrides)
+    except InputError as error:
+        problem = str(locate(error, text, str(path), overrides))
+        named = problem.replace("--set name:", "--name:") if name is not None else problem
+        raise InputError(named) from error.__cause__
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
     except IsADirectoryError:
         raise InputError(f"{path}: this is a folder; give a YAML file such as grids/digits.yaml.") from None
     except FileNotFoundError:
@@ -74,11 +87,6 @@ def load_grid_file(path: Path, settings: Sequence[str] | None, name: str | None 
         raise InputError(f"{path}: not a text file (UTF-8); a grid is YAML.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
-    named = [f"name={json.dumps(name)}"] if name is not None else []
-    try:
-        return load_grid(text, str(path), [*(settings or ()), *named])
-    except InputError as error:
-        raise InputError(str(error).replace("--set name:", "--name:") if named else str(error)) from None
 
 
 def parse_key_value(text: str) -> tuple[str, str]:
@@ -104,3 +112,23 @@ def sweep_folder(text: str) -> AnyPath:
     else:
         names_in(root, SweepDir(root).plan.name)  # whether there is such a bucket
     return root
+
+
+def sweeps_below(text: str) -> list[AnyPath]:
+    """Return the sweep at a path, or the sweeps that a folder holds, by name.
+
+    Raises:
+        InputError: there is no such folder, or it holds no sweep.
+    """
+    from results.store.sweep_dir import SweepDir
+
+    root = sweep_folder(text)
+    if not isinstance(root, Path) or SweepDir(root).plan.is_file() or SweepDir(root).grid.is_file():
+        return [root]
+    inner = [path for path in sorted(root.glob("*")) if SweepDir(path).plan.is_file()]
+    if inner:
+        return [sweep_folder(str(path)) for path in inner]
+    why = "" if not root.is_dir() or any(root.iterdir()) else ": this folder is empty"
+    raise InputError(
+        f"{root}: no sweep here (no plan.json){why}. Give the folder that 'sweeper run' made, or one that holds such."
+    )

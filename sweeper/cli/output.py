@@ -34,15 +34,16 @@ def show(view: View, *, as_json: bool = False, console: Console | None = None) -
         as_json: whether to print JSON for programs instead of tables for people.
         console: in place of stdout.
     """
+    console = console or stdout()
     if as_json:
-        print_json(view.to_json())
+        print_json(view.to_json(), console)
     else:
-        view.print(console or stdout())
+        view.print(console)
 
 
-def print_json(value: object) -> None:
+def print_json(value: object, console: Console) -> None:
     """Print a value as JSON in ASCII, without colors, for programs: whatever the terminal is, and ``FORCE_COLOR``."""
-    print(json.dumps(value, indent=2, allow_nan=False))
+    print(json.dumps(value, indent=2, allow_nan=False), file=console.file)
 
 
 class LastingStream:

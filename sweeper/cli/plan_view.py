@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from search_spaces.cost import Profile
+from search_spaces.errors import counted
 from search_spaces.plan import Pack, Plan
 from search_spaces.points import count_points
 from search_spaces.recipe import Variant
@@ -16,7 +17,7 @@ from search_spaces.sections.optimizer import Adam
 from search_spaces.sections.section import Section
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop, judged_by
 from sweeper.backends.capacity import Capacity
-from sweeper.console import counted, duration, number_range
+from sweeper.console import duration, number_range
 from sweeper.driver.estimate import Estimate
 
 # Sustained speed, FLOP/s of a worker, where none could be measured: an EPYC core reaches 4 to 8e10 on matrices of 64 to
@@ -66,12 +67,12 @@ class PlanView:
             **_optimizer(grid),
             "L2": _l2(grid, [p.decay for p in profiles]),
             **_notes(profiles),
-            "budgets": f"{number_range([p.budget for p in plan.points])} epochs",
+            "budgets": f"{number_range([p.budget for p in plan.points])} {_epochs(plan)}",
             **_stop(grid, plan, by_variant),
             "steps": f"{cost.steps:,}{_shares(profiles)}",
             "measurements": f"{cost.measurements:,}, {measuring:.1%} of the work",
             "work": f"{cost.flops:.2g} FLOP",
-            "packs": f"{len(plan.packs):,} of up to {max(len(p.points) for p in plan.packs)} points",
+            "packs": _packs(plan),
             **_memory(grid, plan, by_variant, self.estimate.capacity),
             "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {counted(plan.workers, 'worker')}",
             "time": self._time(),
@@ -93,6 +94,17 @@ def _time_of(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
+def _packs(plan: Plan) -> str:
+    """``7 of up to 8 points``."""
+    most = max(len(pack.points) for pack in plan.packs)
+    vary = min(len(pack.points) for pack in plan.packs) < most
+    return f"{len(plan.packs):,} of {'up to ' if vary else ''}{counted(most, 'point')}"
+
+
+def _epochs(plan: Plan) -> str:
+    return "epoch" if {point.budget for point in plan.points} == {1.0} else "epochs"
+
+
 def _size(pack: Pack) -> str:
     return f"a pack of {len(pack.points)}" if len(pack.points) > 1 else "a point"
 
@@ -109,7 +121,7 @@ def _sizes(grid: Grid, profiles: list[Profile]) -> str:
     if not profiles[0].parameters:
         return ""
     parameters = number_range(sorted({p.parameters for p in profiles}))
-    samples = f"{profiles[0].train:,} training and {profiles[0].test:,} {judged_by(grid.trainable)} samples"
+    samples = f"{profiles[0].train:,} training and {counted(profiles[0].test, judged_by(grid.trainable) + ' sample')}"
     return f": {parameters} parameters, {samples}"
 
 
@@ -166,7 +178,7 @@ def _words(section: Section) -> str:
 def _l2(grid: Grid, rules: list[str]) -> str:
     """The effect of λ, in the words of the first variant."""
     more = len(set(rules)) - 1
-    text = rules[0] + (f"; {more} more rules along the axes" if more else "")
+    text = rules[0] + (f"; {counted(more, 'more rule')} along the axes" if more else "")
     auto = grid.l2.auto
     return text + (f"; AutoL2, looking at the {auto.signal} every {auto.every} steps" if auto else "")
 
@@ -187,5 +199,5 @@ def _pack_table(plan: Plan) -> Table:
         share = pack.cost.flops / plan.cost.flops if plan.cost.flops else pack.cost.steps / plan.cost.steps
         table.add_row(pack.id, f"{len(pack.points)}", *axes, f"{pack.cost.steps:,}", f"{share:.1%}")
     if len(plan.packs) > _PACKS_SHOWN:
-        table.caption = f"… and {len(plan.packs) - _PACKS_SHOWN:,} more packs"
+        table.caption = f"… and {counted(len(plan.packs) - _PACKS_SHOWN, 'more pack')}"
     return table

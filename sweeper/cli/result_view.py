@@ -11,8 +11,9 @@ from rich.table import Table
 from results.conclude import SweepResult
 from results.store.commits import PointEnd
 from results.store.sweep_dir import SweepDir
+from search_spaces.errors import counted
 from search_spaces.outcome import Outcome
-from sweeper.console import counted, quoted, short_path, untrusted
+from sweeper.console import quoted, short_path, untrusted
 
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 WIDE = 110  # columns of a terminal from which the thresholds of the verdicts fit beside them

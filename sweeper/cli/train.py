@@ -26,8 +26,8 @@ from sweeper.cli.options import (
     Out,
     Settings,
     Tracking,
+    grid_of,
     lasting_path,
-    load_grid_file,
     sweep_folder,
 )
 from sweeper.cli.output import print_json, show
@@ -47,11 +47,11 @@ def _plan(grid: GridFile, address: Address = None, settings: Settings = None) ->
     from sweeper.cli.plan_view import PlanView
     from sweeper.driver.estimate import estimate_run
 
-    chosen = load_grid_file(grid, settings)
-    if address is None:
-        return show(PlanView(estimate_run(chosen)))
-    with closing(ray_backend(chosen, address)) as cluster:
-        return show(PlanView(estimate_run(chosen, cluster), on_cluster=True))
+    with grid_of(grid, settings) as chosen:
+        if address is None:
+            return show(PlanView(estimate_run(chosen)))
+        with closing(ray_backend(chosen, address)) as cluster:
+            return show(PlanView(estimate_run(chosen, cluster), on_cluster=True))
 
 
 def _run(
@@ -67,15 +67,22 @@ def _run(
 
     Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
     """
-    from results.store.sweep_dir import SweepDir
-    from search_spaces.outcome import Outcome
-    from sweeper.cli.result_view import ResultView
+    with grid_of(grid, settings, name) as chosen:
+        _say_starting(chosen)
+        from results.store.sweep_dir import SweepDir
+        from search_spaces.outcome import Outcome
+        from sweeper.cli.result_view import ResultView
 
-    chosen, sweeps = load_grid_file(grid, settings, name), lasting_path(out)
-    root = sweep_folder(str(sweeps / chosen.name))
-    result = make_sweep_runner(sweeps, backend, address, tracking_uri)(chosen)
+        sweeps = lasting_path(out)
+        root = sweep_folder(str(sweeps / chosen.name))
+        result = make_sweep_runner(sweeps, backend, address, tracking_uri)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
     sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
+
+
+def _say_starting(grid: Grid) -> None:
+    """Print a line before PyTorch is imported, which takes seconds."""
+    stderr().print(f"[bold]{grid.name}[/]: starting", highlight=False, soft_wrap=True)
 
 
 def _submit(
@@ -99,7 +106,6 @@ def _submit(
     """
     from sweeper.backends.ray.submit import JobFailedError, submit_grid
 
-    chosen = load_grid_file(grid, settings, name)
     lasting_path(out)
 
     def on_accepted(job: str) -> None:
@@ -107,7 +113,8 @@ def _submit(
         stderr().print(note, soft_wrap=True, highlight=False)
 
     try:
-        job = submit_grid(chosen, out, address, tracking_uri, on_accepted)
+        with grid_of(grid, settings, name) as chosen:
+            job = submit_grid(chosen, out, address, tracking_uri, on_accepted)
     except JobFailedError as error:
         stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
         sys.exit(STATUS_BAD_INPUT)
@@ -151,17 +158,19 @@ def _predict(
 
     Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
     """
-    from sweeper.cli.forecast_view import ForecastView
-    from sweeper.predict.predict import guess
+    with grid_of(grid, settings, name) as chosen:
+        if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
+            raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
+        _say_starting(chosen)
+        from sweeper.cli.forecast_view import ForecastView
+        from sweeper.predict.predict import guess
 
-    chosen, sweeps = load_grid_file(grid, settings, name), lasting_path(out)
-    if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
-        raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
-    if dry or share == 0:
-        return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
-    run = make_sweep_runner(sweeps, backend, address, tracking_uri)
-    forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
-    _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
+        if dry or share == 0:
+            return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
+        sweeps = lasting_path(out)
+        run = make_sweep_runner(sweeps, backend, address, tracking_uri)
+        forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
+        _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
     return show(ForecastView(forecast), as_json=json_)
 
 
@@ -204,7 +213,7 @@ def _schema() -> None:
     """
     from search_spaces.reference.json_schema import grid_schema
 
-    print_json(grid_schema())
+    print_json(grid_schema(), stdout())
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

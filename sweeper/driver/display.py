@@ -16,9 +16,10 @@ from rich.text import Text
 
 from results.analysis.regime import regime_of
 from results.store.state import SweepState
+from search_spaces.errors import counted
 from search_spaces.outcome import Outcome
 from search_spaces.plan import Plan
-from sweeper.console import counted, duration
+from sweeper.console import counted_of, duration
 from sweeper.driver.spec import RunSpec
 from sweeper.driver.tally import Tally
 from sweeper.worker.messages import PackReport
@@ -134,7 +135,7 @@ class Display:
 
     def _line_of_tally(self) -> Text:
         tally, outcomes = self.tally, self.tally.outcomes()
-        parts = [f"{len(tally.ends):,}/{tally.total:,} points"]
+        parts = [counted_of(len(tally.ends), tally.total, "point")]
         if tally.active:
             parts.append(f"{counted(len(tally.active), 'pack')} running")
         parts += [f"{outcomes[o]} {o}" for o in (Outcome.DIVERGED, Outcome.STOPPED, Outcome.FAILED) if outcomes[o]]

@@ -73,7 +73,8 @@ def _train_missing(
             backend.open()  # it is sure to be needed, and may take seconds to answer
         repaired = prepare_for_run(before, spec.grid, spec.points, console)
         if not repaired.missing(spec.points):
-            console.print(f"[bold]{spec.grid.name}[/]: nothing to train, all {len(spec.points):,} points have ended")
+            ended = "its point has" if len(spec.points) == 1 else f"all {len(spec.points):,} points have"
+            console.print(f"[bold]{spec.grid.name}[/]: nothing to train, {ended} ended")
             store_plan(spec, repaired, NOTHING_TO_TRAIN)
             return clean_up(repaired)
         plan = continued_plan(spec, repaired, backend.capacity())

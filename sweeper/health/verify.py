@@ -19,7 +19,7 @@ from results.store.plan_file import PlanFile
 from results.store.state import SweepState
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points
-from search_spaces.errors import InputError, command, reason
+from search_spaces.errors import InputError, command, counted, reason
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
 from search_spaces.sections.grid import Grid
@@ -89,7 +89,10 @@ def inspect(directory: SweepDir) -> Inspection:
     late, broken = _analysis(inventory)
     kinds = {
         "grid and plan": ([directory.grid, directory.plan], ""),
-        "parts": ([directory.rows / n.file for n in parts.names], f"{parts.rows:,} rows, {len(parts.ends):,} ends"),
+        "parts": (
+            [directory.rows / n.file for n in parts.names],
+            f"{counted(parts.rows, 'row')}, {counted(len(parts.ends), 'end')}",
+        ),
         "checkpoints": (inventory.checkpoints, ""),
         "weights": (inventory.weights, ""),
         "points.parquet": ([directory.points], ""),

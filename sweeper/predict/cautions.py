@@ -2,6 +2,7 @@
 
 from results.forecast.coefficient import MAX_STEADY_RATIO, Coefficient
 from results.forecast.measured_kappas import ExpectedKappa
+from search_spaces.errors import counted
 from sweeper.predict.probe import ProbeResult
 from sweeper.predict.target import Target
 
@@ -77,4 +78,4 @@ def no_peak_caution(share: float, probe: ProbeResult) -> str:
 
 def divergence_cautions(probe: ProbeResult) -> list[str]:
     """Return the caution of a probe with diverged points."""
-    return [f"{probe.diverged} points of the probe diverged: η is too large"] if probe.diverged else []
+    return [f"{counted(probe.diverged, 'point')} of the probe diverged: η is too large"] if probe.diverged else []

@@ -8,7 +8,7 @@ import pandas as pd
 from results.conclude import SweepResult
 from results.forecast.coefficient import Coefficient, coefficient, kappa_bound
 from results.store.paths import AnyPath
-from search_spaces.errors import command
+from search_spaces.errors import command, counted
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from search_spaces.reading.dump import to_yaml
@@ -163,7 +163,7 @@ def trained_peaks(grid: Grid, out: AnyPath, run: SweepRunner) -> pd.DataFrame:
     if failures or result.missing:
         why = f": {failures[0]}" if failures else ""
         raise PointsFailedError(
-            f"{sweep}: {len(failures) + result.missing} points could not be trained{why}. See "
+            f"{sweep}: {counted(len(failures) + result.missing, 'point')} could not be trained{why}. See "
             f"{command('sweeper', 'status', sweep)}; the same command tries them again."
         )
     peaks = result.analysis.findings.peaks

@@ -90,7 +90,7 @@ def test_eta_and_lam_varied_together_are_not_told_apart():
     ("n", "span", "censored", "why"),
     [
         (0, 1e2, 0, "0 observed t* among 0 points"),
-        (1, 1e2, 0, "1 observed t* among 1 points"),
+        (1, 1e2, 0, "1 observed t* among 1 point "),
         (6, 1e2, 4, "2 observed t* among 6 points"),
         (6, 2.0, 0, "spans 0.30 decades"),
         (6, 1e2, 6, "0 observed t* among"),

@@ -10,7 +10,7 @@ from search_spaces.cost import Profile
 from search_spaces.errors import InputError
 from search_spaces.plan import make_plan
 from search_spaces.points import MAX_POINTS, count_points, make_points, variants
-from search_spaces.reading.load import load_grid
+from search_spaces.reading.load import load_grid, locate
 from search_spaces.sections.grid import Budget, Measure
 from search_spaces.sections.optimizer import AdamW, AutoL2, Sgd
 
@@ -265,3 +265,57 @@ def test_any_setting_gives_a_grid_or_an_input_error(digits, setting):
         digits(setting)
     except InputError as error:
         assert str(error)  # noqa: PT017 - raising is one of two good ends
+
+
+TEXT = """name: own
+trainable:
+  model: {name: fc, width: 8, depth: 1}
+  data:
+    name: digits
+axes: {eta: [0.1], lam: [0.1], model.width: [8]}
+budget: {rule: fixed, constant: 2}
+"""
+
+
+@pytest.mark.parametrize(
+    ("problem", "settings", "located"),
+    [
+        ("trainable.data.train: 9 is too many.", [], "own.yaml, line 4, trainable.data.train: 9 is too many."),
+        ("trainable.data.name: lost.", [], "own.yaml, line 5, trainable.data.name: lost."),
+        ("trainable.batch: 9: too many.", [], "own.yaml, line 2, trainable.batch: 9: too many."),
+        ("trainable.batch: 9.", ["trainable.batch=9"], "--set trainable.batch: 9."),
+        (
+            "trainable.model.width: 9.",
+            ["trainable.model={name: fc, width: 9}"],
+            "--set trainable.model, trainable.model.width: 9.",
+        ),
+        ("axes.model.width: 8.", [], "own.yaml, line 6, axes.model.width: 8."),
+        ("axes.eta[0]: 8.", [], "own.yaml, line 6, axes.eta[0]: 8."),
+        ("name: taken.", ["name=mlflow.db"], "--set name: taken."),
+        ("resources.labels: none.\nTwo lines.", [], "own.yaml, resources.labels: none.\nTwo lines."),
+        ("runs/own: damaged.", [], "runs/own: damaged."),
+        ("task: is no function.", [], "task: is no function."),
+        ("--budget 3: too long.", [], "--budget 3: too long."),
+        ("", [], ""),
+    ],
+)
+def test_an_error_about_a_key_that_was_read_gets_its_place(problem, settings, located):
+    assert str(locate(InputError(problem), TEXT, "own.yaml", settings)) == located
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("width=3", "--set width: unknown key; did you mean 'trainable.model.width'? (known: "),
+        ("model.width=3", "--set model.width, model: unknown key; did you mean 'trainable.model'? (known: "),
+        ("max=3", "--set max: unknown key; did you mean 'budget.max'? (known: "),
+        ("gpus_per_pack=1", "--set gpus_per_pack: unknown key; did you mean 'resources.gpus_per_pack'? (known: "),
+        ("trainable.momentum=1", "--set trainable.momentum: unknown key; known: "),
+        ("optimizer.width=1", "--set optimizer.width: unknown key; did you mean 'trainable.model.width'? (known: "),
+        ("zzz=1", "--set zzz: unknown key; known: "),
+    ],
+)
+def test_a_key_of_another_section_is_told_with_its_full_path(setting, said):
+    with pytest.raises(InputError) as refused:
+        load_grid(TEXT, "own.yaml", [setting])
+    assert str(refused.value).startswith(said)

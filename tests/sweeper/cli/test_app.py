@@ -124,6 +124,7 @@ def test_an_interrupt_says_how_to_continue(sweeper, tmp_path, backend):
     command = [sys.executable, "-m", "sweeper", "run", "small.yaml", "--backend", backend, "--tracking-uri", "none"]
     command += [part for setting in settings for part in ("--set", setting)]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline() == "small: starting\n"
         assert process.stderr.readline().startswith("small: 2 points in ")
         limit = time.monotonic() + 60
         while not list(tmp_path.glob("runs/small/rows/*.parquet")) and time.monotonic() < limit:

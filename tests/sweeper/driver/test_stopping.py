@@ -87,6 +87,7 @@ def training(folder, tmp_path):
     directory = SweepDir(tmp_path / "stopped")
     with start(folder, tmp_path, SLOW="0.01") as process:
         try:
+            assert process.stderr.readline() == "stopped: starting\n"
             assert process.stderr.readline().startswith("stopped: 2 points in 1 pack")
             limit = time.monotonic() + 60
             while not read_ends(directory) and time.monotonic() < limit:

@@ -244,7 +244,15 @@ def random_images(depth: int, width: int, images: int) -> Task:
     y = torch.randint(10, (images,), generator=generator)
     data = Dataset.from_tensors(x, y, x[:100], y[:100], classes=10, normalize="channel")
     spec = WideResNet(name="wrn", depth=depth, width=width)
-    return Task(lambda: build_model(spec, data.train.shape, 10), data)
+
+    def model() -> nn.Module:
+        network = build_model(spec, data.train.shape, 10).to_empty(device="cpu")
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+                module.reset_parameters()
+        return network
+
+    return Task(model, data)
 
 
 class _Transformed(torch_data.Dataset[tuple[Tensor, int]]):

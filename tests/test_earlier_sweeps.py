@@ -36,6 +36,11 @@ def same_table(found, expected):
     pd.testing.assert_frame_equal(found, expected, check_categorical=False, check_dtype=False, **CLOSE)
 
 
+def peaks_of(path):
+    """A table of peaks without the columns that later versions have added."""
+    return pd.read_parquet(path).drop(columns="last_test_acc", errors="ignore")
+
+
 def verdicts_of(folder):
     return json.loads((folder / "verdicts.json").read_text())["verdicts"]
 
@@ -54,7 +59,7 @@ def test_a_finished_sweep_is_analyzed_to_the_same_tables(copy):
     shutil.rmtree(sweep / "analysis")
     assert command("analyze", sweep).exit_code == 0
     for name, expected in before.items():
-        pd.testing.assert_frame_equal(pd.read_parquet(sweep / "analysis" / f"{name}.parquet"), expected)
+        pd.testing.assert_frame_equal(peaks_of(sweep / "analysis" / f"{name}.parquet"), expected)
     pd.testing.assert_frame_equal(pd.read_parquet(sweep / "points.parquet"), points)
     assert verdicts_of(sweep / "analysis") == verdicts
 
@@ -82,6 +87,6 @@ def test_a_killed_sweep_is_continued_to_the_same_tables(copy):
     expected = pd.read_parquet(MADE / "continued" / "rows.parquet")
     text = ["sweep", "point", "pack"]
     same_table(rows.astype(dict.fromkeys(text, str)), expected.astype(dict.fromkeys(text, str)))
-    same_table(pd.read_parquet(sweep / "analysis/peaks.parquet"), pd.read_parquet(MADE / "continued/peaks.parquet"))
+    same_table(peaks_of(sweep / "analysis/peaks.parquet"), peaks_of(MADE / "continued/peaks.parquet"))
     same_verdicts(verdicts_of(sweep / "analysis"), verdicts_of(MADE / "continued"))
     assert not verify(SweepDir(sweep))[0].damage

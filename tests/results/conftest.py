@@ -1,5 +1,6 @@
 """Synthetic sweeps whose t*, slope and accuracy are known: accuracy rises, peaks at a known step, and falls."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -90,7 +91,7 @@ def make_sweep(
                 peak *= np.exp(noise * random.standard_normal())
                 end = steps or int(np.ceil(decay_time / rate))
                 at = np.unique(np.geomspace(1, end, measurements).astype(np.int64))
-                name = f"{axes}-{mu}-{eta}-{lam}-{seed}"
+                name = re.sub("[^0-9a-z]", "x", f"{axes}-{mu}-{eta}-{lam}-{seed}")  # as ids are
                 tables.append(
                     point_rows(
                         name,

@@ -27,6 +27,7 @@ from results.store.paths import ObjectPath, any_path
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
+from search_spaces.sections.grid import Recovery
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.output import show
 from sweeper.cli.status_view import StatusView, watch
@@ -248,7 +249,7 @@ def test_a_pack_makes_as_many_requests_as_the_documents_say(tmp_path, monkeypatc
             return path.read_text().splitlines()[before:]
 
         def begin(root, pack, notify):
-            begin_attempt(SweepDir(any_path(root)), pack, notify)
+            begin_attempt(SweepDir(any_path(root)), pack, notify, Recovery())
 
         assert len(requests_of(begin, first)) == 17
         assert len(requests_of(begin, second)) == 9

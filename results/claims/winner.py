@@ -66,14 +66,22 @@ class Winner:
         }
 
     def headline(self) -> str:
-        """Return the setting and its accuracy in one line."""
+        """Return the setting, its accuracy, and what stands beside it, in one line."""
+        return "; ".join([self.summary(), *self.comparisons()])
+
+    def summary(self) -> str:
+        """Return the setting and its accuracy."""
         setting = ", ".join(f"{_LETTERS.get(name, name)} = {_shown(value)}" for name, value in self.setting.items())
-        parts = [f"{setting}: {self.accuracy}"]
+        return f"{setting}: {self.accuracy}"
+
+    def comparisons(self) -> list[str]:
+        """Return the accuracy at the end of training and at λ = 0, in words, where they say something."""
+        parts = []
         if self.last is not None and abs(self.last.value - self.accuracy.value) > 5e-5:
             parts.append(f"{self.last.value:.4f} at the end of training")
         if self.zero is not None and self.setting.get("lam") != 0:
             parts.append(f"λ = 0 reaches {self.zero.value:.4f}")
-        return "; ".join(parts)
+        return parts
 
 
 _LETTERS = {"eta": "η", "lam": "λ", "mu": "μ"}

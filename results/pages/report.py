@@ -98,11 +98,14 @@ def render_report(content: ReportContent) -> str:
 
 
 def _winner(winner: Winner | None) -> str:
-    """Return the best setting and what to do next, as the first lines of the page."""
+    """Return the best setting as the first line of the page, with what stands beside it and what to do next."""
     if winner is None:
-        return "No point has trained as meant."
-    equals = f" {winner.equals} other settings are within its standard error." if winner.equals else ""
-    return f"Best: {escape(winner.headline())}.{equals} {escape(winner.next_step)}"
+        return '<p class="counts">No point has trained as meant.</p>'
+    beside = winner.comparisons()
+    if winner.equals:
+        beside.append(f"within its standard error: {counted(winner.equals, 'other setting')}")
+    details = f"{'; '.join(beside)}. {winner.next_step}" if beside else winner.next_step
+    return f'<p class="headline">Best: {escape(winner.summary())}</p>\n<p class="counts">{escape(details)}</p>'
 
 
 def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> str:

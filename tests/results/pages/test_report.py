@@ -168,6 +168,16 @@ def test_sections_come_in_the_order_of_reading():
     assert places == sorted(places)
 
 
+def test_the_best_setting_comes_first_and_what_to_do_next_below_it():
+    source = report_of()
+    first = source.index('class="headline">Best: η = 0.3, λ = 0.001: 0.9510 ± 0.0020 (3 seeds)</p>')
+    assert first < source.index(
+        "0.9480 at the end of training; λ = 0 reaches 0.9300; within its standard error: 2 other"
+    )
+    assert first < source.index("add λ below 0.001") < source.index("t* ∝")
+    assert "No point has trained as meant" in report_of(winner=None)
+
+
 def test_headline_names_the_law_and_counts_the_claims():
     source = report_of()
     assert "t* ∝ (ηλ)<sup>−0.98</sup>, κ = 0.48 [0.44, 0.53]; 1 of 3 claims pass, 1 fails, 1 inconclusive." in source

@@ -15,7 +15,7 @@ from results.analysis.findings import Findings, build_question, find_from
 from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.analysis.regime import regime_of
 from results.analysis.selection import in_law
-from results.claims.clocks import describe_clocks, describe_noise, judge_clocks
+from results.claims.clocks import ClockVerdict, describe_clocks, describe_noise, judge_clocks
 from results.claims.judge import Verdict, judge
 from results.claims.winner import Winner, find_winner
 from results.figures.drawing import save
@@ -47,11 +47,13 @@ class Analysis:
     Attributes:
         findings: tables and fits.
         verdicts: verdicts on the claims, in the order of the report.
+        clocks: verdicts on the law by each clock, the paper's first.
         winner: the best setting; None if no point has trained as meant.
     """
 
     findings: Findings
     verdicts: tuple[Verdict, ...]
+    clocks: tuple[ClockVerdict, ...]
     winner: Winner | None
 
 
@@ -69,7 +71,12 @@ def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Ana
     directory, grid, further = state.directory, state.required_grid(), set(state.further_columns)
     question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
     findings = find_from(_reduce(directory, question), question)
-    analysis = Analysis(findings=findings, verdicts=tuple(judge(findings)), winner=find_winner(findings.peaks))
+    analysis = Analysis(
+        findings=findings,
+        verdicts=tuple(judge(findings)),
+        clocks=judge_clocks(findings.clocks),
+        winner=find_winner(findings.peaks),
+    )
     _write_tables(directory, analysis, files)
     files.write_text(directory.report, _draw_report(directory, grid, points, analysis, files))
     return analysis
@@ -99,7 +106,7 @@ def _write_tables(directory: SweepDir, analysis: Analysis, files: ResultWriter) 
         "generation": str(files.generation),
         "best": analysis.winner.to_json() if analysis.winner else None,
         "verdicts": [v.to_json() for v in analysis.verdicts],
-        "clocks": [v.to_json() for v in judge_clocks(findings.clocks)],
+        "clocks": [v.to_json() for v in analysis.clocks],
     }
     files.write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
 
@@ -123,7 +130,7 @@ def _draw_report(
         winner=analysis.winner,
         facts=facts,
         verdicts=analysis.verdicts,
-        clocks=_clock_section(findings),
+        clocks=_clock_section(analysis),
         figures=figures,
         peaks=peaks,
         prediction=findings.prediction,
@@ -132,13 +139,13 @@ def _draw_report(
     return render_report(content)
 
 
-def _clock_section(findings: Findings) -> ClockSection:
-    """Judge the clocks and say where they disagree."""
-    verdicts, tolerance = judge_clocks(findings.clocks), findings.tolerance
+def _clock_section(analysis: Analysis) -> ClockSection:
+    """Say where the clocks disagree, and how noisy the accuracies are."""
+    tolerance = analysis.findings.tolerance
     return ClockSection(
-        verdicts=verdicts,
-        agreement=describe_clocks(verdicts, tolerance),
-        noise=describe_noise(findings.noise, tolerance),
+        verdicts=analysis.clocks,
+        agreement=describe_clocks(analysis.clocks, tolerance),
+        noise=describe_noise(analysis.findings.noise, tolerance),
     )
 
 

@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from results.store.paths import AnyPath, ObjectPath
-from search_spaces.addresses import mask_secrets  # noqa: F401 - others import it from here
 from search_spaces.errors import counted, one_line
 
 MAX_SHOWN = 1000  # characters of a text that comes from outside

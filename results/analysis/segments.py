@@ -85,10 +85,7 @@ class Segments:
 
     def first_where(self, mask: Bools) -> Ints:
         """Find the first measurement of each segment at which ``mask`` (n,) holds (S,); -1 where it never does."""
-        hits = np.append(np.flatnonzero(mask), len(mask))
-        first = hits[np.searchsorted(hits, self.start)]
-        found: Ints = np.where(first < self.stop, first, -1)
-        return found
+        return first_of_each(mask, self.start, self.stop)
 
     def first_at(self, epochs: Floats, *, after: bool = False) -> Ints:
         """Find the first measurement of each segment at an epoch >= ``epochs`` (S,), or > with ``after``.
@@ -141,6 +138,23 @@ class Segments:
     def only(self, chosen: Bools) -> "Segments":
         """Keep the segments that are chosen (S,)."""
         return self.until(np.where(chosen, np.inf, -np.inf))
+
+
+def first_of_each(mask: Bools, start: Ints, stop: Ints) -> Ints:
+    """Find the first position in each range at which ``mask`` (n,) holds; -1 where it never does.
+
+    Args:
+        mask: the condition (n,).
+        start: first position of each range (S,).
+        stop: position after the last of each range (S,).
+
+    Returns:
+        Positions (S,).
+    """
+    hits = np.append(np.flatnonzero(mask), len(mask))
+    first = hits[np.searchsorted(hits, start)]
+    found: Ints = np.where(first < stop, first, -1)
+    return found
 
 
 def require(frame: pd.DataFrame, columns: tuple[str, ...], what: str) -> None:

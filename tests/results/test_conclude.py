@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from crash_support import Killed, dying
+from crash_support import DyingBackend, Killed
 from faults_support import Sweep, wait_for
 from tests_support import SMALL
 
@@ -17,21 +17,9 @@ from results.conclude import conclude
 from results.store.generation import Generation, parse_generation, stored_generation
 from results.store.state import read_state
 from results.store.tables import read_points
-from sweeper.backends.inprocess import InProcessBackend
 from sweeper.health.verify import verify
 
 SETTINGS = ("measure={log: 3}", "resources.pack=3", "recovery.commit_seconds=0")
-
-
-class _Stopping(InProcessBackend):
-    """Dies after so many changes of the disk."""
-
-    def __init__(self, at):
-        self._at = at
-
-    def run(self, directory, *arguments):
-        with dying(directory, self._at):
-            super().run(directory, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +27,7 @@ def begun(tmp_path_factory):
     """A sweep of six points, three of which have ended when its run is killed."""
     sweep = Sweep(tmp_path_factory.mktemp("begun"), *SETTINGS, text=SMALL)
     with suppress(Killed):
-        sweep.run(lambda: _Stopping(24))
+        sweep.run(lambda: DyingBackend(24))
     return sweep
 
 
@@ -82,7 +70,7 @@ def test_analyses_of_a_sweep_that_goes_on_are_written(sweep):
     """Nobody has written anything later: the parts that were added since will be in the next analysis."""
     state = read_state(sweep.directory)
     with suppress(Killed):
-        sweep.run(lambda: _Stopping(4))
+        sweep.run(lambda: DyingBackend(4))
     assert read_state(sweep.directory).footers.keys() != state.footers.keys()
     assert not conclude(state).superseded
     assert len(read_points(sweep.directory)) == len(state.ends)

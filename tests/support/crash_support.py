@@ -103,3 +103,14 @@ def assert_sound(directory, points):
     assert rows["point"].nunique() == points
     assert {end.outcome for end in read_ends(directory).values()} == {Outcome.COMPLETED}
     assert verify(directory)[0].damage == ()
+
+
+class DyingBackend(InProcessBackend):
+    """A backend whose process dies after so many changes of the disk."""
+
+    def __init__(self, at):
+        self._at = at
+
+    def run(self, directory, *arguments):
+        with dying(directory, self._at):
+            super().run(directory, *arguments)

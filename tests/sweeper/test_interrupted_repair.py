@@ -5,27 +5,15 @@ import shutil
 from contextlib import suppress
 
 import pytest
-from crash_support import Killed, commit_always, dying
+from crash_support import DyingBackend, Killed, commit_always, dying
 from faults_support import Sweep, assert_same, flip_a_byte
 from tests_support import SMALL
 
 from results.store.parts import valid_parts_in
 from results.store.sweep_dir import SweepDir
-from sweeper.backends.inprocess import InProcessBackend
 from sweeper.health.verify import verify
 
 SETTINGS = ("measure={log: 3}", "resources.pack=3", "recovery.commit_seconds=0", "keep_weights=true")
-
-
-class _Stopping(InProcessBackend):
-    """Dies after so many changes of the disk."""
-
-    def __init__(self, at):
-        self._at = at
-
-    def run(self, directory, *arguments):
-        with dying(directory, self._at):
-            super().run(directory, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +31,7 @@ def damaged(tmp_path_factory):
     """A sweep that was killed in its training, and some of whose files were damaged since."""
     sweep = Sweep(tmp_path_factory.mktemp("damaged"), *SETTINGS, text=SMALL)
     with suppress(Killed):
-        sweep.run(lambda: _Stopping(30))
+        sweep.run(lambda: DyingBackend(30))
     directory = sweep.directory
     flip_a_byte(directory.rows / valid_parts_in(directory)[0].file)
     flip_a_byte(max(directory.checkpoints.iterdir()))

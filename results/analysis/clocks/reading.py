@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from results.analysis.clocks.smoothing import Bins, bin_measurements, find_smooth_peaks, smooth_curves
+from results.analysis.clocks.smoothing import bin_measurements, find_smooth_peaks, smooth_curves
 from results.analysis.fits import DecayTimeFit, ExponentFit, fit_decay_time, fit_exponents
 from results.analysis.segments import Floats, Segments, StoredFloats
 
@@ -43,19 +43,18 @@ class Clock:
     decay_time: DecayTimeFit
 
 
-def summarize_clocks(segments: Segments, bins: Bins | None = None) -> pd.DataFrame:
+def summarize_clocks(segments: Segments) -> pd.DataFrame:
     """Read the smoothed clocks of each segment (S rows), indexed by the position of its point.
 
     Args:
         segments: measurements at constant η and λ.
-        bins: their bins, if known.
 
     Returns:
         For each of ``SMOOTHED_CLOCKS``: ``NAME_epoch``, ``NAME_step``, ``NAME_kappa`` (decay time), NaN where the
             quantity was not measured, and ``NAME_observed`` (the extremum is past). ``noise`` is the standard deviation
             of the test accuracy about its smoothed curve, on the plateau.
     """
-    bins = bins or bin_measurements(segments)
+    bins = bin_measurements(segments)
     quantities: dict[str, tuple[StoredFloats, float]] = {
         "smooth": (segments.test_acc, 1.0),
         "test_loss": (segments.test_loss, -1.0),

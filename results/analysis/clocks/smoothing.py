@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from results.analysis.segments import Bools, Floats, Ints, Segments, StoredFloats
+from results.analysis.peaks import TAIL_START
+from results.analysis.segments import Bools, Floats, Ints, Segments, StoredFloats, first_of_each
 
 BINS_PER_DECADE = 100  # of steps
 # Half the width of the window, in decades of steps. Half of it leaves the slope of the law on digits within 0.01, twice
 # as much moves it by 0.03 and κ by 2 % (default grid, 44 points).
 HALF_WIDTH = 0.08
-TAIL_START = 0.9  # share of a run's last epoch at which its last tenth starts
 NOISE_FROM = 0.5  # decades before the peak from which residuals tell the noise: the plateau, not the steep rise
 MIN_FALL = 2.0  # standard errors by which the last tenth must lie below the peak
 
@@ -25,7 +25,6 @@ class Bins:
     """Measurements in bins: b bins in S segments.
 
     Attributes:
-        owner: position of the point of each segment (S,).
         start: first bin of each segment (S,).
         first: first measurement of each bin (b,).
         middle: middle measurement of each bin (b,).
@@ -34,7 +33,6 @@ class Bins:
         high: bin after the last of that window (b,).
     """
 
-    owner: Ints
     start: Ints
     first: Ints
     middle: Ints
@@ -62,7 +60,6 @@ def bin_measurements(segments: Segments) -> Bins:
     sizes = np.diff(np.append(start, len(first)))
     key = x + 100.0 * np.repeat(np.arange(len(start)), sizes)  # segments do not see each other
     return Bins(
-        owner=segments.owner,
         start=start,
         first=first,
         middle=middle,
@@ -125,13 +122,11 @@ class SmoothPeaks:
 
     Attributes:
         bin: bin of the maximum (S,); -1 where nothing was measured.
-        height: smoothed value there (S,).
         noise: standard deviation of a bin about the smoothed curve (S,), NaN where too few bins tell.
         observed: whether the maximum is past: not in the last tenth of the run, which lies clearly below it (S,).
     """
 
     bin: Ints
-    height: Floats
     noise: Floats
     observed: Bools
 
@@ -147,11 +142,11 @@ def find_smooth_peaks(curves: SmoothCurves, epoch: Floats) -> SmoothPeaks:
     start, stop = bins.start, bins.stop
     if not len(start):
         none = np.empty(0)
-        return SmoothPeaks(bin=none.astype(np.int64), height=none, noise=none, observed=none.astype(np.bool_))
+        return SmoothPeaks(bin=none.astype(np.int64), noise=none, observed=none.astype(np.bool_))
     segment = np.repeat(np.arange(len(start)), stop - start)
     height = np.where(np.isfinite(curves.smooth), curves.smooth, -np.inf)
     top = np.maximum.reduceat(height, start)
-    at = _first_of_each(height == top[segment], start, stop)
+    at = first_of_each(height == top[segment], start, stop)
     at = np.where(np.isfinite(top), at, -1)
     peak = np.maximum(at, 0)
 
@@ -168,14 +163,4 @@ def find_smooth_peaks(curves: SmoothCurves, epoch: Floats) -> SmoothPeaks:
     error = np.nan_to_num(noise) * np.sqrt(curves.leverage[peak] + 1 / np.maximum(in_tail, 1.0))
     fallen = np.where(np.isfinite(top), top, 0.0) - mean > MIN_FALL * error
     early = epoch[bins.middle][peak] < TAIL_START * last
-    return SmoothPeaks(
-        bin=at, height=np.where(at >= 0, top, np.nan), noise=noise, observed=(at >= 0) & early & fallen & (in_tail > 0)
-    )
-
-
-def _first_of_each(mask: Bools, start: Ints, stop: Ints) -> Ints:
-    """Find the first bin of each segment at which ``mask`` (b,) holds (S,); -1 where it never does."""
-    hits = np.append(np.flatnonzero(mask), len(mask))
-    first = hits[np.searchsorted(hits, start)]
-    found: Ints = np.where(first < stop, first, -1)
-    return found
+    return SmoothPeaks(bin=at, noise=noise, observed=(at >= 0) & early & fallen & (in_tail > 0))

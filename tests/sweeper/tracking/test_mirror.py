@@ -28,10 +28,10 @@ from results.store.parts import write_part
 from results.store.schema import row_schema
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
+from search_spaces.addresses import mask_secrets
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
-from sweeper.console import mask_secrets
 from sweeper.driver.planning import plan_for
 from sweeper.tracking.address import default_uri, serve_ui
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror

@@ -87,9 +87,8 @@ def test_a_maker_that_is_killed_leaves_no_file_and_the_next_clears_up(tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
 
 
-@pytest.mark.slow  # of three threads, one is refused in 1 of 7 runs, for a reason that is not known yet
 def test_several_at_once_all_send_their_sweep(tmp_path):
-    directories = [begin(SweepDir(tmp_path / f"s{k}" / "digits")) for k in range(3)]
+    directories = [begin(SweepDir(tmp_path / f"digits{k}")) for k in range(3)]  # of one name they were one sweep, copied
     for directory in directories:
         add(directory, ["a"], n=20)
     errors = []

@@ -85,15 +85,16 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         _check_outputs(task, forward.outputs)
     parameters = sum(p.numel() for p in model.parameters())
     free, alone = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1
+    measured = test + (0 if free else measured_train_samples(recipe, train))
     auto = recipe.l2.auto
     return Profile(
         train=train,
         test=test,
         batch=batch,
         parameters=parameters,
-        decay=describe_l2(model, recipe.l2, train),
         forward_flops=forward.flops,
-        measured=test + (0 if free else measured_train_samples(recipe, train)),
+        measured=measured,
+        decay=describe_l2(model, recipe.l2, train),
         ends_at=EXPECTED_DECAY_TIME / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
         pack_limit=_pack_limit(forward, micro_batch) if alone and admission.together else 1,

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 import pyarrow as pa
 
-from results.analysis.costs import devices, training_seconds
+from results.analysis.costs import devices, seconds_per_epoch, training_seconds
 from results.analysis.findings import Findings, build_question, find_from
 from results.analysis.reduction import ROW_COLUMNS, Question, Reduction, reduce_rows
 from results.analysis.regime import regime_of
@@ -23,6 +23,7 @@ from results.figures.sweep import draw_all
 from results.figures.sweep_data import law_line
 from results.pages.clocks import ClockSection
 from results.pages.report import ReportContent, render_report
+from results.settling.choice import WayOut, ways_out
 from results.store.generation import ResultWriter
 from results.store.part_names import PartName
 from results.store.parts import read_consistent
@@ -49,12 +50,14 @@ class Analysis:
         verdicts: verdicts on the claims, in the order of the report.
         clocks: verdicts on the law by each clock, the paper's first.
         winner: the best setting; None if no point has trained as meant.
+        ways_out: inconclusive claim to what would settle it.
     """
 
     findings: Findings
     verdicts: tuple[Verdict, ...]
     clocks: tuple[ClockVerdict, ...]
     winner: Winner | None
+    ways_out: Mapping[str, WayOut]
 
 
 def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Analysis:
@@ -71,11 +74,13 @@ def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Ana
     directory, grid, further = state.directory, state.required_grid(), set(state.further_columns)
     question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
     findings = find_from(_reduce(directory, question), question)
+    verdicts = tuple(judge(findings))
     analysis = Analysis(
         findings=findings,
-        verdicts=tuple(judge(findings)),
+        verdicts=verdicts,
         clocks=judge_clocks(findings.clocks),
         winner=find_winner(findings.peaks),
+        ways_out=ways_out(verdicts, findings.steady, grid, seconds_per_epoch(points, findings.peaks)),
     )
     _write_tables(directory, analysis, files)
     files.write_text(directory.report, _draw_report(directory, grid, points, analysis, files))
@@ -106,6 +111,7 @@ def _write_tables(directory: SweepDir, analysis: Analysis, files: ResultWriter) 
         "generation": str(files.generation),
         "best": analysis.winner.to_json() if analysis.winner else None,
         "verdicts": [v.to_json() for v in analysis.verdicts],
+        "ways_out": {claim: way.to_json() for claim, way in analysis.ways_out.items()},
         "clocks": [v.to_json() for v in analysis.clocks],
     }
     files.write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -130,6 +136,7 @@ def _draw_report(
         winner=analysis.winner,
         facts=facts,
         verdicts=analysis.verdicts,
+        ways_out=analysis.ways_out,
         clocks=_clock_section(analysis),
         figures=figures,
         peaks=peaks,

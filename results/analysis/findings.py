@@ -30,6 +30,7 @@ class Findings:
         noise: noise of the test accuracies.
         curves: table of ``collapse_curves``, of the points whose curve is drawn.
         tolerance: accuracy within which a measurement counts as the maximum.
+        budgets: T in epochs at which λ_pred is compared with the tuned λ.
         regime: how the points trained.
     """
 
@@ -43,6 +44,7 @@ class Findings:
     noise: AccuracyNoise
     curves: pd.DataFrame
     tolerance: float
+    budgets: Sequence[float]
     regime: TrainingRegime
 
 
@@ -109,5 +111,6 @@ def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
         noise=measure_noise(steady, reduced.clocks["noise"].reindex(range(len(steady)))),
         curves=reduced.curves,
         tolerance=question.tolerance,
+        budgets=question.budgets,
         regime=question.regime,
     )

@@ -1,6 +1,7 @@
 """Claims about accuracy: its plateau, its optimum at a fixed budget, and whether it depends on η or on ηλ."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,7 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
             smallest = min(smallest, float(lam[0]))
     if not cells:
         why = f"no eta has {MIN_LAMS} lam > 0, {MIN_DECADE_LAMS} of them in a decade, whose runs had time to peak"
-        return inconclusive(claim, threshold, why)
+        return inconclusive(claim, threshold, why, lacks=("smaller_lam", "finer_lam"))
     values, estimate = _over_cells(cells, np.ptp)
     ruling, trend = _within(values, estimate, tolerance), "differs"
     if ruling != "pass":
@@ -74,7 +75,8 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         ruling = "fail" if dropped and certain else "inconclusive"
     below = ", and may level off below the grid" if trend == "still rises" else ""
     why = f"best accuracy {trend} by {_over(values, 'eta')} over the decade of lam above {smallest:.3g}{below}"
-    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used))
+    verdict = make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used), band=(-np.inf, tolerance))
+    return replace(verdict, lacks=("smaller_lam", "seeds")) if trend == "still rises" else verdict
 
 
 def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
@@ -94,7 +96,7 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     keys = ["eta", "mu", *extra_axes(peaks), "budget_at"]
     if spanned.empty:
         why = "no budget with an observed t* within its tenth and lam_pred inside the grid"
-        return inconclusive(claim, threshold, why)
+        return inconclusive(claim, threshold, why, lacks=("budgets", "larger_lam", "smaller_lam"))
     accuracies = spanned[keys].drop_duplicates().merge(within, on=keys)
     measured = accuracies[np.isfinite(floats(accuracies, "acc"))]
     cells = [_by_seed(group, "acc")[1] for _, group in measured.groupby(keys, dropna=False)]
@@ -102,7 +104,8 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     why = f"the best lam leads the better end of the grid by {_over(leads, 'eta and budgets')}"
     behind = None if estimate.interval is None else (-estimate.interval[1], -estimate.interval[0])
     ruling = _within(-leads, IntervalEstimate(value=-estimate.value, interval=behind), -MIN_LEAD)
-    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(peaks[had_time(peaks)]))
+    counts = PointCounts.of(peaks[had_time(peaks)])
+    return make_verdict(claim, estimate, threshold, ruling, why, counts, band=(MIN_LEAD, np.inf))
 
 
 def eta_independence(peaks: pd.DataFrame) -> Verdict:
@@ -119,10 +122,12 @@ def eta_independence(peaks: pd.DataFrame) -> Verdict:
     cells = acc.groupby(axes, dropna=False)["best_test_acc"].agg(["max", "min", "size"])
     cells = cells[cells["size"] > 1]
     if cells.empty:
-        return inconclusive(claim, threshold, "no lam has runs of two eta that learned and had time to peak")
+        why = "no lam has runs of two eta that learned and had time to peak"
+        return inconclusive(claim, threshold, why, lacks=("larger_lam", "eta"))
     ranges = floats(cells, "max") - floats(cells, "min")
     why = f"best accuracy differs between eta by {_over(ranges, 'lam')}, at those lam that reach 0.9 of the best"
-    return make_median_verdict(claim, ranges, threshold, judge_range(ranges, MAX_ETA_RANGE), why, PointCounts.of(used))
+    ruling, counts = judge_range(ranges, MAX_ETA_RANGE), PointCounts.of(used)
+    return make_median_verdict(claim, ranges, threshold, ruling, why, counts, limit=MAX_ETA_RANGE)
 
 
 def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
@@ -153,7 +158,7 @@ def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
     cells = group_ids(classes, ["product"])
     if len(np.unique(cells)) < 3:
         why = f"{len(np.unique(cells))} eta*lam are covered by two or more eta that learned, at least 3 are needed"
-        return inconclusive(claim, threshold, why, PointCounts.of(used))
+        return inconclusive(claim, threshold, why, PointCounts.of(used), ("eta", "finer_lam"))
     within, mean = floats(classes, "within"), floats(classes, "mean")
     members = np.eye(int(classes["group"].max()) + 1)[classes["group"]]  # each group has a mean of its own
 
@@ -172,7 +177,7 @@ def product_constant(peaks: pd.DataFrame, tolerance: float) -> Verdict | None:
     ruling = judge_interval(estimate, 0.0, MAX_WITHIN_SHARE)
     if across < tolerance:
         ruling, why = "inconclusive", f"{why}: nothing to compare with"
-    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used))
+    return make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used), band=(0.0, MAX_WITHIN_SHARE))
 
 
 def _by_product(used: pd.DataFrame) -> pd.DataFrame:
@@ -245,20 +250,29 @@ CLAIMS = (
         name="plateau",
         title="Accuracy levels off at small λ",
         judge=lambda e: plateau(e.settled, e.findings.tolerance),
+        quantity="accuracy",
+        varied=("lam",),
     ),
     Claim(
         name="fixed_budget_optimum",
         title="A fixed budget has its best λ inside the grid",
         judge=lambda e: fixed_budget_optimum(e.findings.prediction, e.findings.within, e.settled),
+        quantity="accuracy",
+        varied=("lam",),
+        needs_budgets=True,
     ),
     Claim(
         name="eta_independence",
         title="Accuracy hardly depends on η",
         judge=lambda e: eta_independence(e.settled),
+        quantity="accuracy",
+        varied=("eta",),
     ),
     Claim(
         name="product_constant",
         title="In one time, accuracy depends on ηλ alone",
         judge=lambda e: product_constant(e.findings.peaks, e.findings.tolerance),
+        quantity="accuracy",
+        lacks=("seeds", "eta"),
     ),
 )

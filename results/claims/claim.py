@@ -1,15 +1,20 @@
 """Claims of the paper as records, and the evidence on which they are judged."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import pandas as pd
 
 from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.findings import Findings
-from results.claims.verdict import Verdict, inconclusive
+from results.analysis.segments import floats
+from results.claims.verdict import Lack, Verdict
 
-__all__ = ["Claim", "Evidence"]
+__all__ = ["Claim", "Evidence", "Quantity"]
+
+# Quantity whose interval decides a claim. Slopes narrow with the range of their axis, too; accuracies with seeds alone.
+Quantity = Literal["slope_product", "slope_eta", "slope_lam", "kappa", "accuracy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +46,45 @@ class Claim:
         name: identifier in ``verdicts.json`` and in the gallery.
         title: the claim in words, as the report shows it.
         judge: function that returns the verdict on a sweep, or None where the sweep cannot show the claim at all.
-        needs_constant_rates: whether the claim is about runs at constant η and λ; it is inconclusive in a sweep without
-            any such run.
+        quantity: the quantity whose interval decides the claim.
+        lacks: kinds of points that narrow this interval, where the judge does not name others.
+        varied: axes of which a grid that asks about the claim has at least two values; λ = 0 does not count.
+        needs_budgets: whether the claim is about the budgets of ``analysis.budgets``.
+        needs_constant_rates: whether the claim is about runs at constant η and λ; a sweep without any such run does not
+            ask about it.
         needs_squared_error: whether the claim is about squared error; it is left out of a sweep with another loss.
     """
 
     name: str
     title: str
     judge: Callable[[Evidence], Verdict | None]
+    quantity: Quantity
+    lacks: tuple[Lack, ...] = ("seeds",)
+    varied: tuple[str, ...] = ()
+    needs_budgets: bool = False
     needs_constant_rates: bool = False
     needs_squared_error: bool = False
 
     def verdict(self, evidence: Evidence) -> Verdict | None:
-        """Judge the claim on a sweep that may lack what the claim needs; return None if the claim is left out."""
+        """Judge the claim on a sweep that may not ask about it; return None if the claim is left out."""
         if self.needs_squared_error and not evidence.findings.regime.squared_error:
             return None
         verdict = self.judge(evidence)
-        if verdict is None or not (self.needs_constant_rates and evidence.never_constant):
+        if verdict is None or verdict.verdict in {"pass", "fail"}:
             return verdict
-        return inconclusive(verdict.claim, verdict.threshold, evidence.never_constant)
+        if why := self._unasked(evidence):
+            return replace(verdict, value=None, interval=None, verdict="unasked", why=why)
+        return replace(verdict, lacks=verdict.lacks or self.lacks)
+
+    def _unasked(self, evidence: Evidence) -> str:
+        """Return why the grid does not ask about the claim; empty if it does."""
+        if self.needs_constant_rates and evidence.never_constant:
+            return evidence.never_constant
+        if self.needs_budgets and not evidence.findings.budgets:
+            return "analysis.budgets names no budget"
+        points = evidence.findings.peaks
+        points = points[floats(points, "lam") > 0]
+        for axis in self.varied:
+            if not points.empty and points[axis].nunique() == 1:
+                return f"{axis} has one value above 0" if axis == "lam" else f"{axis} has one value"
+        return ""

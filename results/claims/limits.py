@@ -48,7 +48,7 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: IntervalEst
     law = peaks[in_law(peaks)]
     counts = PointCounts.of(law)
     if saturation is None:
-        unseen = inconclusive(claim, threshold, "t* is not seen to saturate", counts)
+        unseen = inconclusive(claim, threshold, "t* is not seen to saturate", counts, ("smaller_lam",))
         return unseen if fitted_all.verdict == "fail" else None
     acc = law.groupby("lam", sort=True)["best_test_acc"].mean()
     lams = acc.index.to_numpy(dtype=np.float64)
@@ -56,7 +56,8 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: IntervalEst
     low, high = saturation.interval or (saturation.value, saturation.value)
     ratio = IntervalEstimate(value=saturation.value / best, interval=(low / float(near[-1]), high / float(near[0])))
     above = fit_exponents(peaks[floats(peaks, "lam") >= saturation.value]).gamma
-    rulings = {judge_interval(ratio, 1 / NEAR_OPTIMUM_FACTOR, NEAR_OPTIMUM_FACTOR)}
+    band = (1 / NEAR_OPTIMUM_FACTOR, NEAR_OPTIMUM_FACTOR)
+    rulings = {judge_interval(ratio, *band)}
     rulings.add("inconclusive" if above is None else judge_interval(above, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND))
     ruling: Ruling = "fail" if "fail" in rulings else "inconclusive" if "inconclusive" in rulings else "pass"
     power = (
@@ -68,7 +69,7 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: IntervalEst
         f"t* saturates below lam = {saturation.value:.3g}{format_interval(saturation)} and {power} above; the best "
         f"accuracy is at lam = {best:.3g}{_without_l2(peaks, law, saturation.value)}"
     )
-    return make_verdict(claim, ratio, threshold, ruling, why, counts)
+    return make_verdict(claim, ratio, threshold, ruling, why, counts, band=band)
 
 
 def overparameterized(peaks: pd.DataFrame) -> Verdict:
@@ -116,7 +117,7 @@ def _judge_overparameterized(evidence: Evidence) -> Verdict:
     # Where η is never constant, the schedule may keep training accuracy below 1 as well as the network. A training
     # accuracy of 1 that was reached needs no such excuse.
     if evidence.never_constant and verdict.verdict == "fail":
-        return inconclusive(verdict.claim, verdict.threshold, evidence.never_constant)
+        return inconclusive(verdict.claim, verdict.threshold, evidence.never_constant, lacks=("longer",))
     return verdict
 
 
@@ -132,10 +133,15 @@ CLAIMS = (
         name="overparameterized",
         title="The network can fit its training set",
         judge=_judge_overparameterized,
+        quantity="accuracy",
+        lacks=("smaller_lam", "longer"),
     ),
     Claim(
         name="lambda_opt",
         title="t* ∝ 1/λ above the best λ, constant below it",
         judge=_judge_lambda_opt,
+        quantity="slope_lam",
+        lacks=("seeds", "smaller_lam", "finer_lam"),
+        varied=("lam",),
     ),
 )

@@ -8,12 +8,12 @@ from results.analysis.segments import Bools, floats
 from results.analysis.selection import had_time
 from results.claims.claim import Claim
 from results.claims.verdict import (
+    Lack,
     PointCounts,
     Verdict,
     inconclusive,
     judge_interval,
     judge_range,
-    make_median_verdict,
     make_verdict,
 )
 
@@ -22,6 +22,8 @@ __all__ = ["CLAIMS", "lambda_pred_accuracy", "lambda_pred_order"]
 MAX_PREDICTION_GAP = 0.004  # the paper's gap on CIFAR-10 at constant η (figure 4)
 # With a schedule the paper's own c/T₁ gives 0.960 where the tuned λ gives 0.967, which it calls comparable (figure 1a).
 MAX_PREDICTION_GAP_SCHEDULED = 0.01
+# λ_pred needs runs that peak within a tenth of a budget, which are those of large λ, and the λ that it predicts.
+_MISSING: tuple[Lack, ...] = ("budgets", "larger_lam", "smaller_lam")
 
 
 def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
@@ -39,7 +41,7 @@ def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
     known = table[np.isfinite(floats(table, "lam_pred")) & np.isfinite(floats(table, "lam_tuned"))]
     known = known[~_beyond_grid(known)]
     if known.empty:
-        return inconclusive(claim, threshold, _no_prediction(table))
+        return inconclusive(claim, threshold, _no_prediction(table), lacks=_MISSING)
     pred = floats(known, "lam_pred")
     nearest = np.clip(pred, floats(known, "lam_tuned_low"), floats(known, "lam_tuned_high"))
     decades = np.abs(np.log10(pred / nearest))
@@ -48,8 +50,10 @@ def lambda_pred_order(table: pd.DataFrame, peaks: pd.DataFrame) -> Verdict:
         f"over {len(known)} cells of eta, seed and budget {_rule(known)} is {plain.min():.2g} to {plain.max():.2g} "
         f"times the tuned lam, at most {decades.max():.2f} decades from its spread{_left_out(len(table) - len(known))}"
     )
-    ruling = judge_range(decades, 1 + 1e-9)
-    return make_median_verdict(claim, pred / nearest, threshold, ruling, why, _counts(peaks))
+    ruling, ratio = judge_range(decades, 1 + 1e-9), pred / nearest
+    interval = (float(ratio.min()), float(ratio.max())) if len(ratio) > 1 else None
+    estimate = IntervalEstimate(value=float(np.median(ratio)), interval=interval)
+    return make_verdict(claim, estimate, threshold, ruling, why, _counts(peaks), band=(0.1, 10.0))
 
 
 def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0) -> Verdict:
@@ -71,7 +75,8 @@ def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0
     limit = MAX_PREDICTION_GAP if constant.any() or known.empty else MAX_PREDICTION_GAP_SCHEDULED
     threshold, gaps = f"gap <= {limit:g} at every budget", floats(known, "gap")
     if len(gaps) < 2:
-        return inconclusive(claim, threshold, f"{len(gaps)} gaps known, at least 2 are needed: {_no_prediction(table)}")
+        why = f"{len(gaps)} gaps known, at least 2 are needed: {_no_prediction(table)}"
+        return inconclusive(claim, threshold, why, lacks=_MISSING)
     estimate, by_budget = _largest_gap(known, seed)
     means = by_budget.to_numpy(dtype=np.float64)
     # With one run for each budget there is no interval: then every budget must be within the limit.
@@ -81,7 +86,7 @@ def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0
         f"it costs most, and {gaps.mean():.4f} on average, over {len(gaps)} cells of eta, seed and budget"
         f"{_left_out(len(table) - len(gaps))}"
     )
-    return make_verdict(claim, estimate, threshold, ruling, why, _counts(peaks))
+    return make_verdict(claim, estimate, threshold, ruling, why, _counts(peaks), band=(-np.inf, limit))
 
 
 def _largest_gap(known: pd.DataFrame, seed: int) -> tuple[IntervalEstimate, pd.Series]:
@@ -144,10 +149,16 @@ CLAIMS = (
         name="lambda_pred_order",
         title="λ_pred, of c from runs that peak within T/10, is within a factor of ten of the tuned λ",
         judge=lambda e: lambda_pred_order(e.findings.prediction, e.settled),
+        quantity="accuracy",
+        varied=("lam",),
+        needs_budgets=True,
     ),
     Claim(
         name="lambda_pred_accuracy",
         title="λ_pred, of c from runs that peak within T/10, reaches the tuned accuracy",
         judge=lambda e: lambda_pred_accuracy(e.findings.prediction, e.settled),
+        quantity="accuracy",
+        varied=("lam",),
+        needs_budgets=True,
     ),
 )

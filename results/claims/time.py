@@ -14,6 +14,7 @@ from results.analysis.selection import in_law
 from results.claims.claim import Claim
 from results.claims.verdict import (
     EXPONENT_BAND,
+    Lack,
     PointCounts,
     Ruling,
     Verdict,
@@ -42,6 +43,7 @@ MIN_T_STAR_GSTD = 2.0  # below it the grid is too narrow for a collapse to mean 
 # end, which is how much one seed changes κ on digits. Otherwise a ratio of exactly 1 or 2 could never pass.
 KAPPA_RATIO_BAND = (0.8, 2.5)
 SCALE_EXPONENT_BAND = 0.1  # of log κ on log σ_w: ten times σ_w then changes κ by a quarter, no more than a seed does
+_WIDER: tuple[Lack, ...] = ("smaller_lam", "larger_lam")
 _UNFITTED = "; training accuracy never reaches 1, where the law is expected to fail below the best lam"
 
 
@@ -89,17 +91,18 @@ def collapse(fit: KappaFit) -> Verdict:
     claim, threshold = "collapse", f"<= {MAX_KAPPA_GSTD}, log spread <= 1/3 of that of t*"
     counts = PointCounts(fit.points_used, fit.censored)
     if fit.kappa_gstd is None or fit.kappa is None or fit.points_used - fit.censored < 3:
-        return inconclusive(claim, threshold, fit.why or "fewer than 3 observed t*", counts)
+        return inconclusive(claim, threshold, fit.why or "fewer than 3 observed t*", counts, _WIDER)
     spread = fit.kappa_gstd
     ruling: Ruling = "inconclusive"
-    if fit.t_star_gstd >= MIN_T_STAR_GSTD:
-        limit = min(MAX_KAPPA_GSTD, fit.t_star_gstd**MAX_SPREAD_SHARE)
+    limit, wide = min(MAX_KAPPA_GSTD, fit.t_star_gstd**MAX_SPREAD_SHARE), fit.t_star_gstd >= MIN_T_STAR_GSTD
+    if wide:
         ruling, threshold = judge_interval(spread, 1.0, limit), f"<= {limit:.3g}"
     why = (
         f"κ = {fit.kappa.value:.2f}{format_interval(fit.kappa)} spreads by a factor {spread.value:.2f} where t* "
         f"spreads by {fit.t_star_gstd:.2f} (geometric standard deviations)"
     )
-    return make_verdict(claim, spread, threshold, ruling, why, counts)
+    verdict = make_verdict(claim, spread, threshold, ruling, why, counts, band=(1.0, limit))
+    return verdict if wide else replace(verdict, lacks=_WIDER)
 
 
 def schedule_collapse(peaks: pd.DataFrame, regime: TrainingRegime) -> Verdict | None:
@@ -147,20 +150,21 @@ def small_lambda_ratio(peaks: pd.DataFrame) -> Verdict:
     lams, counts = np.unique(floats(law, "lam")), PointCounts.of(law)
     third = len(lams) // 3
     if not third:
-        return inconclusive(claim, threshold, f"{len(lams)} lam of the law, at least 3 are needed", counts)
+        return inconclusive(claim, threshold, f"{len(lams)} lam of the law, at least 3 are needed", counts, _WIDER)
     lam, log_eta = floats(law, "lam"), np.log(floats(law, "eta"))
     small = (lam <= lams[third - 1]).astype(np.float64)
     middle = ((lam > lams[third - 1]) & (lam < lams[-third])).astype(np.float64)
     others = [values for values in (middle, log_eta) if np.ptp(values) > 0]
     (found, *_), _, _ = Bootstrap(law, np.log(floats(law, "kappa")), REPLICATES, 0).slopes([small, *others])
     if found is None:
-        return inconclusive(claim, threshold, "too few observed t* at small or at large lam", counts)
+        return inconclusive(claim, threshold, "too few observed t* at small or at large lam", counts, _WIDER)
     ratio = exponential(found)
     why = (
         f"κ at lam <= {lams[third - 1]:.3g} is {ratio.value:.2f}{format_interval(ratio)} times that at lam >= "
         f"{lams[-third]:.3g} (paper: up to about 2)"
     )
-    return make_verdict(claim, ratio, threshold, judge_interval(ratio, *KAPPA_RATIO_BAND), why, counts)
+    ruling = judge_interval(ratio, *KAPPA_RATIO_BAND)
+    return make_verdict(claim, ratio, threshold, ruling, why, counts, band=KAPPA_RATIO_BAND)
 
 
 def init_scale(peaks: pd.DataFrame) -> Verdict | None:
@@ -191,8 +195,9 @@ def init_scale(peaks: pd.DataFrame) -> Verdict | None:
         f"{scales.max():.3g}, in {len(table)} cells of eta, lam and seed; {len(parts) - len(table)} cells with lower "
         "bounds, or with one σ_w that learned, are left out"
     )
-    ruling = judge_interval(slope, -SCALE_EXPONENT_BAND, SCALE_EXPONENT_BAND)
-    return make_verdict(claim, slope, threshold, ruling, why, PointCounts(int(table["points"].sum()), 0))
+    band = (-SCALE_EXPONENT_BAND, SCALE_EXPONENT_BAND)
+    counts = PointCounts(int(table["points"].sum()), 0)
+    return make_verdict(claim, slope, threshold, judge_interval(slope, *band), why, counts, band=band)
 
 
 def _exponent(claim: str, name: str, estimate: IntervalEstimate | None, fit: ExponentFit) -> Verdict:
@@ -200,14 +205,14 @@ def _exponent(claim: str, name: str, estimate: IntervalEstimate | None, fit: Exp
     threshold = f"-1 ± {EXPONENT_BAND}"
     counts = PointCounts(fit.points_used, fit.censored)
     if estimate is None:
-        return inconclusive(claim, threshold, fit.why, counts)
-    ruling = judge_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
+        return inconclusive(claim, threshold, fit.why, counts, _WIDER)
     observed = fit.points_used - fit.censored
     why = (
         f"t* goes as {name} to the power {estimate.value:.3f}{format_interval(estimate)}, from {observed} observed t*"
         f" and {fit.censored} lower bounds"
     )
-    return make_verdict(claim, estimate, threshold, ruling, why, counts)
+    band = (-1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
+    return make_verdict(claim, estimate, threshold, judge_interval(estimate, *band), why, counts, band=band)
 
 
 def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: IntervalEstimate) -> Verdict:
@@ -249,41 +254,58 @@ CLAIMS = (
         name="scaling",
         title="t* falls as 1/(ηλ)",
         judge=lambda e: scaling(e.findings.exponents, e.overparameterized, e.saturation),
+        quantity="slope_product",
+        lacks=("seeds", "smaller_lam", "larger_lam", "finer_lam"),
         needs_constant_rates=True,
     ),
     Claim(
         name="scaling_eta",
         title="t* falls as 1/η",
         judge=lambda e: scaling_eta(e.findings.exponents),
+        quantity="slope_eta",
+        lacks=("seeds", "eta", "finer_lam"),
+        varied=("eta",),
         needs_constant_rates=True,
     ),
     Claim(
         name="scaling_lam",
         title="t* falls as 1/λ",
         judge=lambda e: scaling_lam(e.findings.exponents, e.overparameterized, e.saturation),
+        quantity="slope_lam",
+        lacks=("seeds", "smaller_lam", "larger_lam", "finer_lam"),
+        varied=("lam",),
         needs_constant_rates=True,
     ),
     Claim(
         name="collapse",
         title="One κ serves all points",
         judge=lambda e: collapse(e.findings.kappa),
+        quantity="kappa",
+        lacks=("seeds", "finer_lam"),
         needs_constant_rates=True,
     ),
     Claim(
         name="schedule_collapse",
         title="One κ serves all points whose η changes along the run",
         judge=lambda e: schedule_collapse(e.findings.peaks, e.findings.regime),
+        quantity="kappa",
+        lacks=("seeds", "finer_lam"),
     ),
     Claim(
         name="small_lambda_ratio",
         title="κ at small λ is at most about twice that at large λ",
         judge=lambda e: small_lambda_ratio(e.findings.steady),
+        quantity="kappa",
+        lacks=("seeds", "finer_lam"),
+        varied=("lam",),
         needs_constant_rates=True,
     ),
     Claim(
         name="init_scale",
         title="κ does not depend on the initialization scale σ_w",
         judge=lambda e: init_scale(e.findings.steady),
+        quantity="kappa",
+        lacks=("seeds", "finer_lam"),
         needs_constant_rates=True,
     ),
 )

@@ -14,7 +14,6 @@ from results.claims.claim import Claim
 from results.claims.verdict import (
     EXPONENT_BAND,
     PointCounts,
-    Ruling,
     Verdict,
     format_interval,
     inconclusive,
@@ -99,7 +98,7 @@ def catapult(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     counts = PointCounts.of(used)
     if len(spread) < 2:
         why = f"{len(spread)} cells of lam and seed fit the training set at two or more eta, at least 2 are needed"
-        return inconclusive(claim, threshold, why, counts)
+        return inconclusive(claim, threshold, why, counts, ("smaller_lam", "eta"))
     early, late = floats(spread, "acc_train1"), floats(spread, "best_test_acc")
     share = estimate_over(group_ids(spread, cell), lambda w: np.sqrt((w @ late) / np.maximum(w @ early, 1e-12)))
     why = (
@@ -109,7 +108,7 @@ def catapult(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     ruling = judge_interval(share, 0.0, MAX_REMAINING_SHARE)
     if np.sqrt(early.mean()) < tolerance:
         ruling, why = "inconclusive", f"{why}: no dependence that could flatten"
-    return make_verdict(claim, share, threshold, ruling, why, counts)
+    return make_verdict(claim, share, threshold, ruling, why, counts, band=(0.0, MAX_REMAINING_SHARE))
 
 
 def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
@@ -137,14 +136,13 @@ def train_loss_minimum(peaks: pd.DataFrame) -> Verdict:
     rate = np.log(floats(law, "eta") * floats(law, "lam") / (1 - floats(law, "mu")))
     if risen.sum() < MIN_OBSERVED or np.ptp(rate[risen]) < MIN_DECADES * np.log(10):
         why = f"{turned}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of eta*lam are needed"
-        return inconclusive(claim, threshold, why, counts)
+        return inconclusive(claim, threshold, why, counts, ("smaller_lam", "larger_lam"))
     estimate = _slope(law, np.log(floats(law, "t_min_loss")), rate)
     if estimate is None:
         return inconclusive(claim, threshold, turned, counts)
     why = f"{turned}; its minimum goes as eta*lam to the power {estimate.value:.3f}{format_interval(estimate)}"
-    return make_verdict(
-        claim, estimate, threshold, judge_interval(estimate, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND), why, counts
-    )
+    band = (-1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
+    return make_verdict(claim, estimate, threshold, judge_interval(estimate, *band), why, counts, band=band)
 
 
 def _times(peaks: pd.DataFrame) -> pd.DataFrame | None:
@@ -196,16 +194,15 @@ def _time_verdict(
     band: tuple[float, float],
     axis: str,
 ) -> Verdict:
-    estimate, counts = found
     """Judge an exponent of the time to training accuracy 1 by a band."""
+    estimate, counts = found
     observed = f"{counts.used - counts.censored} points reach training accuracy 1, {counts.censored} are lower bounds"
     if estimate is None:
         why = f"{observed}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of {axis.partition(',')[0]} are needed"
-        return inconclusive(claim, threshold, why, counts)
+        return inconclusive(claim, threshold, why, counts, ("eta",) if axis.startswith("eta") else ("smaller_lam",))
     power = f"{estimate.value:.3f}{format_interval(estimate)}"
     why = f"the time to training accuracy 1 goes as {axis}, to the power {power}; {observed}"
-    ruling: Ruling = judge_interval(estimate, *band)
-    return make_verdict(claim, estimate, threshold, ruling, why, counts)
+    return make_verdict(claim, estimate, threshold, judge_interval(estimate, *band), why, counts, band=band)
 
 
 CLAIMS = (
@@ -213,24 +210,35 @@ CLAIMS = (
         name="fit_time",
         title="Training accuracy 1 takes a time ∝ 1/η",
         judge=lambda e: fit_time(e.findings.steady),
+        quantity="slope_eta",
+        lacks=("seeds", "eta", "finer_lam"),
+        varied=("eta",),
         needs_constant_rates=True,
     ),
     Claim(
         name="fit_time_lam",
         title="Training accuracy 1 takes a time that hardly depends on λ",
         judge=lambda e: fit_time_lam(e.findings.steady),
+        quantity="slope_lam",
+        lacks=("seeds", "smaller_lam", "finer_lam"),
+        varied=("lam",),
         needs_constant_rates=True,
     ),
     Claim(
         name="catapult",
         title="What η changes at training accuracy 1 is gone at the maximum",
         judge=lambda e: catapult(e.settled, e.findings.tolerance),
+        quantity="accuracy",
+        lacks=("seeds", "finer_lam"),
+        varied=("eta",),
         needs_squared_error=True,
     ),
     Claim(
         name="train_loss_minimum",
         title="The training loss turns at a time ∝ 1/(ηλ)",
         judge=lambda e: train_loss_minimum(e.findings.steady),
+        quantity="slope_product",
+        lacks=("seeds", "smaller_lam", "finer_lam"),
         needs_constant_rates=True,
         needs_squared_error=True,
     ),

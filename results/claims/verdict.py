@@ -1,7 +1,7 @@
 """Verdicts, and the two rules that turn a number with its interval into one."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from results.analysis.segments import Floats
 __all__ = [
     "EXPONENT_BAND",
     "NO_POINTS",
+    "Lack",
     "PointCounts",
     "Ruling",
     "Verdict",
@@ -24,7 +25,9 @@ __all__ = [
     "make_verdict",
 ]
 
-Ruling = Literal["pass", "fail", "inconclusive"]
+Ruling = Literal["pass", "fail", "inconclusive", "unasked"]
+# Kinds of points that a sweep may lack; "longer" are longer budgets, which no sweep takes once it has begun.
+Lack = Literal["seeds", "smaller_lam", "larger_lam", "finer_lam", "eta", "budgets", "longer"]
 # Half the width of the band around an exponent of -1. A law of slope -0.65 (AdamW on digits) must not pass, and the
 # noise of one point must not fail it.
 EXPONENT_BAND = 0.1
@@ -59,10 +62,13 @@ class Verdict:
         value: the number that was judged; None where it could not be computed.
         interval: 95 % interval of the value, or the range of the values behind it; None where there is none.
         threshold: the condition under which the claim passes, in words.
-        verdict: ``pass``, ``fail`` or ``inconclusive``.
+        verdict: ``pass``, ``fail``, ``inconclusive``, or ``unasked`` where the grid does not vary what the claim is
+            about.
         points_used: number of points that the verdict rests on.
         censored: number of these points that are only lower bounds.
         why: one sentence of reasons, with the numbers.
+        band: lowest and highest number that pass; None where the claim is not judged by one.
+        lacks: kinds of points that would help to decide the claim; empty where it is decided.
     """
 
     claim: str
@@ -73,11 +79,13 @@ class Verdict:
     points_used: int
     censored: int
     why: str
+    band: tuple[float, float] | None = None
+    lacks: tuple[Lack, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return a dict for ``json.dumps``: numbers that are not finite become None, the interval a list or None."""
-        interval = None if self.interval is None else [_finite(bound) for bound in self.interval]
-        return asdict(self) | {"value": _finite(self.value), "interval": interval}
+        interval, band = ([_finite(x) for x in ends] if ends else None for ends in (self.interval, self.band))
+        return asdict(self) | {"value": _finite(self.value), "interval": interval, "band": band}
 
 
 def judge_interval(estimate: IntervalEstimate, low: float, high: float) -> Ruling:
@@ -124,7 +132,14 @@ def format_interval(estimate: IntervalEstimate) -> str:
 
 
 def make_verdict(
-    claim: str, estimate: IntervalEstimate | None, threshold: str, ruling: Ruling, why: str, counts: PointCounts
+    claim: str,
+    estimate: IntervalEstimate | None,
+    threshold: str,
+    ruling: Ruling,
+    why: str,
+    counts: PointCounts,
+    *,
+    band: tuple[float, float] | None = None,
 ) -> Verdict:
     """Make a verdict from an estimate.
 
@@ -135,6 +150,7 @@ def make_verdict(
         ruling: the outcome.
         why: one sentence of reasons.
         counts: points used and, among them, the censored ones.
+        band: lowest and highest number that pass, if that is the condition.
     """
     return Verdict(
         claim=claim,
@@ -145,11 +161,12 @@ def make_verdict(
         points_used=counts.used,
         censored=counts.censored,
         why=why,
+        band=band,
     )
 
 
 def make_median_verdict(
-    claim: str, values: Floats, threshold: str, ruling: Ruling, why: str, counts: PointCounts
+    claim: str, values: Floats, threshold: str, ruling: Ruling, why: str, counts: PointCounts, *, limit: float
 ) -> Verdict:
     """Make a verdict on the median of some values; their range is the interval.
 
@@ -160,13 +177,16 @@ def make_median_verdict(
         ruling: the outcome.
         why: one sentence of reasons.
         counts: points used and, among them, the censored ones.
+        limit: highest value that passes.
     """
     interval = (float(values.min()), float(values.max())) if len(values) > 1 else None
     estimate = IntervalEstimate(value=float(np.median(values)), interval=interval)
-    return make_verdict(claim, estimate, threshold, ruling, why, counts)
+    return make_verdict(claim, estimate, threshold, ruling, why, counts, band=(-math.inf, limit))
 
 
-def inconclusive(claim: str, threshold: str, why: str, counts: PointCounts = NO_POINTS) -> Verdict:
+def inconclusive(
+    claim: str, threshold: str, why: str, counts: PointCounts = NO_POINTS, lacks: tuple[Lack, ...] = ()
+) -> Verdict:
     """Make a verdict for too little data.
 
     Args:
@@ -174,8 +194,9 @@ def inconclusive(claim: str, threshold: str, why: str, counts: PointCounts = NO_
         threshold: the condition under which the claim passes, in words.
         why: what is missing, in one sentence.
         counts: points used and, among them, the censored ones.
+        lacks: kinds of points that are missing; empty for those that the claim usually lacks.
     """
-    return make_verdict(claim, None, threshold, "inconclusive", why, counts)
+    return replace(make_verdict(claim, None, threshold, "inconclusive", why, counts), lacks=lacks)
 
 
 def _finite(value: float | None) -> float | None:

@@ -147,10 +147,14 @@ def _record(figure: str, scale: Scale, sweeps: Sequence[RecognizedSweep], drawin
 
 
 def _findings_of_statement(statement: Statement, sweeps: Sequence[RecognizedSweep]) -> Iterable[Finding]:
-    """Yield the verdict of each sweep that a statement applies to; sweeps without that verdict are left out."""
+    """Yield the verdict of each sweep that a statement applies to; others are left out."""
     for sweep in sweeps:
         verdict = sweep.verdicts.get(statement.claim)
-        if verdict is None or (statement.grids and sweep.used.grid not in statement.grids):
+        if (
+            verdict is None
+            or verdict.verdict == "unasked"
+            or (statement.grids and sweep.used.grid not in statement.grids)
+        ):
             continue
         unjudged = statement.unjudged_at_small_scale if sweep.shipped.scale == "small" else ""
         agrees = verdict.verdict if statement.holds else _OPPOSITE.get(verdict.verdict, verdict.verdict)

@@ -28,6 +28,7 @@ from results.pages.markup import (
     render_panels,
     render_table,
 )
+from results.settling.choice import WayOut
 from search_spaces.errors import counted
 from search_spaces.outcome import TRAINED
 
@@ -62,6 +63,7 @@ class ReportContent:
         winner: The best setting; None without one.
         facts: Texts about the run by label, in order: the grid as YAML, versions, machine, wall time.
         verdicts: One verdict a claim, in the order of the page.
+        ways_out: Inconclusive claim to what would settle it.
         clocks: The law by each clock.
         figures: The rendered drawings.
         peaks: One row a point.
@@ -73,6 +75,7 @@ class ReportContent:
     winner: Winner | None
     facts: Mapping[str, str]
     verdicts: Sequence[Verdict]
+    ways_out: Mapping[str, WayOut]
     clocks: ClockSection
     figures: Sequence[Rendered]
     peaks: pd.DataFrame
@@ -88,7 +91,7 @@ def render_report(content: ReportContent) -> str:
         winner=_winner(content.winner),
         headline=_headline(content.verdicts, content.law),
         counts=_counts(content.peaks),
-        verdicts=_verdict_table(content.verdicts),
+        verdicts=_verdict_table(content.verdicts, content.ways_out),
         clocks=render_clocks(content.clocks),
         figures="\n".join(map(_figure, content.figures)) or '<p class="note">No figure was drawn.</p>',
         prediction=_prediction_table(content.prediction),
@@ -117,9 +120,10 @@ def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> str:
         if math.isfinite(law.kappa):
             found += f", κ = {format_estimate(law.kappa, (law.kappa_low, law.kappa_high), digits=2)}"
     count = {kind: sum(v.verdict == kind for v in verdicts) for kind in RULING_SYMBOLS}
-    if not verdicts:
+    asked = sum(count.values())
+    if not asked:
         return f"{found}; no claim was judged."
-    parts = [f"{count['pass']} of {counted(len(verdicts), 'claim')} pass" + ("es" if len(verdicts) == 1 else "")]
+    parts = [f"{count['pass']} of {counted(asked, 'claim')} pass" + ("es" if asked == 1 else "")]
     if count["fail"]:
         parts.append(f"{count['fail']} fail" + ("s" if count["fail"] == 1 else ""))
     if count["inconclusive"]:
@@ -136,12 +140,17 @@ def _counts(peaks: pd.DataFrame) -> str:
     return f"{counted(len(peaks), 'point')}: {', '.join(parts)}; t* is only a lower bound for {censored}."
 
 
-def _verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Return the table of verdicts."""
-    if not verdicts:
-        return '<p class="note">No claim was judged.</p>'
+def _verdict_table(verdicts: Sequence[Verdict], ways_out: Mapping[str, WayOut]) -> str:
+    """Return the table of the claims that the grid asks about, and a line on the others."""
+    asked = [verdict for verdict in verdicts if verdict.verdict != "unasked"]
+    others = [f"<code>{escape(v.claim)}</code> ({escape_remark(v.why)})" for v in verdicts if v not in asked]
+    line = f'<p class="note">This grid does not ask about {", ".join(others)}.</p>\n' if others else ""
+    if not asked:
+        return '<p class="note">No claim was judged.</p>' + line
     names = ("claim", "value", "interval", "threshold", "verdict", "points_used", "censored", "why")
-    rows = [{name: getattr(verdict, name) for name in names} for verdict in verdicts]
+    rows = [
+        {name: getattr(verdict, name) for name in names} | {"way": ways_out.get(verdict.claim)} for verdict in asked
+    ]
     columns = [
         Column(label="Claim", cell=_claim_cell, kind="claim"),
         Column(label="Verdict", cell=lambda r: _verdict_badge(str(r["verdict"])), kind="verdict"),
@@ -154,9 +163,18 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> str:
             cell=lambda r: f"{format_number(r['points_used'])} ({format_number(r['censored'])})",
             kind="value",
         ),
-        Column(label="Why", cell=lambda r: escape_remark(r["why"]), kind="why"),
+        Column(label="Why, and what would settle it", cell=_why_cell, kind="why"),
     ]
-    return render_table("Verdicts", columns, rows, kind="verdicts")
+    return render_table("Verdicts", columns, rows, kind="verdicts") + line
+
+
+def _why_cell(row: Mapping[str, object]) -> str:
+    """Return the reason of a verdict, and what would settle an open claim."""
+    way = row["way"]
+    if not isinstance(way, WayOut):
+        return escape_remark(row["why"])
+    setting = f" <code>--set {escape(way.extension.setting)}</code>" if way.extension else ""
+    return f"{escape_remark(row['why'])}<br><strong>To settle it:</strong> {escape(str(way))}{setting}"
 
 
 def _claim_cell(row: Mapping[str, object]) -> str:

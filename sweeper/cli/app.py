@@ -41,9 +41,22 @@ def _options(
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **monitor.COMMANDS, **report.COMMANDS}
-_RESUMED = {"run", "predict"}  # they go on where they were interrupted; others start anew
+_RESUMED = {"run", "settle", "predict"}  # they go on where they were interrupted; others start anew
 _ORDER = (
-    *("plan", "run", "submit", "predict", "status", "watch", "verify", "analyze", "figure", "gallery", "compare"),
+    *(
+        "plan",
+        "run",
+        "settle",
+        "submit",
+        "predict",
+        "status",
+        "watch",
+        "verify",
+        "analyze",
+        "figure",
+        "gallery",
+        "compare",
+    ),
     *("track", "ui", "schema"),
 )
 for _name in dict.fromkeys((*_ORDER, *_COMMANDS)):  # as ``--help`` lists them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,6 +100,22 @@ def parse_key_value(text: str) -> tuple[str, str]:
     if not (key and equals and value):
         raise InputError(f"--only {text}: write KEY=VALUE, e.g. mu=0.9.")
     return key, value
+
+
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(s|m|h|d)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(option: str, text: str) -> float:
+    """Return the seconds of a time such as 90s, 10m or 2h.
+
+    Raises:
+        InputError: the text has another form.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f"{option} {text}: write a time as 90s, 10m, 2h or 1d.")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def sweep_folder(text: str) -> AnyPath:

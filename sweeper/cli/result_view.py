@@ -11,11 +11,12 @@ from rich.table import Table
 from results.conclude import SweepResult
 from results.store.commits import PointEnd
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import counted
+from search_spaces.errors import command, counted
 from search_spaces.outcome import Outcome
 from sweeper.console import quoted, short_path, untrusted
 
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
+MAX_SETTING = 60  # characters of a setting that fits behind what it adds
 WIDE = 110  # columns of a terminal from which the thresholds of the verdicts fit beside them
 
 
@@ -84,9 +85,24 @@ class ResultView:
         for v in judged:
             if v.verdict != "pass":
                 console.print(f"[bold]{v.claim}[/]: {escape(v.why)}", soft_wrap=True, highlight=False)
-        if others := [v.claim for v in verdicts if v.value is None]:
-            line = f"[bold]not to be judged by these points[/] (the report says why): {', '.join(others)}"
+                self._print_way_out(v.claim, console)
+        for v in verdicts:
+            if v.value is None and v.verdict != "unasked":
+                line = f"[bold]{v.claim}[/] {_MARKS[v.verdict]}: {escape(v.why)}"
+                console.print(line, soft_wrap=True, highlight=False)
+                self._print_way_out(v.claim, console)
+        if others := [v.claim for v in verdicts if v.verdict == "unasked"]:
+            line = f"[bold]not asked by this grid[/] (the report says why): {', '.join(others)}"
             console.print(line, soft_wrap=True, highlight=False)
+        if any(way.extension for way in self.result.analysis.ways_out.values()):
+            settle = command("sweeper", "settle", short_path(self.directory.root))
+            console.print(f"[bold]to settle what is open[/]: {escape(settle)}", soft_wrap=True, highlight=False)
+
+    def _print_way_out(self, claim: str, console: Console) -> None:
+        if way := self.result.analysis.ways_out.get(claim):
+            setting = f" --set {way.extension.setting}" if way.extension else ""
+            line = f"{way}{setting}" if len(setting) < MAX_SETTING else str(way)  # the report has longer ones
+            console.print(f"  [dim]{escape(line)}[/]", soft_wrap=True, highlight=False)
 
 
 def _print_failures(result: SweepResult, directory: SweepDir, console: Console) -> None:

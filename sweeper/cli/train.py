@@ -1,9 +1,9 @@
-"""Commands about a grid: ``plan``, ``run``, ``submit``, ``predict``, ``schema``."""
+"""Commands that plan or train: ``plan``, ``run``, ``settle``, ``submit``, ``predict``, ``schema``."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,9 +25,11 @@ from sweeper.cli.options import (
     Json,
     Out,
     Settings,
+    SweepFolder,
     Tracking,
     grid_of,
     lasting_path,
+    parse_duration,
     sweep_folder,
 )
 from sweeper.cli.output import print_json, show
@@ -36,6 +38,7 @@ from sweeper.console import escaped, quoted, stderr, stdout
 if TYPE_CHECKING:
     from results.conclude import SweepResult
     from results.forecast.forecast import Forecast
+    from results.settling.choice import WayOut
     from search_spaces.sections.grid import Grid
 
 
@@ -78,6 +81,42 @@ def _run(
         result = make_sweep_runner(sweeps, backend, address, tracking_uri)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
     sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
+
+
+def _settle(
+    sweep_dir: SweepFolder,
+    within: Annotated[str, typer.Option(help="Time that may pass, as 90s, 10m or 2h.")] = "10m",
+    claim: Annotated[list[str] | None, typer.Option(help="Claim to settle. Repeatable.  [default: all open]")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    backend: BackendName = "ray",
+    address: Address = None,
+    tracking_uri: Tracking = None,
+    json_: Json = False,
+) -> None:
+    """Add the cheapest points that should decide the open claims of a sweep, in rounds; asks first.
+
+    Example: [cyan]sweeper settle runs/digits --within 10m --claim scaling[/]
+    """
+    from results.claims.judge import CLAIMS_BY_NAME
+    from results.store.state import read_state
+    from results.store.sweep_dir import SweepDir
+    from sweeper.cli.settle_view import SettlementView, print_ways
+    from sweeper.settle.rounds import settle
+
+    if unknown := sorted(set(claim or ()) - CLAIMS_BY_NAME.keys()):
+        raise InputError(f"--claim {unknown[0]}: no such claim; there are {', '.join(CLAIMS_BY_NAME)}.")
+    directory, seconds = SweepDir(sweep_folder(sweep_dir)), parse_duration("--within", within)
+    grid = read_state(directory).required_grid().model_copy(update={"name": directory.name})  # it may have been moved
+    _say_starting(grid)
+
+    def confirm(ways: Sequence[WayOut], first: WayOut) -> bool:
+        print_ways(ways, first, seconds, stderr())
+        return yes or typer.confirm("Train these points?", err=True)
+
+    run = make_sweep_runner(directory.root.parent, backend, address, tracking_uri)
+    settlement = settle(grid, claim or (), seconds, run, confirm)
+    show(SettlementView(settlement, directory), as_json=json_)
+    sys.exit(STATUS_FAILED if settlement.stopped else STATUS_DONE)
 
 
 def _say_starting(grid: Grid) -> None:
@@ -219,6 +258,7 @@ def _schema() -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "plan": _plan,
     "run": _run,
+    "settle": _settle,
     "submit": _submit,
     "predict": _predict,
     "schema": _schema,

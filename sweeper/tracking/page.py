@@ -48,12 +48,15 @@ def _points_link(experiment: str) -> str:
 def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
     """Return the description of a sweep in Markdown: the number of claims that pass, a table, and the reasons.
 
+    Claims that the grid does not ask about are left out.
+
     MLflow shows its first lines unasked. A long description loses its last lines.
 
     Args:
         verdicts: the verdicts as ``verdicts.json`` has them.
         experiment: id of the experiment, for the link to the table of points.
     """
+    verdicts = [v for v in verdicts if v.get("verdict") != "unasked"]
     counts = Counter(str(v.get("verdict")) for v in verdicts)
     parts = [f"{counts['pass']} of {len(verdicts)} claims pass"]
     parts += [f"{counts[kind]} {kind}" for kind in ("fail", "inconclusive") if counts[kind]]

@@ -1,0 +1,118 @@
+"""By how much an extension should narrow the interval of a claim.
+
+The interval of a mean or a slope over cells of one η and λ, with n seeds each, is as wide as √(τ² + σ²/n) over √C for a
+mean of C cells, and over √Σ(x - mean)² for a slope on x. τ is the spread of the cells about the law, σ that of the
+seeds within a cell. More seeds narrow only the part of σ; more cells, and cells farther out, narrow both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from results.analysis.segments import Floats, extra_axes, floats, group_ids
+from results.analysis.selection import in_law
+from results.claims.claim import Quantity
+from search_spaces.points import Point
+
+__all__ = ["Design", "design_of", "extended", "narrowing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Cells of the law, and how they scatter.
+
+    Attributes:
+        eta: log η of each cell (C,).
+        lam: log λ of each cell (C,).
+        seeds: seeds of each cell (C,).
+        cell_variance: τ², variance of log κ between cells beyond that of the seeds.
+        seed_variance: σ², variance of log κ between the seeds of a cell.
+    """
+
+    eta: Floats
+    lam: Floats
+    seeds: Floats
+    cell_variance: float
+    seed_variance: float
+
+
+def design_of(peaks: pd.DataFrame) -> Design:
+    """Read the cells of a sweep and the scatter of log κ.
+
+    With one seed a cell, the scatter is shared evenly between cells and seeds: nothing tells them apart.
+
+    Args:
+        peaks: of ``find_peaks``, at constant η and λ.
+    """
+    law = peaks[in_law(peaks)]
+    cells = group_ids(law, ["eta", "lam", "mu", *extra_axes(law)])
+    first = np.unique(cells, return_index=True)[1]
+    seeds = np.bincount(cells).astype(np.float64) if len(law) else np.empty(0)
+    y = np.log(floats(law, "kappa"))
+    means = np.bincount(cells, weights=y) / seeds if len(law) else y
+    between = float(means.var(ddof=1)) if len(means) > 1 else 0.0
+    freedom = len(law) - len(means)
+    if freedom:
+        within = float(((y - means[cells]) ** 2).sum() / freedom)
+        across = max(0.0, between - within * float((1 / seeds).mean()))
+    else:
+        within = across = between / 2
+    return Design(
+        eta=np.log(floats(law, "eta")[first]),
+        lam=np.log(floats(law, "lam")[first]),
+        seeds=seeds,
+        cell_variance=across,
+        seed_variance=within,
+    )
+
+
+def extended(design: Design, points: Sequence[Point]) -> Design:
+    """Return the design with further points, of which those with λ = 0 count for nothing."""
+    new = [(float(np.log(p.eta)), float(np.log(p.lam))) for p in points if p.lam > 0]
+    keys = [(round(e, 6), round(lam, 6)) for e, lam in zip(design.eta, design.lam, strict=True)]
+    seeds = dict(zip(keys, design.seeds, strict=True))
+    for point_eta, point_lam in new:
+        key = round(point_eta, 6), round(point_lam, 6)
+        seeds[key] = seeds.get(key, 0.0) + 1.0
+    eta, lam = (np.array([key[i] for key in seeds], dtype=np.float64) for i in (0, 1))
+    return Design(
+        eta=eta,
+        lam=lam,
+        seeds=np.array(list(seeds.values()), dtype=np.float64),
+        cell_variance=design.cell_variance,
+        seed_variance=design.seed_variance,
+    )
+
+
+def narrowing(quantity: Quantity, before: Design, after: Design) -> float:
+    """Return the width of an interval after an extension, as a share of its width before it.
+
+    Args:
+        quantity: the quantity of the interval. That of an accuracy narrows with the seeds alone: a further λ or η has
+            an accuracy of its own.
+        before: the cells of the sweep.
+        after: the cells with the extension.
+    """
+    old, new = _variance(quantity, before), _variance(quantity, after)
+    return float(np.sqrt(new / old)) if np.isfinite(old) and old > 0 else 1.0
+
+
+def _variance(quantity: Quantity, design: Design) -> float:
+    """Return the expected variance of an estimate; infinite where the cells cannot determine it."""
+    if not len(design.seeds):
+        return np.inf
+    if quantity == "accuracy":
+        return 1 / float(design.seeds.min())
+    scatter = design.cell_variance + design.seed_variance * float((1 / design.seeds).mean())
+    if quantity == "kappa":
+        return scatter / len(design.seeds)
+    x = {"slope_product": design.eta + design.lam, "slope_eta": design.eta, "slope_lam": design.lam}[quantity]
+    other = {"slope_eta": design.lam, "slope_lam": design.eta}.get(quantity)
+    x = x - x.mean()
+    if other is not None and np.ptp(other) > 0:
+        other = other - other.mean()
+        x = x - other * (x @ other) / (other @ other)
+    information = float(x @ x)
+    return scatter / information if information > 0 else np.inf

@@ -1,0 +1,157 @@
+"""Extensions of a grid: values added to one axis, with the points that they make and the cost of these."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, islice, pairwise
+
+import numpy as np
+import pandas as pd
+
+from results.analysis.segments import floats
+from results.analysis.selection import in_law
+from results.claims.verdict import Lack
+from search_spaces.points import Point, make_points
+from search_spaces.sections.grid import Grid
+from search_spaces.sections.section import AxisValue
+
+__all__ = ["Extension", "extensions"]
+
+MAX_NEW_SEEDS = 16
+MAX_NEW_LAMS = 4  # beyond either end of the grid
+BUDGET_FACTOR = 3.0  # from one budget of the analysis to the next
+DEFAULT_RATIO = 10**0.5  # between the values of an axis that has only one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """Values added to one axis of a grid, or to the budgets of its analysis.
+
+    Attributes:
+        lack: kind of points that it adds.
+        grid: the grid with the new values.
+        values: the new values, in order.
+        points: the new points.
+        epochs: epochs that these train, summed over points.
+    """
+
+    lack: Lack
+    grid: Grid
+    values: tuple[AxisValue, ...]
+    points: Sequence[Point]
+    epochs: float
+
+    @property
+    def setting(self) -> str:
+        """The extension as ``--set`` takes it: the whole axis, with the new values."""
+        if self.lack == "budgets":
+            return f"analysis.budgets={_listed(self.grid.analysis.budgets)}"
+        axis = _AXES[self.lack]
+        return f"axes.{axis}={_listed(self.grid.axes[axis])}"
+
+
+_AXES: dict[Lack, str] = {
+    "seeds": "seed",
+    "smaller_lam": "lam",
+    "larger_lam": "lam",
+    "finer_lam": "lam",
+    "eta": "eta",
+}
+
+
+def _listed(values: Iterable[AxisValue]) -> str:
+    return f"[{','.join(f'{v:.6g}' if isinstance(v, float) else str(v) for v in values)}]"
+
+
+def extensions(grid: Grid, peaks: pd.DataFrame, lacks: Iterable[Lack]) -> Iterator[Extension]:
+    """Yield the extensions of a grid that add points of some kinds, the smaller ones of a kind first.
+
+    Extensions by "longer" budgets do not exist: a point's budget is part of it, so longer runs are another sweep.
+
+    Args:
+        grid: the grid of the sweep.
+        peaks: of ``find_peaks`` on its points.
+        lacks: kinds of points.
+    """
+    known = {point.id for point in make_points(grid)}
+    for lack in dict.fromkeys(lacks):
+        if lack == "budgets":
+            if budgets := _new_budgets(grid, peaks):
+                yield _with_budgets(grid, budgets)
+            continue
+        for values in _new_values(lack, grid, peaks):
+            axis = _AXES[lack]
+            longer = grid.model_copy(update={"axes": grid.axes | {axis: (*_values(grid, axis), *values)}})
+            points = [point for point in make_points(longer) if point.id not in known]
+            if points:
+                epochs = sum(point.budget for point in points)
+                yield Extension(lack=lack, grid=longer, values=values, points=points, epochs=epochs)
+
+
+def _values(grid: Grid, axis: str) -> tuple[AxisValue, ...]:
+    return grid.axes.get(axis, (0,) if axis == "seed" else ())
+
+
+def _new_values(lack: Lack, grid: Grid, peaks: pd.DataFrame) -> Iterator[tuple[AxisValue, ...]]:
+    """Yield the values that could be added to the axis of a lack, the smaller additions first."""
+    if lack == "seeds":
+        seeds = {int(seed) for seed in _values(grid, "seed")}
+        free = list(islice((seed for seed in count(max(seeds) + 1)), MAX_NEW_SEEDS))
+        yield from (tuple(free[:n]) for n in range(1, MAX_NEW_SEEDS + 1))
+    elif lack in {"smaller_lam", "larger_lam"}:
+        lams = _positive(grid, "lam")
+        if lack == "larger_lam" and not (floats(peaks[in_law(peaks)], "lam") == lams[-1]).any():
+            return  # the largest λ keeps the network from learning already
+        end, ratio = (lams[0], 1 / _ratio(lams)) if lack == "smaller_lam" else (lams[-1], _ratio(lams))
+        added = [_rounded(end * ratio**k) for k in range(1, MAX_NEW_LAMS + 1)]
+        yield from (tuple(added[:n]) for n in range(1, MAX_NEW_LAMS + 1))
+    elif lack == "finer_lam":
+        yield _between(_positive(grid, "lam"))
+    elif lack == "eta":
+        etas = _positive(grid, "eta")
+        ratio = _ratio(etas)
+        if not _diverged(peaks, etas[-1]):
+            yield (_rounded(etas[-1] * ratio),)
+        yield (_rounded(etas[0] / ratio),)
+        if len(etas) > 1:
+            yield _between(etas)
+
+
+def _positive(grid: Grid, axis: str) -> list[float]:
+    return sorted(float(value) for value in grid.axes[axis] if isinstance(value, float | int) and value > 0)
+
+
+def _ratio(values: Sequence[float]) -> float:
+    """Return the usual ratio between neighbors of ascending values."""
+    return float(np.median(np.divide(values[1:], values[:-1]))) if len(values) > 1 else DEFAULT_RATIO
+
+
+def _between(values: Sequence[float]) -> tuple[float, ...]:
+    """Return the geometric means of neighbors."""
+    return tuple(_rounded(float(np.sqrt(low * high))) for low, high in pairwise(values))
+
+
+def _rounded(value: float) -> float:
+    """Round to six digits, as the values of a range in a grid are: tables stay readable."""
+    return float(f"{value:.6g}")
+
+
+def _diverged(peaks: pd.DataFrame, eta: float) -> bool:
+    """Return whether a point of this η diverged, so that a larger η shows nothing."""
+    return bool((peaks["outcome"].eq("diverged") & (floats(peaks, "eta") == eta)).any())
+
+
+def _new_budgets(grid: Grid, peaks: pd.DataFrame) -> tuple[float, ...]:
+    """Return budgets that the sweep's runs reach and in whose tenth some t* was observed."""
+    observed = peaks[~peaks["censored"].to_numpy(dtype=np.bool_) & (floats(peaks, "t_star") > 0)]
+    if observed.empty:
+        return ()
+    first, last = 10 * float(floats(observed, "t_star").min()), float(np.nanmax(floats(peaks, "last_epoch")))
+    steps = int(np.floor(np.log(max(last / first, 1e-300)) / np.log(BUDGET_FACTOR)))
+    budgets = [_rounded(float(f"{first * BUDGET_FACTOR**k:.2g}")) for k in range(steps + 1)]
+    return tuple(budget for budget in budgets if budget <= last and budget not in grid.analysis.budgets)
+
+
+def _with_budgets(grid: Grid, budgets: tuple[float, ...]) -> Extension:
+    analysis = grid.analysis.model_copy(update={"budgets": (*grid.analysis.budgets, *budgets)})
+    longer = grid.model_copy(update={"analysis": analysis})
+    return Extension(lack="budgets", grid=longer, values=budgets, points=(), epochs=0.0)

@@ -79,7 +79,7 @@ def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Ana
         findings=findings,
         verdicts=verdicts,
         clocks=judge_clocks(findings.clocks),
-        winner=find_winner(findings.peaks),
+        winner=find_winner(findings.peaks, scales=any(v.claim == "scaling" and v.verdict == "pass" for v in verdicts)),
         ways_out=ways_out(verdicts, findings.steady, grid, seconds_per_epoch(points, findings.peaks)),
     )
     _write_tables(directory, analysis, files)
@@ -126,7 +126,7 @@ def _draw_report(
 ) -> str:
     """Draw the figures, write their files, and return the page of the report."""
     findings = analysis.findings
-    law = law_line(findings.exponents, findings.kappa)
+    law = law_line(findings.exponents, findings.kappa, findings.steady)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
     figures = [save(drawing, directory.analysis / "figures", write=files.write) for drawing in drawings]

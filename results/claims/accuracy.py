@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from results.analysis.bootstrap import REPLICATES, IntervalEstimate, draw_weights, estimate_over, interval_of
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
@@ -36,7 +38,7 @@ WELL_LEARNED_SHARE = 0.9
 MAX_WITHIN_SHARE = 1 / 3
 
 
-def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
+def plateau(peaks: pd.DataFrame, tolerance: float, noise: float = 0.0) -> Verdict:
     """Judge claim 3 for budgets ∝ 1/(ηλ): the best accuracy stops depending on λ as λ → 0.
 
     For each η the number is the range of the best accuracy (mean over seeds) over the smallest decade of λ. Only λ all
@@ -45,12 +47,13 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
     is judged by it.
 
     The claim passes where every range is within the tolerance. It fails where the smallest λ has lost more than that
-    against the best. Accuracy that still rises towards the smallest λ is inconclusive, since it may level off below the
-    grid.
+    against the best, beyond what noise alone makes of equal accuracies. The drop is then the value. Accuracy that still
+    rises towards the smallest λ is inconclusive, since it may level off below the grid.
 
     Args:
         peaks: of ``find_peaks``, censored where a run had no time to peak before its η first fell.
         tolerance: accuracy within which two measurements count as equal.
+        noise: standard deviation of the accuracy of one run, for a sweep of one seed.
     """
     claim, threshold = "plateau", f"range over the smallest decade <= {tolerance:g}"
     timed = peaks.assign(timed=had_time(peaks)).groupby(["eta", "lam", "mu", *extra_axes(peaks)], dropna=False)["timed"]
@@ -67,12 +70,16 @@ def plateau(peaks: pd.DataFrame, tolerance: float) -> Verdict:
         why = f"no eta has {MIN_LAMS} lam > 0, {MIN_DECADE_LAMS} of them in a decade, whose runs had time to peak"
         return inconclusive(claim, threshold, why, lacks=("smaller_lam", "finer_lam"))
     values, estimate = _over_cells(cells, np.ptp)
-    ruling, trend = _within(values, estimate, tolerance), "differs"
+    allowed = _ranges_of_noise(cells, noise)
+    ruling, trend = _within(values, estimate, tolerance, allowed), "differs"
     if ruling != "pass":
         dropped = float(np.median(drops)) > tolerance
-        trend = "drops" if dropped else "still rises"
-        certain = ruling == "fail" or len(cells) > 1
-        ruling = "fail" if dropped and certain else "inconclusive"
+        trend = "drops" if dropped else "still rises" if np.median(values - allowed) > tolerance else "differs"
+        ruling = "inconclusive"
+        if float(np.median(drops - allowed)) > tolerance:
+            ruling, values = "fail", np.array(drops)
+            ends = (float(values.min()), float(values.max())) if len(values) > 1 else estimate.interval
+            estimate = IntervalEstimate(value=float(np.median(values)), interval=ends)
     below = ", and may level off below the grid" if trend == "still rises" else ""
     why = f"best accuracy {trend} by {_over(values, 'eta')} over the decade of lam above {smallest:.3g}{below}"
     verdict = make_verdict(claim, estimate, threshold, ruling, why, PointCounts.of(used), band=(-np.inf, tolerance))
@@ -91,8 +98,15 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
         within: of ``within_budget``.
         peaks: of ``find_peaks``, for the count of points.
     """
-    claim, threshold = "fixed_budget_optimum", f"lead > {MIN_LEAD:g}"
+    claim, threshold = "fixed_budget_optimum", f"lead >= {MIN_LEAD:g}"
     spanned = table[np.isfinite(floats(table, "acc_pred")) & (floats(table, "lams") >= MIN_LAMS)]
+    # Without λ = 0 the grid may begin at, or above, the best λ: then it cannot show that smaller ones are worse.
+    at_end = ~np.isfinite(floats(spanned, "acc_zero")) & (
+        floats(spanned, "lam_tuned_low") <= floats(spanned, "lam_min")
+    )
+    if len(spanned) and float(np.median(at_end)) > 0.5:
+        why = "the best lam is the smallest of the grid, which lacks lam = 0"
+        return inconclusive(claim, threshold, why, lacks=("smaller_lam",))
     keys = ["eta", "mu", *extra_axes(peaks), "budget_at"]
     if spanned.empty:
         why = "no budget with an observed t* within its tenth and lam_pred inside the grid"
@@ -108,25 +122,31 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     return make_verdict(claim, estimate, threshold, ruling, why, counts, band=(MIN_LEAD, np.inf))
 
 
-def eta_independence(peaks: pd.DataFrame) -> Verdict:
+def eta_independence(peaks: pd.DataFrame, noise: float = 0.0) -> Verdict:
     """Judge claim 4: at fixed λ the best accuracy hardly depends on η.
 
     A λ counts where two or more η share it, had time to peak, and reach at least 0.9 of the best accuracy of the sweep.
-    At each λ the range over η is taken. The value is the median of these ranges over λ; the interval spans them.
+    At each λ the range over η is taken. The value is the median of these ranges over λ; the interval spans them. The
+    claim fails where the median is too large beyond what noise alone makes of equal accuracies.
+
+    Args:
+        peaks: of ``find_peaks``, censored where a run had no time to peak before its η first fell.
+        noise: standard deviation of the accuracy of one run, for a sweep of one seed.
     """
     claim, threshold = "eta_independence", f"range over eta <= {MAX_ETA_RANGE:g}"
     used = peaks[had_time(peaks)]
     axes = ["lam", "mu", *extra_axes(used)]
-    acc = used.groupby([*axes, "eta"], dropna=False)["best_test_acc"].mean().reset_index()
-    acc = acc[floats(acc, "best_test_acc") >= WELL_LEARNED_SHARE * top_accuracy(peaks)]
-    cells = acc.groupby(axes, dropna=False)["best_test_acc"].agg(["max", "min", "size"])
-    cells = cells[cells["size"] > 1]
-    if cells.empty:
+    acc = used.groupby([*axes, "eta"], dropna=False)["best_test_acc"].agg(["mean", "var", "size"]).reset_index()
+    acc = acc[floats(acc, "mean") >= WELL_LEARNED_SHARE * top_accuracy(peaks)]
+    cells = [group for _, group in acc.groupby(axes, dropna=False) if len(group) > 1]
+    if not cells:
         why = "no lam has runs of two eta that learned and had time to peak"
         return inconclusive(claim, threshold, why, lacks=("larger_lam", "eta"))
-    ranges = floats(cells, "max") - floats(cells, "min")
+    ranges = np.array([np.ptp(floats(cell, "mean")) for cell in cells])
+    variance = float(acc["var"].mean()) if acc["var"].notna().any() else noise**2
+    allowed = np.array([_range_of_noise(len(cell), np.sqrt(variance / float(cell["size"].min()))) for cell in cells])
     why = f"best accuracy differs between eta by {_over(ranges, 'lam')}, at those lam that reach 0.9 of the best"
-    ruling, counts = judge_range(ranges, MAX_ETA_RANGE), PointCounts.of(used)
+    ruling, counts = judge_range(ranges, MAX_ETA_RANGE, allowed), PointCounts.of(used)
     return make_median_verdict(claim, ranges, threshold, ruling, why, counts, limit=MAX_ETA_RANGE)
 
 
@@ -230,11 +250,40 @@ def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tu
     return values, IntervalEstimate(value=float(np.median(values)), interval=interval)
 
 
-def _within(values: Floats, estimate: IntervalEstimate, limit: float) -> Ruling:
-    """Judge whether values are within a limit: a single cell with several seeds by its interval, else by all values."""
+def _within(values: Floats, estimate: IntervalEstimate, limit: float, noise: Floats | float = 0.0) -> Ruling:
+    """Judge whether values are within a limit: a single cell with several seeds by its interval, else by all values.
+
+    Args:
+        values: one a cell (n,).
+        estimate: their median, with an interval.
+        limit: highest value that passes.
+        noise: part of each value (n,) that noise alone may have caused.
+    """
     if len(values) == 1 and estimate.interval is not None:
         return judge_interval(estimate, -np.inf, limit)
-    return judge_range(values, limit)
+    return judge_range(values, limit, noise)
+
+
+def _ranges_of_noise(cells: list[Floats], noise: float) -> Floats:
+    """Return the range that noise alone makes of equal accuracies in each cell (S, L), exceeded once in twenty times.
+
+    Args:
+        cells: accuracies of S seeds at L values.
+        noise: standard deviation of the accuracy of one run, where no cell has two seeds.
+    """
+    variances = [np.nanvar(cell, axis=0, ddof=1).mean() for cell in cells if len(cell) > 1]
+    deviation = np.sqrt(np.nanmean(variances)) if variances else noise
+    return np.array([_range_of_noise(cell.shape[1], deviation / np.sqrt(len(cell))) for cell in cells])
+
+
+def _range_of_noise(count: int, deviation: float) -> float:
+    """Return the 95 % quantile of the range of normal numbers with a standard deviation."""
+    return _range_quantile(count) * float(deviation) if count > 1 else 0.0
+
+
+@cache
+def _range_quantile(count: int) -> float:
+    return float(stats.studentized_range.ppf(0.95, count, np.inf))
 
 
 def _over(values: Floats | list[float], what: str) -> str:
@@ -249,7 +298,7 @@ CLAIMS = (
     Claim(
         name="plateau",
         title="Accuracy levels off at small λ",
-        judge=lambda e: plateau(e.settled, e.findings.tolerance),
+        judge=lambda e: plateau(e.settled, e.findings.tolerance, e.findings.noise.largest),
         quantity="accuracy",
         varied=("lam",),
     ),
@@ -264,7 +313,7 @@ CLAIMS = (
     Claim(
         name="eta_independence",
         title="Accuracy hardly depends on η",
-        judge=lambda e: eta_independence(e.settled),
+        judge=lambda e: eta_independence(e.settled, e.findings.noise.largest),
         quantity="accuracy",
         varied=("eta",),
     ),

@@ -79,12 +79,12 @@ def lambda_pred_accuracy(table: pd.DataFrame, peaks: pd.DataFrame, seed: int = 0
         return inconclusive(claim, threshold, why, lacks=_MISSING)
     estimate, by_budget = _largest_gap(known, seed)
     means = by_budget.to_numpy(dtype=np.float64)
-    # With one run for each budget there is no interval: then every budget must be within the limit.
-    ruling = judge_range(means, limit) if estimate.interval is None else judge_interval(estimate, -np.inf, limit)
+    ruling = judge_interval(estimate, -np.inf, limit)
+    alone = "; one gap at that budget gives no interval" if estimate.interval is None else ""
     why = (
         f"{_rule(known)} costs {estimate.value:.4f} of accuracy at T = {by_budget.index[int(means.argmax())]:g}, where "
-        f"it costs most, and {gaps.mean():.4f} on average, over {len(gaps)} cells of eta, seed and budget"
-        f"{_left_out(len(table) - len(gaps))}"
+        f"it costs most, and {gaps.mean():.4f} on average, over {len(gaps)} cells of eta, seed and budget, "
+        f"T = {by_budget.index[0]:g} to {by_budget.index[-1]:g}{alone}{_left_out(len(table) - len(gaps))}"
     )
     return make_verdict(claim, estimate, threshold, ruling, why, _counts(peaks), band=(-np.inf, limit))
 
@@ -152,6 +152,7 @@ CLAIMS = (
         quantity="accuracy",
         varied=("lam",),
         needs_budgets=True,
+        needs_constant_rates=True,
     ),
     Claim(
         name="lambda_pred_accuracy",
@@ -160,5 +161,6 @@ CLAIMS = (
         quantity="accuracy",
         varied=("lam",),
         needs_budgets=True,
+        needs_constant_rates=True,
     ),
 )

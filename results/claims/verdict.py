@@ -111,17 +111,23 @@ def judge_interval(estimate: IntervalEstimate, low: float, high: float) -> Rulin
     return "fail" if outside else "inconclusive"
 
 
-def judge_range(values: Floats, limit: float) -> Ruling:
+def judge_range(values: Floats, limit: float, noise: Floats | float = 0.0) -> Ruling:
     """Judge values (n,) by an upper limit.
 
+    Args:
+        values: the values.
+        limit: highest value that passes.
+        noise: part of each value (n,) that noise alone may have caused. A range of noisy accuracies is never 0.
+
     Returns:
-        ``pass`` where every value is within the limit, ``fail`` where the median is not, else ``inconclusive``.
+        ``pass`` where every value is within the limit, ``fail`` where the median is not even without the noise, else
+            ``inconclusive``.
     """
     if not len(values):
         return "inconclusive"
     if bool(np.all(values <= limit)):
         return "pass"
-    return "fail" if float(np.median(values)) > limit else "inconclusive"
+    return "fail" if float(np.median(values - noise)) > limit else "inconclusive"
 
 
 def format_interval(estimate: IntervalEstimate) -> str:

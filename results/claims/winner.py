@@ -95,11 +95,12 @@ def _record(mean: Mean) -> dict[str, object]:
     return {"value": mean.value, "seeds": mean.seeds, "spread": mean.spread}
 
 
-def find_winner(points: pd.DataFrame) -> Winner | None:
+def find_winner(points: pd.DataFrame, *, scales: bool = False) -> Winner | None:
     """Find the setting of the best mean accuracy among the points that trained as meant.
 
     Args:
         points: one row a point, with its axes, ``outcome``, ``best_test_acc`` and, if known, ``last_test_acc``.
+        scales: whether t* ∝ 1/(ηλ) was confirmed, so that the best λ of another budget is known.
 
     Returns:
         None without any such point.
@@ -124,7 +125,7 @@ def find_winner(points: pd.DataFrame) -> Winner | None:
         last=last,
         zero=zero,
         equals=int((counted["mean"] >= accuracy.value - error).sum()) - 1,
-        next_step=_next_step(trained, values, zero, accuracy),
+        next_step=_next_step(trained, values, zero, accuracy, scales=scales),
     )
 
 
@@ -142,8 +143,18 @@ def _best_at_zero(trained: pd.DataFrame, axes: list[str]) -> Mean | None:
     return max(groups, key=lambda mean: mean.value)
 
 
-def _next_step(trained: pd.DataFrame, setting: Mapping[str, object], zero: Mean | None, best: Mean) -> str:
-    """Say whether the setting lies at an edge of the grid, and what to try next."""
+def _next_step(
+    trained: pd.DataFrame, setting: Mapping[str, object], zero: Mean | None, best: Mean, *, scales: bool
+) -> str:
+    """Say whether the setting lies at an edge of the grid, and what to try next.
+
+    Args:
+        trained: points that trained as meant.
+        setting: the best setting.
+        zero: accuracy at λ = 0; None without such points.
+        best: accuracy of the best setting.
+        scales: whether t* ∝ 1/(ηλ) was confirmed.
+    """
     lam, lams = float(str(setting["lam"])), np.unique(floats(trained, "lam"))
     positive = lams[lams > 0]
     if lam == 0:
@@ -164,4 +175,6 @@ def _next_step(trained: pd.DataFrame, setting: Mapping[str, object], zero: Mean 
     if edges:
         text = "; ".join(edges)
         return f"{text[0].upper()}{text[1:]}."
-    return "The best setting lies inside the grid. For another budget T, scale λ by 1/T."
+    one_budget = "budget" in trained and trained["budget"].nunique() == 1
+    rule = " For another budget T, scale λ by 1/T." if scales and one_budget else ""
+    return f"The best setting lies inside the grid.{rule}"

@@ -227,7 +227,9 @@ def _draw_fit(ax: Axes, law: LawLine, fitted: pd.DataFrame) -> None:
         ax.fill_between(10.0**ends, low, high, color=GREY, linewidth=0, zorder=1)
     ax.plot(10.0**ends, line, color=style.INK, label=fit)
     if np.isfinite(law.kappa):
-        ax.plot(10.0**ends, law.kappa / 10.0**ends, color=style.MUTED, linestyle=DASHED, label=exact)
+        ax.plot(
+            10.0**ends, law.kappa / law.decay_per_rate / 10.0**ends, color=style.MUTED, linestyle=DASHED, label=exact
+        )
     ax.legend(loc="upper right")
 
 

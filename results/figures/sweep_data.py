@@ -12,6 +12,7 @@ import pandas as pd
 
 from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.fits import ExponentFit, KappaFit
+from results.analysis.segments import floats
 from results.figures.columns import BROKEN_OUTCOMES, is_positive, numeric_column
 
 MAX_CURVE_ROWS = 12_000  # in one figure: the SVG of the paper's largest grid stays near one megabyte
@@ -30,6 +31,8 @@ class LawLine:
         kappa: κ, the decay time at t* with the slope fixed to -1.
         kappa_low: Lower end of its interval.
         kappa_high: Upper end of its interval.
+        decay_per_rate: Decay time of a step where ηλ/(1-μ) is 1: 1 if λ is a weight decay, 2 in the convention
+            ``square``, the number of training samples in ``per_sample``.
     """
 
     slope: float
@@ -39,10 +42,20 @@ class LawLine:
     kappa: float
     kappa_low: float
     kappa_high: float
+    decay_per_rate: float = 1.0
 
 
-def law_line(exponents: ExponentFit, kappa: KappaFit) -> LawLine | None:
-    """Return the law to draw from its fits; None if no slope could be fitted."""
+def law_line(exponents: ExponentFit, kappa: KappaFit, peaks: pd.DataFrame) -> LawLine | None:
+    """Return the law to draw.
+
+    Args:
+        exponents: Fit of the slopes.
+        kappa: Fit of κ.
+        peaks: Table of the points, at constant η and λ.
+
+    Returns:
+        None if no slope could be fitted.
+    """
     if exponents.gamma is None:
         return None
     slope, slope_low, slope_high = _bounds(exponents.gamma)
@@ -55,7 +68,17 @@ def law_line(exponents: ExponentFit, kappa: KappaFit) -> LawLine | None:
         kappa=middle,
         kappa_low=low,
         kappa_high=high,
+        decay_per_rate=_decay_per_rate(peaks),
     )
+
+
+def _decay_per_rate(peaks: pd.DataFrame) -> float:
+    """Return the median of κ over t*·ηλ/(1-μ), t* in steps; they differ by the grid's convention of λ."""
+    star = peaks[(floats(peaks, "t_star_step") > 0) & (floats(peaks, "kappa") > 0)]
+    if star.empty:
+        return 1.0
+    rate = floats(star, "eta") * floats(star, "lam") / (1.0 - floats(star, "mu"))
+    return float(np.median(floats(star, "kappa") / (floats(star, "t_star_step") * rate)))
 
 
 class _Bounds(NamedTuple):

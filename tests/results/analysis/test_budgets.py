@@ -88,7 +88,11 @@ def test_prediction_from_a_probe_finds_the_tuned_lam(sweep, star_over_peak):
     table = tuned_and_predicted(rows, peaks, [300, 1000])
     assert len(table) == 4
     assert (table.why == "").all()
-    assert table.c.tolist() == pytest.approx((0.5 * star_over_peak() / table.eta / 10).tolist(), rel=0.05)
+    lams = np.unique(peaks.lam)
+    for row in table.itertuples():
+        probes = lams[row.eta * lams * row.budget_at >= 1]  # a decay time of 1 within T/10, at 10 steps an epoch
+        early = np.exp(np.mean(np.log([star_over_peak(lift=two_sided(row.eta, lam)) for lam in probes])))
+        assert row.c == pytest.approx(0.5 * early / row.eta / 10, rel=0.05)
     assert table.lam_pred.tolist() == pytest.approx((table.c / table.budget_at).tolist())
     assert table.ratio.between(0.3, 3).all()
     assert (table.gap.abs() < 0.01).all()
@@ -97,18 +101,33 @@ def test_prediction_from_a_probe_finds_the_tuned_lam(sweep, star_over_peak):
     assert (table.lams == 13).all()
     assert table.acc_zero.isna().all()
     for row in table.itertuples():
-        probe = peaks[(peaks.eta == row.eta) & ~peaks.censored & (peaks.t_star <= row.budget_at / 10)]
+        probe = peaks[(peaks.eta == row.eta) & ~peaks.censored & (row.eta * peaks.lam * row.budget_at >= 1 - 1e-9)]
         assert 0 < row.probe_points <= len(probe)  # some of these are not yet seen to fall at T/10
 
 
 def test_a_probe_knows_only_what_it_measured(point_rows, points_of):
     """The maximum at epoch 9 of 100 is past for the whole run, but not for a probe that ends with epoch 10."""
     curve = [*np.linspace(0.1, 0.9, 9), *np.linspace(0.899, 0.3, 91)]
-    rows = point_rows("a", curve, lam=0.01, budget=100)
+    rows = point_rows("a", curve, lam=1.0, budget=100)  # a decay time of 1 at epoch 10
     peaks = find_peaks(rows, points_of(rows))
     known, unknown = (tuned_and_predicted(rows, peaks, [budget]).iloc[0] for budget in (200, 100))
     assert not peaks.censored[0]
     assert (known.probe_points, unknown.probe_points) == (1, 0)
+
+
+def test_a_fall_in_the_first_epochs_of_a_probe_is_no_maximum_that_is_past(point_rows, points_of):
+    """Test accuracy dips at epoch 5 and rises on until epoch 60: a probe of 20 epochs sees the dip alone."""
+    curve = [
+        *np.linspace(0.1, 0.6, 5),
+        *np.linspace(0.5, 0.58, 15),
+        *np.linspace(0.6, 0.9, 40),
+        *np.linspace(0.89, 0.5, 140),
+    ]
+    rows = point_rows("a", curve, lam=0.1, budget=200)  # a decay time of 1 at epoch 100
+    peaks = find_peaks(rows, points_of(rows))
+    table = tuned_and_predicted(rows, peaks, [200, 1000]).set_index("budget_at")
+    assert table.probe_points.to_dict() == {200: 0, 1000: 1}
+    assert table.c[1000] == pytest.approx(60 * 0.1, rel=0.05)
 
 
 def test_interpolated_accuracy_lies_between_the_neighbours(sweep):

@@ -69,22 +69,24 @@ def test_runs_of_another_budget_do_not_count_with_a_schedule(make_sweep):
 def test_without_a_constant_stretch_nothing_is_claimed_about_t_star(make_sweep, regime):
     verdicts = verdicts_of(*scheduled(make_sweep), regime)
     for claim in ("scaling", "collapse", "small_lambda_ratio", "lambda_pred_order", "lambda_pred_accuracy"):
-        assert verdicts[claim].verdict == "inconclusive", claim
+        assert verdicts[claim].verdict == "unasked", claim
     why = verdicts["lambda_pred_order"].why
     assert "c/T is not defined" in why
-    assert verdicts["scaling"].why == why
+    assert verdicts["scaling"].why in why
     assert list(verdicts) == [claim.name for claim in CLAIMS if claim.name in verdicts]
 
 
 def test_schedules_as_an_axis_are_told_apart(make_sweep):
-    parts = [scheduled(make_sweep, **{"schedule.name": name}) for name in ("constant", "piecewise", "cosine")]
+    parts = [
+        scheduled(make_sweep, kappa=0.3, **{"schedule.name": name}) for name in ("constant", "piecewise", "cosine")
+    ]
     rows, points = (pd.concat(tables, ignore_index=True) for tables in zip(*parts, strict=True))
     table = find(rows, points, 0.005, [300], TrainingRegime()).prediction
     peak_at = table.groupby("schedule.name").peak_at.first()
     assert peak_at["constant"] == 300
     assert peak_at["piecewise"] == 90
     assert np.isnan(peak_at["cosine"])
-    accuracy = verdicts_of(rows, points, TrainingRegime(), (100, 300))["lambda_pred_accuracy"]
+    accuracy = verdicts_of(rows, points, TrainingRegime(), (300, 1000))["lambda_pred_accuracy"]
     assert accuracy.threshold == "gap <= 0.004 at every budget"  # points at constant η decide
 
 

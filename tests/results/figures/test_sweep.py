@@ -213,13 +213,31 @@ def test_law_line_from_fits():
     gamma = IntervalEstimate(value=-1.0, interval=(-1.1, -0.9))
     exponents = ExponentFit(gamma=gamma, alpha=None, beta=None, intercept=-0.3, sigma=0.1, **counts)
     kappa = KappaFit(kappa=None, kappa_gstd=None, t_star_gstd=2.0, per_eta=(), **counts)
-    law = law_line(exponents, kappa)
+    law = law_line(exponents, kappa, peaks_of())
     assert law is not None
     assert (law.slope, law.slope_low, law.slope_high) == (-1.0, -1.1, -0.9)
     assert np.isnan(law.kappa)
     render(drawings_of(peaks_of(), law)[1])
     nothing = ExponentFit(gamma=None, alpha=None, beta=None, intercept=0.0, sigma=0.0, **counts)
-    assert law_line(nothing, kappa) is None
+    assert law_line(nothing, kappa, peaks_of()) is None
+
+
+@pytest.mark.parametrize("decay", [1.0, 2.0, 512.0])  # conventions half, square, per_sample of 512 samples
+def test_line_of_kappa_passes_through_the_points_in_every_convention(decay):
+    counts = {"points_used": 9, "censored": 0, "why": ""}
+    gamma = IntervalEstimate(value=-1.0, interval=None)
+    exponents = ExponentFit(gamma=gamma, alpha=None, beta=None, intercept=0.0, sigma=0.1, **counts)
+    estimate = IntervalEstimate(value=0.6, interval=(0.5, 0.7))
+    kappa = KappaFit(kappa=estimate, kappa_gstd=None, t_star_gstd=2.0, per_eta=(), **counts)
+    peaks = peaks_of()
+    rate = peaks["eta"] * peaks["lam"] / (1 - peaks["mu"])
+    peaks = peaks.assign(kappa=0.6, t_star_step=0.6 / (decay * rate.where(rate > 0, np.inf)))
+    law = law_line(exponents, kappa, peaks)
+    assert law.decay_per_rate == pytest.approx(decay)
+    lines = [line for panel in drawings_of(peaks, law)[1].figure.axes for line in panel.lines]
+    line = next(line for line in lines if str(line.get_label()).startswith("slope −1"))
+    x, y = line.get_data()
+    assert np.asarray(x) * np.asarray(y) * decay == pytest.approx(0.6)
 
 
 def test_saved_files_hold_the_drawing(tmp_path):

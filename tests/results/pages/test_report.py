@@ -134,6 +134,7 @@ def report_of(**changes) -> str:
         "winner": WINNER,
         "facts": {"grid": "name: digits\naxes: {}", "machine": "2 cores"},
         "verdicts": [verdict_of(), verdict_of("collapse", "fail"), verdict_of("plateau", "inconclusive")],
+        "ways_out": {},
         "clocks": ClockSection(verdicts=()),
         "figures": [drawing_of(), drawing_of("collapse")],
         "peaks": peaks_of(),

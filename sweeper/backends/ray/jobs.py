@@ -88,6 +88,7 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
         job: id of the job.
         name: name of the sweep.
     """
+    trains = re.compile(rf"^{re.escape(name)}: (?!starting$)", re.MULTILINE)  # the line that says how much
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         try:
@@ -97,7 +98,7 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
             continue
         if status in {JobStatus.FAILED, JobStatus.STOPPED}:
             return _RAY_LOG_LINE.sub("", output).strip() or str(client.get_job_info(job).message)
-        if status == JobStatus.SUCCEEDED or f"\n{name}: " in f"\n{output}":  # its first line says how much it trains
+        if status == JobStatus.SUCCEEDED or trains.search(output):
             return ""
         time.sleep(0.5)
     return ""

@@ -68,7 +68,7 @@ def run_pack(
 
 def assist_pack(group: TorchGroup, threads: int = 1) -> None:
     """Train as a member of ``group`` until its leader, which runs the pack, is done."""
-    with training_settings(threads):
+    with training_settings(threads), exits_raise():
         follow(group)
 
 

@@ -6,6 +6,7 @@ import shlex
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from results.store.paths import AnyPath, ObjectPath
 from search_spaces.errors import counted, one_line
@@ -25,20 +26,26 @@ class _LastingConsole(Console):
 
 def stderr() -> Console:
     """Console for progress and errors; stdout carries only results."""
-    return _LastingConsole(stderr=True, highlight=False)
+    return _LastingConsole(stderr=True, highlight=False, emoji=False)
 
 
 def stdout() -> Console:
     """Console for the answers of commands.
 
-    No console looks for numbers to highlight: that takes quadratic time, 36 s for a word of 40,000 digits.
+    No console looks for numbers to highlight: that takes quadratic time, 36 s for a word of 40,000 digits. None puts a
+    picture in the place of ``:dog:``, which may be part of a path.
     """
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)
 
 
-def escaped(text: str) -> str:
-    """Text in which Rich sees no markup."""
-    return text.replace("[", r"\[")
+def labeled(label: str, style: str, text: str) -> Text:
+    """A label in a style of Rich, such as ``red bold``, and a text from anywhere, in which Rich looks for no markup."""
+    return Text.assemble((label, style), text)
+
+
+def error_line(text: str) -> Text:
+    """The line that says why a command fails."""
+    return labeled("error:", "red bold", f" {text}")
 
 
 def untrusted(text: str) -> str:

@@ -4,13 +4,11 @@ import io
 import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from rich.console import Console
-from rich.text import Text
 
 from search_spaces.errors import command
-from sweeper.console import MAX_SHOWN, cleaned, quoted, stderr, stdout, untrusted
+from sweeper.console import MAX_SHOWN, cleaned, error_line, quoted, stderr, stdout, untrusted
 
 
 @given(st.text(), st.text())
@@ -43,7 +41,15 @@ def test_no_console_looks_for_words_to_highlight(console):
     assert len(made.file.getvalue()) == 100_001
 
 
-def test_markup_is_shown_as_it_is():
-    text = "[bold]x[/] [link=http://x]y[/link]"
-    assert Text.from_markup(untrusted(text)).plain == text
-    assert isinstance(stdout(), Console)
+MARKUP = st.text(st.sampled_from("\\[]/=:b x1'\""), max_size=30)
+
+
+@given(MARKUP)
+@example("[bold]x[/] [link=http://x]y[/link]")
+@example(r"x\[/b].yaml")
+@example(":dog: [:dog:]")
+def test_markup_is_shown_as_it_is(text):
+    console = stderr()
+    console.file = io.StringIO()
+    console.print(error_line(text), soft_wrap=True)
+    assert console.file.getvalue() == f"error: {text}\n"

@@ -139,8 +139,8 @@ def tracking_of(uri: str | None, out: AnyPath) -> str | None:
     Raises:
         InputError: it is none that MLflow knows.
     """
-    from search_spaces.addresses import mask_secrets
-    from sweeper.tracking.address import default_uri
+    from sweeper.addresses import mask_secrets
+    from sweeper.tracking.database import default_uri
 
     if uri not in {None, "none"} and not re.match(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://", str(uri)):
         raise InputError(

@@ -116,8 +116,8 @@ def _ui(
 
     Example: [cyan]sweeper ui --port 5001[/]
     """
-    from sweeper.tracking.address import serve_ui
     from sweeper.tracking.mirror import prepare
+    from sweeper.tracking.server import serve_ui
 
     sweeps = lasting_path(out)
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():

@@ -12,9 +12,9 @@ import typer
 from rich.text import Text
 
 from results.store.paths import AnyPath, any_path
-from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
+from sweeper.addresses import mask_secrets
 from sweeper.cli.launch import make_sweep_runner, ray_backend, tracking_of
 from sweeper.cli.options import (
     STATUS_BAD_INPUT,

@@ -1,4 +1,4 @@
-"""SQLite files of MLflow: made whole or not at all, by one process at a time.
+"""Folders and SQLite files in which MLflow keeps sweeps: made whole or not at all, by one process at a time.
 
 MLflow makes its 65 tables in place, in several seconds and some hundred transactions. Two processes that did so at once
 spoiled each other's work, and a process that was killed meanwhile left a file that no MLflow opened again.
@@ -7,6 +7,7 @@ spoiled each other's work, and a process that was killed meanwhile left a file t
 import errno
 import fcntl
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,13 +15,45 @@ from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from results.store.files import make_folder
-from sweeper.tracking.address import sqlite_file, sqlite_uri
+from results.store.paths import AnyPath
 
 LOCK_SECONDS = 60.0  # to wait for another process that makes the file, which takes 2 to 10 s
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _INITIAL_ROWS = {"alembic_version", "experiments", "workspaces"}  # tables that have a row from the start
+
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]*)(.*)", re.DOTALL)
+_PLAIN = "/ !$&'()*+,:;=@[]"  # characters that mean nothing in the path of such an address
+
+
+def default_uri(out: Path) -> str:
+    """Return the default address for sweeps in ``out``: ``out/mlflow.db``, with artifacts in ``out/mlartifacts``."""
+    return sqlite_uri(out.resolve() / "mlflow.db")
+
+
+def artifacts_uri(out: AnyPath) -> str:
+    """Return the address of the folder for reports and figures of the sweeps in ``out``."""
+    return (out.resolve() / "mlartifacts").as_uri() if isinstance(out, Path) else f"{out}/mlartifacts"
+
+
+def sqlite_uri(path: Path) -> str:
+    """Return the address of an SQLite file, as SQLAlchemy from 2.1 on reads it.
+
+    MLflow makes the folder of an address that begins with ``sqlite:///``, and takes ``%3F`` in it for a name. It does
+    not where the driver is named.
+    """
+    text = quote(os.fsencode(path), safe=_PLAIN)
+    return f"sqlite{'+pysqlite' if '%' in text else ''}:///{text}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of an address, None unless that is an SQLite file."""
+    match = _SQLITE.match(uri)
+    if match is None or not match[1] or match[1] == ":memory:" or "uri=" in match[2]:
+        return None
+    return Path(unquote(match[1], errors="surrogateescape"))
 
 
 def prepare_database(library: Any, uri: str) -> None:

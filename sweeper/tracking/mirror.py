@@ -17,18 +17,19 @@ from results.store.commits import PointEnd
 from results.store.files import local_copy
 from results.store.state import SweepState, read_state
 from results.store.sweep_dir import SweepDir
-from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError, command
+from sweeper.addresses import mask_secrets, without_secrets
 from sweeper.console import cleaned
 from sweeper.private import ensure_home
-from sweeper.tracking.address import ENVIRONMENT, default_uri, run_page, sqlite_file, without_secrets
 from sweeper.tracking.answers import bound_answers
 from sweeper.tracking.connection import TrackedSweep, connect
-from sweeper.tracking.database import prepare_database
+from sweeper.tracking.database import default_uri, prepare_database, sqlite_file
+from sweeper.tracking.page import run_page
 from sweeper.tracking.parallel import in_parallel
 from sweeper.tracking.patience import FILE_SECONDS, SERVER_SECONDS, in_time, try_again
 from sweeper.tracking.projection import PointRecord, SweepRecord, point_records, summaries, sweep_record
 from sweeper.tracking.runs import terminate, update
+from sweeper.tracking.server import ENVIRONMENT
 from sweeper.tracking.summary import artifacts, files_digest, verdict_summary
 
 # They announce each table that they create, and print every error, with what a server says; ``TrackingError`` says it.

@@ -14,8 +14,8 @@ from ray._private import utils as ray_utils
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from ray.job_config import JobConfig
 
-from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
+from sweeper.addresses import mask_secrets
 from sweeper.backends.ray.environment import set_local_token
 from sweeper.console import cleaned
 from sweeper.private import private_folder

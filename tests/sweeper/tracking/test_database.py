@@ -18,8 +18,7 @@ from mlflow.store.tracking.dbmodels.initial_models import Base
 from tracking_support import add, begin
 
 from results.store.sweep_dir import SweepDir
-from sweeper.tracking.address import default_uri, sqlite_file, sqlite_uri
-from sweeper.tracking.database import prepare_database
+from sweeper.tracking.database import default_uri, prepare_database, sqlite_file, sqlite_uri
 from sweeper.tracking.mirror import mirror
 
 IN_PLACE = "from mlflow import MlflowClient; MlflowClient('sqlite:///{}').search_experiments()"  # as MLflow itself does

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.addresses import mask_in_text, mask_secrets, secrets_in
+from sweeper.addresses import mask_in_text, mask_secrets, secrets_in
 
 # A text that stands nowhere else in the addresses below, with all that a password or a token may have.
 SECRETS = st.text("ABCXYZ0189@:/?#;=+.%!$~_-", min_size=1, max_size=30).map(lambda text: f"S3CRET{text}9")

@@ -79,8 +79,8 @@ def prepare_database(library: Any, uri: str) -> None:
                 unfinished.unlink(missing_ok=True)
         if not path.exists() or (_holds_nothing(path) and not _is_complete(library, path)):
             _make(library, path)
-        elif not _has_all_tables(library, path):
-            _bring_up_to_date(library, path)
+        elif not _is_complete(library, path):
+            _make(library, path, upgrade=True)
         library.MlflowClient(uri).search_experiments(max_results=1)  # which adds the first experiment
 
 
@@ -122,40 +122,42 @@ def _holds_nothing(path: Path) -> bool:
     return False
 
 
-def _make(library: Any, path: Path, source: Path | None = None) -> None:
-    """Make the file under a hidden name, from nothing or from a copy of ``source``, and rename it.
+def _make(library: Any, path: Path, *, upgrade: bool = False) -> None:
+    """Make the file under a hidden name, and rename it.
 
     Args:
         library: the module ``mlflow``.
         path: the file to make, or to replace.
-        source: a file whose rows are kept.
+        upgrade: whether to begin with a copy of the file, and to keep the old one beside it.
     """
     hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if source is not None:
-            with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(hidden)) as new:
-                old.backup(new)
+        if upgrade:
+            _copy(path, hidden)
         with _engine(library, hidden) as engine:
             _tools(library)._initialize_tables(engine)
+        if upgrade:
+            _keep(path)
         path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # SQLite would apply it to the new file
         hidden.replace(path)
     finally:
         hidden.unlink(missing_ok=True)
 
 
-def _bring_up_to_date(library: Any, path: Path) -> None:
-    """Replace a file of an earlier MLflow by a copy with all tables; keep the old one, which others may have open."""
+def _keep(path: Path) -> None:
+    """Give a file that is to be replaced a second name; others may have it open."""
     kept = path.with_name(f"{path.name}.before-upgrade")
     kept.unlink(missing_ok=True)
-    with suppress(OSError):  # of a file system without hard links
+    try:
         kept.hardlink_to(path)
-    _make(library, path, path)
+    except OSError:  # of a file system without hard links
+        _copy(path, kept)
 
 
-def _has_all_tables(library: Any, path: Path) -> bool:
-    """Return whether a file has all tables of this MLflow, which otherwise adds them when it opens the file."""
-    with _engine(library, path) as engine:
-        return bool(_tools(library)._all_tables_exist(engine))
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database, also while others write into it."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def _is_complete(library: Any, path: Path) -> bool:

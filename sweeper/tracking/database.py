@@ -5,11 +5,9 @@ spoiled each other's work, and a process that was killed meanwhile left a file t
 """
 
 import errno
-import fcntl
 import os
 import re
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
@@ -19,9 +17,9 @@ from urllib.parse import quote, unquote
 
 from results.store.files import make_folder
 from results.store.paths import AnyPath
+from sweeper.file_locks import NoLocksError, try_lock
 
 LOCK_SECONDS = 60.0  # to wait for another process that makes the file, which takes 2 to 10 s
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _INITIAL_ROWS = {"alembic_version", "experiments", "workspaces"}  # tables that have a row from the start
 
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]*)(.*)", re.DOTALL)
@@ -91,22 +89,10 @@ def _locked(lock: Path) -> Iterator[None]:
     Raises:
         TimeoutError: another process holds it for too long.
     """
-    until = time.monotonic() + LOCK_SECONDS
     with lock.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise TimeoutError(
-                        errno.ETIMEDOUT, f"another process holds it for {LOCK_SECONDS:g} s", str(lock)
-                    ) from None
-                time.sleep(0.05)
-                continue
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
-            break
+        with suppress(NoLocksError):
+            if not try_lock(file, seconds=LOCK_SECONDS):
+                raise TimeoutError(errno.ETIMEDOUT, f"another process holds it for {LOCK_SECONDS:g} s", str(lock))
         yield
 
 

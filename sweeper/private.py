@@ -1,4 +1,4 @@
-"""A folder of this process that no other user can enter, and a home where the system names none."""
+"""The folder of this process that no other user can enter."""
 
 import atexit
 import os
@@ -42,19 +42,6 @@ def private_folder() -> Path:
         f"{MAX_FOLDER_BYTES - len(_PREFIX) - 9} bytes, since sockets lie below it, and must be writable (tried: "
         f"{', '.join(map(str, _parents()))}). Set RAY_TMPDIR to one, or use --backend inprocess."
     )
-
-
-def ensure_home() -> None:
-    """Give this process and its children a home and a user name if the system has none for its user id.
-
-    Libraries ask for both when they are imported. A container that runs under any user id has no entry for it.
-    """
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = str(private_folder())
-    if not any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
-        os.environ["USER"] = f"user{os.getuid()}"  # ``getpass.getuser`` would ask the system, which may not know it
 
 
 def _parents() -> Iterator[Path]:

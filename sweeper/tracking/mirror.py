@@ -20,7 +20,6 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError, command
 from sweeper.addresses import mask_secrets, without_secrets
 from sweeper.console import cleaned
-from sweeper.private import ensure_home
 from sweeper.tracking.answers import bound_answers
 from sweeper.tracking.connection import TrackedSweep, connect
 from sweeper.tracking.database import default_uri, prepare_database, sqlite_file
@@ -31,6 +30,7 @@ from sweeper.tracking.projection import PointRecord, SweepRecord, point_records,
 from sweeper.tracking.runs import terminate, update
 from sweeper.tracking.server import ENVIRONMENT
 from sweeper.tracking.summary import artifacts, files_digest, verdict_summary
+from sweeper.user_environment import ensure_home
 
 # They announce each table that they create, and print every error, with what a server says; ``TrackingError`` says it.
 _NOISY_LOGGERS = ("alembic", "mlflow.store.db.utils", "mlflow.utils.rest_utils", "urllib3")

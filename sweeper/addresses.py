@@ -6,6 +6,8 @@ import os
 import re
 from urllib.parse import quote, unquote
 
+from search_spaces.errors import without_sequences
+
 _SCHEMES = "https?|sqlite|postgres(?:ql)?|mysql|mariadb|mssql|oracle|s3|gs|ftp|file|ray|databricks"
 # What precedes a user: a scheme, also one that was typed wrong (http//, https:/, htp://), or slashes alone.
 _START = re.compile(rf"\s*(?:[a-z][a-z0-9+.-]{{0,20}}:?//+|(?:{_SCHEMES})(?:\+\w+)?(?::/*|/+)|/+)?", re.IGNORECASE)
@@ -13,7 +15,8 @@ _FILE = re.compile(r"\s*(?:sqlite(?:\+\w+)?|file):///", re.IGNORECASE)  # a path
 _TAIL = re.compile(r"[?#;].*", re.DOTALL)  # the parameters
 _FILE_TAIL = re.compile(r"\?.*", re.DOTALL)  # those of a file, whose path may have the other signs
 _PARAMETER = re.compile(r"([?#;]|&)([^=&]*)(=?)([^&]*)")
-_ADDRESS_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*:?//[^\s'\"<>|]+", re.IGNORECASE)
+# A scheme without bound would take quadratic time: minutes for a word of 100,000 letters.
+_ADDRESS_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,20}:?//[^\s'\"<>|]+", re.IGNORECASE)
 _NAME = re.compile(r"[a-z]{1,10}")  # of a user: no token is as short and has small letters alone
 _SAFE_PARAMETERS = {"charset", "connect_timeout", "driver", "sslmode", "timeout"}
 _SAFE_VALUE = re.compile(r"[a-z0-9+ -]{1,20}")
@@ -82,8 +85,9 @@ def secrets_in(address: str) -> set[str]:
 def without_secrets(text: str, address: str) -> str:
     """Return a text of a server without the secrets of its address and of the environment, in whatever form they are.
 
-    Addresses in the text are masked as well.
+    Addresses in the text are masked as well. Sequences that a terminal obeys go first: they may part a secret.
     """
+    text = without_sequences(text)
     secrets = secrets_in(address)
     user = os.environ.get("MLFLOW_TRACKING_USERNAME", "")
     for name in _SECRET_VARIABLES:

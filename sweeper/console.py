@@ -1,20 +1,15 @@
 """The consoles of all commands, and how they write numbers, paths and text from files."""
 
 import os
-import re
 import shlex
 
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from results.store.paths import AnyPath, ObjectPath
 from search_spaces.errors import counted, one_line
 
 MAX_SHOWN = 1000  # characters of a text that comes from outside
-_MAX_READ = 100_000  # characters of it that are looked at
-# Sequences that a terminal would obey: of colors and cursors (CSI), and of titles and links (OSC).
-_SEQUENCES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?")
 
 
 class _LastingConsole(Console):
@@ -49,19 +44,8 @@ def error_line(text: str) -> Text:
 
 
 def untrusted(text: str) -> str:
-    """Text from a file that anybody may have written, without control characters and markup, of bounded length."""
-    return escape(_bounded(text) if text.isprintable() else one_line(text, MAX_SHOWN))
-
-
-def cleaned(text: str) -> str:
-    """Text of a server on one line of bounded length, without what a terminal would obey."""
-    text = _SEQUENCES.sub("", text[:_MAX_READ])
-    kept = (c if c.isprintable() else " " if c.isspace() else "" for c in text)
-    return _bounded(" ".join("".join(kept).split()))
-
-
-def _bounded(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+    """Text from files that anybody may have written, as one line for ``labeled``: it may hold markup of Rich."""
+    return one_line(text, MAX_SHOWN)
 
 
 def quoted(path: AnyPath | str) -> str:

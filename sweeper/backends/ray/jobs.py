@@ -12,9 +12,8 @@ from typing import NamedTuple
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, one_line
 from sweeper.addresses import mask_secrets, without_secrets
-from sweeper.console import cleaned
 from sweeper.lock.holder import DASHBOARD_KEY
 
 START_SECONDS = 300.0  # for the cluster to place the driver, and for the driver to check its grid and data
@@ -106,4 +105,4 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
 def _first_line(error: Exception, address: str) -> str:
     """Return the first line of an error that is not empty, without secrets of the address; or the name of its class."""
     lines = [line.strip() for line in without_secrets(str(error), address).splitlines() if line.strip()]
-    return cleaned(lines[0]).rstrip(".:") if lines else type(error).__name__
+    return one_line(lines[0]).rstrip(".:") if lines else type(error).__name__

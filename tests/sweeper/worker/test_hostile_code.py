@@ -228,7 +228,9 @@ def test_code_that_leaves_before_anything_trains_is_an_error(tmp_path, monkeypat
     [
         ("", ""),
         ("a\n  b\t c", "a b c"),
-        ("\x1b[2J", r"\x1b[2J"),
+        ("\x1b[2Jtext \x1b]0;title\x07of a \x9b31mpage", "text of a page"),
+        ("\x1b\x1b[0m[2J", r"\x1b[2J"),
+        ("\x1b[0m" * 10**4 + "text", "text"),
         ("nul\0", r"nul\x00"),
         ("\ud800", r"\ud800"),
         ("κ ≈ 0.5", "κ ≈ 0.5"),

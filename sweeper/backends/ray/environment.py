@@ -4,7 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from sweeper.private import ensure_home, private_folder
+from sweeper.private import private_folder
+from sweeper.user_environment import ensure_home
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from search_spaces.addresses import STARS, mask_in_text, mask_secrets, secrets_in
-from search_spaces.errors import InputError
-from sweeper.console import cleaned
+from search_spaces.errors import InputError, one_line
+from sweeper.addresses import mask_secrets, without_secrets
 from sweeper.lock.holder import DASHBOARD_KEY
 
 START_SECONDS = 300.0  # for the cluster to place the driver, and for the driver to check its grid and data
@@ -106,8 +105,5 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
 
 def _first_line(error: Exception, address: str) -> str:
     """Return the first line of an error that is not empty, without secrets of the address; or the name of its class."""
-    text = str(error)
-    for secret in sorted(secrets_in(address), key=len, reverse=True):
-        text = text.replace(secret, STARS)
-    lines = [line.strip() for line in mask_in_text(text).splitlines() if line.strip()]
-    return cleaned(lines[0]).rstrip(".:") if lines else type(error).__name__
+    lines = [line.strip() for line in without_secrets(str(error), address).splitlines() if line.strip()]
+    return one_line(lines[0]).rstrip(".:") if lines else type(error).__name__

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from results.store.commits import PointEnd
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from results.analyze import Analysis
-
-_ANALYSIS = "results.analyze"  # matplotlib and scipy take 1.4 s to import
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +52,12 @@ def conclude(state: SweepState) -> SweepResult:
     Raises:
         InputError: no sweep lies there, or a file of it is damaged.
     """
+    from results.analyze import analyze  # noqa: PLC0415 - matplotlib and scipy take 1.4 s to import
+
     files = ResultWriter(state.directory, state.generation)
     points, ends = store_points(state, files)
     missing = sum(point.id not in ends for point in make_points(state.required_grid()))
-    analysis = import_module(_ANALYSIS).analyze(state, points, files)
+    analysis = analyze(state, points, files)
     return SweepResult(
         ends=ends,
         missing=missing,

@@ -18,7 +18,9 @@ _SYNONYMS = {
 }  # fmt: skip
 MAX_LINE = 500  # characters of a reason that others wrote, or that an error gives
 MAX_TRACEBACK = 20_000  # characters of a log: 200 calls
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # but not tab and newline
+_MAX_READ = 100_000  # characters of a text of others that are looked at
+# Sequences that a terminal would obey: of colors and cursors (CSI), and of titles and links (OSC).
+_SEQUENCES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?")
 _MAX_WORD_LENGTH = 100  # a longer word is no typing error, and comparing it takes quadratic time
 
 
@@ -44,15 +46,33 @@ def command(*words: object) -> str:
 def one_line(text: str, limit: int = MAX_LINE) -> str:
     r"""Return a text of others on one line, bounded, without anything that steers a terminal or that no file takes.
 
-    >>> one_line("CUDA error:\n  out of \x1b[31mmemory")
-    'CUDA error: out of \\x1b[31mmemory'
+    It is for what errors, servers and files say. What the user wrote is shown as it is (``yaml_text.printable``).
+
+    >>> one_line("CUDA error:\n  out of \x1b[31mmemory\0")
+    'CUDA error: out of memory\\x00'
     >>> one_line("x" * 10**6, limit=5)
     'xxxx…'
     """
-    cut = " ".join(text[: 4 * limit].split())
-    if not cut.isprintable():
-        cut = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+    text = without_sequences(text)
+    cut = visible(" ".join(text[: 4 * limit].split()))
     return cut if len(cut) <= limit and len(text) <= 4 * limit else cut[: limit - 1] + "…"
+
+
+def without_sequences(text: str) -> str:
+    """Return the beginning of a text without the sequences of colors, cursors and titles that a terminal obeys."""
+    return _SEQUENCES.sub("", text[:_MAX_READ])
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""Return a text with an escape in place of each character that cannot be printed, such as ``\x1b``.
+
+    Args:
+        text: the text.
+        kept: characters that stay, though they cannot be printed.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in kept else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def describe_error(error: BaseException) -> str:
@@ -76,7 +96,7 @@ def describe_traceback(error: BaseException) -> str:
     if len(text) > MAX_TRACEBACK:
         half = MAX_TRACEBACK // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half:,} characters are left out …\n{text[-half:]}"
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    return visible(text, kept="\n\t")
 
 
 def counted(number: int, noun: str) -> str:

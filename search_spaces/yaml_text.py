@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import yaml
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, visible
 
 MAX_CHARACTERS = 300_000  # about 5 s to parse; a grid with an axis of 10,000 listed values has about 200,000
 MAX_DEPTH = 32
@@ -202,8 +202,8 @@ def _valid_unicode(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text on one short line without control characters, for messages."""
-    return _shorten(text if text.isprintable() else text.encode("unicode_escape").decode("ascii"))
+    """Return a text of a grid for messages: as it was written, with its blanks, on one short line."""
+    return _shorten(visible(text))
 
 
 def _shorten(text: str) -> str:

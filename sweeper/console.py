@@ -1,19 +1,15 @@
 """The consoles of all commands, and how they write numbers, paths and text from files."""
 
 import os
-import re
 import shlex
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from results.store.paths import AnyPath, ObjectPath
 from search_spaces.errors import counted, one_line
 
 MAX_SHOWN = 1000  # characters of a text that comes from outside
-_MAX_READ = 100_000  # characters of it that are looked at
-# Sequences that a terminal would obey: of colors and cursors (CSI), and of titles and links (OSC).
-_SEQUENCES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?")
 
 
 class _LastingConsole(Console):
@@ -25,36 +21,31 @@ class _LastingConsole(Console):
 
 def stderr() -> Console:
     """Console for progress and errors; stdout carries only results."""
-    return _LastingConsole(stderr=True, highlight=False)
+    return _LastingConsole(stderr=True, highlight=False, emoji=False)
 
 
 def stdout() -> Console:
     """Console for the answers of commands.
 
-    No console looks for numbers to highlight: that takes quadratic time, 36 s for a word of 40,000 digits.
+    No console looks for numbers to highlight: that takes quadratic time, 36 s for a word of 40,000 digits. None puts a
+    picture in the place of ``:dog:``, which may be part of a path.
     """
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)
 
 
-def escaped(text: str) -> str:
-    """Text in which Rich sees no markup."""
-    return text.replace("[", r"\[")
+def labeled(label: str, style: str, text: str) -> Text:
+    """A label in a style of Rich, such as ``red bold``, and a text from anywhere, in which Rich looks for no markup."""
+    return Text.assemble((label, style), text)
+
+
+def error_line(text: str) -> Text:
+    """The line that says why a command fails."""
+    return labeled("error:", "red bold", f" {text}")
 
 
 def untrusted(text: str) -> str:
-    """Text from a file that anybody may have written, without control characters and markup, of bounded length."""
-    return escape(_bounded(text) if text.isprintable() else one_line(text, MAX_SHOWN))
-
-
-def cleaned(text: str) -> str:
-    """Text of a server on one line of bounded length, without what a terminal would obey."""
-    text = _SEQUENCES.sub("", text[:_MAX_READ])
-    kept = (c if c.isprintable() else " " if c.isspace() else "" for c in text)
-    return _bounded(" ".join("".join(kept).split()))
-
-
-def _bounded(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+    """Text from files that anybody may have written, as one line for ``labeled``: it may hold markup of Rich."""
+    return one_line(text, MAX_SHOWN)
 
 
 def quoted(path: AnyPath | str) -> str:

@@ -1,7 +1,6 @@
-"""A folder of this process that no other user can enter, and a home where the system names none."""
+"""The folder of this process that no other user can enter."""
 
 import atexit
-import fcntl
 import os
 import shutil
 import tempfile
@@ -11,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from search_spaces.errors import InputError
+from sweeper.file_locks import try_lock
 
 # Ray's sockets lie below this folder: r/session_2026-11-20_11-00-00_123456_1234567/sockets/plasma_store. The path of
 # a socket has at most 107 bytes (103 on macOS).
@@ -34,7 +34,7 @@ def private_folder() -> Path:
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))  # of mode 700
             lock = (folder / _LOCK).open("w")
             with suppress(OSError):  # of a file system without locks
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try_lock(lock)
             atexit.register(_remove, folder, os.getpid(), lock)
             return folder
     raise InputError(
@@ -42,19 +42,6 @@ def private_folder() -> Path:
         f"{MAX_FOLDER_BYTES - len(_PREFIX) - 9} bytes, since sockets lie below it, and must be writable (tried: "
         f"{', '.join(map(str, _parents()))}). Set RAY_TMPDIR to one, or use --backend inprocess."
     )
-
-
-def ensure_home() -> None:
-    """Give this process and its children a home and a user name if the system has none for its user id.
-
-    Libraries ask for both when they are imported. A container that runs under any user id has no entry for it.
-    """
-    try:
-        Path.home()
-    except RuntimeError:
-        os.environ["HOME"] = str(private_folder())
-    if not any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
-        os.environ["USER"] = f"user{os.getuid()}"  # ``getpass.getuser`` would ask the system, which may not know it
 
 
 def _parents() -> Iterator[Path]:
@@ -74,8 +61,8 @@ def _remove_abandoned(parent: Path) -> None:
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue
             with (folder / _LOCK).open("r+") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                if try_lock(lock):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(folder: Path, owner: int, _lock: object) -> None:

@@ -32,6 +32,5 @@ def out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that a GPU or this machine has no more memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in describe_error(
-        error
-    )  # torch's allocator for the CPU
+    # The words are of torch's allocator for the CPU.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in describe_error(error)

@@ -26,6 +26,7 @@ from trainables.step.l2 import describe_l2, weight_decay_of
 from trainables.step.losses import OwnLoss
 from trainables.task import Task, built_from, cause_of, import_function, task_of
 from trainables.torch_state import eager, neutral_torch
+from trainables.user_code import UserCodeError, user_code
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
 # nothing: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
@@ -126,17 +127,19 @@ def _errors_explained(trainable: Trainable | OwnTrainable, samples: str) -> Iter
     Raises:
         InputError: the user's model or loss raised an error.
     """
-    try:
+    if isinstance(trainable, Trainable):
         yield
-    except InputError:
-        raise
-    except Exception as error:
-        if isinstance(trainable, Trainable):
-            raise
+        return
+    try:
+        with user_code():
+            yield
+    except UserCodeError as raised:
+        if isinstance(raised.error, InputError):
+            raise raised.error from None
         raise InputError(
             f"trainable.function: the model, data and loss of {trainable.function} do not fit together; trying them "
-            f"on {samples} raised {cause_of(error)}."
-        ) from error
+            f"on {samples} raised {cause_of(raised.error)}."
+        ) from raised.error
 
 
 def measures_train_set(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module, admission: Admission) -> bool:

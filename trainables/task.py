@@ -27,7 +27,7 @@ from trainables.models import (
 )
 from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
 from trainables.torch_state import eager, seeded
-from trainables.user_code import ProcessExitError, exits_raise
+from trainables.user_code import ProcessExitError, UserCodeError, user_code
 
 UserFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
@@ -114,9 +114,9 @@ def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, .
     task = task_of(trainable)
     module = built_from(task, 0)
     try:
-        with eager(module):
+        with user_code(), eager(module):
             names = scale_invariant(module, task.data.train.shape)
-    except Exception:
+    except UserCodeError:
         if isinstance(trainable, Trainable):
             raise
         return ()
@@ -176,15 +176,16 @@ def import_function(
     if here not in sys.path:
         sys.path.append(here)
     try:
-        module = import_module(module_name)
-    except ModuleNotFoundError as error:
+        with user_code():
+            module = import_module(module_name)
+    except UserCodeError as raised:
+        if not isinstance(raised.error, ModuleNotFoundError):
+            raise InputError(f"{key}: importing {module_name} raised {cause_of(raised.error)}.") from raised.error
         top = sys.modules.get(module_name.partition(".")[0])
         raise InputError(
-            f"{key}: {name} cannot be imported ({error}); modules are looked for in what is installed and in {here}."
-            + (describe_namesake(top) if top else "")
+            f"{key}: {name} cannot be imported ({raised.error}); modules are looked for in what is installed and in "
+            f"{here}." + (describe_namesake(top) if top else "")
         ) from None
-    except Exception as error:  # a module is code: it can raise anything, a SyntaxError too
-        raise InputError(f"{key}: importing {module_name} raised {cause_of(error)}.") from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise InputError(
@@ -212,15 +213,17 @@ def call_function(name: str, key: str, arguments: Mapping[str, AxisValue]) -> ob
     """
     function = import_function(name, key, (), arguments)
     try:
-        with exits_raise():
+        with user_code():
             return function(**arguments)
-    except (Exception, SystemExit, GeneratorExit, ProcessExitError) as error:
-        raise InputError(f"{key}: {name} raised {cause_of(error)}.") from error
+    except UserCodeError as raised:
+        raise InputError(f"{key}: {name} raised {cause_of(raised.error)}.") from raised.error
 
 
 def cause_of(error: BaseException) -> str:
-    """Return the error and the innermost line that raised it, as one line."""
+    """Return the error and the innermost line of the user's that raised it, as one line."""
     if isinstance(error, SyntaxError):
         return one_line(f"SyntaxError: {error.msg} ({error.filename}:{error.lineno})")
     frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, ProcessExitError):
+        frames.pop()  # of the function that stands in for ``os._exit``
     return describe_error(error) + (f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else "")

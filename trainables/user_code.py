@@ -1,4 +1,4 @@
-"""Code of users, and the ways in which it may try to end the process that runs it."""
+"""Code of users: what it raises, and the ways in which it may try to end the process that runs it."""
 
 import os
 import threading
@@ -30,3 +30,34 @@ def exits_raise() -> Iterator[None]:
         yield
     finally:
         os._exit = leave
+
+
+class UserCodeError(Exception):
+    """Code of a user has raised an error of any kind.
+
+    Attributes:
+        error: what it raised, which need not be an ``Exception``.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextmanager
+def user_code() -> Iterator[None]:
+    """Run code of a user in the block, and turn whatever leaves it into a ``UserCodeError``.
+
+    ``sys.exit(0)`` and ``os._exit(0)`` are errors here too: they would end a run that has trained nothing, with the
+    status of success. Only an interrupt passes as it is, because a signal raises it.
+
+    Raises:
+        UserCodeError: the block raised anything but an interrupt, or called ``os._exit``.
+    """
+    try:
+        with exits_raise():
+            yield
+    except (KeyboardInterrupt, UserCodeError):
+        raise
+    except BaseException as error:
+        raise UserCodeError(error) from error

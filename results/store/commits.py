@@ -27,7 +27,10 @@ REMEDY = "run 'sweeper verify SWEEP_DIR --repair', then the same command again: 
 
 
 def readable(text: str) -> str:
-    """Return a reason that others wrote, bounded and without anything that steers a terminal; it may have lines."""
+    """Return a text of a file, bounded and without anything that steers a terminal.
+
+    What is in order stays as it is, with its lines, so that a table says the same as the parts that it was made from.
+    """
     return text if len(text) <= MAX_LINE and text.replace("\n", "").isprintable() else one_line(text)
 
 

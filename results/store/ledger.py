@@ -20,13 +20,13 @@ from search_spaces.outcome import Outcome
 MAX_CAUSE_BYTES = 1_000_000  # of the cause for which a pack was given up, which is a line
 
 
-def read_ends(directory: SweepDir, pack: str | None = None) -> dict[str, PointEnd]:
-    """Map each point that has ended to its end, of one pack's parts or of all. Reads footers only.
+def read_ends(directory: SweepDir) -> dict[str, PointEnd]:
+    """Map each point that has ended to its end. Reads footers only.
 
     Raises:
         InputError: a file among the parts is damaged or not of this program.
     """
-    commits = read_consistent(directory, partial(read_commits, directory), pack)
+    commits = read_consistent(directory, partial(read_commits, directory))
     return {end.point: end for commit in commits for end in commit.ends}
 
 

@@ -57,7 +57,7 @@ class InProcessBackend:
                 return
             directory.confirm()  # else it would take the pack from the run that took over
             try:
-                run_pack(str(directory.root), pack.id, notify, threads, patience=grid.recovery)
+                run_pack(str(directory.root), pack.id, notify, threads, recovery=grid.recovery)
             except StorageRefusedError as error:
                 give_up(directory, pack.id, str(error))
 

@@ -14,7 +14,7 @@ from sweeper.cli import monitor, report, train
 from sweeper.cli.launch import ended_in_order
 from sweeper.cli.options import STATUS_BAD_INPUT
 from sweeper.cli.output import lasting_output
-from sweeper.console import escaped, stderr
+from sweeper.console import error_line, stderr
 
 app = typer.Typer(
     add_completion=False,
@@ -69,10 +69,10 @@ def main() -> None:
         try:
             app()
         except InputError as error:
-            stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
+            stderr().print(error_line(str(error)), soft_wrap=True)
             sys.exit(STATUS_BAD_INPUT)
         except OSError as error:
             if error.filename is None:
                 raise
-            stderr().print(f"[red bold]error:[/] {escaped(f'{error.filename}: {error.strerror}')}.", soft_wrap=True)
+            stderr().print(error_line(f"{error.filename}: {error.strerror}."), soft_wrap=True)
             sys.exit(STATUS_BAD_INPUT)

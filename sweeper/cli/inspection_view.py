@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from sweeper.console import untrusted
 from sweeper.health.inspection import Fault, Inspection
@@ -57,7 +58,6 @@ def _print_faults(title: str, faults: Sequence[Fault], console: Console) -> None
         console.print(f"\n[bold]{title}[/]")
     for fault in faults[:_FAULTS_SHOWN]:
         again = f" → {fault.again}" if fault.again else ""
-        line = untrusted(f"  {fault.file}: {fault.why}{again}")
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(Text(f"  {untrusted(f'{fault.file}: {fault.why}{again}')}"), soft_wrap=True)
     if len(faults) > _FAULTS_SHOWN:
         console.print(f"  … and {len(faults) - _FAULTS_SHOWN:,} more; --json shows all")

@@ -16,10 +16,12 @@ from results.store.paths import AnyPath
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
 from sweeper.cli.options import STATUS_FAILED, STATUS_INTERRUPTED
-from sweeper.console import escaped, stderr
+from sweeper.console import error_line, stderr
 from sweeper.signals import interrupted_by_signals
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from results.conclude import SweepResult
     from sweeper.backends import Backend
     from sweeper.backends.ray.backend import RayBackend
@@ -57,16 +59,16 @@ def ended_in_order(command: Callable[_Options, None], *, resumes: bool) -> Calla
             place = f"{error.filename}: " if error.filename else ""
             kept = "What was committed is kept" if resumes else "No file is half written"
             note = f"{place}storage refuses ({error.strerror}). {kept}; make room or mend it, then {remedy}."
-            _say(f"[red bold]error:[/] {escaped(note)}")
+            _say(error_line(note))
             sys.exit(STATUS_FAILED)
 
     return ended
 
 
-def _say(line: str) -> None:
+def _say(line: str | Text) -> None:
     """Print a line, unless nobody can read it any more."""
     with suppress(OSError):
-        stderr().print(line, soft_wrap=True, highlight=False)
+        stderr().print(line, soft_wrap=True)
 
 
 def make_sweep_runner(
@@ -137,8 +139,8 @@ def tracking_of(uri: str | None, out: AnyPath) -> str | None:
     Raises:
         InputError: it is none that MLflow knows.
     """
-    from search_spaces.addresses import mask_secrets
-    from sweeper.tracking.address import default_uri
+    from sweeper.addresses import mask_secrets
+    from sweeper.tracking.database import default_uri
 
     if uri not in {None, "none"} and not re.match(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://", str(uri)):
         raise InputError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from search_spaces.errors import InputError, counted
 from sweeper.cli.launch import tracking_of
@@ -26,7 +27,7 @@ from sweeper.cli.options import (
     sweeps_below,
 )
 from sweeper.cli.output import show
-from sweeper.console import escaped, stderr, stdout
+from sweeper.console import labeled, stderr, stdout
 
 
 def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
@@ -98,14 +99,14 @@ def _track(sweep_dir: SweepFolder, tracking_uri: Tracking = None) -> None:
     if uri is None:
         raise InputError("--tracking-uri: there is nothing to replay into; give a URI, as http://127.0.0.1:5000.")
     try:
-        report = Mirror(directory, uri).finish_in_time(lambda line: stderr().print(escaped(line), soft_wrap=True))
+        report = Mirror(directory, uri).finish_in_time(lambda line: stderr().print(Text(line), soft_wrap=True))
     except TrackingError as error:
         raise InputError(str(error)) from None
     console = stdout()
     line = f"{counted(report.points, 'point')} in experiment {report.experiment} of {report.uri}"
-    console.print(escaped(line), soft_wrap=True)
+    console.print(Text(line), soft_wrap=True)
     if report.page:
-        console.print(f"[bold]page[/]     {escaped(report.page)}", soft_wrap=True, highlight=False)
+        console.print(labeled("page", "bold", f"     {report.page}"), soft_wrap=True)
 
 
 def _ui(
@@ -115,8 +116,8 @@ def _ui(
 
     Example: [cyan]sweeper ui --port 5001[/]
     """
-    from sweeper.tracking.address import serve_ui
     from sweeper.tracking.mirror import prepare
+    from sweeper.tracking.server import serve_ui
 
     sweeps = lasting_path(out)
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():

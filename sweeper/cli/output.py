@@ -11,7 +11,7 @@ from typing import Any, Protocol, TextIO, cast
 from rich.console import Console
 
 from sweeper.cli.options import STATUS_FAILED
-from sweeper.console import stderr, stdout
+from sweeper.console import error_line, stderr, stdout
 
 
 class View(Protocol):
@@ -102,8 +102,7 @@ def lasting_output() -> Iterator[None]:
         if out:
             out.flush()
         if out and out.lost and not isinstance(out.lost, BrokenPipeError):
-            line = f"[red bold]error:[/] standard output: {out.lost.strerror}."
-            stderr().print(line, soft_wrap=True, highlight=False)
+            stderr().print(error_line(f"standard output: {out.lost.strerror}."), soft_wrap=True)
             sys.exit(ended.code or STATUS_FAILED)
         raise
     finally:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from search_spaces.errors import InputError
 from sweeper.cli.options import Json, SweepFolder, lasting_path, parse_key_value, sweep_folder
 from sweeper.cli.output import show
-from sweeper.console import escaped, stderr
+from sweeper.console import stderr
 
 
 def _analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
@@ -82,7 +83,7 @@ def _figure(
     pairs = dict(parse_key_value(text) for text in only or ())
     roots = [sweep_folder(path) for path in sweep_dirs or ()]
     caption, paths = paper_figure(name, roots, None if out is None else lasting_path(out), pairs, eta)
-    stderr().print(escaped(caption), highlight=False, soft_wrap=True)
+    stderr().print(Text(caption), soft_wrap=True)
     for path in paths:
         print(path)
     return None

@@ -13,7 +13,7 @@ from results.store.commits import PointEnd
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import command, counted
 from search_spaces.outcome import Outcome
-from sweeper.console import quoted, short_path, untrusted
+from sweeper.console import labeled, quoted, short_path, untrusted
 
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 MAX_SETTING = 60  # characters of a setting that fits behind what it adds
@@ -113,7 +113,9 @@ def _print_failures(result: SweepResult, directory: SweepDir, console: Console) 
             by_cause[end.outcome, end.why].append(end)
     for (outcome, why), ends in sorted(by_cause.items(), key=lambda item: -len(item[1])):
         color = "red" if outcome is Outcome.FAILED else "yellow"
-        console.print(f"\n[{color}]{counted(len(ends), 'point')} {outcome}:[/] {untrusted(why)}", soft_wrap=True)
+        console.print(
+            labeled(f"\n{counted(len(ends), 'point')} {outcome}:", color, f" {untrusted(why)}"), soft_wrap=True
+        )
         log = directory.logs / f"{ends[0].point}.txt"
         if outcome is Outcome.FAILED and log.is_file():
             console.print(f"  traceback: {escape(short_path(log))}", soft_wrap=True, highlight=False)

@@ -13,7 +13,7 @@ from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import InputError, command, counted
 from sweeper.cli.output import has_reader
-from sweeper.console import counted_of, duration, short_path, untrusted
+from sweeper.console import counted_of, duration, labeled, short_path, untrusted
 from sweeper.health.status import Status, status_of
 
 
@@ -84,7 +84,7 @@ class StatusesView:
     def print(self, console: Console) -> None:
         """Print a line for each sweep."""
         for status in self.statuses.values():
-            text = line(status) if isinstance(status, Status) else f"[red]error:[/] {untrusted(status)}"
+            text = line(status) if isinstance(status, Status) else labeled("error:", "red", f" {untrusted(status)}")
             console.print(text, soft_wrap=True, highlight=False)
 
 
@@ -138,9 +138,9 @@ def line(status: Status) -> str:
 
 def _print_trouble(status: Status, directory: SweepDir, console: Console) -> None:
     for pack, why in status.given_up.items():
-        console.print(f"[red]given up:[/] pack {escape(pack)}: {untrusted(why)}", highlight=False, soft_wrap=True)
+        console.print(labeled("given up:", "red", f" pack {untrusted(f'{pack}: {why}')}"), soft_wrap=True)
     for part, why in status.damaged.items():
-        console.print(f"[red]damaged:[/] {escape(part)}: {untrusted(why)}", highlight=False, soft_wrap=True)
+        console.print(labeled("damaged:", "red", f" {untrusted(f'{part}: {why}')}"), soft_wrap=True)
     if status.damaged:
         console.print(
             f"{escape(command('sweeper', 'verify', short_path(directory.root)))} says more",

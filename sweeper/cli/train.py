@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from results.store.paths import AnyPath, any_path
-from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.sections.section import MAX_EPOCHS
+from sweeper.addresses import mask_secrets
 from sweeper.cli.launch import make_sweep_runner, ray_backend, tracking_of
 from sweeper.cli.options import (
     STATUS_BAD_INPUT,
@@ -33,7 +34,7 @@ from sweeper.cli.options import (
     sweep_folder,
 )
 from sweeper.cli.output import print_json, show
-from sweeper.console import escaped, quoted, stderr, stdout
+from sweeper.console import error_line, labeled, quoted, stderr, stdout
 
 if TYPE_CHECKING:
     from results.conclude import SweepResult
@@ -155,7 +156,7 @@ def _submit(
         with grid_of(grid, settings, name) as chosen:
             job = submit_grid(chosen, out, address, tracking_uri, on_accepted)
     except JobFailedError as error:
-        stderr().print(escaped(str(error)), soft_wrap=True, highlight=False)
+        stderr().print(Text(str(error)), soft_wrap=True)
         sys.exit(STATUS_BAD_INPUT)
     console = stdout()
     sweep, dashboard = quoted(f"{out.rstrip('/')}/{chosen.name}"), quoted(mask_secrets(address))
@@ -164,7 +165,7 @@ def _submit(
         ("output", f"ray job logs --follow --address {dashboard} {quoted(job)}"),
         ("stop", f"ray job stop --address {dashboard} {quoted(job)}"),
     ):
-        console.print(f"[bold]{what:8}[/] {escaped(command)}", highlight=False, soft_wrap=True)
+        console.print(labeled(f"{what:8}", "bold", f" {command}"), soft_wrap=True)
 
 
 def _predict(
@@ -232,7 +233,7 @@ def _forecast(
         forecast = predict(grid, budgets, share, sweeps, run, factor=factor)
         return verify_forecast(grid, forecast, sweeps, run) if verify else forecast
     except PointsFailedError as error:
-        stderr().print(f"[red bold]error:[/] {escaped(str(error))}", soft_wrap=True, highlight=False)
+        stderr().print(error_line(str(error)), soft_wrap=True)
         sys.exit(STATUS_FAILED)
 
 

@@ -19,9 +19,7 @@ ANSWER_SECONDS, JOIN_SECONDS = 1.0, 10.0  # for a store that does not answer
 
 
 @contextmanager
-def stop_on_signals(
-    directory: SweepDir, console: Console, waiting: Callable[[], str] = lambda: "waiting for workers to commit"
-) -> Iterator[None]:
+def stop_on_signals(directory: SweepDir, console: Console, waiting: Callable[[], str]) -> Iterator[None]:
     """Handle signals while the block runs: the first asks workers to commit and leave, a second stops at once.
 
     Args:

@@ -48,7 +48,7 @@ class PartChecks:
         self._wrong, self._foreign = find_defects(self._directory, self.names, state.footers)
         self._commits = {name: commit for name, commit in state.commits.items() if name not in self._wrong}
         self.rows, self.ends, self._owner = 0, dict[str, str](), dict[str, str]()
-        for _, names in groupby(self._commits, key=lambda name: name.pack):  # by pack, as ``standing`` gives them
+        for _, names in groupby(self._commits, key=lambda name: name.pack):  # by pack, as ``valid_parts`` gives them
             self._check_pack(list(names))
 
     def faults(self) -> Iterator[Fault]:

@@ -105,7 +105,7 @@ def _begun(state: SweepState, unfinished: Collection[str]) -> dict[str, _SoFar]:
     for name in state.footers:
         if name.pack in unfinished:
             path = state.directory.rows / name.file
-            # Replaced meanwhile, or damaged: said above.
+            # Replaced meanwhile; or damaged, which ``Status.damaged`` says.
             with suppress(FileNotFoundError, pa.ArrowException, OSError, ValueError), open_parquet(path) as file:
                 before, metadata = begun.get(name.pack, _SoFar()), file.metadata
                 begun[name.pack] = _SoFar(

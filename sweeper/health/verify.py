@@ -31,6 +31,7 @@ from sweeper.health.repair import remove_damage
 from sweeper.lock.lock import holder, locked
 from sweeper.worker.weights import has_intact_weights
 
+MOST_LOOKS = 4  # at the files of a sweep with damage; a run would have to commit during each of them
 MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000
 _TABLES = ("peaks", "within_budget", "prediction")
 _FIGURE = (".svg", ".png", ".csv")  # every figure is there in all three
@@ -62,13 +63,20 @@ def verify(directory: SweepDir, *, repair: bool = False) -> tuple[Inspection, Se
 
 
 def _steady(directory: SweepDir) -> Inspection:
-    """Inspect a sweep. While a run writes, only the damage that is found twice counts."""
+    """Inspect a sweep until two looks in a row agree on its damage; only what every look finds counts.
+
+    A run may commit between the listing of the files and their reading, and then end, so that no lock tells of it.
+    """
     found = inspect(directory)
-    runner = holder(directory)
-    if runner and found.damage:
-        again = {fault.file for fault in inspect(directory).damage}
-        found = replace(found, damage=tuple(fault for fault in found.damage if fault.file in again))
-    return replace(found, runner=runner)
+    damage = found.damage
+    for _ in range(MOST_LOOKS - 1):
+        if not damage:
+            break
+        found, earlier = inspect(directory), {fault.file for fault in damage}
+        damage = tuple(fault for fault in found.damage if fault.file in earlier)
+        if {fault.file for fault in damage} == earlier:
+            break
+    return replace(found, damage=damage, runner=holder(directory))
 
 
 def inspect(directory: SweepDir) -> Inspection:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from results.store.paths import AnyPath
-from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError, command
 from search_spaces.yaml_text import printable
+from sweeper.addresses import mask_secrets
 
 # Ray sets this variable in the driver of a job, whose workers have its code already.
 RAY_JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"

@@ -1,11 +1,9 @@
 """Lock of a sweep directory: one run at a time."""
 
 import errno
-import fcntl
 import json
 import os
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -17,11 +15,12 @@ from rich.console import Console
 
 from results.store.sweep_dir import SweepDir, refuse_links
 from search_spaces.errors import InputError
+from sweeper.file_locks import NoLocksError, try_lock
 from sweeper.lock.holder import Holder, current_holder, in_use_error
 from sweeper.lock.lease import hold_lease, lease_holder
 
 _HOLDER = TypeAdapter(Holder)
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
+_WAIT_SECONDS = 1.0  # 'sweeper status' holds the lock for an instant
 
 
 @contextmanager
@@ -71,18 +70,17 @@ def _open_locked(root: Path, lock: Path) -> TextIO:
         root.mkdir(parents=True, exist_ok=True)
         file = _open_own(lock)
         try:
-            _lock(file)
-        except BlockingIOError:
-            with file:
-                raise in_use_error(root, _read_holder(file)) from None
-        except OSError as error:
+            if not try_lock(file, seconds=_WAIT_SECONDS):
+                raise in_use_error(root, _read_holder(file))
+        except NoLocksError as error:
             file.close()
-            if error.errno not in _NO_LOCKS:
-                raise
             raise InputError(
                 f"{root}: this file system has no locks ({error.strerror}); mount it with flock (Lustre: -o flock, "
                 "NFS: without nolock), or use another --out."
             ) from None
+        except BaseException:
+            file.close()
+            raise
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 return file
@@ -111,19 +109,6 @@ def _open_own(lock: Path) -> TextIO:
     return os.fdopen(handle, "a+", encoding="utf-8", errors="replace")
 
 
-def _lock(file: TextIO) -> None:
-    """Take the lock; retry for a second, since 'sweeper status' holds it for an instant."""
-    for attempt in range(20):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if attempt == 19:
-                raise
-            time.sleep(0.05)
-        else:
-            return
-
-
 def holder(directory: SweepDir) -> str | None:
     """Return the process that runs the sweep, in words; None if there is none."""
     if not isinstance(directory.lock, Path):
@@ -136,9 +121,7 @@ def holder(directory: SweepDir) -> str | None:
         # An unsigned lock is not tried: trying it would keep a run from starting for an instant.
         if not file.read(1):
             return None
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file, shared=True):
             return str(_read_holder(file) or "another process")
     return None  # the process that signed was killed
 

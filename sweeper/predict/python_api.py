@@ -36,6 +36,7 @@ from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.predict.predict import guess, predict
+from sweeper.signals import SignalInterrupt
 from trainables.admission import forget_admissions
 from trainables.registered import registered
 from trainables.task import Task, scale_invariant_weights, task_of
@@ -261,7 +262,10 @@ def _runner(folder: AnyPath, *, progress: bool) -> Callable[[Grid], SweepResult]
     console = Console(stderr=True) if progress else silent
 
     def run(grid: Grid) -> SweepResult:
-        result = run_sweep(grid, folder, InProcessBackend, None, console)
+        try:
+            result = run_sweep(grid, folder, InProcessBackend, None, console)
+        except SignalInterrupt:  # Python ends a script by the signal only for this exact class
+            raise KeyboardInterrupt from None
         for end in result.ends.values():
             if end.outcome is Outcome.FAILED:
                 raise InputError(f"task: training it raised {end.why}.")

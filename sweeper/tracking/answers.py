@@ -4,7 +4,7 @@ import time
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from search_spaces.addresses import mask_secrets
+from sweeper.addresses import mask_secrets
 
 MAX_ANSWER_BYTES = 64_000_000  # of 200 runs, the most that are asked for at once, MLflow sends 2 MB
 ANSWER_SECONDS = 20.0  # for the body of an answer, which a server may send byte by byte

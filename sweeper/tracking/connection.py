@@ -10,8 +10,7 @@ from typing import Any
 
 from results.store.commits import PointEnd
 from results.store.paths import AnyPath
-from sweeper.tracking.address import artifacts_uri, sqlite_file
-from sweeper.tracking.database import prepare_database
+from sweeper.tracking.database import artifacts_uri, prepare_database, sqlite_file
 from sweeper.tracking.page import EXPERIMENT_TAGS, experiment_note
 from sweeper.tracking.projection import PointRecord, Summary, SweepRecord, training_digest
 from sweeper.tracking.runs import Run, Tracker, create, terminate, update

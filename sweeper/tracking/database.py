@@ -1,26 +1,57 @@
-"""SQLite files of MLflow: made whole or not at all, by one process at a time.
+"""Folders and SQLite files in which MLflow keeps sweeps: made whole or not at all, by one process at a time.
 
 MLflow makes its 65 tables in place, in several seconds and some hundred transactions. Two processes that did so at once
 spoiled each other's work, and a process that was killed meanwhile left a file that no MLflow opened again.
 """
 
 import errno
-import fcntl
 import os
+import re
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from results.store.files import make_folder
-from sweeper.tracking.address import sqlite_file, sqlite_uri
+from results.store.paths import AnyPath
+from sweeper.file_locks import NoLocksError, try_lock
 
 LOCK_SECONDS = 60.0  # to wait for another process that makes the file, which takes 2 to 10 s
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _INITIAL_ROWS = {"alembic_version", "experiments", "workspaces"}  # tables that have a row from the start
+
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]*)(.*)", re.DOTALL)
+_PLAIN = "/ !$&'()*+,:;=@[]"  # characters that mean nothing in the path of such an address
+
+
+def default_uri(out: Path) -> str:
+    """Return the default address for sweeps in ``out``: ``out/mlflow.db``, with artifacts in ``out/mlartifacts``."""
+    return sqlite_uri(out.resolve() / "mlflow.db")
+
+
+def artifacts_uri(out: AnyPath) -> str:
+    """Return the address of the folder for reports and figures of the sweeps in ``out``."""
+    return (out.resolve() / "mlartifacts").as_uri() if isinstance(out, Path) else f"{out}/mlartifacts"
+
+
+def sqlite_uri(path: Path) -> str:
+    """Return the address of an SQLite file, as SQLAlchemy from 2.1 on reads it.
+
+    MLflow makes the folder of an address that begins with ``sqlite:///``, and takes ``%3F`` in it for a name. It does
+    not where the driver is named.
+    """
+    text = quote(os.fsencode(path), safe=_PLAIN)
+    return f"sqlite{'+pysqlite' if '%' in text else ''}:///{text}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of an address, None unless that is an SQLite file."""
+    match = _SQLITE.match(uri)
+    if match is None or not match[1] or match[1] == ":memory:" or "uri=" in match[2]:
+        return None
+    return Path(unquote(match[1], errors="surrogateescape"))
 
 
 def prepare_database(library: Any, uri: str) -> None:
@@ -46,8 +77,8 @@ def prepare_database(library: Any, uri: str) -> None:
                 unfinished.unlink(missing_ok=True)
         if not path.exists() or (_holds_nothing(path) and not _is_complete(library, path)):
             _make(library, path)
-        elif not _has_all_tables(library, path):
-            _bring_up_to_date(library, path)
+        elif not _is_complete(library, path):
+            _make(library, path, upgrade=True)
         library.MlflowClient(uri).search_experiments(max_results=1)  # which adds the first experiment
 
 
@@ -58,22 +89,10 @@ def _locked(lock: Path) -> Iterator[None]:
     Raises:
         TimeoutError: another process holds it for too long.
     """
-    until = time.monotonic() + LOCK_SECONDS
     with lock.open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise TimeoutError(
-                        errno.ETIMEDOUT, f"another process holds it for {LOCK_SECONDS:g} s", str(lock)
-                    ) from None
-                time.sleep(0.05)
-                continue
-            except OSError as error:
-                if error.errno not in _NO_LOCKS:
-                    raise
-            break
+        with suppress(NoLocksError):
+            if not try_lock(file, seconds=LOCK_SECONDS):
+                raise TimeoutError(errno.ETIMEDOUT, f"another process holds it for {LOCK_SECONDS:g} s", str(lock))
         yield
 
 
@@ -89,40 +108,42 @@ def _holds_nothing(path: Path) -> bool:
     return False
 
 
-def _make(library: Any, path: Path, source: Path | None = None) -> None:
-    """Make the file under a hidden name, from nothing or from a copy of ``source``, and rename it.
+def _make(library: Any, path: Path, *, upgrade: bool = False) -> None:
+    """Make the file under a hidden name, and rename it.
 
     Args:
         library: the module ``mlflow``.
         path: the file to make, or to replace.
-        source: a file whose rows are kept.
+        upgrade: whether to begin with a copy of the file, and to keep the old one beside it.
     """
     hidden = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if source is not None:
-            with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(hidden)) as new:
-                old.backup(new)
+        if upgrade:
+            _copy(path, hidden)
         with _engine(library, hidden) as engine:
             _tools(library)._initialize_tables(engine)
+        if upgrade:
+            _keep(path)
         path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # SQLite would apply it to the new file
         hidden.replace(path)
     finally:
         hidden.unlink(missing_ok=True)
 
 
-def _bring_up_to_date(library: Any, path: Path) -> None:
-    """Replace a file of an earlier MLflow by a copy with all tables; keep the old one, which others may have open."""
+def _keep(path: Path) -> None:
+    """Give a file that is to be replaced a second name; others may have it open."""
     kept = path.with_name(f"{path.name}.before-upgrade")
     kept.unlink(missing_ok=True)
-    with suppress(OSError):  # of a file system without hard links
+    try:
         kept.hardlink_to(path)
-    _make(library, path, path)
+    except OSError:  # of a file system without hard links
+        _copy(path, kept)
 
 
-def _has_all_tables(library: Any, path: Path) -> bool:
-    """Return whether a file has all tables of this MLflow, which otherwise adds them when it opens the file."""
-    with _engine(library, path) as engine:
-        return bool(_tools(library)._all_tables_exist(engine))
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database, also while others write into it."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def _is_complete(library: Any, path: Path) -> bool:

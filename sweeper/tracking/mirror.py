@@ -17,19 +17,19 @@ from results.store.commits import PointEnd
 from results.store.files import local_copy
 from results.store.state import SweepState, read_state
 from results.store.sweep_dir import SweepDir
-from search_spaces.addresses import mask_secrets
-from search_spaces.errors import InputError, command
-from sweeper.console import cleaned
-from sweeper.private import ensure_home
-from sweeper.tracking.address import ENVIRONMENT, default_uri, run_page, sqlite_file, without_secrets
+from search_spaces.errors import InputError, command, one_line
+from sweeper.addresses import mask_secrets, without_secrets
 from sweeper.tracking.answers import bound_answers
 from sweeper.tracking.connection import TrackedSweep, connect
-from sweeper.tracking.database import prepare_database
+from sweeper.tracking.database import default_uri, prepare_database, sqlite_file
+from sweeper.tracking.page import run_page
 from sweeper.tracking.parallel import in_parallel
 from sweeper.tracking.patience import FILE_SECONDS, SERVER_SECONDS, in_time, try_again
 from sweeper.tracking.projection import PointRecord, SweepRecord, point_records, summaries, sweep_record
 from sweeper.tracking.runs import terminate, update
+from sweeper.tracking.server import ENVIRONMENT
 from sweeper.tracking.summary import artifacts, files_digest, verdict_summary
+from sweeper.user_environment import ensure_home
 
 # They announce each table that they create, and print every error, with what a server says; ``TrackingError`` says it.
 _NOISY_LOGGERS = ("alembic", "mlflow.store.db.utils", "mlflow.utils.rest_utils", "urllib3")
@@ -120,8 +120,8 @@ class Mirror:
             self._synced = state
             return MirrorReport(
                 uri=mask_secrets(self._uri),
-                page=run_page(self._uri, cleaned(tracked.experiment), cleaned(tracked.parent.id)),
-                experiment=cleaned(tracked.experiment),
+                page=run_page(self._uri, one_line(tracked.experiment), one_line(tracked.parent.id)),
+                experiment=one_line(tracked.experiment),
                 run=tracked.parent.id,
                 points=len(tracked.children),
                 sent=sent,
@@ -211,7 +211,7 @@ class Mirror:
             raise
         except Exception as error:  # MLflow lets errors of requests, urllib3, SQLAlchemy and others through
             self._tracked = None
-            reason = _reason(cleaned(without_secrets(cleaned(_line(error)), self._uri)))
+            reason = one_line(_reason(without_secrets(_line(error), self._uri)))
             raise TrackingError(
                 f"MLflow at {mask_secrets(self._uri)} could not be filled ({reason}); nothing is lost, "
                 f"{command('sweeper', 'track', self._directory.root)} sends what is missing."
@@ -242,7 +242,7 @@ def prepare(out: Path) -> None:
     try:
         prepare_database(_import_mlflow(), uri)
     except Exception as error:
-        raise InputError(f"{sqlite_file(uri)}: MLflow cannot open it ({cleaned(_line(error))}).") from None
+        raise InputError(f"{sqlite_file(uri)}: MLflow cannot open it ({one_line(_line(error))}).") from None
 
 
 def _import_mlflow() -> Any:
@@ -270,4 +270,4 @@ def _line(error: Exception) -> str:
 def _reason(line: str) -> str:
     """Return what a line says; for the network the system's words, not every attempt."""
     cause = re.search(r"Caused by .*?: (.*)", line)
-    return (cause.group(1).rstrip("'\")") if cause else line)[:300].rstrip(".")
+    return (cause.group(1).rstrip("'\")") if cause else line).rstrip(".")

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeper.tracking.address import RUNS_QUERY
 from sweeper.tracking.wording import format_value
 
+# Query of every page. Without it MLflow shows its pages for language models to users who have not chosen yet.
+_RUNS_QUERY = "workflowType=machine_learning"
 MAX_NOTE_CHARACTERS = 5000  # MLflow refuses tags of more than 8,000
 _VERDICT_MARKS = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
 
@@ -33,6 +34,19 @@ EXPERIMENT_TAGS = {
 }
 
 
+def run_page(uri: str, experiment: str, run: str) -> str | None:
+    """Return the address of a run in a browser, without user and password; None if ``uri`` is not a server's.
+
+    Args:
+        uri: address of MLflow.
+        experiment: id of the experiment.
+        run: id of the run.
+    """
+    if not uri.startswith(("http://", "https://")):
+        return None
+    return f"{re.sub('://.*@', '://', uri).rstrip('/')}/#/experiments/{experiment}/runs/{run}?{_RUNS_QUERY}"
+
+
 def experiment_note(experiment: str) -> str:
     """Return the description of an experiment in Markdown; MLflow shows its first line unasked."""
     return (
@@ -42,7 +56,7 @@ def experiment_note(experiment: str) -> str:
 
 
 def _points_link(experiment: str) -> str:
-    return f"[Table of points](#/experiments/{experiment}/runs?{RUNS_QUERY}&viewStateShareKey=points)"
+    return f"[Table of points](#/experiments/{experiment}/runs?{_RUNS_QUERY}&viewStateShareKey=points)"
 
 
 def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:

@@ -95,14 +95,14 @@ def cached_plan(directory: SweepDir, _version: Hashable) -> CachedPlan:
     )
 
 
-def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify, patience: Recovery) -> Attempt:
+def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify, recovery: Recovery) -> Attempt:
     """Claim a number for an attempt at a pack and read what training needs.
 
     Args:
         directory: the sweep.
         pack_id: id of the pack.
         notify: sends a report to the driver.
-        patience: the grid's limits, as the driver knows them; the plan may be out of reach.
+        recovery: the grid's limits, as the driver knows them; the plan may be out of reach.
 
     Raises:
         OvertakenError: the latest plan does not contain the pack.
@@ -116,21 +116,21 @@ def begin_attempt(directory: SweepDir, pack_id: str, notify: Notify, patience: R
         return cached_plan(directory, version_of(directory.plan))
 
     # The number first: a run that plans anew claims one for every pack that it drops, so this attempt will notice.
-    number = retry(lambda: claim(directory, pack_id, new=pack_id not in current_plan().file.begun), patience)
-    plan = retry(current_plan, patience)
+    number = retry(lambda: claim(directory, pack_id, new=pack_id not in current_plan().file.begun), recovery)
+    plan = retry(current_plan, recovery)
     if pack_id not in plan.packs:
         raise OvertakenError(f"pack {pack_id}: no longer planned")
-    pack, recovery = plan.packs[pack_id], plan.grid.recovery
+    pack = plan.packs[pack_id]
     restart = Restart()  # nothing precedes attempt 0
     if number > 0:
-        restart = retry(lambda: restart_of(directory, pack_id), recovery)
+        restart = retry(lambda: restart_of(directory, pack_id), plan.grid.recovery)
     return Attempt(
         directory=directory,
         grid=plan.grid,
         pack=pack,
         number=number,
         restart=restart,
-        points_at_a_time=retry(lambda: _points_at_a_time(directory, pack, restart), recovery),
+        points_at_a_time=retry(lambda: _points_at_a_time(directory, pack, restart), plan.grid.recovery),
         schema=plan.schema,
         other_axes=plan.other_axes,
         device=plan.file.device,

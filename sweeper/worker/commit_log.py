@@ -18,7 +18,7 @@ class CommitLog:
     """Parts and checkpoints of one attempt at a pack.
 
     Each write asks first whether a later attempt has begun, and raises ``OvertakenError`` if so. Each action is retried
-    while storage refuses, and raises ``StorageRefusedError`` when the patience of the grid is over.
+    while storage refuses, and raises ``StorageRefusedError`` when the limits of the grid are reached.
 
     Attributes:
         attempt_number: number under which parts are written now; compaction takes the next one.

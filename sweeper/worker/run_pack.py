@@ -34,7 +34,7 @@ def run_pack(
     group: Group = SINGLE_PROCESS,
     *,
     halve: bool = False,
-    patience: Recovery = DEFAULT_RECOVERY,
+    recovery: Recovery = DEFAULT_RECOVERY,
 ) -> bool:
     """Train the points of a pack that have not ended yet and store their rows.
 
@@ -46,7 +46,7 @@ def run_pack(
         group: the processes that train the points together. This process leads them.
         halve: whether half as many points train at a time, since the previous worker was ended because its machine ran
             out of memory.
-        patience: the grid's limits, for a start at which the plan is out of reach.
+        recovery: the grid's limits, for a start at which the plan is out of reach.
 
     Returns:
         False if another worker has taken the pack over, else True.
@@ -57,7 +57,7 @@ def run_pack(
     directory = SweepDir(any_path(root))
     try:
         with training_settings(threads), exits_raise():
-            _PackRun(begin_attempt(directory, pack_id, notify, patience), group).run(halve=halve)
+            _PackRun(begin_attempt(directory, pack_id, notify, recovery), group).run(halve=halve)
     except OvertakenError:
         return False
     except StorageRefusedError:
@@ -68,7 +68,7 @@ def run_pack(
 
 def assist_pack(group: TorchGroup, threads: int = 1) -> None:
     """Train as a member of ``group`` until its leader, which runs the pack, is done."""
-    with training_settings(threads):
+    with training_settings(threads), exits_raise():
         follow(group)
 
 

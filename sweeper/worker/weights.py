@@ -32,9 +32,9 @@ def save_weights(directory: SweepDir, point: str, weights: Mapping[str, Tensor])
         other.unlink(missing_ok=True)
 
 
-def weight_files(directory: SweepDir, point: str | None = None) -> list[AnyPath]:
-    """Return the files of one point, at most one, or of all points."""
-    names = names_in(directory.weights, "" if point is None else f"{point}-")
+def weight_files(directory: SweepDir, point: str) -> list[AnyPath]:
+    """Return the files of a point, at most one."""
+    names = names_in(directory.weights, f"{point}-")
     return [directory.weights / name for name in names if name.endswith(".pt")]
 
 

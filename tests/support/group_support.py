@@ -1,6 +1,8 @@
 """Processes on this machine that train together, without Ray."""
 
+import os
 import socket
+import sys
 from contextlib import contextmanager
 from multiprocessing import get_context
 
@@ -42,23 +44,35 @@ def led_group(size=2):
 STEP_OF_ERROR = 4
 
 
+def _raise(error):
+    raise error
+
+
+SYMPTOMS = {
+    "error": lambda: _raise(ValueError("ill")),
+    "exit": lambda: sys.exit("ill"),
+    "generator-exit": lambda: _raise(GeneratorExit("ill")),
+    "process-exit": lambda: os._exit(0),
+}
+
+
 class _Ill(nn.Linear):
     """A network that raises an error at its fifth training step, in the process ``rank`` alone."""
 
-    def __init__(self, rank):
+    def __init__(self, rank, symptom):
         super().__init__(3, 2)
-        self.rank, self.steps = rank, 0
+        self.rank, self.symptom, self.steps = rank, symptom, 0
 
     def forward(self, x):
         if self.training and dist.is_initialized() and dist.get_rank() == self.rank:
             if self.steps == STEP_OF_ERROR:
-                raise ValueError("ill")
+                SYMPTOMS[self.symptom]()
             self.steps += 1
         return super().forward(x)
 
 
-def falls_ill(rank):
+def falls_ill(rank, symptom):
     """A task whose network does."""
     x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     labels = (x[:, 0] > 0).long()
-    return Task(lambda: _Ill(rank), Dataset.from_tensors(x[:32], labels[:32], x[32:], labels[32:], classes=2))
+    return Task(lambda: _Ill(rank, symptom), Dataset.from_tensors(x[:32], labels[:32], x[32:], labels[32:], classes=2))

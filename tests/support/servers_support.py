@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sweeper.tracking.address import ENVIRONMENT
+from sweeper.tracking.server import ENVIRONMENT
 
 SECONDS = (
     120.0  # that a server may take to answer, or to leave: MLflow needs 6 s, on a machine with much else to do a minute

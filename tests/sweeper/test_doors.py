@@ -283,7 +283,7 @@ def test_a_start_is_as_patient_with_storage_as_its_grid(copy, monkeypatch):
     pack = read_plan(copy).packs[0].id
     copy.plan.unlink()
     with pytest.raises(StorageRefusedError, match="storage refused for 0 s"):
-        run_pack(str(copy.root), pack, lambda _: None, patience=recovery)
+        run_pack(str(copy.root), pack, lambda _: None, recovery=recovery)
 
 
 FULL = {

@@ -322,7 +322,7 @@ def test_two_sweeps_on_one_cluster_do_not_disturb_each_other(tmp_path, reference
 
 @contextlib.contextmanager
 def mlflow_server(folder, port):
-    from sweeper.tracking.address import serve_ui
+    from sweeper.tracking.server import serve_ui
 
     folder.mkdir(exist_ok=True)
     argv, environment = serve_ui(folder, port)

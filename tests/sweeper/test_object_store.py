@@ -38,7 +38,6 @@ from sweeper.tracking.mirror import mirror
 from sweeper.weights import load_model
 from sweeper.worker.attempt import begin_attempt
 from sweeper.worker.run_pack import run_pack
-from sweeper.worker.weights import weight_files
 
 COMMITS = "recovery.commit_seconds=0"
 pytestmark = pytest.mark.timeout(300)  # a server in Python, and processes that import torch
@@ -100,7 +99,7 @@ def test_every_command_works_on_an_address(bucket, tmp_path, quiet):
     _, written = paper_figure("2", [directory.root], None, {}, None)
     assert [str(path) for path in written if path.is_file()] == [str(path) for path in written]
     assert compare_sweeps(directory.root, local.root, None, tmp_path / "compared").contests
-    point = weight_files(directory)[0].stem.partition("-")[0]
+    point = min(names_in(directory.weights)).partition("-")[0]
     assert load_model(str(directory.root), point).state_dict().keys()
 
     report = mirror(directory, f"sqlite:///{tmp_path}/mlflow.db")
@@ -116,7 +115,7 @@ def _figures(directory):
 def test_weights_that_are_replaced_leave_no_second_file(bucket, quiet):
     grid = load_grid(SMALL, "small.yaml", ["keep_weights=true", "axes.lam=[0.1]"])
     run_sweep(grid, bucket, InProcessBackend, None, quiet)
-    assert len(weight_files(SweepDir(bucket / grid.name))) == 2
+    assert len(list(names_in(SweepDir(bucket / grid.name).weights))) == 2
 
 
 @pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)])

@@ -1,4 +1,4 @@
-"""The folder of a process that no other user can enter, and a home where the system names none."""
+"""The folder of a process that no other user can enter."""
 
 import os
 import signal
@@ -65,19 +65,3 @@ def test_the_folder_of_a_process_that_was_killed_is_removed_by_the_next_and_that
     both[1].kill()
     both[1].wait()
     assert present == [False, True]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes another user id")
-def test_a_user_without_a_home_gets_one_of_its_own():
-    code = (
-        "import os; os.setgid(54321); os.setuid(54321); from sweeper.private import ensure_home; ensure_home(); "
-        "import getpass, pathlib; h = pathlib.Path.home(); print(h, oct(h.stat().st_mode & 0o777), getpass.getuser())"
-    )
-    home, mode, user = run(f"import getpass, pwd, sweeper.private; {code}").split()
-    assert home.startswith("/tmp/sweeper.")
-    assert (mode, user) == ("0o700", "user54321")
-
-
-def test_a_home_that_exists_is_kept(tmp_path):
-    code = "from sweeper.private import ensure_home; ensure_home(); import os; print(os.environ['HOME'])"
-    assert run(code, HOME=str(tmp_path)) == str(tmp_path)

@@ -1,11 +1,12 @@
 """Code of users that ends its process: this thread raises instead, all others leave as always."""
 
 import os
+import sys
 import threading
 
 import pytest
 
-from trainables.user_code import ProcessExitError, exits_raise
+from trainables.user_code import ProcessExitError, UserCodeError, exits_raise, user_code
 
 
 def leaves():
@@ -38,3 +39,37 @@ def test_another_thread_calls_the_real_one(monkeypatch):
         thread = threading.Thread(target=lambda: os._exit(9))
         thread.start(), thread.join()
     assert called == [9]
+
+
+def raises(error):
+    raise error
+
+
+class OtherBase(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (lambda: sys.exit(0), SystemExit),
+        (lambda: os._exit(0), ProcessExitError),
+        (lambda: raises(GeneratorExit()), GeneratorExit),
+        (lambda: raises(StopIteration()), StopIteration),
+        (lambda: raises(OtherBase()), OtherBase),
+        (lambda: raises(ValueError()), ValueError),
+    ],
+)
+def test_whatever_leaves_the_code_is_an_error_of_the_user(code, kind):
+    with pytest.raises(UserCodeError) as caught, user_code():
+        code()
+    assert type(caught.value.error) is kind
+
+
+def test_an_interrupt_and_what_is_named_already_pass():
+    with pytest.raises(KeyboardInterrupt), user_code():
+        raise KeyboardInterrupt
+    named = UserCodeError(ValueError())
+    with pytest.raises(UserCodeError) as caught, user_code():
+        raise named
+    assert caught.value is named

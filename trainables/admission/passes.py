@@ -17,11 +17,12 @@ from trainables.admission.held import digest, held_by
 from trainables.step.losses import Loss, at_least_float32
 from trainables.step.real import dense_gradient, real_view
 from trainables.torch_state import drawn_from, generator_states
+from trainables.user_code import UserCodeError, user_code
 
 MAX_COPIED = 2**22  # numbers of a tensor outside of parameters and buffers that is put back after a pass
 
 
-class PhaseError(Exception):
+class PhaseError(UserCodeError):
     """An error that a user's code raised in the trial.
 
     Attributes:
@@ -30,8 +31,8 @@ class PhaseError(Exception):
     """
 
     def __init__(self, phase: str, error: BaseException) -> None:
-        super().__init__(phase)
-        self.phase, self.error = phase, error
+        super().__init__(error)
+        self.phase = phase
 
 
 @contextmanager
@@ -42,11 +43,12 @@ def phase(name: str) -> Iterator[None]:
         PhaseError: the block raised an error, or asked to leave the process.
     """
     try:
-        yield
+        with user_code():
+            yield
     except PhaseError:
         raise
-    except (Exception, SystemExit) as error:
-        raise PhaseError(name, error) from error
+    except UserCodeError as raised:
+        raise PhaseError(name, raised.error) from raised.error
 
 
 class Samples(NamedTuple):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainables.admission.passes import Pass, Samples, close, trained
 from trainables.step.losses import Loss, OwnLoss, at_least_float32
 from trainables.step.packed import PackedModel, pack_model
+from trainables.user_code import UserCodeError, user_code
 
 # Relative. In float32 four samples behind a few norms differ by 1e-4, a lost hook by its whole effect. ResNet-50 on
 # small images differs by more than its gradients, and agrees to 1e-9 in float64.
@@ -46,11 +47,12 @@ def differs_together(module: nn.Module, loss: Loss, samples: Samples, members: S
     images = samples.x.ndim == 4  # a GPU gives a point alone its images channels last
     single = samples.x.contiguous(memory_format=torch.channels_last) if images else samples.x
     try:
-        same = _agrees(model, names, loss, Samples(single, samples.labels), members[-1:], shared=True) and all(
-            _agrees(model, names, loss, samples, members, shared=shared) for shared in (True, False)
-        )
-    except Exception as error:  # what a module or vmap raises can be anything
-        return f"it does not run in a pack ({type(error).__name__})"
+        with user_code():
+            same = _agrees(model, names, loss, Samples(single, samples.labels), members[-1:], shared=True) and all(
+                _agrees(model, names, loss, samples, members, shared=shared) for shared in (True, False)
+            )
+    except UserCodeError as raised:
+        return f"it does not run in a pack ({type(raised.error).__name__})"
     return "" if same else OTHER_NUMBERS
 
 
@@ -87,8 +89,9 @@ def loss_agrees_together(loss: OwnLoss, outputs: Sequence[Tensor], targets: Sequ
     """
     together = OwnLoss(loss.per_sample)
     try:
-        return all(_same_loss(together, loss, torch.stack(list(outputs)), target) for target in targets)
-    except Exception:  # what a loss or vmap raises can be anything
+        with user_code():
+            return all(_same_loss(together, loss, torch.stack(list(outputs)), target) for target in targets)
+    except UserCodeError:
         return False
 
 

@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from trainables.task import cause_of
+from trainables.user_code import UserCodeError, user_code
 
 # This replaces torch's half hour: the others wait while the leader waits for storage. A lost process is noticed by
 # its closed connection.
@@ -130,10 +131,13 @@ class TorchGroup:
                 leader.
             GroupLostError: a process is gone.
         """
+        tensors: list[Tensor] = []
+        error: BaseException | None = None
         try:
-            tensors, error = list(share()), None
-        except (Exception, SystemExit) as raised:
-            tensors, error = [], raised
+            with user_code():
+                tensors = list(share())
+        except UserCodeError as raised:
+            error = raised.error
         self._raise_together(error)
         if not tensors:
             return []

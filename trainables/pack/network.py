@@ -18,9 +18,8 @@ from trainables.step.packed import PackedModel, pack_model
 from trainables.step.real import real_view
 from trainables.task import Task, built_from, initial_weights, scale_invariant_weights, task_of
 
-COMPILED_FORMS = (
-    128  # torch's limit is 8; a network needs about four: training and evaluation, for one point and for several
-)
+# torch's limit is 8; a network needs about four: training and evaluation, for one point and for several.
+COMPILED_FORMS = 128
 
 
 class Weights(NamedTuple):

@@ -6,7 +6,7 @@
 - ``test_loss``: the minimum of the smoothed test loss.
 - ``train_loss``: the minimum of the smoothed training loss, of which the theory speaks (theorem 1).
 
-All four are fitted alike, so that only the clock differs. ``results.analysis.edges`` has the fifth view, across λ.
+All four are fitted alike, so that only the clock differs.
 """
 
 from dataclasses import dataclass

@@ -11,10 +11,10 @@ from ray._private import worker as ray_worker
 from results.store.ledger import given_up, read_ends
 from results.store.parts import all_parts_in
 from results.store.sweep_dir import SweepDir
-from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.plan import Pack, Plan
 from search_spaces.sections.grid import Grid, Resources
+from sweeper.addresses import mask_secrets
 from sweeper.backends.capacity import Capacity, available_cpus
 from sweeper.backends.ray.connection import connect
 from sweeper.backends.ray.liveness import (

@@ -19,10 +19,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from results.store.files import write_text
 from results.store.ledger import ends_of_chunk, give_up
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, one_line
 from search_spaces.sections.grid import Recovery
 from sweeper.backends.ray.liveness import CHECK_SECONDS, UNRESPONSIVE_SECONDS, LivenessCheck, RayLostError
-from sweeper.console import cleaned
 from sweeper.worker.messages import GRACE_SECONDS, Notify, stop_requested
 
 MAX_RETRY_WAIT_SECONDS = 60.0  # before a pack is tried again: 1, 2, 4 and so on up to this
@@ -287,4 +286,4 @@ def _last_cause(error: str) -> str:
     """Return the line of a worker's error that says why: what was raised last, else the last line."""
     lines = [line.strip() for line in error[:_MAX_ERROR].splitlines() if line.strip()]
     raised = [line for line in lines if _RAISED.match(line) and "failed to import on the worker" not in line]
-    return cleaned((raised or lines or [""])[-1])[:300]
+    return one_line((raised or lines or [""])[-1])

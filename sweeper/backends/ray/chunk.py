@@ -73,7 +73,7 @@ def _train_pack(
         return True
     try:
         threads = max(1, int(resources.cpus_per_pack))
-        return run_pack(root, pack, reports.add, threads, halve=out_of_memory, patience=recovery)
+        return run_pack(root, pack, reports.add, threads, halve=out_of_memory, recovery=recovery)
     except StorageRefusedError as error:  # the pack has waited long: it is not to be tried again at once
         reports.forward({"refused": str(error), "pack": pack})
         return True

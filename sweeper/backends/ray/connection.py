@@ -14,10 +14,9 @@ from ray._private import utils as ray_utils
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from ray.job_config import JobConfig
 
-from search_spaces.addresses import mask_secrets
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, one_line
+from sweeper.addresses import mask_secrets
 from sweeper.backends.ray.environment import set_local_token
-from sweeper.console import cleaned
 from sweeper.private import private_folder
 
 HTTP_ANSWER_SECONDS = 2.0  # for a web server to answer; a head of Ray sends its own bytes first
@@ -80,7 +79,7 @@ def _start_local(options: Mapping[str, Any]) -> None:
         with suppress(Exception):
             ray.shutdown()
         raise InputError(
-            f"Ray does not start on this machine ({cleaned(_cause_of(error))}). Run the same command again; if that "
+            f"Ray does not start on this machine ({one_line(_cause_of(error))}). Run the same command again; if that "
             "does not help, --backend inprocess does without Ray."
         ) from None
 
@@ -124,7 +123,7 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
         with _single_attempt():
             ray.init(address=address, **options)
     except (ConnectionError, ray.exceptions.RayError) as error:  # a RayError where the token is missing, for example
-        raise _refused_by_cluster(address, cleaned(_cause_of(error))) from None
+        raise _refused_by_cluster(address, one_line(_cause_of(error))) from None
 
 
 @contextmanager

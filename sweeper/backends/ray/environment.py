@@ -4,7 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from sweeper.private import ensure_home, private_folder
+from sweeper.private import private_folder
+from sweeper.user_environment import ensure_home
 
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -15,6 +16,8 @@ _ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # with Tune's own handler fit() returns as if all were done
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # CSV, JSON and TensorBoard copies of a result are half of its cost
+    # Tune asks GCS for resources every 10 s, for a status text alone; a dead GCS keeps it waiting for 60 s.
+    "TUNE_STATE_REFRESH_PERIOD": "1e9",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _TOKEN, _TOKEN_FILE = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from search_spaces.addresses import STARS, mask_in_text, mask_secrets, secrets_in
-from search_spaces.errors import InputError
-from sweeper.console import cleaned
+from search_spaces.errors import InputError, one_line
+from sweeper.addresses import mask_secrets, without_secrets
 from sweeper.lock.holder import DASHBOARD_KEY
 
 START_SECONDS = 300.0  # for the cluster to place the driver, and for the driver to check its grid and data
@@ -88,6 +87,7 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
         job: id of the job.
         name: name of the sweep.
     """
+    trains = re.compile(rf"^{re.escape(name)}: (?!starting$)", re.MULTILINE)  # the line that says how much
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         try:
@@ -97,7 +97,7 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
             continue
         if status in {JobStatus.FAILED, JobStatus.STOPPED}:
             return _RAY_LOG_LINE.sub("", output).strip() or str(client.get_job_info(job).message)
-        if status == JobStatus.SUCCEEDED or f"\n{name}: " in f"\n{output}":  # its first line says how much it trains
+        if status == JobStatus.SUCCEEDED or trains.search(output):
             return ""
         time.sleep(0.5)
     return ""
@@ -105,8 +105,5 @@ def _early_failure(client: JobSubmissionClient, job: str, name: str) -> str:
 
 def _first_line(error: Exception, address: str) -> str:
     """Return the first line of an error that is not empty, without secrets of the address; or the name of its class."""
-    text = str(error)
-    for secret in sorted(secrets_in(address), key=len, reverse=True):
-        text = text.replace(secret, STARS)
-    lines = [line.strip() for line in mask_in_text(text).splitlines() if line.strip()]
-    return cleaned(lines[0]).rstrip(".:") if lines else type(error).__name__
+    lines = [line.strip() for line in without_secrets(str(error), address).splitlines() if line.strip()]
+    return one_line(lines[0]).rstrip(".:") if lines else type(error).__name__

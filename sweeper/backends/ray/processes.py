@@ -171,8 +171,8 @@ def _run_process(settings: dict[str, Any]) -> None:
         assist_pack(group, settings["threads"])
         return
     try:
-        patience = settings["recovery"]
-        run_pack(settings["root"], settings["pack"], notify, settings["threads"], group, patience=patience)
+        recovery = settings["recovery"]
+        run_pack(settings["root"], settings["pack"], notify, settings["threads"], group, recovery=recovery)
     except StorageRefusedError as error:
         messages.put({"refused": str(error), "pack": settings["pack"]})
     finally:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from results.store.files import write_text
 from results.store.paths import any_path
-from search_spaces.addresses import mask_secrets
 from search_spaces.errors import InputError
 from search_spaces.reading.dump import to_yaml
 from search_spaces.sections.grid import Grid
+from sweeper.addresses import mask_secrets
 from sweeper.backends.ray.code_bundle import code_bundle
 
 _GRID_FILE = "grid.yaml"  # in the folder that is sent

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from tests_support import SMALL
 
+from sweeper.cli.app import main
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -37,6 +39,19 @@ def sweeper(tmp_path):
 
 IN_PROCESS = ("--backend", "inprocess", "--tracking-uri", "none")
 FORBIDDEN = "raise ImportError('this was imported')"
+
+
+@pytest.mark.parametrize("name", [r"x\[/b].yaml", "[/].yaml", r"a\\[red]b.yaml", ":dog:.yaml"])
+@pytest.mark.parametrize("words", [["plan"], ["status"], ["verify"], ["analyze"]])
+def test_a_name_with_markup_is_repeated_as_it_is(monkeypatch, capsys, tmp_path, words, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sweeper", *words, name])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert f"{name}: " in said
 
 
 @pytest.fixture(scope="module")

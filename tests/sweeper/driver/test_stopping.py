@@ -161,10 +161,14 @@ def sweep(tmp_path):
     return directory
 
 
+def waiting():
+    return "waiting for workers to commit"
+
+
 def signalled(sweep, console, *numbers):
     """How many of these signals came before the block was left, and whether workers were asked to stop meanwhile."""
     came, asked = 0, []
-    with suppress(KeyboardInterrupt), stop_on_signals(sweep, console):
+    with suppress(KeyboardInterrupt), stop_on_signals(sweep, console, waiting):
         for number in numbers:
             came += 1
             signal.raise_signal(number)
@@ -180,13 +184,13 @@ def test_handlers_are_given_back(sweep, quiet):
 
 
 def test_when_the_workers_have_left_the_run_is_interrupted(sweep, quiet):
-    with pytest.raises(KeyboardInterrupt), stop_on_signals(sweep, quiet):
+    with pytest.raises(KeyboardInterrupt), stop_on_signals(sweep, quiet, waiting):
         signal.raise_signal(signal.SIGINT)
     assert quiet.file.getvalue().startswith("SIGINT: waiting for workers to commit; press again to leave at once")
 
 
 def test_without_a_signal_nothing_happens(sweep, quiet):
-    with stop_on_signals(sweep, quiet):
+    with stop_on_signals(sweep, quiet, waiting):
         assert not stop_requested(sweep)
     assert quiet.file.getvalue() == ""
 
@@ -211,7 +215,7 @@ def test_only_the_main_thread_minds_signals(sweep, quiet):
     before, seen = signal.getsignal(signal.SIGINT), []
 
     def inside():
-        with stop_on_signals(sweep, quiet):
+        with stop_on_signals(sweep, quiet, waiting):
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=inside)

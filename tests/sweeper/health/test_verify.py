@@ -33,6 +33,7 @@ from sweeper.cli.inspection_view import InspectionView
 from sweeper.cli.output import show
 from sweeper.cli.status_view import StatusView
 from sweeper.driver.run import run_sweep
+from sweeper.health.inventory import take_inventory
 from sweeper.health.leftovers import remove_leftovers, unused_checkpoints
 from sweeper.health.status import disk_usage, status_of
 from sweeper.health.verify import inspect, verify
@@ -380,6 +381,32 @@ def test_a_lock_of_a_killed_run_is_free(done):
     with done.lock.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert verify(done)[0].runner == "process 1 on h since then"
+
+
+def test_a_run_that_commits_and_ends_between_listing_and_reading_damages_nothing(
+    interrupted, sweep, small_grid, monkeypatch
+):
+    looks = []
+
+    def listed_early(directory):
+        inventory = take_inventory(directory)
+        if not looks:
+            sweep(small_grid(PACKS, "recovery.commit_seconds=0"))
+        looks.append(inventory)
+        return inventory
+
+    monkeypatch.setattr("sweeper.health.verify.take_inventory", listed_early)
+    found, _ = verify(interrupted)
+    assert found.damage == ()
+    assert found.runner is None
+    assert found.checked == inspect(interrupted).checked
+    assert len(looks) == 3
+
+
+def test_damage_that_is_found_twice_counts(done):
+    (name,) = [n for n in valid_parts_in(done) if n.sequence == 0][:1]
+    (done.rows / name.file).write_bytes(b"")
+    assert {fault.file for fault in verify(done)[0].damage} == {f"rows/{name.file}"}
 
 
 def test_a_repair_touches_nothing_that_is_sound(interrupted):

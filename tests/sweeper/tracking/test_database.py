@@ -1,5 +1,7 @@
 """MLflow's SQLite files: made by one process at a time, whole or not at all, and made anew if they are not whole."""
 
+import errno
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -18,8 +21,7 @@ from mlflow.store.tracking.dbmodels.initial_models import Base
 from tracking_support import add, begin
 
 from results.store.sweep_dir import SweepDir
-from sweeper.tracking.address import default_uri, sqlite_file, sqlite_uri
-from sweeper.tracking.database import prepare_database
+from sweeper.tracking.database import default_uri, prepare_database, sqlite_file, sqlite_uri
 from sweeper.tracking.mirror import mirror
 
 IN_PLACE = "from mlflow import MlflowClient; MlflowClient('sqlite:///{}').search_experiments()"  # as MLflow itself does
@@ -127,6 +129,60 @@ def test_a_file_of_an_earlier_mlflow_is_brought_up_to_date_and_keeps_its_runs(tm
     assert MlflowClient(f"sqlite:///{path}").get_run("0123").info.experiment_id == "7"
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"mlflow.db", "mlflow.db.lock", "mlflow.db.before-upgrade"}
+
+
+def no_hard_links(*_):
+    raise OSError(errno.ENOTSUP, "this file system has no hard links")
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_a_file_with_all_tables_but_of_an_earlier_form_is_replaced_and_kept(
+    tmp_path, monkeypatch, empty_database, hard_links
+):
+    """A migration that changes columns only leaves the set of tables as it was."""
+    path = tmp_path / "mlflow.db"
+    shutil.copy(empty_database, path)
+    engine = utils.create_sqlalchemy_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config = utils._get_alembic_config(str(engine.url))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "-1")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'mine', 'active')")
+        database.commit()
+    before = path.read_bytes()
+    monkeypatch.setattr(utils, "_all_tables_exist", lambda engine: True)
+    if not hard_links:
+        monkeypatch.setattr(Path, "hardlink_to", no_hard_links)
+    prepare_database(mlflow, f"sqlite:///{path}")
+    assert MlflowClient(f"sqlite:///{path}").get_experiment("7").name == "mine"
+    kept = path.with_name("mlflow.db.before-upgrade")
+    with closing(sqlite3.connect(kept)) as database:
+        assert version(kept) != version(path) == utils._get_latest_schema_revision()
+        assert database.execute("SELECT name FROM experiments WHERE experiment_id = 7").fetchone() == ("mine",)
+    assert before == kept.read_bytes() or not hard_links
+    assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock", kept.name}
+
+
+def version(path) -> str:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+
+
+def test_a_file_that_cannot_be_brought_up_to_date_stays_as_it_is(tmp_path, empty_database):
+    """One of a later MLflow, say: nothing is left beside it."""
+    path = tmp_path / "mlflow.db"
+    shutil.copy(empty_database, path)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (7, 'mine', 'active')")
+        database.execute("UPDATE alembic_version SET version_num = 'of-a-later-mlflow'")
+        database.commit()
+    before = path.read_bytes()
+    with pytest.raises(Exception, match="of-a-later-mlflow"):
+        prepare_database(mlflow, f"sqlite:///{path}")
+    assert path.read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
 
 
 def make_earlier(path, back: int) -> None:

@@ -19,9 +19,8 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
-from sweeper.tracking.address import run_page
 from sweeper.tracking.mirror import mirror
-from sweeper.tracking.page import verdict_note
+from sweeper.tracking.page import run_page, verdict_note
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -12,7 +12,7 @@ from servers_support import mlflow_server
 from tracking_support import add, begin, by_point, dump, write_findings
 
 from results.store.sweep_dir import SweepDir
-from sweeper.tracking.address import default_uri
+from sweeper.tracking.database import default_uri
 from sweeper.tracking.mirror import Mirror, TrackingError, mirror
 
 pytestmark = pytest.mark.timeout(300)

@@ -166,16 +166,16 @@ def test_a_pack_goes_on_at_its_last_checkpoint_that_is_whole(sweep):
     for sequence, name in enumerate(names):
         committed(sweep, sequence, *([point_end("p1")] if sequence == 1 else []), checkpoint=name)
     committed(sweep, 3, point_end("p2"))
-    standing = tuple(valid_parts_in(sweep))
+    valid = tuple(valid_parts_in(sweep))
     assert restart_of(sweep, "k1") == Restart(
-        names=standing[:3], ended=frozenset({"p1"}), steps=4, checkpoint=Checkpoint(step=6)
+        names=valid[:3], ended=frozenset({"p1"}), steps=4, checkpoint=Checkpoint(step=6)
     )
     path = sweep.checkpoints / names[2]
     path.write_bytes(path.read_bytes()[:-1])
-    assert restart_of(sweep, "k1").names == standing[:2]
+    assert restart_of(sweep, "k1").names == valid[:2]
     assert restart_of(sweep, "k1").checkpoint.step == 4
     (sweep.checkpoints / names[1]).unlink()
-    assert restart_of(sweep, "k1") == Restart(names=standing[:1], checkpoint=Checkpoint(step=2))
+    assert restart_of(sweep, "k1") == Restart(names=valid[:1], checkpoint=Checkpoint(step=2))
     (sweep.checkpoints / names[0]).unlink()
     assert restart_of(sweep, "k1") == Restart()
 

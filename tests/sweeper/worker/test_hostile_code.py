@@ -6,12 +6,14 @@ import sys
 from collections import Counter
 
 import pytest
+from typer.testing import CliRunner
 
 from results.store.ledger import read_ends
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import MAX_TRACEBACK, describe_error, describe_traceback, one_line
+from search_spaces.errors import MAX_TRACEBACK, InputError, describe_error, describe_traceback, one_line
 from search_spaces.outcome import Outcome
 from search_spaces.reading.load import load_grid
+from sweeper.cli.app import app
 
 LOOPS = '''
 import os, sys, threading
@@ -97,6 +99,49 @@ budget: {{rule: fixed, constant: 5}}
 """
 
 
+MODULES = """
+import os, sys
+import torch
+from trainables.data import Dataset
+from trainables.task import Task
+
+class Silent(BaseException):
+    pass
+
+def raised(error):
+    raise error
+
+def leave():
+    WAY
+
+class Leaves(torch.nn.Linear):
+    def __init__(self): super().__init__(4, 2)
+    def forward(self, x): leave()
+
+def task(model):
+    x, labels = torch.randn(16, 4), torch.arange(16) % 2
+    return Task(model, Dataset.from_tensors(x, labels, x, labels, classes=2))
+
+in_function = leave
+def in_model(): return task(leave)
+def in_forward(): return task(Leaves)
+"""
+WAYS = {
+    "sys.exit(0)": "SystemExit: 0",
+    "os._exit(0)": "ProcessExitError: os._exit(0) was called",
+    "raised(GeneratorExit())": "GeneratorExit",
+    "raised(Silent())": "Silent",
+    "raised(StopIteration())": "StopIteration",
+}
+PLACES = {
+    "import": "function: MODULE:any",
+    "import of a loop": "loop: MODULE:any",
+    "function": "function: MODULE:in_function",
+    "model": "function: MODULE:in_model",
+    "forward": "function: MODULE:in_forward",
+}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def loops(tmp_path_factory):
     folder = tmp_path_factory.mktemp("loops")
@@ -157,12 +202,35 @@ def test_a_run_in_a_process_of_its_own_goes_on_after_a_loop_that_ends_the_proces
     assert len(read_ends(SweepDir(tmp_path / "runs/hostile"))) == 2
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("place", PLACES)
+def test_code_that_leaves_before_anything_trains_is_an_error(tmp_path, monkeypatch, way, place):
+    """A run that has trained nothing may not end with the status of success."""
+    module = f"leaving_{list(PLACES).index(place)}_{list(WAYS).index(way)}"
+    text = MODULES.replace("WAY", way) + ("leave()" if "import" in place else "")
+    (tmp_path / f"{module}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    trainable = PLACES[place].replace("MODULE", module)
+    grid = GRID.replace('loop: "hostile_loops:{function}", arguments: {{fault: {fault}}}', trainable)
+    (tmp_path / "grid.yaml").write_text(grid.format())
+    leave = os._exit
+    for command in (["plan"], ["run", "--backend", "inprocess", "--tracking-uri", "none"]):
+        result = CliRunner().invoke(app, [command[0], "grid.yaml", *command[1:]])
+        assert isinstance(result.exception, InputError), result.output
+        assert f"raised {WAYS[way]} ({tmp_path}/{module}.py:" in str(result.exception)
+    assert os._exit is leave
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
         ("", ""),
         ("a\n  b\t c", "a b c"),
-        ("\x1b[2J", r"\x1b[2J"),
+        ("\x1b[2Jtext \x1b]0;title\x07of a \x9b31mpage", "text of a page"),
+        ("\x1b\x1b[0m[2J", r"\x1b[2J"),
+        ("\x1b[0m" * 10**4 + "text", "text"),
         ("nul\0", r"nul\x00"),
         ("\ud800", r"\ud800"),
         ("κ ≈ 0.5", "κ ≈ 0.5"),

@@ -11,6 +11,7 @@ from group_support import STEP_OF_ERROR, led_group
 
 from trainables.pack.group import GroupLostError, PartnerError
 from trainables.pack.training import PackTraining
+from trainables.user_code import ProcessExitError
 
 AUGMENTED = {"flip": True, "crop": 1, "mixup": 1.0, "resized_crop": True}
 CNN = {"name": "cnn", "channels": 3, "dense": 6, "pool": 2}
@@ -86,19 +87,30 @@ def test_training_goes_on_from_two_processes_to_one_and_back(group, make_point, 
     _assert_equal(relay(), PackTraining(points, recipe).measurements())
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_an_error_of_the_points_code_anywhere_is_the_leaders_to_judge(group, make_point, make_recipe, rank):
-    own = {"function": "group_support:falls_ill", "arguments": {"rank": rank}, "batch": 16, "micro_batch": 8}
+@pytest.mark.parametrize(
+    ("rank", "symptom", "kind", "said"),
+    [
+        *((rank, "error", ValueError, "ValueError: ill") for rank in (0, 1)),
+        *((rank, "exit", SystemExit, "SystemExit: ill") for rank in (0, 1)),
+        *((rank, "generator-exit", GeneratorExit, "GeneratorExit: ill") for rank in (0, 1)),
+        *((rank, "process-exit", ProcessExitError, "ProcessExitError: os._exit(0) was called") for rank in (0, 1)),
+    ],
+)
+def test_an_error_of_the_points_code_anywhere_is_the_leaders_to_judge(
+    group, make_point, make_recipe, rank, symptom, kind, said
+):
+    arguments = {"rank": rank, "symptom": symptom}
+    own = {"function": "group_support:falls_ill", "arguments": arguments, "batch": 16, "micro_batch": 8}
     measurements = PackTraining([make_point(budget=9)], make_recipe({"trainable": own}), group=group).measurements()
     steps = (measurement.step for measurement in measurements)
     assert [next(steps) for _ in range(2)] == [2, STEP_OF_ERROR]
-    with pytest.raises((ValueError, PartnerError)) as caught:
+    with pytest.raises((kind, PartnerError)) as caught:
         next(steps)
     if rank == 1:
-        assert str(caught.value).startswith("process 1 of 2: ValueError: ill")
+        assert str(caught.value).startswith(f"process 1 of 2: {said}")
         assert "in forward" in "".join(caught.value.__notes__)
     else:
-        assert caught.type is ValueError
+        assert caught.type is kind
     # and the group is as good as new
     recipe, points = make_recipe(BATCHES), [make_point(budget=2)]
     _assert_equal(PackTraining(points, recipe, group=group).measurements(), PackTraining(points, recipe).measurements())

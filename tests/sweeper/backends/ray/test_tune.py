@@ -20,7 +20,8 @@ def test_nothing_is_printed_but_the_progress(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert lines[0].startswith("small: 6 points in ")
+    assert lines[0] == "small: starting"
+    assert lines[1].startswith("small: 6 points in ")
     assert lines[-1].startswith("6/6 points")
     assert not [line for line in lines if "ray" in line.lower() or "warning" in line.lower()]
     assert "scaling" in done.stdout

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.addresses import mask_in_text, mask_secrets, secrets_in
+from sweeper.addresses import mask_in_text, mask_secrets, secrets_in, without_secrets
 
 # A text that stands nowhere else in the addresses below, with all that a password or a token may have.
 SECRETS = st.text("ABCXYZ0189@:/?#;=+.%!$~_-", min_size=1, max_size=30).map(lambda text: f"S3CRET{text}9")
@@ -64,6 +64,17 @@ def test_what_is_masked_is_known_so_that_it_can_be_found_elsewhere(scheme, secre
 )
 def test_what_is_shown(address, shown):
     assert mask_secrets(address) == shown
+
+
+@pytest.mark.parametrize("word", ["x", "x:", "//", "x://", "?", "a://b@", "&"])
+@pytest.mark.timeout(20)
+def test_a_long_text_of_a_server_takes_no_quadratic_time(word):
+    assert "s3cret-of-mine" not in without_secrets(word * 100_000 + "s3cret-of-mine", "http://me:s3cret-of-mine@host")
+
+
+def test_sequences_of_a_terminal_hide_no_secret():
+    text = "no: " + "\x1b[0m".join("s3cret-of-mine")
+    assert without_secrets(text, "http://me:s3cret-of-mine@host") == "no: ***"
 
 
 def test_every_address_in_a_text_is_masked():

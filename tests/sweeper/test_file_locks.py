@@ -1,0 +1,53 @@
+"""Locks on files: for one process or for several readers, and free again when their holder has died."""
+
+import fcntl
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sweeper.file_locks import NoLocksError, try_lock
+
+HOLD = "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); input()"
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "lock").touch()
+    return tmp_path / "lock"
+
+
+def test_a_lock_is_for_one_until_its_file_is_closed(path):
+    with path.open("r+") as first, path.open("r+") as second:
+        assert try_lock(first)
+        assert not try_lock(second)
+        assert not try_lock(second, shared=True, seconds=0.1)
+        first.close()
+        assert try_lock(second)
+
+
+def test_readers_share_a_lock_and_keep_writers_out(path):
+    with path.open() as first, path.open() as second, path.open("r+") as third:
+        assert try_lock(first, shared=True)
+        assert try_lock(second, shared=True)
+        assert not try_lock(third)
+
+
+def test_a_lock_of_a_killed_process_is_waited_for_and_free(path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b"held\n"
+    with path.open("r+") as file:
+        assert not try_lock(file)
+        threading.Timer(0.2, holder.kill).start()
+        assert try_lock(file, seconds=60)
+    holder.wait()
+
+
+def test_a_file_system_without_locks_is_told_from_a_lock_that_is_taken(path, monkeypatch):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with path.open("r+") as file, pytest.raises(NoLocksError, match="not supported"):
+        try_lock(file)

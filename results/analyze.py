@@ -50,6 +50,7 @@ class Analysis:
         verdicts: verdicts on the claims, in the order of the report.
         clocks: verdicts on the law by each clock, the paper's first.
         winner: the best setting; None if no point has trained as meant.
+        seconds_per_epoch: training time of an epoch of one point on one worker; None if nothing has trained.
         ways_out: inconclusive claim to what would settle it.
     """
 
@@ -57,6 +58,7 @@ class Analysis:
     verdicts: tuple[Verdict, ...]
     clocks: tuple[ClockVerdict, ...]
     winner: Winner | None
+    seconds_per_epoch: float | None
     ways_out: Mapping[str, WayOut]
 
 
@@ -74,13 +76,14 @@ def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Ana
     directory, grid, further = state.directory, state.required_grid(), set(state.further_columns)
     question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
     findings = find_from(_reduce(directory, question), question)
-    verdicts = tuple(judge(findings))
+    verdicts, pace = tuple(judge(findings)), seconds_per_epoch(points, findings.peaks)
     analysis = Analysis(
         findings=findings,
         verdicts=verdicts,
         clocks=judge_clocks(findings.clocks),
         winner=find_winner(findings.peaks, scales=any(v.claim == "scaling" and v.verdict == "pass" for v in verdicts)),
-        ways_out=ways_out(verdicts, findings.steady, grid, seconds_per_epoch(points, findings.peaks)),
+        seconds_per_epoch=pace,
+        ways_out=ways_out(verdicts, findings.steady, grid, pace),
     )
     _write_tables(directory, analysis, files)
     files.write_text(directory.report, _draw_report(directory, grid, points, analysis, files))

@@ -127,7 +127,8 @@ def tuned_and_predicted(
 
     c is the geometric mean of t*·λ over the probe points (``find_probes``). These are the points of the law, at the
     same η, seed and further axes, whose measurements up to T/10 alone show their maximum to be past.
-    ``results.analysis.fits`` says why c is not estimated as elsewhere. ``acc_pred`` is interpolated linearly in log λ between the neighbors in the grid.
+    ``results.analysis.fits`` says why c is not estimated as elsewhere. ``acc_pred`` is interpolated linearly in log λ
+    between the neighbors in the grid.
 
     Args:
         rows: measurements.

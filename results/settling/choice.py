@@ -6,13 +6,14 @@ narrow it. Among the extensions of the kinds that the claim lacks, the cheapest 
 value moves as points are added, so the claim is judged again afterwards, and another extension is chosen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from results.claims.judge import CLAIMS_BY_NAME, Verdict
+from results.claims.verdict import Lack
 from results.settling.design import Design, design_of, extended, narrowing
 from results.settling.extensions import Extension, extensions
 from search_spaces.errors import counted
@@ -79,7 +80,11 @@ def _duration(seconds: float) -> str:
 
 
 def ways_out(
-    verdicts: Sequence[Verdict], peaks: pd.DataFrame, grid: Grid, seconds_per_epoch: float | None
+    verdicts: Sequence[Verdict],
+    peaks: pd.DataFrame,
+    grid: Grid,
+    seconds_per_epoch: float | None,
+    exhausted: Collection[tuple[str, Lack]] = (),
 ) -> Mapping[str, WayOut]:
     """Choose for each inconclusive claim the cheapest extension of the grid that should decide it.
 
@@ -88,6 +93,7 @@ def ways_out(
         peaks: of ``find_peaks``, at constant η and λ.
         grid: the grid of the sweep.
         seconds_per_epoch: training time of an epoch of one point, on one worker; None if unknown.
+        exhausted: claims with kinds of points that have not decided them and are not to be added again.
 
     Returns:
         Claim to its way out, in the order of the verdicts.
@@ -96,7 +102,8 @@ def ways_out(
     found = {}
     for verdict in verdicts:
         if verdict.verdict == "inconclusive":
-            candidates = list(extensions(grid, peaks, verdict.lacks))
+            lacks = [lack for lack in verdict.lacks if (verdict.claim, lack) not in exhausted]
+            candidates = list(extensions(grid, peaks, lacks))
             extension, enough = cheapest(verdict, candidates, design)
             known = extension is not None and seconds_per_epoch is not None
             seconds = extension.epochs * seconds_per_epoch if known and extension and seconds_per_epoch else None

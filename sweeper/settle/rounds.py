@@ -2,17 +2,21 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from results.analyze import Analysis
+from results.claims.verdict import Lack
 from results.conclude import SweepResult
-from results.settling.choice import WayOut
+from results.settling.choice import WayOut, ways_out
 from search_spaces.sections.grid import Grid
 
-__all__ = ["Round", "Settlement", "next_way", "settle"]
+__all__ = ["Round", "Settlement", "choose_way", "open_ways", "settle"]
 
-MAX_ROUNDS = 30
+# Rounds in which one kind of points may be added for one claim. A value moves when points are added, so that a second
+# round may do what the first should have done. A claim whose value lies on the border is decided by no number of them.
+MAX_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,39 +71,52 @@ def settle(
         run: trains what is missing of a grid, and analyzes.
         confirm: is asked once, before the first round, with all ways out and the one that comes first.
     """
-    until, rounds = time.monotonic() + seconds, list[Round]()
+    until, rounds, tries = time.monotonic() + seconds, list[Round](), Counter[tuple[str, Lack]]()
     result = run(grid)
     while True:
-        way, stopped = next_way(result.analysis, claims, until - time.monotonic())
-        if not stopped and len(rounds) == MAX_ROUNDS:
-            stopped = f"{MAX_ROUNDS} rounds did not decide all claims"
-        if not stopped and way and not rounds and not confirm(_open_ways(result.analysis, claims), way):
+        ways = open_ways(result.analysis, grid, claims, [pair for pair, n in tries.items() if n == MAX_TRIES])
+        way, stopped = choose_way(ways, until - time.monotonic())
+        if way and not stopped and not rounds and not confirm(ways, way):
             stopped = "nothing was trained"
         if stopped or way is None or way.extension is None:
             return Settlement(result=result, rounds=rounds, stopped=stopped)
-        begun, before = time.monotonic(), result.analysis
-        result = run(way.extension.grid)
-        decided = _decided(before, result.analysis, claims)
+        begun, before, grid = time.monotonic(), ways, way.extension.grid
+        tries[way.claim, way.extension.lack] += 1
+        result = run(grid)
+        decided = _decided(before, result.analysis)
         rounds.append(Round(way=way, seconds=time.monotonic() - begun, decided=decided))
 
 
-def next_way(analysis: Analysis, claims: Collection[str], seconds: float) -> tuple[WayOut | None, str]:
-    """Choose the way out of the next round: of those that should decide a claim, the cheapest; else the cheapest.
+def open_ways(
+    analysis: Analysis, grid: Grid, claims: Collection[str], exhausted: Collection[tuple[str, Lack]]
+) -> Sequence[WayOut]:
+    """Return what would settle each open claim.
 
     Args:
         analysis: of the sweep so far.
+        grid: its grid.
         claims: names of the claims that count; empty for all.
+        exhausted: claims with kinds of points that were added often enough.
+    """
+    verdicts = [v for v in analysis.verdicts if not claims or v.claim in claims]
+    found = ways_out(verdicts, analysis.findings.steady, grid, analysis.seconds_per_epoch, exhausted)
+    return list(found.values())
+
+
+def choose_way(ways: Sequence[WayOut], seconds: float) -> tuple[WayOut | None, str]:
+    """Choose the way out of the next round: the cheapest of those that should decide a claim, else the cheapest.
+
+    Args:
+        ways: of ``open_ways``.
         seconds: time that is left.
 
     Returns:
-        The way out, None if no claim is open; and why it is not gone, empty if it is.
+        The way out, None if there is none; and why it is not gone, empty if it is or no claim is open.
     """
-    ways = _open_ways(analysis, claims)
     passable = [way for way in ways if way.extension is not None]
-    if not ways:
-        return None, ""
     if not passable:
-        return None, "no further point of this grid would decide what is open"
+        open_claims = ", ".join(way.claim for way in ways)
+        return None, f"no further point of this grid should decide {open_claims}" if ways else ""
     way = min(passable, key=lambda way: (not way.enough, way.extension.epochs if way.extension else 0.0))
     expected = (way.seconds or 0.0) / (os.cpu_count() or 1)
     if expected > seconds:
@@ -107,12 +124,7 @@ def next_way(analysis: Analysis, claims: Collection[str], seconds: float) -> tup
     return way, ""
 
 
-def _open_ways(analysis: Analysis, claims: Collection[str]) -> Sequence[WayOut]:
-    return [way for claim, way in analysis.ways_out.items() if not claims or claim in claims]
-
-
-def _decided(before: Analysis, after: Analysis, claims: Collection[str]) -> dict[str, str]:
+def _decided(before: Sequence[WayOut], after: Analysis) -> dict[str, str]:
     """Return the claims that were open before and are decided after, with their verdicts."""
     verdicts = {v.claim: v.verdict for v in after.verdicts}
-    was_open = [way.claim for way in _open_ways(before, claims)]
-    return {claim: verdicts[claim] for claim in was_open if verdicts.get(claim) in {"pass", "fail"}}
+    return {way.claim: verdicts[way.claim] for way in before if verdicts.get(way.claim) in {"pass", "fail"}}

@@ -54,6 +54,22 @@ def test_a_name_with_markup_is_repeated_as_it_is(monkeypatch, capsys, tmp_path, 
     assert f"{name}: " in said
 
 
+def test_settle_shows_its_plan_asks_and_says_what_it_found(sweeper, tmp_path):
+    narrow = ("--set", "axes.lam=[0.01,0.03,0.1]", "--set", "axes.seed=[0]", "--set", "axes.eta=[0.3,1]")
+    sweeper("run", "small.yaml", *narrow, *IN_PROCESS)
+    folder = tmp_path / "runs" / "small"
+    kept = {path: path.read_bytes() for path in (folder / "rows").iterdir()}
+    declined = sweeper("settle", folder, "--claim", "scaling", *IN_PROCESS, expect=1)
+    assert "→ scaling: Add " in declined.stderr
+    assert {path: path.read_bytes() for path in (folder / "rows").iterdir()} == kept
+    done = sweeper("settle", folder, "--claim", "scaling", "--within", "2s", "--yes", "--json", *IN_PROCESS, expect=1)
+    found = json.loads(done.stdout)
+    assert found["stopped"]
+    assert {way["claim"] for way in found["rounds"]} <= {"scaling"}
+    assert "--claim" in sweeper("settle", folder, "--claim", "nothing", expect=2).stderr
+    assert "--within" in sweeper("settle", folder, "--within", "soon", expect=2).stderr
+
+
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory):
     """A folder in which the small grid was run by the command line, where neither Ray nor MLflow can be imported."""

@@ -88,7 +88,8 @@ def test_a_maker_that_is_killed_leaves_no_file_and_the_next_clears_up(tmp_path):
 
 
 def test_several_at_once_all_send_their_sweep(tmp_path):
-    directories = [begin(SweepDir(tmp_path / f"digits{k}")) for k in range(3)]  # of one name they were one sweep, copied
+    # Of one name they would be one sweep and its copies.
+    directories = [begin(SweepDir(tmp_path / f"digits{k}")) for k in range(3)]
     for directory in directories:
         add(directory, ["a"], n=20)
     errors = []

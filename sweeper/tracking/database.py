@@ -2,6 +2,8 @@
 
 MLflow makes its 65 tables in place, in several seconds and some hundred transactions. Two processes that did so at once
 spoiled each other's work, and a process that was killed meanwhile left a file that no MLflow opened again.
+
+The module ``mlflow`` is handed in, with ``mlflow.store.db.utils``, so that MLflow is imported in ``mirror.py`` alone.
 """
 
 import errno
@@ -11,7 +13,6 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def prepare_database(library: Any, uri: str) -> None:
     file of an earlier MLflow is brought up to date as a copy, which takes its place; the old one stays beside it.
 
     Args:
-        library: the module ``mlflow``.
+        library: the module ``mlflow``, with ``mlflow.store.db.utils`` imported.
         uri: address of MLflow; nothing happens unless it names an SQLite file.
 
     Raises:
@@ -144,4 +145,5 @@ def _engine(library: Any, path: Path) -> Iterator[Any]:
 
 
 def _tools(library: Any) -> Any:
-    return import_module(f"{library.__name__}.store.db.utils")
+    """Return MLflow's functions for its database, which ``mirror.py`` imports."""
+    return library.store.db.utils

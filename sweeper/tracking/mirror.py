@@ -250,7 +250,7 @@ def _import_mlflow() -> Any:
     ensure_home()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import mlflow  # noqa: PLC0415
+    import mlflow.store.db.utils  # noqa: PLC0415 - for ``database.py``
     from mlflow.utils import request_utils  # noqa: PLC0415
 
     bound_answers(request_utils.TCPKeepAliveHTTPAdapter)

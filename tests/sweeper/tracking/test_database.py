@@ -23,7 +23,7 @@ from sweeper.tracking.database import prepare_database
 from sweeper.tracking.mirror import mirror
 
 IN_PLACE = "from mlflow import MlflowClient; MlflowClient('sqlite:///{}').search_experiments()"  # as MLflow itself does
-HIDDEN = "import mlflow, sweeper.tracking.database as d; d.prepare_database(mlflow, 'sqlite:///{}')"
+HIDDEN = "import mlflow.store.db.utils, sweeper.tracking.database as d; d.prepare_database(mlflow, 'sqlite:///{}')"
 
 
 def tables(path) -> set[str]:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from rich.console import Console
 
 from results.claims.comparison import INCONCLUSIVE, compare
 from results.claims.judge import CLAIMS_BY_NAME
+from results.claims.verdict import Ruling
 from results.compare import read_side
 from results.figures.drawing import Drawing, render
 from results.figures.paper.catalog import FIGURES, draw_figure
@@ -35,7 +36,8 @@ _CONTEST_TITLES = {
     "best_accuracy": "Best test accuracy, difference",
     "time_epochs": "Epochs to the same accuracy, ratio",
 }
-_OPPOSITE: Mapping[str, Agreement] = {"pass": "fail", "fail": "pass"}
+_SAME: Mapping[str, Agreement] = {ruling: ruling for ruling in get_args(Ruling)}
+_OPPOSITE: Mapping[str, Agreement] = {**_SAME, "pass": "fail", "fail": "pass"}
 
 
 class GalleryPages(NamedTuple):
@@ -152,8 +154,10 @@ def _findings_of_statement(statement: Statement, sweeps: Sequence[RecognizedSwee
         verdict = sweep.verdicts.get(statement.claim)
         if verdict is None or (statement.grids and sweep.used.grid not in statement.grids):
             continue
+        agrees = (_SAME if statement.holds else _OPPOSITE).get(verdict.verdict)
+        if agrees is None:  # a word of another version of this program
+            continue
         unjudged = statement.unjudged_at_small_scale if sweep.shipped.scale == "small" else ""
-        agrees = verdict.verdict if statement.holds else _OPPOSITE.get(verdict.verdict, verdict.verdict)
         title = CLAIMS_BY_NAME[statement.claim].title
         yield Finding(
             what=title if statement.holds else f"Not so: {title}",

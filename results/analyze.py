@@ -117,7 +117,7 @@ def _write_tables(directory: SweepDir, analysis: Analysis, files: ResultWriter) 
         "ways_out": {claim: way.to_json() for claim, way in analysis.ways_out.items()},
         "clocks": [v.to_json() for v in analysis.clocks],
     }
-    files.write_text(directory.analysis / "verdicts.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    files.write_text(directory.verdicts, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def _draw_report(

@@ -1,8 +1,9 @@
 """Search spaces: typed grids, their points, the budget law and the plan of packs.
 
-Everything here is pure: text and numbers go in, values come out, and nothing is written. A point's id is the same on
-every machine, and the plan is complete before anything runs. Torch, Ray and sweep directories must not leak in, so that
-a grid can be checked and planned on any machine.
+Text and numbers go in, values come out, and nothing is written. ``namesakes`` alone looks around: at the import path
+and at the working directory, for the error messages of all packages. A point's id is the same on every machine, and
+the plan is complete before anything runs. Torch, Ray and sweep directories must not leak in, so that a grid can be
+checked and planned on any machine.
 """
 
 from typing import TYPE_CHECKING

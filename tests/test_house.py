@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -106,6 +107,17 @@ def test_no_function_is_long():
         if node.end_lineno - node.lineno + 1 > MOST_FUNCTION_LINES
     }
     assert long == {}
+
+
+@pytest.mark.parametrize("library", ["ray", "mlflow"])
+def test_every_module_but_its_own_is_kept_from_a_library(library):
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    contract = next(c for c in contracts if c["name"].startswith(f"{library} stays in "))
+    named = (contract["name"].removeprefix(f"{library} stays in "), *contract["source_modules"])
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCES if path.stem[0] != "_"]
+    assert [m for m in modules if not any(f"{m}.".startswith(f"{name}.") for name in named)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """Sizes and cost of a recipe, from its shapes alone: nothing is trained."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,17 +15,23 @@ from search_spaces.recipe import Recipe, Variant, recipe_of
 from search_spaces.sections.data import TorchvisionImages
 from search_spaces.sections.grid import Grid
 from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
-from trainables.admission import LARGE_MODEL_PARAMETERS, Admission, admission_of
+from trainables.admission import (
+    LARGE_MODEL_PARAMETERS,
+    TRIAL_SAMPLES,
+    Admission,
+    admission_of,
+    check_outputs,
+    explained,
+    phase,
+)
 from trainables.data.torchvision_sets import DataNotFoundError, published_shapes
 from trainables.kernel.cost import kernel_profile
 from trainables.measurement import EVALUATION_BATCH
 from trainables.models.ntk_linear import NtkLinear
 from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
-from trainables.step.losses import OwnLoss
-from trainables.task import Task, built_from, cause_of, import_function, task_of
+from trainables.task import Task, built_from, import_function, task_of
 from trainables.torch_state import eager, neutral_torch
-from trainables.user_code import UserCodeError, user_code
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
 # nothing: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
@@ -37,7 +42,6 @@ MAX_CPU_POINTS = 64
 # Copies of the widest activation that a measurement holds: a layer's input, its output and its workspace. Measured for
 # the CNN with 16 channels on 32×32 images, whose widest has 67 MB for 1,024 of them: 193 MB alone, 241 in packs.
 ACTIVATION_COPIES = 3
-TRIAL_SAMPLES = 2  # samples of the trial forward pass: batch norm refuses one
 
 
 class _ForwardCost(NamedTuple):
@@ -47,13 +51,11 @@ class _ForwardCost(NamedTuple):
         flops: FLOP of the layers with weight matrices.
         activations: numbers kept for the backward pass.
         widest: numbers of the widest layer's output.
-        outputs: outputs of the trial batch, (TRIAL_SAMPLES, C).
     """
 
     flops: float
     activations: int
     widest: int
-    outputs: Tensor
 
 
 @lru_cache(maxsize=256)
@@ -79,11 +81,11 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     micro_batches = _micro_batches(recipe.trainable.micro_batch, batch, processes)
     micro_batch = batch // micro_batches
     admission = admission_of(recipe.trainable, task)
-    with _errors_explained(recipe.trainable, f"a batch of {TRIAL_SAMPLES} samples of shape {task.data.train.shape}"):
+    outputs = getattr(task.objective(together=False), "outputs", None)  # a loss of the user's own tells none
+    with explained(recipe.trainable, task.data), phase("a forward pass"):
         model = built_from(task, 0)
         with eager(model):
-            forward = _forward_cost(model, task.data.train.shape)
-        _check_outputs(task, forward.outputs)
+            forward = _forward_cost(model, task.data.train.shape, outputs)
     parameters = sum(p.numel() for p in model.parameters())
     free, alone = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1
     measured = test + (0 if free else measured_train_samples(recipe, train))
@@ -114,32 +116,6 @@ def _planned_task(trainable: Trainable | OwnTrainable) -> Task:
         assert isinstance(trainable, Trainable)
         assert isinstance(trainable.data, TorchvisionImages)
         return task_of(trainable, published_shapes(trainable.data))
-
-
-@contextmanager
-def _errors_explained(trainable: Trainable | OwnTrainable, samples: str) -> Iterator[None]:
-    """Turn any error of a user's model or loss into one paragraph.
-
-    Args:
-        trainable: the grid's ``trainable``.
-        samples: the samples that are tried, in words.
-
-    Raises:
-        InputError: the user's model or loss raised an error.
-    """
-    if isinstance(trainable, Trainable):
-        yield
-        return
-    try:
-        with user_code():
-            yield
-    except UserCodeError as raised:
-        if isinstance(raised.error, InputError):
-            raise raised.error from None
-        raise InputError(
-            f"trainable.function: the model, data and loss of {trainable.function} do not fit together; trying them "
-            f"on {samples} raised {cause_of(raised.error)}."
-        ) from raised.error
 
 
 def measures_train_set(trainable: Trainable | OwnTrainable, full: bool, model: nn.Module, admission: Admission) -> bool:
@@ -241,27 +217,8 @@ def _point_bytes(forward: _ForwardCost, micro_batch: int, measured: int, paramet
     return 4 * max(step, measurement) + 16 * parameters
 
 
-def _check_outputs(task: Task, outputs: Tensor) -> None:
-    """Refuse outputs that the loss would broadcast over the targets instead of comparing them one by one.
-
-    Args:
-        task: the task of the outputs.
-        outputs: outputs of the trial batch, (TRIAL_SAMPLES, C).
-
-    Raises:
-        ValueError: the outputs have another shape than the loss needs.
-    """
-    loss = task.objective(together=False)
-    expected = task.data.classes if isinstance(loss, OwnLoss) else loss.outputs
-    if outputs.ndim != 2 or (outputs.shape[1] != expected and not isinstance(loss, OwnLoss)):
-        raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not ({TRIAL_SAMPLES}, {expected})")
-    if not outputs.is_meta:
-        labels = torch.full((TRIAL_SAMPLES,), task.data.classes - 1, dtype=torch.int64, device="cpu")
-        loss.sums(outputs.unsqueeze(0), labels)
-
-
-def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCost:
-    """Return the cost of a forward pass of one sample, and the outputs of the trial batch.
+def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...], classes: int | None) -> _ForwardCost:
+    """Return the cost of a forward pass of one sample.
 
     FLOP are those of the layers with weight matrices: 2 · fan-in for each output. Torch's own counter, like every pass
     on the meta device, first imports torch's compiler for a second. Only models that may not fit into memory pay that.
@@ -269,9 +226,10 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCo
     Args:
         model: the network, which this uses up.
         sample_shape: shape of one sample.
+        classes: outputs that the loss needs for each sample; any number if None.
 
     Raises:
-        ValueError: the model does not return a tensor.
+        ValueError: the model does not return outputs that the loss can take.
     """
     flops: list[int] = []
     outputs: list[int] = []
@@ -294,10 +252,9 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...]) -> _ForwardCo
             module.register_forward_hook(record)
     with torch.no_grad():
         final = model(torch.zeros(TRIAL_SAMPLES, *sample_shape, dtype=torch.float32, device=device))
-    if not isinstance(final, Tensor):
-        raise ValueError(f"the model returned {type(final).__name__}, not a tensor (B, C)")
+    check_outputs(final, TRIAL_SAMPLES, classes)
     outputs.append(final.numel() // TRIAL_SAMPLES)
-    return _ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs), outputs=final)
+    return _ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs))
 
 
 def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:

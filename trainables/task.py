@@ -83,7 +83,7 @@ def task_of(trainable: Trainable | OwnTrainable, data: Dataset | None = None) ->
     if not isinstance(task, Task):
         raise InputError(
             f"trainable.function: {trainable.function} returned {type(task).__name__}; it must return a "
-            "trainables.task.Task(model=..., data=..., loss=...)."
+            "sweeper.Task(model=..., data=..., loss=...)."
         )
     _check_fields(task, trainable.function)
     return task

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,8 @@ _CONTEST_TITLES = {
     "best_accuracy": "Best test accuracy, difference",
     "time_epochs": "Epochs to the same accuracy, ratio",
 }
-_OPPOSITE: Mapping[str, Agreement] = {"pass": "fail", "fail": "pass"}
+_SAME: Mapping[str, Agreement] = {word: word for word in get_args(Agreement) if word}
+_OPPOSITE: Mapping[str, Agreement] = {**_SAME, "pass": "fail", "fail": "pass"}
 
 
 class GalleryPages(NamedTuple):
@@ -150,14 +151,12 @@ def _findings_of_statement(statement: Statement, sweeps: Sequence[RecognizedSwee
     """Yield the verdict of each sweep that a statement applies to; others are left out."""
     for sweep in sweeps:
         verdict = sweep.verdicts.get(statement.claim)
-        if (
-            verdict is None
-            or verdict.verdict == "unasked"
-            or (statement.grids and sweep.used.grid not in statement.grids)
-        ):
+        if verdict is None or (statement.grids and sweep.used.grid not in statement.grids):
+            continue
+        agrees = (_SAME if statement.holds else _OPPOSITE).get(verdict.verdict)
+        if agrees is None:  # not asked, or a word of another version of this program
             continue
         unjudged = statement.unjudged_at_small_scale if sweep.shipped.scale == "small" else ""
-        agrees = verdict.verdict if statement.holds else _OPPOSITE.get(verdict.verdict, verdict.verdict)
         title = CLAIMS_BY_NAME[statement.claim].title
         yield Finding(
             what=title if statement.holds else f"Not so: {title}",

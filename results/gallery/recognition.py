@@ -6,18 +6,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import TypeAdapter
 from rich.console import Console
 
 from results.analysis.costs import devices, training_seconds
-from results.claims.verdict import Ruling
 from results.gallery.messages import print_status
 from results.gallery.records import SCALES, Scale, SweepUsed
 from results.store.paths import AnyPath
 from results.store.plan_file import read_grid, read_plan
 from results.store.sweep_dir import SweepDir
-from results.store.tables import read_points
-from search_spaces.errors import InputError, command, first_problem
+from results.store.tables import StoredVerdict, read_points, read_verdicts
+from search_spaces.errors import InputError
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid
@@ -49,39 +47,6 @@ class ShippedGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredVerdict:
-    """The part of a verdict in ``verdicts.json`` that the gallery shows.
-
-    Attributes:
-        claim: Name of the claim.
-        value: Measured value; None if it could not be measured.
-        interval: Interval of the value; None if there is none.
-        verdict: Pass, fail or inconclusive.
-        why: One sentence of explanation.
-    """
-
-    claim: str
-    value: float | None
-    interval: Sequence[float | None] | None
-    verdict: Ruling
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class _VerdictsFile:
-    """Content of ``verdicts.json``.
-
-    Attributes:
-        verdicts: One verdict a claim.
-    """
-
-    verdicts: Sequence[StoredVerdict]
-
-
-_VERDICTS_FILE = TypeAdapter(_VerdictsFile)
-
-
-@dataclass(frozen=True, kw_only=True)
 class RecognizedSweep:
     """A sweep of a grid that comes with the project.
 
@@ -109,16 +74,7 @@ class RecognizedSweep:
         Raises:
             InputError: The file is absent or damaged.
         """
-        path = self.directory.analysis / "verdicts.json"
-        try:
-            content = _VERDICTS_FILE.validate_json(path.read_bytes())
-        except (OSError, ValueError) as error:
-            first = first_problem(error) if isinstance(error, ValueError) else str(error)
-            raise InputError(
-                f"{path}: the verdicts of this sweep cannot be read ({first}). Run "
-                f"{command('sweeper', 'analyze', self.directory.root)} first."
-            ) from None
-        return {verdict.claim: verdict for verdict in content.verdicts}
+        return {verdict.claim: verdict for verdict in read_verdicts(self.directory).verdicts}
 
 
 def recognize_sweeps(roots: Sequence[AnyPath], grids: Path, console: Console) -> list[RecognizedSweep]:

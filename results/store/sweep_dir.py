@@ -105,6 +105,11 @@ class SweepDir:
         return self.root / "analysis"
 
     @property
+    def verdicts(self) -> AnyPath:
+        """The verdicts on the claims as JSON."""
+        return self.analysis / "verdicts.json"
+
+    @property
     def report(self) -> AnyPath:
         """The report, one self-contained page."""
         return self.root / "report.html"

@@ -1,24 +1,30 @@
-"""The tables of a sweep as pandas frames."""
+"""The tables of a sweep as pandas frames, and its verdicts."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import partial
+from typing import Annotated
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pydantic import AfterValidator, FiniteFloat, TypeAdapter
 
 from results.store.commits import REMEDY, PointEnd, read_columns, readable
-from results.store.files import open_parquet, read_parquet, write_table
+from results.store.files import open_parquet, read_limited, read_parquet, write_table
 from results.store.part_names import PartName
 from results.store.parts import read_consistent, refuse_damaged
 from results.store.paths import AnyPath, ObjectPath, StoreError
 from results.store.schema import row_schema, wrong_value
 from results.store.sweep_dir import SweepDir, map_reads
-from search_spaces.errors import InputError, command, one_line
+from search_spaces.errors import InputError, command, first_problem, one_line
 
 _TEXT_COLUMNS = ["sweep", "point", "pack"]
 _LINES = ("sweep", "outcome", "why", "device")  # columns of points.parquet that are shown as they are
+MAX_VERDICTS_BYTES = 50_000_000  # of verdicts.json; a real one has some 10,000
+_MAX_SENTENCE = 5000  # characters of a reason or a threshold in it; real ones have at most 300
+_Line = Annotated[str, AfterValidator(one_line)]
+_Sentence = Annotated[str, AfterValidator(partial(one_line, limit=_MAX_SENTENCE))]
 
 
 def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -146,3 +152,58 @@ def write_points(
     write(directory.points, table)
     points: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return points
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredVerdict:
+    """A verdict in ``verdicts.json``, without the keys that nobody reads.
+
+    Attributes:
+        claim: name of the claim.
+        verdict: ``pass``, ``fail``, ``inconclusive``, or the word of another version of this program.
+        value: the measured value; None if it could not be measured.
+        interval: interval of the value; None if there is none.
+        threshold: the condition under which the claim passes, in words.
+        why: one sentence of explanation.
+    """
+
+    claim: _Line
+    verdict: _Line
+    value: FiniteFloat | None = None
+    interval: tuple[FiniteFloat | None, FiniteFloat | None] | None = None
+    threshold: _Sentence = ""
+    why: _Sentence = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictsFile:
+    """Content of ``verdicts.json``, without the keys that nobody reads.
+
+    Attributes:
+        verdicts: one verdict a claim.
+        generation: the parts that the analysis was made of, as text; None if the file does not say.
+    """
+
+    verdicts: Sequence[StoredVerdict]
+    generation: _Line | None = None
+
+
+_VERDICTS_FILE = TypeAdapter(VerdictsFile)
+
+
+def read_verdicts(directory: SweepDir) -> VerdictsFile:
+    """Read the verdicts of a sweep.
+
+    Raises:
+        InputError: the file is absent or damaged.
+    """
+    remedy = f"Run {command('sweeper', 'analyze', directory.root)} first."
+    try:
+        return _VERDICTS_FILE.validate_json(read_limited(directory.verdicts, MAX_VERDICTS_BYTES))
+    except FileNotFoundError:
+        raise InputError(f"{directory.root}: no analysis/verdicts.json here. {remedy}") from None
+    except StoreError:
+        raise
+    except (OSError, ValueError) as error:
+        first = first_problem(error) if isinstance(error, ValueError) else str(error)
+        raise InputError(f"{directory.verdicts}: damaged ({one_line(first)}). {remedy}") from None

@@ -148,7 +148,7 @@ class _OwnCode(Section):
 
 
 class OwnTrainable(_OwnCode):
-    """A model, data and loss of your own: ``function`` returns them as a ``trainables.task.Task``."""
+    """A model, data and loss of your own: ``function`` returns them as a ``sweeper.Task``."""
 
     function: FunctionName
     init: Init | None = None

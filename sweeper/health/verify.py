@@ -3,7 +3,6 @@
 The folder may come from anybody: nothing in it is executed, and nothing outside it is read, written or removed.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -12,13 +11,13 @@ from dataclasses import asdict, replace
 import pyarrow as pa
 
 from results.store.commits import PointEnd
-from results.store.files import read_limited, read_parquet, size_of
+from results.store.files import read_parquet, size_of
 from results.store.generation import Generation, is_of_other_parts, parse_generation, stored_generation
 from results.store.paths import AnyPath, StoreError
 from results.store.plan_file import PlanFile
 from results.store.state import SweepState
 from results.store.sweep_dir import SweepDir
-from results.store.tables import read_points
+from results.store.tables import read_points, read_verdicts
 from search_spaces.errors import InputError, command, counted, reason
 from search_spaces.plan import pack_id
 from search_spaces.points import ids_in
@@ -32,7 +31,6 @@ from sweeper.lock.lock import holder, locked
 from sweeper.worker.weights import has_intact_weights
 
 MOST_LOOKS = 4  # at the files of a sweep with damage; a run would have to commit during each of them
-MOST_VERDICTS = 50_000_000  # bytes of verdicts.json; a real one has some 10,000
 _TABLES = ("peaks", "within_budget", "prediction")
 _FIGURE = (".svg", ".png", ".csv")  # every figure is there in all three
 
@@ -218,35 +216,35 @@ def _analysis(inventory: Inventory) -> tuple[list[Fault], list[Fault]]:
     tables = [directory.analysis / f"{name}.parquet" for name in _TABLES]
     found = [path for path in inventory.within(directory.analysis / "figures") if path.suffix in _FIGURE]
     drawn = sorted({path.with_suffix(ending) for path in found for ending in _FIGURE}, key=str)
-    for path in (*tables, directory.analysis / "verdicts.json", directory.report, *drawn):
+    for path in (*tables, directory.verdicts, directory.report, *drawn):
         if path not in inventory.sizes:
             late += [_for_analysis(path, directory, "is missing")] if directory.points in inventory.sizes else []
-        elif why := _unreadable(path):
+        elif why := _unreadable(path, directory):
             broken.append(_for_analysis(path, directory, why))
-        elif is_of_other_parts(_generation(path), inventory.state.footers):
+        elif is_of_other_parts(_generation(path, directory), inventory.state.footers):
             late.append(_for_analysis(path, directory, "made of other parts"))
     return late, broken
 
 
-def _generation(path: AnyPath) -> Generation | None:
+def _generation(path: AnyPath, directory: SweepDir) -> Generation | None:
     """Return the generation that a table or the verdicts say they were made of."""
     if path.suffix == ".parquet":
         return stored_generation(path)
-    return parse_generation(json.loads(path.read_bytes()).get("generation")) if path.suffix == ".json" else None
+    return parse_generation(read_verdicts(directory).generation) if path == directory.verdicts else None
 
 
-def _unreadable(path: AnyPath) -> str:
+def _unreadable(path: AnyPath, directory: SweepDir) -> str:
     """The reason why a file of the analysis cannot be read; empty if it can."""
     try:
         if path.suffix == ".parquet":
             read_parquet(path)
-        elif path.suffix == ".json":
-            json.loads(read_limited(path, MOST_VERDICTS))["verdicts"]
+        elif path == directory.verdicts:
+            read_verdicts(directory)
         elif not size_of(path):
             return "empty"
     except StoreError:
         raise
-    except (pa.ArrowException, InputError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (pa.ArrowException, InputError, OSError, ValueError) as error:
         return reason(error, str(path))
     return ""
 

@@ -2,6 +2,8 @@
 
 MLflow makes its 65 tables in place, in several seconds and some hundred transactions. Two processes that did so at once
 spoiled each other's work, and a process that was killed meanwhile left a file that no MLflow opened again.
+
+The module ``mlflow`` is handed in, with ``mlflow.store.db.utils``, so that MLflow is imported in ``mirror.py`` alone.
 """
 
 import errno
@@ -10,7 +12,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -61,7 +62,7 @@ def prepare_database(library: Any, uri: str) -> None:
     file of an earlier MLflow is brought up to date as a copy, which takes its place; the old one stays beside it.
 
     Args:
-        library: the module ``mlflow``.
+        library: the module ``mlflow``, with ``mlflow.store.db.utils`` imported.
         uri: address of MLflow; nothing happens unless it names an SQLite file.
 
     Raises:
@@ -165,4 +166,5 @@ def _engine(library: Any, path: Path) -> Iterator[Any]:
 
 
 def _tools(library: Any) -> Any:
-    return import_module(f"{library.__name__}.store.db.utils")
+    """Return MLflow's functions for its database, which ``mirror.py`` imports."""
+    return library.store.db.utils

@@ -91,7 +91,7 @@ class Mirror:
             state = self._present_state()
             if self._tracked and self._synced and state.footers.keys() == self._synced.footers.keys():
                 return 0
-            sweep = sweep_record(self._directory)
+            sweep = sweep_record(state)
             tracked = self._connected(sweep)
             sent = self._send_points(tracked, sweep, state.durable_ends)
             if sent:
@@ -110,7 +110,7 @@ class Mirror:
         """
         with self._errors():
             state = self._present_state()
-            sweep, ends = sweep_record(self._directory), state.durable_ends
+            sweep, ends = sweep_record(state), state.durable_ends
             tracked = self._connected(sweep)
             self._sent_ends = {}  # a point may have got its params from the analysis
             sent = self._send_points(tracked, sweep, ends)
@@ -250,7 +250,7 @@ def _import_mlflow() -> Any:
     ensure_home()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import mlflow  # noqa: PLC0415
+    import mlflow.store.db.utils  # noqa: PLC0415 - for ``database.py``
     from mlflow.utils import request_utils  # noqa: PLC0415
 
     bound_answers(request_utils.TCPKeepAliveHTTPAdapter)

@@ -3,9 +3,9 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from results.store.tables import StoredVerdict
 from sweeper.tracking.wording import format_value
 
 # Query of every page. Without it MLflow shows its pages for language models to users who have not chosen yet.
@@ -59,7 +59,7 @@ def _points_link(experiment: str) -> str:
     return f"[Table of points](#/experiments/{experiment}/runs?{_RUNS_QUERY}&viewStateShareKey=points)"
 
 
-def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
+def verdict_note(verdicts: Sequence[StoredVerdict], experiment: str) -> str:
     """Return the description of a sweep in Markdown: the number of claims that pass, a table, and the reasons.
 
     Claims that the grid does not ask about are left out.
@@ -67,13 +67,13 @@ def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
     MLflow shows its first lines unasked. A long description loses its last lines.
 
     Args:
-        verdicts: the verdicts as ``verdicts.json`` has them.
+        verdicts: the verdicts of the sweep.
         experiment: id of the experiment, for the link to the table of points.
     """
-    verdicts = [v for v in verdicts if v.get("verdict") != "unasked"]
-    counts = Counter(str(v.get("verdict")) for v in verdicts)
+    verdicts = [verdict for verdict in verdicts if verdict.verdict != "unasked"]
+    counts = Counter(verdict.verdict for verdict in verdicts)
     parts = [f"{counts['pass']} of {len(verdicts)} claims pass"]
-    parts += [f"{counts[kind]} {kind}" for kind in ("fail", "inconclusive") if counts[kind]]
+    parts += [f"{count} {word}" for word, count in sorted(counts.items()) if word != "pass"]
     lines = [f"**{', '.join(parts)}** · {_points_link(experiment)}", ""]
     lines += [
         "| claim | verdict | value | interval | threshold |",
@@ -81,23 +81,22 @@ def verdict_note(verdicts: Sequence[Mapping[str, Any]], experiment: str) -> str:
         *map(_table_row, verdicts),
         "",
     ]
-    lines += [f"- **{_escape_markdown(v['claim'])}**: {_escape_markdown(v['why'])}" for v in verdicts if v.get("why")]
+    lines += [f"- **{_escape_markdown(v.claim)}**: {_escape_markdown(v.why)}" for v in verdicts if v.why]
     while sum(len(line) + 1 for line in lines) > MAX_NOTE_CHARACTERS:
         lines.pop()
     return "\n".join(lines)
 
 
-def _table_row(verdict: Mapping[str, Any]) -> str:
-    interval = verdict.get("interval")
-    ends = [_three_digits(end) for end in interval] if isinstance(interval, list) else []
-    cells = [verdict["claim"], _VERDICT_MARKS.get(str(verdict.get("verdict")), ""), _three_digits(verdict.get("value"))]
-    cells += [" … ".join(ends), verdict.get("threshold", "")]
+def _table_row(verdict: StoredVerdict) -> str:
+    ends = [_three_digits(end) for end in verdict.interval or ()]
+    word = _VERDICT_MARKS.get(verdict.verdict, verdict.verdict)
+    cells = [verdict.claim, word, _three_digits(verdict.value), " … ".join(ends), verdict.threshold]
     # MLflow's tables have no margins of their own.
     return f"| {' &emsp;| '.join(_escape_markdown(cell) for cell in cells)} |"
 
 
-def _three_digits(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float) else ""
+def _three_digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def _escape_markdown(value: object) -> str:

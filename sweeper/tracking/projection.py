@@ -22,12 +22,12 @@ import pyarrow as pa
 from results.store.commits import PointEnd
 from results.store.files import read_parquet
 from results.store.parts import read_consistent, read_part
-from results.store.paths import AnyPath
 from results.store.schema import COLUMNS, SCHEMA_VERSION
+from results.store.state import SweepState
 from results.store.sweep_dir import SweepDir
+from results.store.tables import read_points
 from search_spaces.outcome import Outcome
 from search_spaces.recipe import SECTIONS
-from search_spaces.yaml_text import read_yaml
 from sweeper.tracking.curves import CURVES, measurements_for, thin
 from sweeper.tracking.wording import MAX_CHARACTERS, finite_or_none, format_value, tracker_key
 
@@ -91,7 +91,7 @@ class SweepRecord:
         name: name of the sweep.
         id: digest that distinguishes sweeps of one name; the same for every copy of the sweep.
         start: milliseconds since 1970.
-        points: number of planned points; 0 if the plan cannot be read.
+        points: number of planned points; 0 without a plan.
         measurements: maximum number of measurements of each point.
         params: parts of the grid that no later run of the sweep may change.
         tags: identity of the sweep, and parts of the grid that a later run may change.
@@ -106,15 +106,23 @@ class SweepRecord:
     tags: dict[str, str]
 
 
-def sweep_record(directory: SweepDir) -> SweepRecord:
-    """Return the record of a sweep: its identity and its grid."""
-    created, points = _read_plan(directory.plan)
+def sweep_record(state: SweepState) -> SweepRecord:
+    """Return the record of a sweep: its identity and its grid.
+
+    Args:
+        state: the state of the sweep. Its plan and its grid may be absent, but not damaged.
+
+    Raises:
+        InputError: the plan or the grid is there and cannot be read.
+    """
+    directory = state.directory
+    for path in (directory.plan, directory.grid):
+        if path in state.problems and state.versions[path] is not None:
+            raise state.problems[path]
+    created, points = _creation(state), len(state.plan.points) if state.plan else 0
     # A copy is the same sweep. Without a creation time only its location distinguishes it from others of its name.
     identity = f"{directory.name} {created or _location(directory)}"
-    grid: dict[str, str] = {}
-    if directory.grid.is_file():
-        document = read_yaml(directory.grid.read_text(encoding="utf-8"), str(directory.grid))
-        grid = dict(_flatten((), document.value))
+    grid = dict(_flatten((), state.grid.model_dump(mode="json"))) if state.grid else {}
     fixed = {k: v for k, v in grid.items() if k.split(".")[0] in SECTIONS}
     id_ = hashlib.sha256(identity.encode()).hexdigest()[:16]
     tags = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
@@ -245,8 +253,8 @@ def _axes_by_point(directory: SweepDir) -> dict[str, dict[str, object]]:
     """Return the axes of each point from the table of points, for points that failed before their first row."""
     if not directory.points.is_file():
         return {}
-    points = read_parquet(directory.points).to_pandas().set_index("point", drop=False)
-    return {str(k): v for k, v in points.to_dict("index").items()}
+    points = read_points(directory).set_index("point", drop=False)
+    return {str(id_): {str(name): v for name, v in row.items()} for id_, row in points.to_dict("index").items()}
 
 
 def _point_name(params: Mapping[str, str], point: str) -> str:
@@ -269,14 +277,13 @@ def _four_digits(text: str) -> str:
         return text
 
 
-def _read_plan(path: AnyPath) -> tuple[datetime | None, int]:
-    """Return when a sweep was planned and its number of points; None and 0 if the plan cannot be read."""
+def _creation(state: SweepState) -> datetime | None:
+    """Return when a sweep was planned; None if it has no plan, or its plan does not say."""
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        when, points = datetime.fromisoformat(plan["created"]), len(plan.get("points", ()))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, 0
-    return when if when.tzinfo else when.replace(tzinfo=UTC), points
+        when = datetime.fromisoformat(state.plan.created) if state.plan else None
+    except ValueError:
+        return None
+    return when.replace(tzinfo=UTC) if when and when.tzinfo is None else when
 
 
 def _version() -> str:

@@ -1,17 +1,17 @@
 """Summary of a whole sweep for a tracker: outcomes, and after the analysis verdicts and files to show."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping
 
 from results.store.commits import PointEnd
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir, files_of
+from results.store.tables import read_verdicts
 from search_spaces.outcome import Outcome
 from sweeper.tracking.page import verdict_note
 from sweeper.tracking.projection import Summary
-from sweeper.tracking.wording import finite_or_none, tracker_key
+from sweeper.tracking.wording import tracker_key
 
 _VERDICT_VALUES = {"pass": 1.0, "fail": 0.0, "inconclusive": -1.0}  # -1: neither, and off the scale of both in a chart
 _FIGURE_SUFFIXES = frozenset({".svg", ".png", ".csv"})
@@ -28,18 +28,19 @@ def verdict_summary(
         directory: the sweep directory.
         ends: point id to the end of the point.
         experiment: MLflow's id of the experiment, for the link to the table of points.
+
+    Raises:
+        InputError: the verdicts cannot be read.
     """
     metrics: Summary = {}
     tags: dict[str, str] = {}
-    verdicts = _read_verdicts(directory)
+    verdicts = read_verdicts(directory).verdicts if directory.verdicts.is_file() else ()
     for verdict in verdicts:
-        key = f"verdict.{tracker_key(str(verdict['claim']))}"
-        interval = verdict.get("interval")
-        low, high = interval if isinstance(interval, list) and len(interval) == 2 else (None, None)
-        numbers = {"value": verdict.get("value"), "low": low, "high": high}
-        metrics |= {f"{key}.{name}": finite_or_none(value) for name, value in numbers.items()}
-        metrics[f"{key}.pass"] = _VERDICT_VALUES.get(str(verdict.get("verdict")))
-        tags[key] = str(verdict.get("verdict"))
+        key = f"verdict.{tracker_key(verdict.claim)}"
+        low, high = verdict.interval or (None, None)
+        metrics |= {f"{key}.value": verdict.value, f"{key}.low": low, f"{key}.high": high}
+        metrics[f"{key}.pass"] = _VERDICT_VALUES.get(verdict.verdict)
+        tags[key] = verdict.verdict
     if verdicts:
         tags["mlflow.note.content"] = verdict_note(verdicts, experiment)
     counts = Counter(end.outcome for end in ends.values())
@@ -49,7 +50,7 @@ def verdict_summary(
 
 def artifacts(directory: SweepDir) -> dict[AnyPath, str]:
     """Return the files to show beside the numbers, each with its folder in the tracker."""
-    single = [directory.report, directory.grid, directory.analysis / "verdicts.json"]
+    single = [directory.report, directory.grid, directory.verdicts]
     single += [directory.prediction, directory.forecast]
     present = files_of(directory)
     folders = {
@@ -69,8 +70,3 @@ def files_digest(files: Mapping[AnyPath, str]) -> str:
     for path, folder in files.items():
         digest.update(f"{folder}/{path.name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
     return digest.hexdigest()[:16]
-
-
-def _read_verdicts(directory: SweepDir) -> list[dict[str, object]]:
-    path = directory.analysis / "verdicts.json"
-    return list(json.loads(path.read_text(encoding="utf-8"))["verdicts"]) if path.is_file() else []

@@ -16,10 +16,12 @@ from search_spaces.outcome import Outcome
 
 CREATED = "2026-11-20T11:00:00+00:00"
 START = 1795172400000
+PLAN = {"created": CREATED, "workers": 1, "device": "cpu", "resources": {}, "packs": [], "points": []}
 GRID = """
 name: digits
 trainable: {model: {name: fc, width: 64}, data: {name: digits, train: 512}, batch: full}
 axes: {eta: [0.3, 1], lam: [0.01, 1e-3]}
+budget: {rule: fixed, constant: 200}
 measure: {log: 60}
 """
 
@@ -27,7 +29,7 @@ measure: {log: 60}
 def begin(directory: SweepDir) -> SweepDir:
     """Write the grid and the plan of a sweep."""
     write_text(directory.grid, GRID)
-    write_text(directory.plan, json.dumps({"created": CREATED}))
+    write_text(directory.plan, json.dumps(PLAN))
     return directory
 
 
@@ -91,7 +93,7 @@ def write_findings(directory: SweepDir, value: float = -0.98) -> None:
             "claim": "scaling",
             "value": value,
             "interval": [-1.1, -0.9],
-            "threshold": 0.1,
+            "threshold": "-1 ± 0.1",
             "verdict": "pass",
             "why": "|b|",
         },
@@ -99,7 +101,7 @@ def write_findings(directory: SweepDir, value: float = -0.98) -> None:
             "claim": "λ_pred order",
             "value": None,
             "interval": None,
-            "threshold": 10,
+            "threshold": "<= 10",
             "verdict": "inconclusive",
             "why": "",
         },

@@ -17,10 +17,10 @@ def test_a_fully_connected_network_costs_two_flop_a_weight(make_recipe):
 
 
 def test_a_convolution_costs_two_flop_a_weight_and_position():
-    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3, groups=2))
-    flops, kept, widest, _ = _forward_cost(model, (3, 10, 10))
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3, groups=2), nn.Flatten())
+    flops, kept, widest = _forward_cost(model, (3, 10, 10), None)
     assert flops == 2 * (27 * 8 * 100 + 36 * 4 * 64)
-    assert (kept, widest) == (2 * 800 + 256 + 256, 800)
+    assert (kept, widest) == (2 * 800 + 3 * 256, 800)
 
 
 def test_mini_batches_leave_the_rest_of_an_epoch_out(make_recipe):

@@ -7,6 +7,10 @@ module, and refuses by name what would be wrong without a word. Training and fil
 """
 
 from trainables.admission.admit import LARGE_MODEL_PARAMETERS as LARGE_MODEL_PARAMETERS
+from trainables.admission.admit import TRIAL_SAMPLES as TRIAL_SAMPLES
 from trainables.admission.admit import Admission as Admission
 from trainables.admission.admit import admission_of as admission_of
+from trainables.admission.admit import explained as explained
 from trainables.admission.admit import forget_admissions as forget_admissions
+from trainables.admission.passes import check_outputs as check_outputs
+from trainables.admission.passes import phase as phase

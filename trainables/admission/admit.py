@@ -27,6 +27,7 @@ from trainables.admission.passes import (
     Start,
     close,
     outputs_of,
+    phase,
     plain_pass,
     trained,
 )
@@ -34,7 +35,7 @@ from trainables.admission.state import evaluation_changes, repeated_pass
 from trainables.admission.together import OTHER_NUMBERS, Member, differs_together, loss_agrees_together
 from trainables.data import Dataset
 from trainables.models import initial_parameters
-from trainables.step.losses import OwnLoss
+from trainables.step.losses import OwnLoss, at_least_float32
 from trainables.step.packed import check_random
 from trainables.task import Task, cause_of
 from trainables.torch_state import eager, is_compiled, seeded, thread_modes_neutral
@@ -88,7 +89,7 @@ def admission_of(trainable: Trainable | OwnTrainable, task: Task) -> Admission:
     key = name, tuple(sorted(trainable.arguments.items())), trainable.init is None, mixup
     with _LOCK:
         if key not in _ADMISSIONS:
-            with _explained(name, task.data):
+            with explained(trainable, task.data):
                 _ADMISSIONS[key] = admit(task, initialized=trainable.init is not None, mixup=mixup)
         return _ADMISSIONS[key]
 
@@ -99,15 +100,27 @@ def forget_admissions() -> None:
 
 
 @contextmanager
-def _explained(name: str, data: Dataset) -> Iterator[None]:
-    """Turn a refusal, and any error of the user's code, into one paragraph about the task ``name``."""
+def explained(trainable: Trainable | OwnTrainable, data: Dataset) -> Iterator[None]:
+    """Turn a refusal, and any error of the user's code, into one paragraph about the task.
+
+    Args:
+        trainable: the grid's ``trainable``. Errors of models of our own stay as they are.
+        data: the data of the task.
+
+    Raises:
+        InputError: the block refused the user's task, or the user's code raised an error in a ``phase`` of it.
+    """
     try:
         yield
     except InputError as error:
         said = str(error)
-        raise InputError(said if said.startswith("trainable.") else f"trainable.function: {name}: {said}") from error
+        if isinstance(trainable, Trainable) or said.startswith("trainable."):
+            raise
+        raise InputError(f"trainable.function: {trainable.function}: {said}") from error
     except PhaseError as raised:
-        count = min(TRIAL_SAMPLES, len(data.train))
+        if isinstance(trainable, Trainable):
+            raise raised.error from None
+        name, count = trainable.function, min(TRIAL_SAMPLES, len(data.train))
         raise InputError(
             f"trainable.function: the model, data and loss of {name} do not fit together; {raised.phase}, tried on "
             f"{count} samples of shape {data.train.shape}, raised {cause_of(raised.error)}."
@@ -164,6 +177,7 @@ class _Trial:
         start = Start(one.module).tensors
         moving = [name for name, b in done.buffers.items() if not torch.equal(b, start[name])]
         check_shared_buffers(one, other, moving)
+        self._try_highest_class(done.outputs)
         self._check_second_build(one, again, done.outputs)
         evaluated, changing = evaluation_changes(one.module, self._samples[0].x)
         admission = Admission(
@@ -188,6 +202,12 @@ class _Trial:
         """Return training samples and their labels, the samples times ``scale``."""
         data, index = self._task.data, torch.tensor(list(positions))
         return Samples(data.normalize(data.train.at(index)) * scale, data.train.labels[index])
+
+    def _try_highest_class(self, outputs: Tensor) -> None:
+        """Give the loss the highest class, which the samples may lack and for which the outputs may be too few."""
+        labels = torch.full_like(self._samples[0].labels, self._task.data.classes - 1)
+        with phase("the loss of the highest class"):
+            self._loss.sums(at_least_float32(outputs).unsqueeze(0), labels)
 
     def _check_held(self, one: Build, again: Build) -> None:
         if different := different_data(one, again):

@@ -16,37 +16,9 @@ from torch import Tensor, nn
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.admission import Admission
-from trainables.pack.network import (
-    Network,
-    PackedNetwork,
-    SquaredNorms,
-    host_copies,
-    saved_names,
-    squared_norms,
-)
+from trainables.pack.network import SquaredNorms, host_copies, saved_names, squared_norms
 from trainables.step.real import dense_gradient
 from trainables.task import built_from, initial_weights, scale_invariant_weights, task_of
-
-
-def make_network(
-    points: Sequence[Point],
-    trainable: Trainable | OwnTrainable,
-    module: nn.Module,
-    device: torch.device,
-    admission: Admission,
-) -> Network:
-    """Return the networks of a pack with their initial weights.
-
-    Args:
-        points: the points of the pack.
-        trainable: the grid's ``trainable``, with the points' variant applied.
-        module: one network of the task; it is used for its structure only.
-        device: the torch device to train on.
-        admission: how the points of the task train.
-    """
-    if admission.together:
-        return PackedNetwork(points, trainable, module, device, admission)
-    return SeparateNetwork(points, trainable, device, admission)
 
 
 class SeparateNetwork:

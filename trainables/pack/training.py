@@ -11,19 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from search_spaces.points import Point
 from search_spaces.recipe import Recipe
-from search_spaces.sections.trainable import KernelTrainable, OwnLoop
-from trainables.admission import admission_of
+from search_spaces.sections.trainable import KernelTrainable, OwnLoop, OwnTrainable, Trainable
+from trainables.admission import Admission, admission_of
 from trainables.measurement import Ended, Measurement
 from trainables.pack.evaluation import Evaluation, TrainTestMetrics
 from trainables.pack.gradients import Gradients
 from trainables.pack.group import SINGLE_PROCESS, Group
 from trainables.pack.members import Members
-from trainables.pack.network import host_copies, set_float32_precision
-from trainables.pack.separate import make_network
+from trainables.pack.network import Network, host_copies, set_float32_precision
+from trainables.pack.packed_network import PackedNetwork
+from trainables.pack.separate import SeparateNetwork
 from trainables.profile import measured_train_samples, measures_train_set, profile
 from trainables.step.batches import Batches, Inputs
 from trainables.step.l2 import decayed_parameters, weight_decay_of
@@ -65,7 +66,7 @@ class PackTraining:
         admission = admission_of(trainable, task)
         data, module = task.data.to(torch.device(device)), built_from(task, points[0].seed)
         loss = task.objective(together=admission.loss_together)
-        self._network = make_network(points, trainable, module, torch.device(device), admission)
+        self._network = _make_network(points, trainable, module, torch.device(device), admission)
         train, test = Inputs(data.train, data), Inputs(data.test, data)
         self._evaluation = Evaluation(
             self._network, loss, train, test, measured_train_samples(recipe, cost.train), group
@@ -223,3 +224,24 @@ class PackTraining:
         self._network.keep(index)
         self._optimizer.keep(index)
         self._rates.keep(kept)
+
+
+def _make_network(
+    points: Sequence[Point],
+    trainable: Trainable | OwnTrainable,
+    module: nn.Module,
+    device: torch.device,
+    admission: Admission,
+) -> Network:
+    """Return the networks of a pack with their initial weights: as one packed model, or each in a module of its own.
+
+    Args:
+        points: the points of the pack.
+        trainable: the grid's ``trainable``, with the points' variant applied.
+        module: one network of the task; it is used for its structure only.
+        device: the torch device to train on.
+        admission: how the points of the task train.
+    """
+    if admission.together:
+        return PackedNetwork(points, trainable, module, device, admission)
+    return SeparateNetwork(points, trainable, device, admission)

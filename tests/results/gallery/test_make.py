@@ -146,6 +146,18 @@ def test_what_the_paper_says_does_not_hold_agrees_where_it_fails(project, draw):
     assert ruling != "inconclusive"
 
 
+def test_a_verdict_in_the_words_of_another_version_is_left_out(project, draw, tmp_path):
+    copy = shutil.copytree(project / "runs/figS7", tmp_path / "other/figS7")
+    verdicts = copy / "analysis/verdicts.json"
+    content = json.loads(verdicts.read_text())
+    for verdict in content["verdicts"]:
+        if verdict["claim"] == "overparameterized":
+            verdict |= {"verdict": "guessed", "hint": 1}
+    verdicts.write_text(json.dumps(content))
+    _, records = draw(copy)
+    assert "overparameterized" not in {f.claim for f in records["S7", "paper"].findings}
+
+
 def test_a_sweep_with_other_points_is_refused_whatever_its_name(project, draw, tmp_path):
     run(GRIDS["small/fig2abc"], tmp_path / "runs", "trainable.model.width=8")
     with pytest.raises(InputError, match=r"6 of its 6 points are not in grids/small/fig2abc\.yaml"):

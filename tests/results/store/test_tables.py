@@ -1,6 +1,8 @@
-"""The tables of a sweep, as pandas frames."""
+"""The tables of a sweep as pandas frames, and its verdicts, whose reader is bounded and typed."""
 
+import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -8,11 +10,23 @@ import pyarrow.parquet as pq
 import pytest
 from tests_support import commit_rows, point_end, rows_table
 
+from results.analysis.bootstrap import IntervalEstimate
+from results.claims.verdict import PointCounts, inconclusive, make_verdict
+from results.store import tables
+from results.store.files import write_text
 from results.store.ledger import read_ends
 from results.store.parts import remove_parts
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
-from results.store.tables import read_points, read_rows, row_columns, write_points
+from results.store.tables import (
+    StoredVerdict,
+    VerdictsFile,
+    read_points,
+    read_rows,
+    read_verdicts,
+    row_columns,
+    write_points,
+)
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 
@@ -128,3 +142,77 @@ def test_points_before_any_analysis(sweep):
     with pytest.raises(InputError) as caught:
         read_points(sweep)
     assert str(caught.value) == f"{sweep.root}: no points.parquet here. Run 'sweeper analyze {sweep.root}' first."
+
+
+SCALING = {
+    "claim": "scaling",
+    "verdict": "pass",
+    "value": -1.0,
+    "interval": [-1.1, None],
+    "threshold": "-1",
+    "why": "b",
+}
+
+
+def read_written_verdicts(sweep: SweepDir, content: object) -> VerdictsFile:
+    write_text(sweep.verdicts, content if isinstance(content, str) else json.dumps(content))
+    return read_verdicts(sweep)
+
+
+def test_it_reads_what_an_analysis_writes(sweep):
+    estimate = IntervalEstimate(value=-1.0, interval=(-1.1, math.inf))
+    passed = make_verdict("scaling", estimate, "-1", "pass", "b", PointCounts(3, 1))
+    verdicts = [passed.to_json(), inconclusive("plateau", "<= 2", "too few").to_json()]
+    file = read_written_verdicts(
+        sweep, {"sweep": "digits", "generation": "1-2-0123456789ab", "best": None, "verdicts": verdicts}
+    )
+    scaling = StoredVerdict(claim="scaling", verdict="pass", value=-1.0, interval=(-1.1, None), threshold="-1", why="b")
+    plateau = StoredVerdict(claim="plateau", verdict="inconclusive", threshold="<= 2", why="too few")
+    assert (list(file.verdicts), file.generation) == ([scaling, plateau], "1-2-0123456789ab")
+
+
+def test_further_keys_and_further_words_are_no_damage(sweep):
+    further = SCALING | {"verdict": "unasked", "band": [-1.1, -0.9], "lacks": "four decades"}
+    (verdict,) = read_written_verdicts(sweep, {"verdicts": [further], "of": "tomorrow"}).verdicts
+    assert (verdict.verdict, verdict.why) == ("unasked", "b")
+
+
+def test_texts_of_others_become_printable_lines_of_bounded_length(sweep):
+    hostile = SCALING | {"claim": "a\nb\x1b[31m", "why": "x" * 10**6, "threshold": "\x07"}
+    (verdict,) = read_written_verdicts(sweep, {"verdicts": [hostile]}).verdicts
+    assert verdict.claim == "a b\\x1b[31m"
+    assert len(verdict.why) == 5000
+    assert verdict.threshold == "\\x07"
+
+
+DAMAGED = {
+    "empty": "",
+    "deep": "[" * 100_000,
+    "a list": [],
+    "no verdicts": {"sweep": "digits"},
+    "no claim": {"verdicts": [{"verdict": "pass"}]},
+    "a number for a word": {"verdicts": [SCALING | {"verdict": 1}]},
+    "text for a number": {"verdicts": [SCALING | {"value": "much"}]},
+    "infinity": '{"verdicts": [{"claim": "scaling", "verdict": "pass", "value": 1e999}]}',
+    "three ends": {"verdicts": [SCALING | {"interval": [1, 2, 3]}]},
+    "no text": {"verdicts": [], "generation": 3},
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_damage_is_one_line_with_file_and_remedy(sweep, content):
+    with pytest.raises(InputError, match=re.escape(f"{sweep.verdicts}: damaged (")) as caught:
+        read_written_verdicts(sweep, content)
+    assert str(caught.value).endswith(f"Run 'sweeper analyze {sweep.root}' first.")
+    assert str(caught.value).isprintable()
+
+
+def test_a_sweep_that_was_not_analyzed_says_so(sweep):
+    with pytest.raises(InputError, match=r"demo: no analysis/verdicts\.json here\. Run 'sweeper analyze"):
+        read_verdicts(sweep)
+
+
+def test_a_file_that_would_fill_the_memory_is_not_read(sweep, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_VERDICTS_BYTES", 10)
+    with pytest.raises(InputError, match="at most 10 are expected"):
+        read_written_verdicts(sweep, {"verdicts": []})

@@ -286,7 +286,7 @@ def test_tasks_that_are_none_are_refused(probe, products, tmp_path, temporary):
     for task, said in (
         (nn.Linear(8, 2), r"task: this is one network \(Linear\), but the probe trains several"),
         (3, r"task: int is not allowed: give Task\(model=…, data=…\)"),
-        (lambda: nn.Linear(8, 2), r"task: <lambda> returned Linear; it must return a trainables\.task\.Task"),
+        (lambda: nn.Linear(8, 2), r"task: <lambda> returned Linear; it must return a sweeper\.Task"),
         (lambda width: products(width, 1), r"task: <lambda> cannot be called as <lambda>\(\): missing"),
         (Task(nn.Linear(8, 2), data), r"task: Task returned a Task whose model is one network"),
         (Task(lambda: nn.Linear(5, 2), data), r"task: the model, data and loss of Task do not fit together"),

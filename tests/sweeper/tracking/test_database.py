@@ -25,7 +25,7 @@ from sweeper.tracking.database import default_uri, prepare_database, sqlite_file
 from sweeper.tracking.mirror import mirror
 
 IN_PLACE = "from mlflow import MlflowClient; MlflowClient('sqlite:///{}').search_experiments()"  # as MLflow itself does
-HIDDEN = "import mlflow, sweeper.tracking.database as d; d.prepare_database(mlflow, 'sqlite:///{}')"
+HIDDEN = "import mlflow.store.db.utils, sweeper.tracking.database as d; d.prepare_database(mlflow, 'sqlite:///{}')"
 
 
 def tables(path) -> set[str]:
@@ -90,9 +90,8 @@ def test_a_maker_that_is_killed_leaves_no_file_and_the_next_clears_up(tmp_path):
 
 
 def test_several_at_once_all_send_their_sweep(tmp_path):
-    directories = [
-        begin(SweepDir(tmp_path / f"digits{k}")) for k in range(3)
-    ]  # of one name they were one sweep, copied
+    # Of one name they would be one sweep and its copies.
+    directories = [begin(SweepDir(tmp_path / f"digits{k}")) for k in range(3)]
     for directory in directories:
         add(directory, ["a"], n=20)
     errors = []

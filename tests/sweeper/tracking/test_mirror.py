@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -18,7 +19,7 @@ from mlflow.entities import ViewType
 from run_support import stored_plan
 from servers_support import free_port
 from tests_support import SMALL
-from tracking_support import CREATED, GRID, START, add, begin, by_point, dump, end_of, make_rows, write_findings
+from tracking_support import GRID, PLAN, START, add, begin, by_point, dump, end_of, make_rows, write_findings
 
 from results.conclude import conclude
 from results.store.commits import Commit
@@ -28,8 +29,10 @@ from results.store.parts import write_part
 from results.store.schema import row_schema
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
+from results.store.tables import write_points
+from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
-from search_spaces.points import make_points
+from search_spaces.points import make_points, point_to_json
 from search_spaces.reading.load import load_grid
 from sweeper.addresses import mask_secrets
 from sweeper.driver.planning import plan_for
@@ -80,7 +83,8 @@ def test_curves_are_thinned_but_keep_first_last_and_best(sweep):
 
 
 def test_of_a_point_in_a_sweep_of_many_fewer_measurements_are_sent(sweep):
-    write_text(sweep.plan, json.dumps({"created": CREATED, "points": [{}] * 10_000}))
+    points = make_points(load_grid(GRID.replace("1e-3]", "1e-3, {log: [1e-5, 1e-4], num: 3000}]"), "grid.yaml"))
+    write_text(sweep.plan, json.dumps(PLAN | {"points": [point_to_json(point) for point in points]}))
     add(sweep, ["a"], n=300)
     mirror(sweep, uri_of(sweep))
     curve = by_point(uri_of(sweep))["a"]["metrics"]["test_acc"]
@@ -212,10 +216,11 @@ def test_a_failed_point_without_rows_is_a_failed_run_and_gets_its_params_from_th
     mirror(sweep, uri_of(sweep))
     run = by_point(uri_of(sweep))["f"]
     assert (run["info"][0], run["info"][1], run["params"], run["metrics"]) == ("f", "FAILED", {}, {})
-    points = pd.DataFrame([{"point": "f", "eta": 1.0, "lam": 0.0, "sigma_w": 1.4, "budget": 9.0, "outcome": "failed"}])
-    write_table(sweep.points, pa.Table.from_pandas(points))
+    axes = {"eta": 1.0, "lam": 0.0, "mu": 0.0, "seed": 0, "sigma_w": 1.4, "budget": 9.0}
+    write_points(sweep, {"f": axes}, {"f": end})
     mirror(sweep, uri_of(sweep))
-    assert by_point(uri_of(sweep))["f"]["params"] == {"eta": "1", "lam": "0", "sigma_w": "1.4", "budget": "9"}
+    params = by_point(uri_of(sweep))["f"]["params"]
+    assert params == {"eta": "1", "lam": "0", "mu": "0", "seed": "0", "sigma_w": "1.4", "budget": "9"}
 
 
 def test_a_point_trained_again_replaces_its_run(sweep):
@@ -314,10 +319,21 @@ def test_sweeps_of_one_name_do_not_mix(sweep, tmp_path):
     uri = uri_of(sweep)
     for i, folder in enumerate(("one", "two")):
         directory = SweepDir(tmp_path / folder / "digits")
-        write_text(directory.plan, json.dumps({"created": f"2026-11-2{i}T11:00:00+00:00"}))
+        write_text(directory.plan, json.dumps(PLAN | {"created": f"2026-11-2{i}T11:00:00+00:00"}))
         add(directory, ["a"])
         assert mirror(directory, uri).points == 1
     assert len(dump(uri)) == 4
+
+
+@pytest.mark.parametrize("file", ["plan", "grid", "verdicts"])
+def test_a_damaged_file_is_named_and_makes_no_other_sweep(sweep, file):
+    add(sweep, ["a"])
+    mirror(sweep, uri_of(sweep))
+    before = dump(uri_of(sweep))
+    write_text(getattr(sweep, file), "[")
+    with pytest.raises(InputError, match=re.escape(str(getattr(sweep, file)))):
+        mirror(sweep, uri_of(sweep))
+    assert dump(uri_of(sweep)) == before
 
 
 def test_a_sweep_without_a_plan_is_shown_too_in_a_folder_that_is_not_there_yet(tmp_path):

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from rich.console import Console
 from tests_support import SMALL
 
 from results.store.sweep_dir import SweepDir
+from results.store.tables import StoredVerdict
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
@@ -115,8 +117,8 @@ def close_assistant(page):
         button.click()
 
 
-PASS = {"claim": "scaling_eta", "verdict": "pass", "value": -0.98765, "interval": [-1.1, -0.9], "threshold": "<= 0.1"}
-OPEN = {"claim": "plateau", "verdict": "inconclusive", "value": None, "interval": None, "why": "|b| of eta*lam"}
+PASS = StoredVerdict(claim="scaling_eta", verdict="pass", value=-0.98765, interval=(-1.1, -0.9), threshold="<= 0.1")
+OPEN = StoredVerdict(claim="plateau", verdict="inconclusive", why="|b| of eta*lam")
 
 
 def test_a_note_says_first_how_many_claims_pass():
@@ -127,8 +129,14 @@ def test_a_note_says_first_how_many_claims_pass():
     assert lines[-1] == "- **plateau**: \\|b\\| of eta\\*lam"
 
 
+def test_a_note_shows_the_words_of_another_version():
+    lines = verdict_note([PASS, replace(OPEN, verdict="unasked")], "7").splitlines()
+    assert lines[0].startswith("**1 of 2 claims pass, 1 unasked** · ")
+    assert "| plateau &emsp;| unasked &emsp;|" in lines[5]
+
+
 def test_a_long_note_loses_whole_lines():
-    note = verdict_note([PASS, *[OPEN | {"why": "x" * 499}] * 100], "7")
+    note = verdict_note([PASS, *[replace(OPEN, why="x" * 499)] * 100], "7")
     assert 4000 < len(note) < 5000
     assert note.splitlines()[-1].startswith(("- **plateau**", "| plateau"))
 

@@ -23,6 +23,7 @@ from search_spaces.sections.model import Cnn, FullyConnected, ResNet50, WideResN
 from sweeper.weights import _copy_in
 from trainables.admission import admission_of, forget_admissions
 from trainables.admission.admit import admit
+from trainables.data import Dataset
 from trainables.models import build_model, initial_parameters
 from trainables.pack.training import PackTraining
 from trainables.profile import profile
@@ -155,6 +156,16 @@ def test_losses_whose_numbers_would_be_wrong_are_refused(name):
     with registered(lambda: Task(Net, VECTORS, loss)) as function, pytest.raises(InputError) as caught:
         profile(recipe(function))
     assert said in str(caught.value)
+
+
+def test_the_highest_class_is_tried_although_the_samples_lack_it():
+    data = Dataset.from_tensors(
+        torch.randn(10, 6), torch.arange(10) // 4, torch.randn(4, 6), torch.arange(4) // 2, classes=3
+    )
+    with registered(lambda: Task(Net, data, entropy)) as function, pytest.raises(InputError) as caught:  # two outputs
+        profile(recipe(function))
+    assert "do not fit together; the loss of the highest class, tried on 4 samples" in str(caught.value)
+    assert "raised IndexError: Target 2 is out of bounds." in str(caught.value)
 
 
 def test_soft_labels_are_tried_with_mixup():

@@ -101,7 +101,7 @@ def _settle(
     from results.claims.judge import CLAIMS_BY_NAME
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.settle_view import SettlementView, print_ways
+    from sweeper.cli.result_view import SettlementView, print_ways
     from sweeper.settle.rounds import settle
 
     if unknown := sorted(set(claim or ()) - CLAIMS_BY_NAME.keys()):

@@ -2,6 +2,7 @@ import math
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,12 @@ from results.figures.sweep_data import LawLine
 from results.pages.clocks import ClockSection
 from results.pages.markup import escape, escape_remark, format_accuracy, format_estimate, format_number, render_panels
 from results.pages.report import MAX_UNFOLDED_ROWS, ReportContent, render_report
+from results.settling.choice import WayOut
+from results.settling.extensions import Extension
+from search_spaces.points import make_points
+from search_spaces.reading.load import load_grid
+
+GRIDS = Path(__file__).parents[3] / "grids"
 
 EVIL = "<script>alert(\"x\")</script> & 'co'"
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
@@ -193,6 +200,18 @@ def test_verdicts_keep_their_order_and_have_word_symbol_and_class():
         assert f'<span class="mark {kind}"><span aria-hidden="true">{symbol}</span> {kind}</span>' in body
     assert "−0.98 [−1.02, −0.95]" in body
     assert "−1 ± 0.1" in body
+
+
+def test_an_open_claim_says_what_would_settle_it_and_unasked_ones_are_a_line():
+    grid = load_grid((GRIDS / "digits.yaml").read_text(), "digits.yaml")
+    extension = Extension(lack="seeds", grid=grid, values=(2, 3), points=make_points(grid)[:54], epochs=9e4)
+    way = WayOut(claim="plateau", extension=extension, enough=True, seconds=48.0)
+    verdicts = [verdict_of(), verdict_of("plateau", "inconclusive"), verdict_of("fit_time", "unasked", why="one eta")]
+    source = report_of(verdicts=verdicts, ways_out={"plateau": way})
+    assert "Add 2 seeds (2, 3): 54 points, about 48 s on one worker." in source
+    assert f"<code>--set {extension.setting}</code>" in source
+    assert "This grid does not ask about <code>fit_time</code> (one eta)." in source
+    assert "1 of 2 claims pass" in source
 
 
 def test_every_claim_that_is_judged_has_words():

@@ -176,15 +176,30 @@ class StoredVerdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StoredWinner:
+    """The best setting in ``verdicts.json``.
+
+    Attributes:
+        headline: the setting, its accuracy, and what stands beside it.
+        next_step: what to do next.
+    """
+
+    headline: _Sentence
+    next_step: _Sentence = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerdictsFile:
     """Content of ``verdicts.json``, without the keys that nobody reads.
 
     Attributes:
         verdicts: one verdict a claim.
+        best: the best setting; None if the file names none.
         generation: the parts that the analysis was made of, as text; None if the file does not say.
     """
 
     verdicts: Sequence[StoredVerdict]
+    best: StoredWinner | None = None
     generation: _Line | None = None
 
 

@@ -39,6 +39,8 @@ class StatusView:
         """Print counts, sizes, the process that runs the sweep, and what is wrong."""
         status = self.status
         console.print(f"[bold]{escape(status.sweep)}[/], first run {escape(status.created)}", highlight=False)
+        if status.best:
+            console.print(f"[bold]best[/]     {escape(status.best)}", highlight=False, soft_wrap=True)
         for outcome, count in sorted(status.outcomes.items()):
             console.print(f"  {count:>7,} {outcome}")
         rows = sum(status.under_way.values())

@@ -17,7 +17,7 @@ from rich.text import Text
 from results.analysis.regime import regime_of
 from results.store.state import SweepState
 from search_spaces.errors import counted
-from search_spaces.outcome import Outcome
+from search_spaces.outcome import TRAINED, Outcome
 from search_spaces.plan import Plan
 from sweeper.console import counted_of, duration
 from sweeper.driver.spec import RunSpec
@@ -174,7 +174,9 @@ def display_of(spec: RunSpec, state: SweepState, plan: Plan, console: Console) -
         console: to print on.
     """
     missing = len(state.missing(spec.points))
-    return Display(
+    ended = [state.ends[point.id] for point in spec.points if point.id in state.ends]
+    accuracies = [end.best_test_acc for end in ended if end.best_test_acc is not None and end.outcome in TRAINED]
+    display = Display(
         console,
         spec.grid.name,
         plan,
@@ -183,6 +185,8 @@ def display_of(spec: RunSpec, state: SweepState, plan: Plan, console: Console) -
         under_way=len(state.footers_by_pack.keys() & {pack.id for pack in plan.packs}),
         law=regime_of(spec.grid).constant_share({}) == 1,
     )
+    display.tally.best_before = max(accuracies, default=None)
+    return display
 
 
 class _Cell:

@@ -17,6 +17,7 @@ class Tally:
         total: points to train.
         steps_total: steps of all packs of this run, those taken in earlier runs included.
         done_before: points that the sweep held already.
+        best_before: best test accuracy of the points that ended in earlier runs; None without any.
         steps: pack to the steps that it has behind it.
         trained: steps taken in this run, those that were lost and taken again among them.
         spent: pack to the seconds that workers had it in this run: in attempts before the present one, and in this.
@@ -27,6 +28,7 @@ class Tally:
     total: int
     steps_total: int
     done_before: int = 0
+    best_before: float | None = None
     steps: dict[str | None, int] = field(default_factory=dict)
     trained: int = 0
     ends: dict[str, PointEnd] = field(default_factory=dict)
@@ -98,8 +100,8 @@ class Tally:
         return +self._outcomes
 
     def best(self) -> float | None:
-        """Best test accuracy of any point that trained as meant."""
-        return self._best
+        """Best test accuracy of any point that trained as meant, in this run or before it."""
+        return max((x for x in (self._best, self.best_before) if x is not None), default=None)
 
     def kappa(self) -> tuple[float, int] | None:
         """Geometric mean of κ over the ended points that have one, and their number; None without any."""

@@ -3,9 +3,8 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
 
-from results.store.tables import StoredVerdict
+from results.store.tables import StoredVerdict, VerdictsFile
 from sweeper.tracking.wording import format_value
 
 # Query of every page. Without it MLflow shows its pages for language models to users who have not chosen yet.
@@ -59,22 +58,24 @@ def _points_link(experiment: str) -> str:
     return f"[Table of points](#/experiments/{experiment}/runs?{_RUNS_QUERY}&viewStateShareKey=points)"
 
 
-def verdict_note(verdicts: Sequence[StoredVerdict], experiment: str) -> str:
-    """Return the description of a sweep in Markdown: the number of claims that pass, a table, and the reasons.
-
-    Claims that the grid does not ask about are left out.
+def verdict_note(content: VerdictsFile, experiment: str) -> str:
+    """Return the description of a sweep in Markdown: the best setting, then the claims that its grid asks about.
 
     MLflow shows its first lines unasked. A long description loses its last lines.
 
     Args:
-        verdicts: the verdicts of the sweep.
+        content: best setting and verdicts of the sweep.
         experiment: id of the experiment, for the link to the table of points.
     """
-    verdicts = [verdict for verdict in verdicts if verdict.verdict != "unasked"]
+    verdicts = [verdict for verdict in content.verdicts if verdict.verdict != "unasked"]
     counts = Counter(verdict.verdict for verdict in verdicts)
     parts = [f"{counts['pass']} of {len(verdicts)} claims pass"]
     parts += [f"{count} {word}" for word, count in sorted(counts.items()) if word != "pass"]
-    lines = [f"**{', '.join(parts)}** · {_points_link(experiment)}", ""]
+    best = content.best
+    first = [f"**Best: {_escape_markdown(best.headline)}**"] if best else []
+    # The link comes first: MLflow covers all but the first lines with a gradient that takes clicks.
+    lines = [" · ".join([_points_link(experiment), *first, f"**{', '.join(parts)}**"]), ""]
+    lines += [_escape_markdown(best.next_step), ""] if best else []
     lines += [
         "| claim | verdict | value | interval | threshold |",
         "|---|---|---|---|---|",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from results.store.commits import PointEnd
 from results.store.paths import AnyPath
 from results.store.sweep_dir import SweepDir, files_of
-from results.store.tables import read_verdicts
+from results.store.tables import VerdictsFile, read_verdicts
 from search_spaces.outcome import Outcome
 from sweeper.tracking.page import verdict_note
 from sweeper.tracking.projection import Summary
@@ -34,15 +34,15 @@ def verdict_summary(
     """
     metrics: Summary = {}
     tags: dict[str, str] = {}
-    verdicts = read_verdicts(directory).verdicts if directory.verdicts.is_file() else ()
-    for verdict in verdicts:
+    content = read_verdicts(directory) if directory.verdicts.is_file() else VerdictsFile(verdicts=())
+    for verdict in content.verdicts:
         key = f"verdict.{tracker_key(verdict.claim)}"
         low, high = verdict.interval or (None, None)
         metrics |= {f"{key}.value": verdict.value, f"{key}.low": low, f"{key}.high": high}
         metrics[f"{key}.pass"] = _VERDICT_VALUES.get(verdict.verdict)
         tags[key] = verdict.verdict
-    if verdicts:
-        tags["mlflow.note.content"] = verdict_note(verdicts, experiment)
+    if content.verdicts:
+        tags["mlflow.note.content"] = verdict_note(content, experiment)
     counts = Counter(end.outcome for end in ends.values())
     metrics |= {f"points.{outcome.value}": float(counts[outcome]) for outcome in Outcome}
     return metrics, tags

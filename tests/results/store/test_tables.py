@@ -180,7 +180,7 @@ def test_further_keys_and_further_words_are_no_damage(sweep):
 def test_texts_of_others_become_printable_lines_of_bounded_length(sweep):
     hostile = SCALING | {"claim": "a\nb\x1b[31m", "why": "x" * 10**6, "threshold": "\x07"}
     (verdict,) = read_written_verdicts(sweep, {"verdicts": [hostile]}).verdicts
-    assert verdict.claim == "a b\\x1b[31m"
+    assert verdict.claim == "a b"
     assert len(verdict.why) == 5000
     assert verdict.threshold == "\\x07"
 

@@ -222,6 +222,7 @@ def test_every_command_has_help_with_an_example(sweeper):
     assert commands == [
         "plan",
         "run",
+        "settle",
         "submit",
         "predict",
         "status",

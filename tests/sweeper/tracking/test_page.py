@@ -17,7 +17,7 @@ from rich.console import Console
 from tests_support import SMALL
 
 from results.store.sweep_dir import SweepDir
-from results.store.tables import StoredVerdict
+from results.store.tables import StoredVerdict, StoredWinner, VerdictsFile
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
@@ -121,22 +121,33 @@ PASS = StoredVerdict(claim="scaling_eta", verdict="pass", value=-0.98765, interv
 OPEN = StoredVerdict(claim="plateau", verdict="inconclusive", why="|b| of eta*lam")
 
 
-def test_a_note_says_first_how_many_claims_pass():
-    lines = verdict_note([PASS, OPEN], "7").splitlines()
-    assert lines[0].startswith("**1 of 2 claims pass, 1 inconclusive** · [Table of points](#/experiments/7/runs?")
+BEST = StoredWinner(headline="λ = 0.001: 0.96 (2 seeds)", next_step="Train more seeds.")
+
+
+def test_a_note_begins_with_the_best_setting():
+    lines = verdict_note(VerdictsFile(verdicts=[PASS, OPEN], best=BEST), "7").splitlines()
+    assert lines[0].endswith(" · **Best: λ = 0.001: 0.96 (2 seeds)** · **1 of 2 claims pass, 1 inconclusive**")
+    assert lines[2] == "Train more seeds."
+
+
+def test_a_note_says_how_many_claims_pass():
+    lines = verdict_note(VerdictsFile(verdicts=[PASS, OPEN]), "7").splitlines()
+    assert lines[0].startswith("[Table of points](#/experiments/7/runs?")
+    assert lines[0].endswith(" · **1 of 2 claims pass, 1 inconclusive**")
     shown = lines[4].replace("&emsp;", "")
     assert shown == "| scaling\\_eta | ✓ pass | -0.988 | -1.1 … -0.9 | &lt;= 0.1 |"
     assert lines[-1] == "- **plateau**: \\|b\\| of eta\\*lam"
 
 
-def test_a_note_shows_the_words_of_another_version():
-    lines = verdict_note([PASS, replace(OPEN, verdict="unasked")], "7").splitlines()
-    assert lines[0].startswith("**1 of 2 claims pass, 1 unasked** · ")
-    assert "| plateau &emsp;| unasked &emsp;|" in lines[5]
+def test_a_note_shows_the_words_of_another_version_and_not_what_was_never_asked():
+    odd, unasked = (replace(OPEN, verdict=word) for word in ("doubtful", "unasked"))
+    lines = verdict_note(VerdictsFile(verdicts=[PASS, odd, unasked]), "7").splitlines()
+    assert lines[0].endswith(" · **1 of 2 claims pass, 1 doubtful**")
+    assert "| plateau &emsp;| doubtful &emsp;|" in lines[5]
 
 
 def test_a_long_note_loses_whole_lines():
-    note = verdict_note([PASS, *[replace(OPEN, why="x" * 499)] * 100], "7")
+    note = verdict_note(VerdictsFile(verdicts=[PASS, *[replace(OPEN, why="x" * 499)] * 100]), "7")
     assert 4000 < len(note) < 5000
     assert note.splitlines()[-1].startswith(("- **plateau**", "| plateau"))
 

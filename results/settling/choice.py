@@ -1,9 +1,10 @@
-"""The rule that chooses which points to add: the cheapest extension that should decide a claim.
+"""The rule that chooses which points to add: the extension with the lowest cost for its chance to decide a claim.
 
-A claim is decided once its interval lies inside its band, or outside. ``needed_share`` is the share of its width to
-which the interval has to narrow for that, if its value stays. ``narrowing`` says to which share an extension should
-narrow it. Among the extensions of the kinds that the claim lacks, the cheapest that narrows it enough is chosen. The
-value moves as points are added, so the claim is judged again afterwards, and another extension is chosen.
+A claim is decided once its interval lies inside its band, or outside. ``narrowing`` says to which share of its width an
+extension should narrow the interval, from a standard error s to s'. The value moves as points are added: about its
+present place by √(s² - s'²), since the old points stay. Both together give the chance that the claim is then decided.
+Among the extensions of the kinds that the claim lacks, that with the lowest ratio of epochs to chance is chosen. The
+claim is judged again afterwards, and another extension is chosen.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from results.claims.judge import CLAIMS_BY_NAME, Verdict
 from results.claims.verdict import Lack
@@ -19,7 +21,11 @@ from results.settling.extensions import Extension, extensions
 from search_spaces.errors import counted
 from search_spaces.sections.grid import Grid
 
-__all__ = ["WayOut", "cheapest", "needed_share", "ways_out"]
+__all__ = ["WayOut", "cheapest", "decision_chance", "ways_out"]
+
+ENOUGH_CHANCE = 0.5
+MIN_CHANCE = 1e-3  # below it extensions differ by their cost alone
+Z95 = 1.96  # standard errors from the value to an end of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,7 @@ class WayOut:
     Attributes:
         claim: name of the claim.
         extension: the points to add; None where no point of this grid's kind helps.
-        enough: whether the extension should decide the claim; otherwise it is the first step.
+        enough: whether the extension decides the claim more likely than not; otherwise it is the first step.
         seconds: training time of the extension on one worker; None where it is not known.
     """
 
@@ -112,11 +118,10 @@ def ways_out(
 
 
 def cheapest(verdict: Verdict, candidates: Sequence[Extension], design: Design) -> tuple[Extension | None, bool]:
-    """Choose the cheapest extension that should decide a claim.
+    """Choose the extension with the lowest cost for its chance to decide a claim.
 
-    Where none should, it is the one that narrows the interval most for its cost. Where no narrower interval would help,
-    since the claim has none yet or lacks other points before seeds, it is the first kind that the claim lacks, with two
-    values if it takes several.
+    Where no narrower interval would help, since the claim has none yet or lacks other points before seeds, it is the
+    first kind that the claim lacks, with two values if it takes several.
 
     Args:
         verdict: the verdict on the claim.
@@ -124,34 +129,32 @@ def cheapest(verdict: Verdict, candidates: Sequence[Extension], design: Design) 
         design: the cells of the sweep.
 
     Returns:
-        The extension, None without candidates; and whether it should decide the claim.
+        The extension, None without candidates; and whether it decides the claim more likely than not.
     """
     if not candidates:
         return None, False
-    share = needed_share(verdict) if verdict.lacks[0] == "seeds" else None
-    if share is None:
+    if verdict.lacks[0] != "seeds" or verdict.interval is None or verdict.band is None:
         same = [c for c in candidates if c.lack == candidates[0].lack]
         return same[min(1, len(same) - 1)], False
     quantity = CLAIMS_BY_NAME[verdict.claim].quantity
     widths = [narrowing(quantity, design, extended(design, c.points)) for c in candidates]
-    if enough := [c for c, width in zip(candidates, widths, strict=True) if width <= share]:
-        return min(enough, key=lambda c: c.epochs), True
-    costs = [float(np.log(width)) / c.epochs for c, width in zip(candidates, widths, strict=True)]
-    return candidates[int(np.argmin(costs))], False
+    chances = [decision_chance(verdict, width) for width in widths]
+    best = min(range(len(candidates)), key=lambda k: candidates[k].epochs / max(chances[k], MIN_CHANCE))
+    return candidates[best], chances[best] >= ENOUGH_CHANCE
 
 
-def needed_share(verdict: Verdict) -> float | None:
-    """Return the share of its width to which an interval must narrow to lie inside or outside the band.
+def decision_chance(verdict: Verdict, width: float) -> float:
+    """Return the chance that a claim is decided once its interval has narrowed.
 
-    None where the verdict has no interval or no band.
+    Args:
+        verdict: an inconclusive verdict with a value, an interval and a band.
+        width: share of its width to which the interval narrows, 0 to 1.
     """
-    if verdict.value is None or verdict.interval is None or verdict.band is None:
-        return None
-    (low, high), (bottom, top), value = verdict.band, verdict.interval, verdict.value
-    if value > high:
-        return (value - high) / max(value - bottom, 1e-300)
-    if value < low:
-        return (low - value) / max(top - value, 1e-300)
-    above = (high - value) / (top - value) if top > high else 1.0
-    below = (value - low) / (value - bottom) if bottom < low else 1.0
-    return min(above, below)
+    assert verdict.value is not None
+    assert verdict.interval is not None
+    assert verdict.band is not None
+    (low, high), (bottom, top) = verdict.band, verdict.interval
+    half = (top - bottom) / 2 * width
+    moves = stats.norm(verdict.value, max((top - bottom) / 2 / Z95 * np.sqrt(max(0.0, 1 - width**2)), 1e-300))
+    inside = max(0.0, float(moves.cdf(high - half) - moves.cdf(low + half)))
+    return inside + float(moves.cdf(low - half)) + float(moves.sf(high + half))

@@ -14,9 +14,9 @@ from search_spaces.sections.grid import Grid
 
 __all__ = ["Round", "Settlement", "choose_way", "open_ways", "settle"]
 
-# Rounds in which one kind of points may be added for one claim. A value moves when points are added, so that a second
+# Rounds in which one kind of points may be added for one claim. A value moves when points are added, so that a further
 # round may do what the first should have done. A claim whose value lies on the border is decided by no number of them.
-MAX_TRIES = 2
+MAX_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,15 @@
 """The rule of the way out: the cheapest extension that should decide a claim."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from results.analysis.findings import find
 from results.claims.judge import judge
 from results.claims.verdict import Verdict
-from results.settling.choice import cheapest, needed_share, ways_out
+from results.settling.choice import cheapest, decision_chance, ways_out
 from results.settling.design import design_of
 from results.settling.extensions import extensions
 from search_spaces.reading.load import load_grid
@@ -39,27 +41,30 @@ def verdict_of(value, interval, band, claim="scaling", lacks=("seeds",)) -> Verd
 BAND = (-1.1, -0.9)
 
 
-def test_needed_share_in_closed_form():
-    assert needed_share(verdict_of(-1.0, (-1.2, -0.9), BAND)) == pytest.approx(0.5)
-    assert needed_share(verdict_of(-0.95, (-1.05, -0.85), BAND)) == pytest.approx(0.5)
-    assert needed_share(verdict_of(-0.85, (-0.95, -0.75), BAND)) == pytest.approx(0.5)
-    assert needed_share(verdict_of(-1.0, None, BAND)) is None
-    assert needed_share(verdict_of(0.005, (0.001, 0.013), (float("-inf"), 0.01))) == pytest.approx(0.625)
+def test_an_interval_that_does_not_narrow_decides_nothing_and_a_point_decides_by_its_value():
+    verdict = verdict_of(-0.95, (-1.05, -0.85), BAND)
+    assert decision_chance(verdict, 1.0) == 0
+    assert decision_chance(verdict, 0.0) == pytest.approx(1)
 
 
-@given(st.floats(-1.5, -0.5), st.floats(0.01, 1), st.floats(0.01, 1))
-def test_an_interval_of_that_share_is_decided_and_a_wider_one_is_not(value, below, above):
-    verdict = verdict_of(value, (value - below, value + above), BAND)
-    share = needed_share(verdict)
+def test_the_chance_in_closed_form():
+    """The value moves by 1.96 times a third of the width; the band is as wide as the narrowed interval and more."""
+    verdict = verdict_of(-1.0, (-1.196, -0.804), BAND)  # standard error 0.1
+    width, moved = 0.6, 0.08
+    expected = stats.norm.cdf((-1.1 - 0.1176 + 1) / moved) * 2  # the narrowed interval is wider than the band
+    assert decision_chance(verdict, width) == pytest.approx(expected, rel=1e-6)
+    narrower = stats.norm.cdf((0.1 - 0.0392) / np.sqrt(0.0096)) * 2 - 1 + 2 * stats.norm.cdf(-0.1392 / np.sqrt(0.0096))
+    assert decision_chance(verdict, 0.2) == pytest.approx(narrower, rel=1e-6)
 
-    def decided(by):
-        low, high = value - below * by, value + above * by
-        return (BAND[0] <= low and high <= BAND[1]) or high < BAND[0] or low > BAND[1]
 
-    assert 0 <= share <= 1 or decided(1.0)
-    if 1e-6 < share < 1:
-        assert decided(share * 0.999)
-        assert not decided(min(1.0, share * 1.001))
+@given(st.floats(-1.5, -0.5), st.floats(0.02, 1), st.floats(0.05, 0.95))
+def test_the_chance_is_the_share_of_simulated_sweeps_that_are_decided(value, spread, width):
+    verdict = verdict_of(value, (value - spread, value + spread), BAND)
+    random = np.random.default_rng(0)
+    values = random.normal(value, spread / 1.96 * np.sqrt(1 - width**2), size=4000)
+    low, high = values - spread * width, values + spread * width
+    decided = ((BAND[0] <= low) & (high <= BAND[1])) | (high < BAND[0]) | (low > BAND[1])
+    assert decision_chance(verdict, width) == pytest.approx(decided.mean(), abs=0.04)
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +86,14 @@ def test_every_open_claim_has_a_way_out_with_a_setting_and_a_cost(open_sweep):
             assert str(way).startswith("Add ")
 
 
-def test_of_extensions_that_suffice_the_cheapest_is_chosen(open_sweep):
+def test_what_is_harder_to_decide_takes_more_points(open_sweep):
     found, _, grid = open_sweep
     design = design_of(found.steady)
     candidates = list(extensions(grid, found.steady, ["seeds", "smaller_lam", "finer_lam"]))
-    chosen, enough = cheapest(verdict_of(-1.0, (-1.12, -0.95), BAND), candidates, design)
+    chosen, enough = cheapest(verdict_of(-1.0, (-1.102, -0.898), BAND), candidates, design)
     assert enough
-    easier, _ = cheapest(verdict_of(-1.0, (-1.101, -0.95), BAND), candidates, design)
-    assert easier.epochs <= chosen.epochs
+    harder, _ = cheapest(verdict_of(-1.0, (-1.3, -0.7), BAND), candidates, design)
+    assert harder.epochs >= chosen.epochs
     assert cheapest(verdict_of(-1.0, (-9.0, 9.0), BAND), candidates, design)[1] is False
     assert cheapest(verdict_of(None, None, None), [], design) == (None, False)
 

@@ -5,7 +5,7 @@ one claim. Each round adds an extension that the record holds, until the claim i
 rule chooses as ``sweeper settle`` does. Random choice draws one of the same extensions. The cost is the epochs of the
 points that were added, relative to the record. What stays undecided has cost all that could be added.
 
-    sweeper run benchmarks/settling.yaml --tracking-uri none     # the record: 15 minutes of one core
+    sweeper run benchmarks/settling.yaml --tracking-uri none     # the record: 20 minutes of one core
     python benchmarks/settling.py runs/settling
 """
 

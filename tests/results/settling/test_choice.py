@@ -90,7 +90,7 @@ def test_what_is_harder_to_decide_takes_more_points(open_sweep):
     found, _, grid = open_sweep
     design = design_of(found.steady)
     candidates = list(extensions(grid, found.steady, ["seeds", "smaller_lam", "finer_lam"]))
-    chosen, enough = cheapest(verdict_of(-1.0, (-1.102, -0.898), BAND), candidates, design)
+    chosen, enough = cheapest(verdict_of(-1.0, (-1.1001, -0.95), BAND), candidates, design)
     assert enough
     harder, _ = cheapest(verdict_of(-1.0, (-1.3, -0.7), BAND), candidates, design)
     assert harder.epochs >= chosen.epochs

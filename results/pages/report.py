@@ -173,8 +173,8 @@ def _why_cell(row: Mapping[str, object]) -> str:
     way = row["way"]
     if not isinstance(way, WayOut):
         return escape_remark(row["why"])
-    setting = f" <code>--set {escape(way.extension.setting)}</code>" if way.extension else ""
-    return f"{escape_remark(row['why'])}<br><strong>To settle it:</strong> {escape(str(way))}{setting}"
+    option = f" <code>{escape(way.option)}</code>" if way.option else ""
+    return f"{escape_remark(row['why'])}<br><strong>To settle it:</strong> {escape(str(way))}{option}"
 
 
 def _claim_cell(row: Mapping[str, object]) -> str:

@@ -23,6 +23,7 @@ from search_spaces.sections.grid import Grid
 
 __all__ = ["WayOut", "cheapest", "decision_chance", "ways_out"]
 
+MAX_OPTION = 60  # characters; ``sweeper settle`` takes longer ones as well
 ENOUGH_CHANCE = 0.5
 MIN_CHANCE = 1e-3  # below it extensions differ by their cost alone
 Z95 = 1.96  # standard errors from the value to an end of a 95 % interval
@@ -43,6 +44,12 @@ class WayOut:
     extension: Extension | None
     enough: bool
     seconds: float | None
+
+    @property
+    def option(self) -> str:
+        """The extension as an option of ``sweeper run``; empty without one, or if a line could not hold it."""
+        setting = "" if self.extension is None else f"--set {self.extension.setting}"
+        return setting if len(setting) <= MAX_OPTION else ""
 
     def to_json(self) -> dict[str, object]:
         """Return a dict for ``json.dumps``."""

@@ -17,7 +17,7 @@ from search_spaces.sections.section import AxisValue
 __all__ = ["Extension", "extensions"]
 
 MAX_NEW_SEEDS = 16
-MAX_NEW_LAMS = 4  # beyond either end of the grid
+MAX_NEW_LAMS = 4  # below the smallest of the grid
 BUDGET_FACTOR = 3.0  # from one budget of the analysis to the next
 DEFAULT_RATIO = 10**0.5  # between the values of an axis that has only one
 
@@ -102,8 +102,9 @@ def _new_values(lack: Lack, grid: Grid, peaks: pd.DataFrame) -> Iterator[tuple[A
         if lack == "larger_lam" and not (floats(peaks[in_law(peaks)], "lam") == lams[-1]).any():
             return  # the largest λ keeps the network from learning already
         end, ratio = (lams[0], 1 / _ratio(lams)) if lack == "smaller_lam" else (lams[-1], _ratio(lams))
-        added = [_rounded(end * ratio**k) for k in range(1, MAX_NEW_LAMS + 1)]
-        yield from (tuple(added[:n]) for n in range(1, MAX_NEW_LAMS + 1))
+        most = MAX_NEW_LAMS if lack == "smaller_lam" else 1  # some larger λ keeps every network from learning
+        added = [_rounded(end * ratio**k) for k in range(1, most + 1)]
+        yield from (tuple(added[:n]) for n in range(1, most + 1))
     elif lack == "finer_lam":
         yield _between(_positive(grid, "lam"))
     elif lack == "eta":

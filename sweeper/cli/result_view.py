@@ -18,7 +18,6 @@ from sweeper.console import duration, labeled, quoted, short_path, untrusted
 from sweeper.settle.rounds import Settlement
 
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
-MAX_SETTING = 60  # characters of a setting that fits behind what it adds
 WIDE = 110  # columns of a terminal from which the thresholds of the verdicts fit beside them
 
 
@@ -102,8 +101,7 @@ class ResultView:
 
     def _print_way_out(self, claim: str, console: Console) -> None:
         if way := self.result.analysis.ways_out.get(claim):
-            setting = f" --set {way.extension.setting}" if way.extension else ""
-            line = f"{way}{setting}" if len(setting) < MAX_SETTING else str(way)  # the report has longer ones
+            line = f"{way} {way.option}".rstrip()
             console.print(f"  [dim]{escape(line)}[/]", soft_wrap=True, highlight=False)
 
 

@@ -204,12 +204,13 @@ def test_verdicts_keep_their_order_and_have_word_symbol_and_class():
 
 def test_an_open_claim_says_what_would_settle_it_and_unasked_ones_are_a_line():
     grid = load_grid((GRIDS / "digits.yaml").read_text(), "digits.yaml")
-    extension = Extension(lack="seeds", grid=grid, values=(2, 3), points=make_points(grid)[:54], epochs=9e4)
+    more = load_grid((GRIDS / "digits.yaml").read_text(), "digits.yaml", ["axes.seed=[0,1,2,3]"])
+    extension = Extension(lack="seeds", grid=more, values=(2, 3), points=make_points(grid)[:54], epochs=9e4)
     way = WayOut(claim="plateau", extension=extension, enough=True, seconds=48.0)
     verdicts = [verdict_of(), verdict_of("plateau", "inconclusive"), verdict_of("fit_time", "unasked", why="one eta")]
     source = report_of(verdicts=verdicts, ways_out={"plateau": way})
     assert "Add 2 seeds (2, 3): 54 points, about 48 s on one worker." in source
-    assert f"<code>--set {extension.setting}</code>" in source
+    assert "<code>--set axes.seed=[0,1,2,3]</code>" in source
     assert "This grid does not ask about <code>fit_time</code> (one eta)." in source
     assert "1 of 2 claims pass" in source
 

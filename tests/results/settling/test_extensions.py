@@ -43,7 +43,7 @@ def test_seeds_go_on_after_the_largest(grid):
 
 def test_lam_goes_on_in_the_ratio_of_the_grid(grid):
     assert values_of(grid, "smaller_lam")[:2] == [(1e-4,), (1e-4, 1e-5)]
-    assert values_of(grid, "larger_lam")[0] == (0.1,)
+    assert values_of(grid, "larger_lam") == [(0.1,)]
     assert values_of(grid, "finer_lam") == [(pytest.approx(10**-2.5, rel=1e-5),)]
 
 

@@ -79,7 +79,8 @@ def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> 
         draw_color_key(right, "T", budgets)
     hollow, broken = int((time["mark"] == "censored").sum()), int((best["mark"] == "broken").sum())
     caption = (
-        "Layout of figure 2a to c of the paper. Lines join medians over seeds and further axes; dashed: at λ = 0. "
+        "Layout of figure 2a to c of the paper. Lines join medians over seeds and further axes. Diamonds at the left "
+        "margin, with dashed lines: the same at λ = 0. "
         f"Hollow with an arrow: t* is only a lower bound ({hollow} of {len(time)}). "
         f"Crosses: diverged or failed ({broken}). T in epochs."
     )
@@ -120,11 +121,13 @@ def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **properties: Any) -> 
 
 
 def _draw_zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
-    """Draw a dashed line at the median of λ = 0, one per group, as the lines at λ > 0 join medians."""
+    """Draw the median of λ = 0 at the left margin, one per group, as the lines at λ > 0 join medians."""
     zero = rows[(rows["lam"] == 0) & (rows["mark"] == "observed")]
     if ax.lines:
         for value, middle in zero.groupby("group")["y"].median().items():
-            ax.axhline(middle, color=color(_as_float(value)), linewidth=1.0, linestyle=DASHED)
+            hue, across = color(_as_float(value)), ax.get_yaxis_transform()
+            ax.axhline(middle, color=hue, linewidth=0.7, linestyle=DASHED)
+            ax.plot([0], [middle], transform=across, color=hue, marker="D", markersize=5, clip_on=False, zorder=3)
 
 
 # ------------------------------------------------------------------------------------------- collapse

@@ -132,12 +132,14 @@ def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> str:
 
 
 def _counts(peaks: pd.DataFrame) -> str:
-    """Return one sentence: the number of points by outcome."""
+    """Return the number of points by outcome, and what a single seed means for the intervals."""
     if peaks.empty or "outcome" not in peaks:
         return "No point has been measured."
     parts = [f"{n} {escape(outcome)}" for outcome, n in peaks["outcome"].value_counts().items()]
     censored = int(peaks["censored"].eq(True).sum()) if "censored" in peaks else 0
-    return f"{counted(len(peaks), 'point')}: {', '.join(parts)}; t* is only a lower bound for {censored}."
+    one_seed = "seed" in peaks and peaks["seed"].nunique() == 1
+    alone = " All points have one seed: the intervals say nothing about other seeds." if one_seed else ""
+    return f"{counted(len(peaks), 'point')}: {', '.join(parts)}; t* is only a lower bound for {censored}.{alone}"
 
 
 def _verdict_table(verdicts: Sequence[Verdict], ways_out: Mapping[str, WayOut]) -> str:

@@ -215,6 +215,12 @@ def test_an_open_claim_says_what_would_settle_it_and_unasked_ones_are_a_line():
     assert "1 of 2 claims pass" in source
 
 
+def test_a_sweep_of_one_seed_says_what_its_intervals_do_not_know():
+    sentence = "the intervals say nothing about other seeds"
+    assert sentence in report_of()
+    assert sentence not in report_of(peaks=peaks_of(seed=[0, 1, 2]))
+
+
 def test_every_claim_that_is_judged_has_words():
     source = report_of(verdicts=[verdict_of(claim.name) for claim in CLAIMS])
     assert all(f"{claim.title} <code>{claim.name}</code>" in source for claim in CLAIMS)

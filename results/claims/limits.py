@@ -7,7 +7,7 @@ from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.budgets import TUNED_MARGIN
 from results.analysis.fits import fit_exponents
 from results.analysis.segments import ROUNDING, floats
-from results.analysis.selection import in_law
+from results.analysis.selection import MIN_LEARNED_SHARE, in_law, top_accuracy
 from results.claims.claim import Claim, Evidence
 from results.claims.verdict import (
     EXPONENT_BAND,
@@ -75,12 +75,15 @@ def lambda_opt(peaks: pd.DataFrame, fitted_all: Verdict, saturation: IntervalEst
 def overparameterized(peaks: pd.DataFrame) -> Verdict:
     """Judge claim 6: training accuracy reaches 1 at every η.
 
-    Strong λ prevents that, so the best λ of each η counts. The claim fails only where runs that had passed their best
+    Strong λ prevents that, so the best λ of each η counts. An η at which nothing learns, since it is too large, does
+    not count. The claim fails only where runs that had passed their best
     reach 1 at no η: then the network is the cause, not the budget. The value is the lowest over η of the best training
     accuracy; the interval is its range over η.
     """
     claim, threshold = "overparameterized", "training accuracy 1 at every eta"
     seen = peaks[np.isfinite(floats(peaks, "best_train_acc")) & peaks["outcome"].isin(TRAINED)]
+    tops = seen.groupby("eta")["best_test_acc"].transform("max")
+    seen = seen[floats(seen.assign(top=tops), "top") >= MIN_LEARNED_SHARE * top_accuracy(peaks)]
     if seen.empty:
         return inconclusive(claim, threshold, "no point that trained as meant has a training accuracy")
     best = seen.groupby("eta")["best_train_acc"].max()

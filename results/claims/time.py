@@ -91,7 +91,13 @@ def collapse(fit: KappaFit) -> Verdict:
     claim, threshold = "collapse", f"<= {MAX_KAPPA_GSTD}, log spread <= 1/3 of that of t*"
     counts = PointCounts(fit.points_used, fit.censored)
     if fit.kappa_gstd is None or fit.kappa is None or fit.points_used - fit.censored < 3:
-        return inconclusive(claim, threshold, fit.why or "fewer than 3 observed t*", counts, _WIDER)
+        return inconclusive(
+            claim,
+            threshold,
+            fit.why or "fewer than 3 observed t*",
+            counts,
+            ("longer",) if _mostly_bounds(counts) else _WIDER,
+        )
     spread = fit.kappa_gstd
     ruling: Ruling = "inconclusive"
     limit, wide = min(MAX_KAPPA_GSTD, fit.t_star_gstd**MAX_SPREAD_SHARE), fit.t_star_gstd >= MIN_T_STAR_GSTD
@@ -205,7 +211,7 @@ def _exponent(claim: str, name: str, estimate: IntervalEstimate | None, fit: Exp
     threshold = f"-1 ± {EXPONENT_BAND}"
     counts = PointCounts(fit.points_used, fit.censored)
     if estimate is None:
-        return inconclusive(claim, threshold, fit.why, counts, _WIDER)
+        return inconclusive(claim, threshold, fit.why, counts, ("longer",) if _mostly_bounds(counts) else _WIDER)
     observed = fit.points_used - fit.censored
     why = (
         f"t* goes as {name} to the power {estimate.value:.3f}{format_interval(estimate)}, from {observed} observed t*"
@@ -213,6 +219,11 @@ def _exponent(claim: str, name: str, estimate: IntervalEstimate | None, fit: Exp
     )
     band = (-1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
     return make_verdict(claim, estimate, threshold, judge_interval(estimate, *band), why, counts, band=band)
+
+
+def _mostly_bounds(counts: PointCounts) -> bool:
+    """Return whether most t* are lower bounds: further points of the same budget rule would be as well."""
+    return counts.censored > counts.used / 2
 
 
 def _fail_below(verdict: Verdict, fitted_all: Verdict, saturation: IntervalEstimate) -> Verdict:

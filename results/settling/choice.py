@@ -38,12 +38,14 @@ class WayOut:
         extension: the points to add; None where no point of this grid's kind helps.
         enough: whether the extension decides the claim more likely than not; otherwise it is the first step.
         seconds: training time of the extension on one worker; None where it is not known.
+        longer: whether longer runs would help, which are another sweep.
     """
 
     claim: str
     extension: Extension | None
     enough: bool
     seconds: float | None
+    longer: bool = False
 
     @property
     def option(self) -> str:
@@ -66,10 +68,14 @@ class WayOut:
         """Return one sentence: what to add, and what that costs."""
         found = self.extension
         if found is None:
-            return "No further point of this grid would decide it; longer budgets, another network or more data may."
+            if self.longer:
+                return (
+                    "Most t* are lower bounds: train longer, as another sweep (a larger budget.constant, and --name)."
+                )
+            return "No further point of this grid should decide it; another network or more data may."
         what = _WORDS[found.lack].format(n=len(found.values), s="s" * (len(found.values) != 1))
         values = ", ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in found.values)
-        more = "" if self.enough else ", as a first step"
+        more = "" if self.enough else ", which may not decide it alone"
         if not found.points:
             return f"Add {what} ({values}){more}: no training."
         time = "" if self.seconds is None else f", about {_duration(self.seconds)} on one worker"
@@ -120,7 +126,10 @@ def ways_out(
             extension, enough = cheapest(verdict, candidates, design)
             known = extension is not None and seconds_per_epoch is not None
             seconds = extension.epochs * seconds_per_epoch if known and extension and seconds_per_epoch else None
-            found[verdict.claim] = WayOut(claim=verdict.claim, extension=extension, enough=enough, seconds=seconds)
+            longer = "longer" in lacks
+            found[verdict.claim] = WayOut(
+                claim=verdict.claim, extension=extension, enough=enough, seconds=seconds, longer=longer
+            )
     return found
 
 

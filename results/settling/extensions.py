@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.segments import floats
-from results.analysis.selection import in_law
+from results.analysis.selection import in_law, top_accuracy
+from results.claims.accuracy import WELL_LEARNED_SHARE
 from results.claims.verdict import Lack
 from search_spaces.points import Point, make_points
 from search_spaces.sections.grid import Grid
@@ -110,7 +111,7 @@ def _new_values(lack: Lack, grid: Grid, peaks: pd.DataFrame) -> Iterator[tuple[A
     elif lack == "eta":
         etas = _positive(grid, "eta")
         ratio = _ratio(etas)
-        if not _diverged(peaks, etas[-1]):
+        if _learns_well(peaks, etas[-1]):
             yield (_rounded(etas[-1] * ratio),)
         yield (_rounded(etas[0] / ratio),)
         if len(etas) > 1:
@@ -136,9 +137,11 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _diverged(peaks: pd.DataFrame, eta: float) -> bool:
-    """Return whether a point of this η diverged, so that a larger η shows nothing."""
-    return bool((peaks["outcome"].eq("diverged") & (floats(peaks, "eta") == eta)).any())
+def _learns_well(peaks: pd.DataFrame, eta: float) -> bool:
+    """Return whether no point of an η diverged, and its best is near that of the sweep: a larger η may learn."""
+    here = peaks[floats(peaks, "eta") == eta]
+    diverged = bool(here["outcome"].eq("diverged").any())
+    return not diverged and top_accuracy(here) >= WELL_LEARNED_SHARE * top_accuracy(peaks)
 
 
 def _new_budgets(grid: Grid, peaks: pd.DataFrame) -> tuple[float, ...]:

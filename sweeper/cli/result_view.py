@@ -15,7 +15,7 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.errors import command, counted
 from search_spaces.outcome import Outcome
 from sweeper.console import duration, labeled, quoted, short_path, untrusted
-from sweeper.settle.rounds import Settlement
+from sweeper.settle.rounds import DECLINED, Settlement
 
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 WIDE = 110  # columns of a terminal from which the thresholds of the verdicts fit beside them
@@ -134,7 +134,8 @@ def print_ways(ways: Sequence[WayOut], first: WayOut, seconds: float, console: C
         mark = "[bold]→[/]" if way is first else " "
         console.print(f"{mark} [bold]{way.claim}[/]: {escape(str(way))}", soft_wrap=True, highlight=False)
     console.print(
-        f"Points are added in rounds, → first. The claims are judged after each, for {duration(seconds)} at most.",
+        "Points are added in rounds, → first, and the claims are judged after each. No round begins that should end "
+        f"after {duration(seconds)}. The points stay in the sweep: copy its folder first to keep it as it is.",
         soft_wrap=True,
         highlight=False,
     )
@@ -159,13 +160,17 @@ class SettlementView:
         return {**result, "rounds": rounds, "stopped": self.settlement.stopped}
 
     def print(self, console: Console) -> None:
-        """Print the verdicts, then what each round added and decided."""
+        """Print the verdicts, then what each round added and decided; one line if nothing was to be trained."""
+        if self.settlement.stopped == DECLINED:
+            console.print(f"[bold]settle[/]   {DECLINED}", highlight=False)
+            return
         ResultView(self.settlement.result, self.directory).print(console)
         for number, round_ in enumerate(self.settlement.rounds, 1):
             extension = round_.way.extension
             added = f"{counted(len(extension.points), 'point')}" if extension else ""
             decided = ", ".join(f"{claim} {verdict}" for claim, verdict in round_.decided.items())
-            line = f"round {number}: {added}, {duration(round_.seconds)}: {decided or 'no claim decided yet'}"
+            lost = f"; open again: {', '.join(round_.lost)}" if round_.lost else ""
+            line = f"round {number}: {added}, {duration(round_.seconds)}: {decided or 'no further claim decided'}{lost}"
             console.print(line, soft_wrap=True, highlight=False)
         ended = self.settlement.stopped or "every claim that this grid asks about is decided"
         console.print(f"[bold]settle[/]   {escape(ended)}", soft_wrap=True, highlight=False)

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from results.store.paths import AnyPath, any_path
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, counted
 from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.addresses import mask_secrets
 from sweeper.cli.launch import make_sweep_runner, ray_backend, tracking_of
@@ -102,22 +102,25 @@ def _settle(
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
     from sweeper.cli.result_view import SettlementView, print_ways
-    from sweeper.settle.rounds import settle
+    from sweeper.settle.rounds import DECLINED, settle
 
     if unknown := sorted(set(claim or ()) - CLAIMS_BY_NAME.keys()):
         raise InputError(f"--claim {unknown[0]}: no such claim; there are {', '.join(CLAIMS_BY_NAME)}.")
     directory, seconds = SweepDir(sweep_folder(sweep_dir)), parse_duration("--within", within)
-    grid = read_state(directory).required_grid().model_copy(update={"name": directory.name})  # it may have been moved
+    state = read_state(directory)
+    state.required_plan()  # says that no sweep lies there
+    grid = state.required_grid().model_copy(update={"name": directory.name})  # it may have been moved
     _say_starting(grid)
 
     def confirm(ways: Sequence[WayOut], first: WayOut) -> bool:
         print_ways(ways, first, seconds, stderr())
-        return yes or typer.confirm("Train these points?", err=True)
+        points = counted(len(first.extension.points), "point") if first.extension else ""
+        return yes or typer.confirm(f"Begin with {first.claim} ({points or 'no point'})?", err=True)
 
     run = make_sweep_runner(directory.root.parent, backend, address, tracking_uri)
     settlement = settle(grid, claim or (), seconds, run, confirm)
     show(SettlementView(settlement, directory), as_json=json_)
-    sys.exit(STATUS_FAILED if settlement.stopped else STATUS_DONE)
+    sys.exit(STATUS_FAILED if settlement.stopped not in {"", DECLINED} else STATUS_DONE)
 
 
 def _say_starting(grid: Grid) -> None:

@@ -140,7 +140,7 @@ class Display:
             parts.append(f"{counted(len(tally.active), 'pack')} running")
         parts += [f"{outcomes[o]} {o}" for o in (Outcome.DIVERGED, Outcome.STOPPED, Outcome.FAILED) if outcomes[o]]
         if (best := tally.best()) is not None:
-            parts.append(f"best {best:.4f}")
+            parts.append(f"best point {best:.4f}")
         if self._law and (kappa := tally.kappa()):
             parts.append(f"κ ≈ {kappa[0]:.2f} ({counted(kappa[1], 'point')})")
         if rate := tally.rate(time.monotonic()):

@@ -12,11 +12,12 @@ from results.conclude import SweepResult
 from results.settling.choice import WayOut, ways_out
 from search_spaces.sections.grid import Grid
 
-__all__ = ["Round", "Settlement", "choose_way", "open_ways", "settle"]
+__all__ = ["DECLINED", "Round", "Settlement", "choose_way", "open_ways", "settle"]
 
 # Rounds in which one kind of points may be added for one claim. A value moves when points are added, so that a further
 # round may do what the first should have done. A claim whose value lies on the border is decided by no number of them.
 MAX_TRIES = 4
+DECLINED = "nothing was trained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +28,23 @@ class Round:
         way: the extension, and the claim that it was to decide.
         seconds: time that it took.
         decided: open claims that were decided by it, with their verdicts.
+        lost: decided claims that are open since, for the new points contradict the old ones.
     """
 
     way: WayOut
     seconds: float
     decided: Mapping[str, str]
+    lost: Sequence[str] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return a dict for ``json.dumps``."""
-        return {"claim": self.way.claim, **self.way.to_json(), "seconds": self.seconds, "decided": dict(self.decided)}
+        return {
+            "claim": self.way.claim,
+            **self.way.to_json(),
+            "seconds": self.seconds,
+            "decided": dict(self.decided),
+            "lost": list(self.lost),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +86,16 @@ def settle(
         ways = open_ways(result.analysis, grid, claims, [pair for pair, n in tries.items() if n == MAX_TRIES])
         way, stopped = choose_way(ways, until - time.monotonic())
         if way and not stopped and not rounds and not confirm(ways, way):
-            stopped = "nothing was trained"
+            stopped = DECLINED
         if stopped or way is None or way.extension is None:
             return Settlement(result=result, rounds=rounds, stopped=stopped)
-        begun, before, grid = time.monotonic(), ways, way.extension.grid
+        begun, before, grid = time.monotonic(), _decided(result.analysis), way.extension.grid
         tries[way.claim, way.extension.lack] += 1
         result = run(grid)
-        decided = _decided(before, result.analysis)
-        rounds.append(Round(way=way, seconds=time.monotonic() - begun, decided=decided))
+        after = _decided(result.analysis)
+        decided = {claim: verdict for claim, verdict in after.items() if claim not in before}
+        lost = sorted(before.keys() - after.keys())
+        rounds.append(Round(way=way, seconds=time.monotonic() - begun, decided=decided, lost=lost))
 
 
 def open_ways(
@@ -120,11 +131,10 @@ def choose_way(ways: Sequence[WayOut], seconds: float) -> tuple[WayOut | None, s
     way = min(passable, key=lambda way: (not way.enough, way.extension.epochs if way.extension else 0.0))
     expected = (way.seconds or 0.0) / (os.cpu_count() or 1)
     if expected > seconds:
-        return way, f"time is up: the next points take about {expected:.0f} s, and {max(0.0, seconds):.0f} s are left"
+        return way, f"time is up: the next points take about {expected:.1f} s, and {max(0.0, seconds):.1f} s are left"
     return way, ""
 
 
-def _decided(before: Sequence[WayOut], after: Analysis) -> dict[str, str]:
-    """Return the claims that were open before and are decided after, with their verdicts."""
-    verdicts = {v.claim: v.verdict for v in after.verdicts}
-    return {way.claim: verdicts[way.claim] for way in before if verdicts.get(way.claim) in {"pass", "fail"}}
+def _decided(analysis: Analysis) -> dict[str, str]:
+    """Return the decided claims with their verdicts."""
+    return {v.claim: v.verdict for v in analysis.verdicts if v.verdict in {"pass", "fail"}}

@@ -60,6 +60,12 @@ def test_no_larger_eta_where_the_largest_diverged(grid):
     assert (30.0,) not in [e.values for e in extensions(grid, peaks.assign(outcome=lost), ["eta"])]
 
 
+def test_no_larger_eta_where_the_largest_learns_less(grid):
+    peaks = peaks_of(grid)
+    low = peaks["best_test_acc"].where(peaks["eta"] < 3, 0.5)
+    assert (30.0,) not in [e.values for e in extensions(grid, peaks.assign(best_test_acc=low), ["eta"])]
+
+
 def test_budgets_are_ten_times_an_observed_peak_and_within_the_runs(grid):
     (extension,) = extensions(grid, peaks_of(grid), ["budgets"])
     assert extension.points == ()

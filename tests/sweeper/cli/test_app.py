@@ -25,12 +25,11 @@ def sweeper(tmp_path):
     """Runs ``sweeper ARGS`` in an empty folder that holds ``small.yaml``."""
     (tmp_path / "small.yaml").write_text(SMALL, encoding="utf-8")
 
-    def run(*arguments, expect=0):
+    def run(*arguments, expect=0, **options):
         command = [sys.executable, "-m", "sweeper", *map(str, arguments)]
         environment = os.environ | {"COLUMNS": "160", "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False, timeout=100
-        )
+        options |= {"capture_output": True, "text": True, "cwd": tmp_path, "env": environment, "timeout": 100}
+        done = subprocess.run(command, check=False, **options)
         assert done.returncode == expect, done.stderr + done.stdout
         return done
 
@@ -59,15 +58,17 @@ def test_settle_shows_its_plan_asks_and_says_what_it_found(sweeper, tmp_path):
     sweeper("run", "small.yaml", *narrow, *IN_PROCESS)
     folder = tmp_path / "runs" / "small"
     kept = {path: path.read_bytes() for path in (folder / "rows").iterdir()}
-    declined = sweeper("settle", folder, "--claim", "scaling", *IN_PROCESS, expect=1)
-    assert "→ scaling: Add " in declined.stderr
+    declined = sweeper("settle", folder, "--claim", "fit_time", *IN_PROCESS, expect=0, input="n\n")
+    assert declined.stdout == "settle   nothing was trained\n"
+    assert "→ fit_time: Add " in declined.stderr
     assert {path: path.read_bytes() for path in (folder / "rows").iterdir()} == kept
-    done = sweeper("settle", folder, "--claim", "scaling", "--within", "2s", "--yes", "--json", *IN_PROCESS, expect=1)
+    done = sweeper("settle", folder, "--claim", "fit_time", "--within", "2s", "--yes", "--json", *IN_PROCESS, expect=1)
     found = json.loads(done.stdout)
     assert found["stopped"]
-    assert {way["claim"] for way in found["rounds"]} <= {"scaling"}
+    assert {way["claim"] for way in found["rounds"]} <= {"fit_time"}
     assert "--claim" in sweeper("settle", folder, "--claim", "nothing", expect=2).stderr
     assert "--within" in sweeper("settle", folder, "--within", "soon", expect=2).stderr
+    assert "no sweep here" in sweeper("settle", tmp_path / "nowhere", expect=2).stderr
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def test_lines_replace_the_bar_where_there_is_no_terminal(small_grid):
         display.notify(PackReport(pack="a", steps=5, ends=(point_end("1", best_test_acc=0.9, kappa=0.5),)))
     first, last = out.getvalue().splitlines()
     assert first.startswith("small: 6 points (3 done before) in ")
-    assert last.startswith("1/6 points · 1 pack running · best 0.9000 · κ ≈ 0.50 (1 point)")
+    assert last.startswith("1/6 points · 1 pack running · best point 0.9000 · κ ≈ 0.50 (1 point)")
 
 
 def test_a_terminal_shows_a_bar_and_the_time_left(small_grid):

@@ -59,7 +59,7 @@ def test_settle_shows_its_plan_asks_and_says_what_it_found(sweeper, tmp_path):
     folder = tmp_path / "runs" / "small"
     kept = {path: path.read_bytes() for path in (folder / "rows").iterdir()}
     declined = sweeper("settle", folder, "--claim", "fit_time", *IN_PROCESS, expect=0, input="n\n")
-    assert declined.stdout == "settle   nothing was trained\n"
+    assert declined.stdout.strip() == "settle   nothing was trained"
     assert "→ fit_time: Add " in declined.stderr
     assert {path: path.read_bytes() for path in (folder / "rows").iterdir()} == kept
     done = sweeper("settle", folder, "--claim", "fit_time", "--within", "2s", "--yes", "--json", *IN_PROCESS, expect=1)

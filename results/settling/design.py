@@ -2,11 +2,12 @@
 
 The interval of a mean or a slope over cells of one η and λ, with n seeds each, is as wide as √(τ² + σ²/n) over √C for a
 mean of C cells, and over √Σ(x - mean)² for a slope on x. τ is the spread of the cells about the law, σ that of the
-seeds within a cell. More seeds narrow only the part of σ; more cells, and cells farther out, narrow both.
+seeds within a cell. To its square comes ω²/n, where ω is the spread of what seeds share across cells: of their mean, or
+of their slope. More seeds narrow σ and ω; more cells, and cells farther out, narrow τ and σ.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ class Design:
         seeds: seeds of each cell (C,).
         cell_variance: τ², variance of log κ between cells beyond that of the seeds.
         seed_variance: σ², variance of log κ between the seeds of a cell.
+        shared: quantity to ω², the variance between seeds of its estimate beyond that of single points.
     """
 
     eta: Floats
@@ -36,6 +38,7 @@ class Design:
     seeds: Floats
     cell_variance: float
     seed_variance: float
+    shared: Mapping[Quantity, float] = field(default_factory=dict)
 
 
 def design_of(peaks: pd.DataFrame) -> Design:
@@ -65,7 +68,31 @@ def design_of(peaks: pd.DataFrame) -> Design:
         seeds=seeds,
         cell_variance=across,
         seed_variance=within,
+        shared=_shared_variances(law, y - means[cells] if len(law) else y, within),
     )
+
+
+def _shared_variances(law: pd.DataFrame, deviations: Floats, within: float) -> dict[Quantity, float]:
+    """Return ω² of the mean and of each slope.
+
+    Args:
+        law: points of the law (n rows).
+        deviations: log κ about the mean of its cell (n,).
+        within: σ².
+    """
+    eta, lam = np.log(floats(law, "eta")), np.log(floats(law, "lam"))
+    axes: dict[Quantity, Floats] = {"slope_product": eta + lam, "slope_eta": eta, "slope_lam": lam}
+    axes["kappa"] = np.ones(len(law))
+    members = [group_ids(law, ["seed"]) == k for k in range(law["seed"].nunique())]
+    found: dict[Quantity, float] = {}
+    for quantity, values in axes.items():
+        x = values if quantity == "kappa" else values - values.mean()
+        information = np.array([float(x[own] @ x[own]) for own in members])
+        if len(members) < 2 or (information <= 0).any():
+            continue
+        estimates = np.array([x[own] @ deviations[own] for own in members]) / information
+        found[quantity] = max(0.0, float(estimates.var(ddof=1)) - within * float((1 / information).mean()))
+    return found
 
 
 def extended(design: Design, points: Sequence[Point]) -> Design:
@@ -83,6 +110,7 @@ def extended(design: Design, points: Sequence[Point]) -> Design:
         seeds=np.array(list(seeds.values()), dtype=np.float64),
         cell_variance=design.cell_variance,
         seed_variance=design.seed_variance,
+        shared=design.shared,
     )
 
 
@@ -105,9 +133,10 @@ def _variance(quantity: Quantity, design: Design) -> float:
         return np.inf
     if quantity == "accuracy":
         return 1 / float(design.seeds.min())
+    shared = design.shared.get(quantity, 0.0) * float((1 / design.seeds).mean())
     scatter = design.cell_variance + design.seed_variance * float((1 / design.seeds).mean())
     if quantity == "kappa":
-        return scatter / len(design.seeds)
+        return scatter / len(design.seeds) + shared
     x = {"slope_product": design.eta + design.lam, "slope_eta": design.eta, "slope_lam": design.lam}[quantity]
     other = {"slope_eta": design.lam, "slope_lam": design.eta}.get(quantity)
     x = x - x.mean()
@@ -115,4 +144,4 @@ def _variance(quantity: Quantity, design: Design) -> float:
         other = other - other.mean()
         x = x - other * (x @ other) / (other @ other)
     information = float(x @ x)
-    return scatter / information if information > 0 else np.inf
+    return scatter / information + shared if information > 0 else np.inf

@@ -64,6 +64,18 @@ def test_scatter_is_parted_into_cells_and_seeds():
     assert found.seed_variance == pytest.approx(0.16, rel=0.1)
 
 
+def test_what_seeds_share_narrows_with_seeds_and_not_with_cells():
+    random = np.random.default_rng(3)
+    peaks = sweep_of(random, (0.3, 1, 3), tuple(np.geomspace(1e-3, 3e-2, 8)), 40, 0.0, 0.1)
+    tilt = random.normal(scale=0.1, size=40)[peaks["seed"]]
+    x = np.log(peaks["lam"]) - np.log(peaks["lam"]).mean()
+    found = design_of(peaks.assign(kappa=peaks["kappa"] * np.exp(tilt * x)))
+    assert found.shared["slope_lam"] == pytest.approx(0.01, rel=0.5)
+    assert found.shared["slope_eta"] < 0.002
+    points = [Point(id=str(k), eta=1.0, lam=1e-5, mu=0.0, sigma_w=1.0, seed=k, budget=1.0) for k in range(40)]
+    assert narrowing("slope_lam", found, extended(found, points)) > 0.9
+
+
 def test_the_expected_width_is_that_of_simulated_sweeps():
     """Four seeds for one: the mean width over 20 sweeps each narrows as the design says."""
     random, widths, expected = np.random.default_rng(1), [], []

@@ -16,7 +16,7 @@ from search_spaces.plan import Pack, Plan
 from search_spaces.sections.grid import Grid, Resources
 from sweeper.addresses import mask_secrets
 from sweeper.backends.capacity import Capacity, available_cpus
-from sweeper.backends.ray.connection import connect
+from sweeper.backends.ray.connection import connect, shut_down
 from sweeper.backends.ray.liveness import (
     UNRESPONSIVE_SECONDS,
     LivenessCheck,
@@ -150,7 +150,7 @@ class RayBackend:
         """Start the local Ray again after one of its vital processes died."""
         notify(PackReport(pack=None, waiting=f"Ray's {lost_part} died; starting Ray again"))
         self._liveness = lambda patience: ""  # the new Ray may take its time to start
-        ray.shutdown()
+        shut_down()
         self._start()
         tick()
         notify(PackReport(pack=None))
@@ -162,7 +162,7 @@ class RayBackend:
 
     def close(self) -> None:
         """Stop the local Ray, or leave the cluster."""
-        ray.shutdown()
+        shut_down()
 
 
 class _RestartCounter:

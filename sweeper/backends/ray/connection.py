@@ -41,6 +41,26 @@ def connect(address: str, options: Mapping[str, Any]) -> None:
             _join(address, options)
 
 
+def shut_down() -> None:
+    """Stop the local Ray, or leave the cluster."""
+    try:
+        ray.shutdown()
+    finally:
+        _set_handlers_again()
+
+
+def _set_handlers_again() -> None:
+    """Set Python's handlers of signals again.
+
+    Ray's core puts its own below them, where Python does not see it, whenever it stops or starts for the second time.
+    SIGTERM would then end this process at once, with a stack trace.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if (handler := signal.getsignal(number)) is not None:  # None: not set by Python
+                signal.signal(number, handler)
+
+
 @contextmanager
 def _own_signals() -> Iterator[None]:
     """Keep the handlers of signals while Ray starts.
@@ -58,6 +78,7 @@ def _own_signals() -> Iterator[None]:
         ray_utils.set_sigterm_handler = set_sigterm_handler
         if handler is not None:
             signal.signal(signal.SIGHUP, handler)
+        _set_handlers_again()
 
 
 def _start_local(options: Mapping[str, Any]) -> None:
@@ -77,7 +98,7 @@ def _start_local(options: Mapping[str, Any]) -> None:
         raise
     except Exception as error:  # of many kinds, when a process of Ray dies or a port or a folder cannot be used
         with suppress(Exception):
-            ray.shutdown()
+            shut_down()
         raise InputError(
             f"Ray does not start on this machine ({one_line(_cause_of(error))}). Run the same command again; if that "
             "does not help, --backend inprocess does without Ray."

@@ -196,3 +196,21 @@ def test_a_part_of_ray_that_dies_while_ray_starts_costs_one_paragraph(tmp_path, 
     assert "Traceback" not in said
     assert said.splitlines()[-1].startswith("error: Ray does not start on this machine (")
     assert len(said) < 1500
+
+
+@pytest.mark.slow
+def test_signals_of_the_user_reach_python_whenever_ray_has_stopped_or_started():
+    code = """
+import os, signal, time
+from sweeper.backends.ray.backend import RayBackend
+seen = []
+signal.signal(signal.SIGTERM, lambda *_: seen.append(1))
+backend = RayBackend()
+for change in (lambda: None, backend.close, backend._start, backend.close):
+    change()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.1)
+print(len(seen))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "4\n"), done.stderr

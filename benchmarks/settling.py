@@ -97,7 +97,8 @@ def cost_to_decide(record: Record, start: Grid, order: Sequence[int], claim: str
             return cost, True
         limit = MAX_TRIES if choose is by_rule else 10**9
         lacks = [lack for lack in verdict.lacks if tries.get(lack, 0) < limit]
-        held = [e for e in extensions(grid, findings.steady, lacks) if record.select(e.grid, order) is not None]
+        found = [e for lack in lacks for e in extensions(grid, findings.steady, lack)]
+        held = [e for e in found if record.select(e.grid, order) is not None]
         chosen = choose(verdict, held, findings)
         if chosen is None:
             return cost, False

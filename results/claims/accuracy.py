@@ -71,7 +71,7 @@ def plateau(peaks: pd.DataFrame, tolerance: float, noise: float = 0.0) -> Verdic
         return inconclusive(claim, threshold, why, lacks=("smaller_lam", "finer_lam"))
     values, estimate = _over_cells(cells, np.ptp)
     allowed = _ranges_of_noise(cells, noise)
-    ruling, trend = _within(values, estimate, tolerance, allowed), "differs"
+    ruling, trend = _within(values, estimate, tolerance), "differs"
     if ruling != "pass":
         dropped = float(np.median(drops)) > tolerance
         trend = "drops" if dropped else "still rises" if np.median(values - allowed) > tolerance else "differs"
@@ -100,17 +100,15 @@ def fixed_budget_optimum(table: pd.DataFrame, within: pd.DataFrame, peaks: pd.Da
     """
     claim, threshold = "fixed_budget_optimum", f"lead >= {MIN_LEAD:g}"
     spanned = table[np.isfinite(floats(table, "acc_pred")) & (floats(table, "lams") >= MIN_LAMS)]
-    # Without λ = 0 the grid may begin at, or above, the best λ: then it cannot show that smaller ones are worse.
-    at_end = ~np.isfinite(floats(spanned, "acc_zero")) & (
-        floats(spanned, "lam_tuned_low") <= floats(spanned, "lam_min")
-    )
-    if len(spanned) and float(np.median(at_end)) > 0.5:
-        why = "the best lam is the smallest of the grid, which lacks lam = 0"
-        return inconclusive(claim, threshold, why, lacks=("smaller_lam",))
-    keys = ["eta", "mu", *extra_axes(peaks), "budget_at"]
     if spanned.empty:
         why = "no budget with an observed t* within its tenth and lam_pred inside the grid"
         return inconclusive(claim, threshold, why, lacks=("budgets", "larger_lam", "smaller_lam"))
+    # Without λ = 0 the grid may begin at, or above, the best λ: then it cannot show that smaller ones are worse.
+    at_end = floats(spanned, "lam_tuned_low") <= floats(spanned, "lam_min")
+    if float(np.mean(at_end & ~np.isfinite(floats(spanned, "acc_zero")))) > 0.5:
+        why = "the best lam is the smallest of the grid, which lacks lam = 0"
+        return inconclusive(claim, threshold, why, lacks=("smaller_lam",))
+    keys = ["eta", "mu", *extra_axes(peaks), "budget_at"]
     accuracies = spanned[keys].drop_duplicates().merge(within, on=keys)
     measured = accuracies[np.isfinite(floats(accuracies, "acc"))]
     cells = [_by_seed(group, "acc")[1] for _, group in measured.groupby(keys, dropna=False)]
@@ -250,18 +248,11 @@ def _over_cells(cells: list[Floats], statistic: Callable[[Floats], float]) -> tu
     return values, IntervalEstimate(value=float(np.median(values)), interval=interval)
 
 
-def _within(values: Floats, estimate: IntervalEstimate, limit: float, noise: Floats | float = 0.0) -> Ruling:
-    """Judge whether values are within a limit: a single cell with several seeds by its interval, else by all values.
-
-    Args:
-        values: one a cell (n,).
-        estimate: their median, with an interval.
-        limit: highest value that passes.
-        noise: part of each value (n,) that noise alone may have caused.
-    """
+def _within(values: Floats, estimate: IntervalEstimate, limit: float) -> Ruling:
+    """Judge whether values are within a limit: a single cell with several seeds by its interval, else by all values."""
     if len(values) == 1 and estimate.interval is not None:
         return judge_interval(estimate, -np.inf, limit)
-    return judge_range(values, limit, noise)
+    return judge_range(values, limit)
 
 
 def _ranges_of_noise(cells: list[Floats], noise: float) -> Floats:

@@ -73,7 +73,7 @@ class Claim:
         if verdict is None or verdict.verdict in {"pass", "fail"}:
             return verdict
         if why := self._unasked(evidence):
-            return replace(verdict, value=None, interval=None, verdict="unasked", why=why)
+            return replace(verdict, value=None, interval=None, verdict="unasked", why=why, lacks=())
         return replace(verdict, lacks=verdict.lacks or self.lacks)
 
     def _unasked(self, evidence: Evidence) -> str:
@@ -83,8 +83,10 @@ class Claim:
         if self.needs_budgets and not evidence.findings.budgets:
             return "analysis.budgets names no budget"
         points = evidence.findings.peaks
-        points = points[floats(points, "lam") > 0]
+        decayed = points[floats(points, "lam") > 0]
+        if decayed.empty:
+            return "lam is 0 at every point" if len(points) and (self.varied or self.needs_constant_rates) else ""
         for axis in self.varied:
-            if not points.empty and points[axis].nunique() == 1:
+            if decayed[axis].nunique() == 1:
                 return f"{axis} has one value above 0" if axis == "lam" else f"{axis} has one value"
         return ""

@@ -9,6 +9,7 @@ claim is judged again afterwards, and another extension is chosen.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,7 @@ class WayOut:
         found = self.extension
         return {
             "setting": found.setting if found else None,
-            "points": len(found.points) if found else 0,
+            "points": found.points if found else 0,
             "seconds": self.seconds,
             "enough": self.enough,
             "text": str(self),
@@ -69,9 +70,7 @@ class WayOut:
         found = self.extension
         if found is None:
             if self.longer:
-                return (
-                    "Most t* are lower bounds: train longer, as another sweep (a larger budget.constant, and --name)."
-                )
+                return "Longer runs may decide it: another sweep, with a larger budget and another --name."
             return "No further point of this grid should decide it; another network or more data may."
         what = _WORDS[found.lack].format(n=len(found.values), s="s" * (len(found.values) != 1))
         values = ", ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in found.values)
@@ -79,7 +78,7 @@ class WayOut:
         if not found.points:
             return f"Add {what} ({values}){more}: no training."
         time = "" if self.seconds is None else f", about {_duration(self.seconds)} on one worker"
-        return f"Add {what} ({values}){more}: {counted(len(found.points), 'point')}{time}."
+        return f"Add {what} ({values}){more}: {counted(found.points, 'point')}{time}."
 
 
 _WORDS = {
@@ -118,19 +117,23 @@ def ways_out(
         Claim to its way out, in the order of the verdicts.
     """
     design = design_of(peaks)
-    found = {}
-    for verdict in verdicts:
-        if verdict.verdict == "inconclusive":
-            lacks = [lack for lack in verdict.lacks if (verdict.claim, lack) not in exhausted]
-            candidates = list(extensions(grid, peaks, lacks))
-            extension, enough = cheapest(verdict, candidates, design)
-            known = extension is not None and seconds_per_epoch is not None
-            seconds = extension.epochs * seconds_per_epoch if known and extension and seconds_per_epoch else None
-            longer = "longer" in lacks
-            found[verdict.claim] = WayOut(
-                claim=verdict.claim, extension=extension, enough=enough, seconds=seconds, longer=longer
-            )
-    return found
+
+    @cache
+    def candidates_of(lack: Lack) -> Sequence[Extension]:
+        return list(extensions(grid, peaks, lack))
+
+    def way_out(verdict: Verdict) -> WayOut:
+        lacks = [lack for lack in verdict.lacks if (verdict.claim, lack) not in exhausted]
+        extension, enough = cheapest(verdict, [e for lack in lacks for e in candidates_of(lack)], design)
+        return WayOut(
+            claim=verdict.claim,
+            extension=extension,
+            enough=enough,
+            seconds=extension.epochs * seconds_per_epoch if extension and seconds_per_epoch else None,
+            longer="longer" in lacks,
+        )
+
+    return {verdict.claim: way_out(verdict) for verdict in verdicts if verdict.verdict == "inconclusive"}
 
 
 def cheapest(verdict: Verdict, candidates: Sequence[Extension], design: Design) -> tuple[Extension | None, bool]:
@@ -153,7 +156,7 @@ def cheapest(verdict: Verdict, candidates: Sequence[Extension], design: Design) 
         same = [c for c in candidates if c.lack == candidates[0].lack]
         return same[min(1, len(same) - 1)], False
     quantity = CLAIMS_BY_NAME[verdict.claim].quantity
-    widths = [narrowing(quantity, design, extended(design, c.points)) for c in candidates]
+    widths = [narrowing(quantity, design, extended(design, c.cells)) for c in candidates]
     chances = [decision_chance(verdict, width) for width in widths]
     best = min(range(len(candidates)), key=lambda k: candidates[k].epochs / max(chances[k], MIN_CHANCE))
     return candidates[best], chances[best] >= ENOUGH_CHANCE

@@ -6,8 +6,9 @@ seeds within a cell. To its square comes ω²/n, where ω is the spread of what 
 of their slope. More seeds narrow σ and ω; more cells, and cells farther out, narrow τ and σ.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pandas as pd
 from results.analysis.segments import Floats, extra_axes, floats, group_ids
 from results.analysis.selection import in_law
 from results.claims.claim import Quantity
-from search_spaces.points import Point
+from results.settling.extensions import Cells
 
 __all__ = ["Design", "design_of", "extended", "narrowing"]
 
@@ -44,16 +45,20 @@ class Design:
 def design_of(peaks: pd.DataFrame) -> Design:
     """Read the cells of a sweep and the scatter of log κ.
 
+    Points of one η and λ that differ in μ or a further axis count as seeds, with the mean of their group taken off.
     With one seed a cell, the scatter is shared evenly between cells and seeds: nothing tells them apart.
 
     Args:
         peaks: of ``find_peaks``, at constant η and λ.
     """
     law = peaks[in_law(peaks)]
-    cells = group_ids(law, ["eta", "lam", "mu", *extra_axes(law)])
+    cells = group_ids(law, ["eta", "lam"])
     first = np.unique(cells, return_index=True)[1]
     seeds = np.bincount(cells).astype(np.float64) if len(law) else np.empty(0)
     y = np.log(floats(law, "kappa"))
+    if len(law):
+        groups = group_ids(law, ["mu", *extra_axes(law)])
+        y = y - (np.bincount(groups, weights=y) / np.bincount(groups))[groups]
     means = np.bincount(cells, weights=y) / seeds if len(law) else y
     between = float(means.var(ddof=1)) if len(means) > 1 else 0.0
     freedom = len(law) - len(means)
@@ -95,23 +100,21 @@ def _shared_variances(law: pd.DataFrame, deviations: Floats, within: float) -> d
     return found
 
 
-def extended(design: Design, points: Sequence[Point]) -> Design:
-    """Return the design with further points, of which those with λ = 0 count for nothing."""
-    new = [(float(np.log(p.eta)), float(np.log(p.lam))) for p in points if p.lam > 0]
-    keys = [(round(e, 6), round(lam, 6)) for e, lam in zip(design.eta, design.lam, strict=True)]
-    seeds = dict(zip(keys, design.seeds, strict=True))
-    for point_eta, point_lam in new:
-        key = round(point_eta, 6), round(point_lam, 6)
-        seeds[key] = seeds.get(key, 0.0) + 1.0
-    eta, lam = (np.array([key[i] for key in seeds], dtype=np.float64) for i in (0, 1))
-    return Design(
-        eta=eta,
-        lam=lam,
-        seeds=np.array(list(seeds.values()), dtype=np.float64),
-        cell_variance=design.cell_variance,
-        seed_variance=design.seed_variance,
-        shared=design.shared,
-    )
+def extended(design: Design, new: Cells) -> Design:
+    """Return the design with further points, of which those with λ = 0 count for nothing.
+
+    Args:
+        design: the cells of a sweep.
+        new: number of new points at each η and λ.
+    """
+    seeds: Counter[tuple[float, float]] = Counter()
+    for eta, lam, number in zip(design.eta, design.lam, design.seeds, strict=True):
+        seeds[round(float(eta), 6), round(float(lam), 6)] += number
+    for (eta, lam), number in new.items():
+        if lam > 0:
+            seeds[round(float(np.log(eta)), 6), round(float(np.log(lam)), 6)] += number
+    log_eta, log_lam = (np.array([cell[i] for cell in seeds], dtype=np.float64) for i in (0, 1))
+    return replace(design, eta=log_eta, lam=log_lam, seeds=np.array(list(seeds.values()), dtype=np.float64))
 
 
 def narrowing(quantity: Quantity, before: Design, after: Design) -> float:

@@ -1,8 +1,9 @@
 """Extensions of a grid: values added to one axis, with the points that they make and the cost of these."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, islice, pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,16 +12,18 @@ from results.analysis.segments import floats
 from results.analysis.selection import in_law, top_accuracy
 from results.claims.accuracy import WELL_LEARNED_SHARE
 from results.claims.verdict import Lack
-from search_spaces.points import Point, make_points
+from search_spaces.laws.budget import budget_epochs, kept_cells
+from search_spaces.points import MAX_POINTS, count_points
 from search_spaces.sections.grid import Grid
-from search_spaces.sections.section import AxisValue
+from search_spaces.sections.section import MAX_EPOCHS, AxisValue
 
-__all__ = ["Extension", "extensions"]
+__all__ = ["Cells", "Extension", "extensions"]
 
 MAX_NEW_SEEDS = 16
 MAX_NEW_LAMS = 4  # below the smallest of the grid
 BUDGET_FACTOR = 3.0  # from one budget of the analysis to the next
 DEFAULT_RATIO = 10**0.5  # between the values of an axis that has only one
+Cells = Mapping[tuple[float, float], int]  # (η, λ) to the number of points there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +34,20 @@ class Extension:
         lack: kind of points that it adds.
         grid: the grid with the new values.
         values: the new values, in order.
-        points: the new points.
+        cells: number of new points at each η and λ.
         epochs: epochs that these train, summed over points.
     """
 
     lack: Lack
     grid: Grid
     values: tuple[AxisValue, ...]
-    points: Sequence[Point]
+    cells: Cells
     epochs: float
+
+    @property
+    def points(self) -> int:
+        """Number of the new points."""
+        return sum(self.cells.values())
 
     @property
     def setting(self) -> str:
@@ -63,59 +71,61 @@ def _listed(values: Iterable[AxisValue]) -> str:
     return f"[{','.join(f'{v:.6g}' if isinstance(v, float) else str(v) for v in values)}]"
 
 
-def extensions(grid: Grid, peaks: pd.DataFrame, lacks: Iterable[Lack]) -> Iterator[Extension]:
-    """Yield the extensions of a grid that add points of some kinds, the smaller ones of a kind first.
+def extensions(grid: Grid, peaks: pd.DataFrame, lack: Lack) -> Iterator[Extension]:
+    """Yield the extensions of a grid that add points of one kind, the smaller ones first.
 
     Extensions by "longer" budgets do not exist: a point's budget is part of it, so longer runs are another sweep.
 
     Args:
         grid: the grid of the sweep.
         peaks: of ``find_peaks`` on its points.
-        lacks: kinds of points.
+        lack: kind of points.
     """
-    known = {point.id for point in make_points(grid)}
-    for lack in dict.fromkeys(lacks):
-        if lack == "budgets":
-            if budgets := _new_budgets(grid, peaks):
-                yield _with_budgets(grid, budgets)
-            continue
-        for values in _new_values(lack, grid, peaks):
-            axis = _AXES[lack]
-            longer = grid.model_copy(update={"axes": grid.axes | {axis: (*_values(grid, axis), *values)}})
-            points = [point for point in make_points(longer) if point.id not in known]
-            if points:
-                epochs = sum(point.budget for point in points)
-                yield Extension(lack=lack, grid=longer, values=values, points=points, epochs=epochs)
+    if lack == "budgets":
+        if budgets := _new_budgets(grid, peaks):
+            yield _with_budgets(grid, budgets)
+        return
+    for values in _new_values(lack, grid, peaks):
+        axis = _AXES[lack]
+        old = grid.axes.get(axis, (0,))  # only seed may be absent
+        added = grid.model_copy(update={"axes": grid.axes | {axis: values}})
+        longer = grid.model_copy(update={"axes": grid.axes | {axis: (*old, *values)}})
+        cells, epochs = _cost(added)
+        if cells and epochs < np.inf and count_points(longer) <= MAX_POINTS:
+            yield Extension(lack=lack, grid=longer, values=values, cells=cells, epochs=epochs)
 
 
-def _values(grid: Grid, axis: str) -> tuple[AxisValue, ...]:
-    return grid.axes.get(axis, (0,) if axis == "seed" else ())
+def _cost(grid: Grid) -> tuple[Cells, float]:
+    """Return the number of points of a grid at each η and λ, and their epochs; infinite if a budget is too long."""
+    kept = Counter(kept_cells(grid))
+    each = count_points(grid) // (len(grid.axes["eta"]) * len(grid.axes["lam"]))
+    budgets = {cell: budget_epochs(grid.budget, *cell) or np.inf for cell in kept}
+    epochs = sum(each * budget if budget <= MAX_EPOCHS else np.inf for budget in budgets.values())
+    return dict.fromkeys(kept, each), epochs
 
 
 def _new_values(lack: Lack, grid: Grid, peaks: pd.DataFrame) -> Iterator[tuple[AxisValue, ...]]:
     """Yield the values that could be added to the axis of a lack, the smaller additions first."""
     if lack == "seeds":
-        seeds = {int(seed) for seed in _values(grid, "seed")}
-        free = list(islice((seed for seed in count(max(seeds) + 1)), MAX_NEW_SEEDS))
-        yield from (tuple(free[:n]) for n in range(1, MAX_NEW_SEEDS + 1))
-    elif lack in {"smaller_lam", "larger_lam"}:
-        lams = _positive(grid, "lam")
-        if lack == "larger_lam" and not (floats(peaks[in_law(peaks)], "lam") == lams[-1]).any():
-            return  # the largest λ keeps the network from learning already
-        end, ratio = (lams[0], 1 / _ratio(lams)) if lack == "smaller_lam" else (lams[-1], _ratio(lams))
-        most = MAX_NEW_LAMS if lack == "smaller_lam" else 1  # some larger λ keeps every network from learning
-        added = [_rounded(end * ratio**k) for k in range(1, most + 1)]
-        yield from (tuple(added[:n]) for n in range(1, most + 1))
-    elif lack == "finer_lam":
-        yield _between(_positive(grid, "lam"))
+        first = 1 + max(int(seed) for seed in grid.axes.get("seed", (0,)))
+        yield from (tuple(range(first, first + n)) for n in range(1, MAX_NEW_SEEDS + 1))
+        return
+    values = _positive(grid, "eta" if lack == "eta" else "lam")
+    if not values:
+        return
+    ratio = _ratio(values)
+    if lack == "smaller_lam":
+        smaller = [_rounded(values[0] / ratio**k) for k in range(1, MAX_NEW_LAMS + 1)]
+        yield from accumulate(((value,) for value in smaller), lambda before, value: before + value)
+    elif lack == "larger_lam":  # one alone: some larger λ keeps every network from learning
+        if (floats(peaks[in_law(peaks)], "lam") == values[-1]).any():
+            yield (_rounded(values[-1] * ratio),)
     elif lack == "eta":
-        etas = _positive(grid, "eta")
-        ratio = _ratio(etas)
-        if _learns_well(peaks, etas[-1]):
-            yield (_rounded(etas[-1] * ratio),)
-        yield (_rounded(etas[0] / ratio),)
-        if len(etas) > 1:
-            yield _between(etas)
+        if _learns_well(peaks, values[-1]):
+            yield (_rounded(values[-1] * ratio),)
+        yield (_rounded(values[0] / ratio),)
+    if lack in {"finer_lam", "eta"} and len(values) > 1:
+        yield _between(values)
 
 
 def _positive(grid: Grid, axis: str) -> list[float]:
@@ -158,4 +168,4 @@ def _new_budgets(grid: Grid, peaks: pd.DataFrame) -> tuple[float, ...]:
 def _with_budgets(grid: Grid, budgets: tuple[float, ...]) -> Extension:
     analysis = grid.analysis.model_copy(update={"budgets": (*grid.analysis.budgets, *budgets)})
     longer = grid.model_copy(update={"analysis": analysis})
-    return Extension(lack="budgets", grid=longer, values=budgets, points=(), epochs=0.0)
+    return Extension(lack="budgets", grid=longer, values=budgets, cells={}, epochs=0.0)

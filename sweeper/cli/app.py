@@ -42,23 +42,23 @@ def _options(
 
 _COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **monitor.COMMANDS, **report.COMMANDS}
 _RESUMED = {"run", "settle", "predict"}  # they go on where they were interrupted; others start anew
-_ORDER = (
-    *(
-        "plan",
-        "run",
-        "settle",
-        "submit",
-        "predict",
-        "status",
-        "watch",
-        "verify",
-        "analyze",
-        "figure",
-        "gallery",
-        "compare",
-    ),
-    *("track", "ui", "schema"),
-)
+_ORDER = [
+    "plan",
+    "run",
+    "settle",
+    "submit",
+    "predict",
+    "status",
+    "watch",
+    "verify",
+    "analyze",
+    "figure",
+    "gallery",
+    "compare",
+    "track",
+    "ui",
+    "schema",
+]
 for _name in dict.fromkeys((*_ORDER, *_COMMANDS)):  # as ``--help`` lists them
     app.command(_name)(ended_in_order(_COMMANDS[_name], resumes=_name in _RESUMED))
 

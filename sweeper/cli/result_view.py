@@ -1,21 +1,26 @@
 """The answers of ``sweeper run``, ``sweeper analyze`` and ``sweeper settle``."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from results.conclude import SweepResult
-from results.settling.choice import WayOut
 from results.store.commits import PointEnd
 from results.store.sweep_dir import SweepDir
 from search_spaces.errors import command, counted
 from search_spaces.outcome import Outcome
 from sweeper.console import duration, labeled, quoted, short_path, untrusted
-from sweeper.settle.rounds import DECLINED, Settlement
+
+if TYPE_CHECKING:  # matplotlib and scipy, which they need, take over a second to import
+    from results.conclude import SweepResult
+    from results.settling.choice import WayOut
+    from sweeper.settle.rounds import Settlement
 
 _MARKS = {"pass": "[green]✓ pass[/]", "fail": "[red]✗ fail[/]", "inconclusive": "[yellow]? inconclusive[/]"}
 WIDE = 110  # columns of a terminal from which the thresholds of the verdicts fit beside them
@@ -44,6 +49,7 @@ class ResultView:
             "best": winner.to_json() if (winner := self.result.analysis.winner) else None,
             "superseded": self.result.superseded,
             "verdicts": [verdict.to_json() for verdict in self.result.analysis.verdicts],
+            "ways_out": {claim: way.to_json() for claim, way in self.result.analysis.ways_out.items()},
         }
 
     def print(self, console: Console) -> None:
@@ -161,13 +167,13 @@ class SettlementView:
 
     def print(self, console: Console) -> None:
         """Print the verdicts, then what each round added and decided; one line if nothing was to be trained."""
-        if self.settlement.stopped == DECLINED:
-            console.print(f"[bold]settle[/]   {DECLINED}", highlight=False)
+        if self.settlement.declined:
+            console.print(f"[bold]settle[/]   {self.settlement.stopped}", highlight=False)
             return
         ResultView(self.settlement.result, self.directory).print(console)
         for number, round_ in enumerate(self.settlement.rounds, 1):
             extension = round_.way.extension
-            added = f"{counted(len(extension.points), 'point')}" if extension else ""
+            added = f"{counted(extension.points, 'point')}" if extension else ""
             decided = ", ".join(f"{claim} {verdict}" for claim, verdict in round_.decided.items())
             lost = f"; open again: {', '.join(round_.lost)}" if round_.lost else ""
             line = f"round {number}: {added}, {duration(round_.seconds)}: {decided or 'no further claim decided'}{lost}"

@@ -102,7 +102,7 @@ def _settle(
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
     from sweeper.cli.result_view import SettlementView, print_ways
-    from sweeper.settle.rounds import DECLINED, settle
+    from sweeper.settle.rounds import settle
 
     if unknown := sorted(set(claim or ()) - CLAIMS_BY_NAME.keys()):
         raise InputError(f"--claim {unknown[0]}: no such claim; there are {', '.join(CLAIMS_BY_NAME)}.")
@@ -114,13 +114,13 @@ def _settle(
 
     def confirm(ways: Sequence[WayOut], first: WayOut) -> bool:
         print_ways(ways, first, seconds, stderr())
-        points = counted(len(first.extension.points), "point") if first.extension else ""
+        points = counted(first.extension.points, "point") if first.extension else ""
         return yes or typer.confirm(f"Begin with {first.claim} ({points or 'no point'})?", err=True)
 
     run = make_sweep_runner(directory.root.parent, backend, address, tracking_uri)
     settlement = settle(grid, claim or (), seconds, run, confirm)
     show(SettlementView(settlement, directory), as_json=json_)
-    sys.exit(STATUS_FAILED if settlement.stopped not in {"", DECLINED} else STATUS_DONE)
+    sys.exit(STATUS_FAILED if settlement.stopped and not settlement.declined else STATUS_DONE)
 
 
 def _say_starting(grid: Grid) -> None:

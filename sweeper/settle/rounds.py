@@ -12,12 +12,11 @@ from results.conclude import SweepResult
 from results.settling.choice import WayOut, ways_out
 from search_spaces.sections.grid import Grid
 
-__all__ = ["DECLINED", "Round", "Settlement", "choose_way", "open_ways", "settle"]
+__all__ = ["Round", "Settlement", "choose_way", "open_ways", "settle"]
 
 # Rounds in which one kind of points may be added for one claim. A value moves when points are added, so that a further
 # round may do what the first should have done. A claim whose value lies on the border is decided by no number of them.
 MAX_TRIES = 4
-DECLINED = "nothing was trained"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +54,13 @@ class Settlement:
         result: the sweep after the last round.
         rounds: the rounds, in order.
         stopped: why no further round was made; empty if every claim is decided.
+        declined: whether the user said no.
     """
 
     result: SweepResult
     rounds: Sequence[Round] = field(default_factory=tuple)
     stopped: str = ""
+    declined: bool = False
 
 
 def settle(
@@ -86,7 +87,7 @@ def settle(
         ways = open_ways(result.analysis, grid, claims, [pair for pair, n in tries.items() if n == MAX_TRIES])
         way, stopped = choose_way(ways, until - time.monotonic())
         if way and not stopped and not rounds and not confirm(ways, way):
-            stopped = DECLINED
+            return Settlement(result=result, stopped="nothing was trained", declined=True)
         if stopped or way is None or way.extension is None:
             return Settlement(result=result, rounds=rounds, stopped=stopped)
         begun, before, grid = time.monotonic(), _decided(result.analysis), way.extension.grid

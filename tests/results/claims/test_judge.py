@@ -120,6 +120,15 @@ def test_one_eta_only(make_sweep):
     assert verdicts["scaling"].verdict == verdicts["scaling_lam"].verdict == "pass"
 
 
+def test_without_any_lam_above_0_the_law_is_not_asked_for(make_sweep):
+    rows, points = make_sweep(lams=LAMS[:2], seeds=(0, 1))
+    verdicts = verdicts_of(rows.assign(lam=0.0, decay_time=0.0), points.assign(lam=0.0, seed=range(len(points))))
+    for claim in ("scaling", "scaling_eta", "collapse", "plateau", "eta_independence", "fit_time"):
+        assert verdicts[claim].verdict == "unasked", claim
+        assert verdicts[claim].why == "lam is 0 at every point"
+    assert verdicts["overparameterized"].verdict == "pass"
+
+
 def test_accuracy_that_drops_towards_small_lam_is_no_plateau(make_sweep):
     verdicts = verdicts_of(*make_sweep(lams=LAMS, lift=lambda eta, lam: 0.85 - 0.02 * abs(np.log10(lam / 1e-2))))
     assert verdicts["plateau"].verdict == "fail"

@@ -18,7 +18,6 @@ from results.pages.markup import escape, escape_remark, format_accuracy, format_
 from results.pages.report import MAX_UNFOLDED_ROWS, ReportContent, render_report
 from results.settling.choice import WayOut
 from results.settling.extensions import Extension
-from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 
 GRIDS = Path(__file__).parents[3] / "grids"
@@ -203,9 +202,8 @@ def test_verdicts_keep_their_order_and_have_word_symbol_and_class():
 
 
 def test_an_open_claim_says_what_would_settle_it_and_unasked_ones_are_a_line():
-    grid = load_grid((GRIDS / "digits.yaml").read_text(), "digits.yaml")
     more = load_grid((GRIDS / "digits.yaml").read_text(), "digits.yaml", ["axes.seed=[0,1,2,3]"])
-    extension = Extension(lack="seeds", grid=more, values=(2, 3), points=make_points(grid)[:54], epochs=9e4)
+    extension = Extension(lack="seeds", grid=more, values=(2, 3), cells={(1.0, 0.01): 54}, epochs=9e4)
     way = WayOut(claim="plateau", extension=extension, enough=True, seconds=48.0)
     verdicts = [verdict_of(), verdict_of("plateau", "inconclusive"), verdict_of("fit_time", "unasked", why="one eta")]
     source = report_of(verdicts=verdicts, ways_out={"plateau": way})

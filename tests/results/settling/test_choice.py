@@ -89,7 +89,8 @@ def test_every_open_claim_has_a_way_out_with_a_setting_and_a_cost(open_sweep):
 def test_what_is_harder_to_decide_takes_more_points(open_sweep):
     found, _, grid = open_sweep
     design = design_of(found.steady)
-    candidates = list(extensions(grid, found.steady, ["seeds", "smaller_lam", "finer_lam"]))
+    kinds = ("seeds", "smaller_lam", "finer_lam")
+    candidates = [extension for kind in kinds for extension in extensions(grid, found.steady, kind)]
     chosen, enough = cheapest(verdict_of(-1.0, (-1.1001, -0.95), BAND), candidates, design)
     assert enough
     harder, _ = cheapest(verdict_of(-1.0, (-1.3, -0.7), BAND), candidates, design)

@@ -40,13 +40,16 @@ def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
     from sweeper.cli.status_view import StatusesView, StatusView
+    from sweeper.health.best import best_setting
     from sweeper.health.status import disk_usage, status_of
 
     roots = sweeps_below(sweep_dir)
     if roots != [sweep_folder(sweep_dir)]:
         return show(StatusesView.of(map(SweepDir, roots)), as_json=json_)
     directory = SweepDir(roots[0])
-    return show(StatusView(directory, status_of(read_state(directory)), disk_usage(directory)), as_json=json_)
+    state = read_state(directory)
+    view = StatusView(directory, status_of(state), disk_usage(directory), best_setting(state))
+    return show(view, as_json=json_)
 
 
 def _watch(

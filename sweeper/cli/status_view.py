@@ -25,22 +25,24 @@ class StatusView:
         directory: the sweep.
         status: its status.
         sizes: bytes of the parts, the checkpoints and the whole folder.
+        best: its best setting so far, in words; None if there is none.
     """
 
     directory: SweepDir
     status: Status
     sizes: Mapping[str, int]
+    best: str | None = None
 
     def to_json(self) -> Mapping[str, object]:
-        """The status with the sizes, as a dict for ``json.dumps``."""
-        return self.status.to_json() | {"bytes": self.sizes}
+        """The status with the sizes and the best setting, as a dict for ``json.dumps``."""
+        return self.status.to_json() | {"bytes": self.sizes, "best": self.best}
 
     def print(self, console: Console) -> None:
         """Print counts, sizes, the process that runs the sweep, and what is wrong."""
         status = self.status
         console.print(f"[bold]{escape(status.sweep)}[/], first run {escape(status.created)}", highlight=False)
-        if status.best:
-            console.print(f"[bold]best[/]     {escape(status.best)}", highlight=False, soft_wrap=True)
+        if self.best:
+            console.print(f"[bold]best[/]     {escape(self.best)}", highlight=False, soft_wrap=True)
         for outcome, count in sorted(status.outcomes.items()):
             console.print(f"  {count:>7,} {outcome}")
         rows = sum(status.under_way.values())

@@ -6,11 +6,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from results.claims.winner import find_winner
 from results.store.commits import PointEnd
 from results.store.files import open_parquet
 from results.store.state import SweepState
@@ -29,7 +27,6 @@ class Status:
         points: number of planned points.
         outcomes: number of ended points by outcome.
         missing: number of points that have not ended.
-        best: the best setting among the ended points, in words; None if none has trained as meant.
         under_way: unfinished packs that have committed something, with the number of their rows.
         eta_seconds: expected time of the training that is left, by the pace so far; None if unknown.
         running: the process that runs it at present, in words; None if there is none.
@@ -42,7 +39,6 @@ class Status:
     points: int
     outcomes: Mapping[str, int]
     missing: int
-    best: str | None
     under_way: Mapping[str, int]
     eta_seconds: float | None
     running: str | None
@@ -75,25 +71,12 @@ def status_of(state: SweepState) -> Status:
         points=len(plan.points),
         outcomes=dict(Counter(str(end.outcome) for end in ends.values())),
         missing=len(left),
-        best=_best_setting(state),
         under_way={pack: so_far.rows for pack, so_far in begun.items()},
         eta_seconds=round(steps / speed / max(1, plan.workers), 1) if speed and steps else None,
         running=holder(directory),
         given_up=dict(state.given_up),
         damaged=_damaged(state),
     )
-
-
-def _best_setting(state: SweepState) -> str | None:
-    """The best setting among the planned points that have ended, in words."""
-    planned = state.required_plan().points
-    ended = [
-        {**planned[id_].axes(), "point": id_, "outcome": end.outcome, "best_test_acc": end.best_test_acc}
-        for id_, end in state.ends.items()
-        if id_ in planned
-    ]
-    winner = find_winner(pd.DataFrame(ended)) if ended else None
-    return winner.headline() if winner else None
 
 
 def _damaged(state: SweepState) -> dict[str, str]:

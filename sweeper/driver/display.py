@@ -39,8 +39,7 @@ class Display:
         console: Console,
         title: str,
         plan: Plan,
-        total: int,
-        done_before: int,
+        tally: Tally,
         *,
         under_way: int = 0,
         law: bool = True,
@@ -51,15 +50,14 @@ class Display:
             console: to print on.
             title: name of the sweep.
             plan: of this run.
-            total: points to train.
-            done_before: points that have ended in earlier runs.
+            tally: of this run, before its first report.
             under_way: packs that go on where an earlier run left them.
             law: whether κ means something: η and λ are constant.
         """
         self._console, self._title, self._plan = console, title, plan
         self._under_way, self._law = under_way, law
         self._lock = threading.Lock()
-        self.tally = Tally(total=total, steps_total=plan.cost.steps, done_before=done_before)
+        self.tally = tally
         self._cell = _Cell() if console.is_jupyter else None
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
         self._last_line = time.monotonic()
@@ -173,20 +171,22 @@ def display_of(spec: RunSpec, state: SweepState, plan: Plan, console: Console) -
         plan: the packs of this run.
         console: to print on.
     """
-    missing = len(state.missing(spec.points))
     ended = [state.ends[point.id] for point in spec.points if point.id in state.ends]
     accuracies = [end.best_test_acc for end in ended if end.best_test_acc is not None and end.outcome in TRAINED]
-    display = Display(
+    tally = Tally(
+        total=len(spec.points) - len(ended),
+        steps_total=plan.cost.steps,
+        done_before=len(ended),
+        best_before=max(accuracies, default=None),
+    )
+    return Display(
         console,
         spec.grid.name,
         plan,
-        missing,
-        len(spec.points) - missing,
+        tally,
         under_way=len(state.footers_by_pack.keys() & {pack.id for pack in plan.packs}),
         law=regime_of(spec.grid).constant_share({}) == 1,
     )
-    display.tally.best_before = max(accuracies, default=None)
-    return display
 
 
 class _Cell:

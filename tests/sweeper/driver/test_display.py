@@ -9,8 +9,13 @@ from search_spaces.points import make_points
 from sweeper.console import duration
 from sweeper.driver.display import Display
 from sweeper.driver.planning import plan_for
+from sweeper.driver.tally import Tally
 from sweeper.worker.messages import PackReport
 from trainables.profile import profiles_of
+
+
+def tally_of(plan, done_before) -> Tally:
+    return Tally(total=6, steps_total=plan.cost.steps, done_before=done_before)
 
 
 @pytest.mark.parametrize("until", [30.0, 9.0])
@@ -19,7 +24,7 @@ def test_in_the_end_stands_what_the_schedule_was_worth(small_grid, monkeypatch, 
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    with Display(Console(file=out, width=200), "small", plan, total=6, done_before=0) as display:
+    with Display(Console(file=out, width=200), "small", plan, tally_of(plan, 0)) as display:
         display.notify(PackReport(pack="a", seconds=0.0))
         now = until
         display.notify(PackReport(pack="b", seconds=15.0, left=True))
@@ -35,7 +40,7 @@ def test_the_line_says_what_packs_wait_for_until_they_go_on(small_grid):
     grid, out = small_grid(), io.StringIO()
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
-    with Display(Console(file=out, width=200), "small", plan, total=6, done_before=0) as display:
+    with Display(Console(file=out, width=200), "small", plan, tally_of(plan, 0)) as display:
         for pack in "ab":
             display.notify(PackReport(pack=pack, waiting="storage refuses: no space"))
         assert str(display._line()).endswith("2 packs waiting: storage refuses: no space")
@@ -48,7 +53,7 @@ def test_lines_replace_the_bar_where_there_is_no_terminal(small_grid):
     grid, out = small_grid(), io.StringIO()
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
-    with Display(Console(file=out, width=200), "small", plan, total=6, done_before=3) as display:
+    with Display(Console(file=out, width=200), "small", plan, tally_of(plan, 3)) as display:
         display.notify(PackReport(pack="a", steps=5, ends=(point_end("1", best_test_acc=0.9, kappa=0.5),)))
     first, last = out.getvalue().splitlines()
     assert first.startswith("small: 6 points (3 done before) in ")
@@ -59,7 +64,7 @@ def test_a_terminal_shows_a_bar_and_the_time_left(small_grid):
     grid, out = small_grid(), io.StringIO()
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points), workers=2)
-    with Display(Console(file=out, width=120, force_terminal=True), "small", plan, total=6, done_before=0) as display:
+    with Display(Console(file=out, width=120, force_terminal=True), "small", plan, tally_of(plan, 0)) as display:
         display.notify(PackReport(pack="a", steps=0))
         display.tally.first_report -= 2.0  # as if it had come two seconds ago
         display.notify(PackReport(pack="a", steps=plan.cost.steps // 2))

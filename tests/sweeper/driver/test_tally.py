@@ -30,6 +30,15 @@ def test_the_tally_counts_and_estimates():
     assert tally.active == {"a"}
 
 
+def test_the_best_is_that_of_the_whole_sweep():
+    tally = Tally(total=1, steps_total=10, best_before=0.92)
+    assert tally.best() == 0.92
+    tally.add(PackReport(pack="a", ends=(_end("1"),)), now=0.0)
+    assert tally.best() == 0.92
+    tally.add(PackReport(pack="a", ends=(_end("2", acc=0.95),)), now=1.0)
+    assert tally.best() == 0.95
+
+
 def test_a_point_that_diverged_is_not_the_best():
     tally = Tally(total=2, steps_total=20)
     tally.add(PackReport(pack="a", ends=(_end("1"), _end("2", Outcome.DIVERGED, acc=0.99, kappa=None))), now=0.0)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results.claims.clocks import ClockVerdict
-from results.pages.markup import Column, badge, escape, format_estimate, format_number, render_table
+from results.pages.markup import POINTS_COLUMN, Column, badge, escape, format_estimate, format_number, render_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +39,6 @@ def render_clocks(section: ClockSection) -> str:
             label="κ [interval]", cell=lambda r: format_estimate(r["kappa"], r["kappa_interval"]), kind="value estimate"
         ),
         Column(label="Spread of κ", cell=lambda r: format_number(r["spread"]), kind="value"),
-        Column(
-            label="Points (censored)",
-            cell=lambda r: f"{format_number(r['points_used'])} ({format_number(r['censored'])})",
-            kind="value",
-        ),
+        POINTS_COLUMN,
     ]
     return notes + render_table("Clocks", columns, [verdict.to_json() for verdict in section.verdicts], kind="verdicts")

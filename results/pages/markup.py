@@ -122,6 +122,13 @@ def fill_page(template: Path, **contents: str) -> str:
     return Template(template.read_text(encoding="utf-8")).substitute(contents, css=css)
 
 
+POINTS_COLUMN = Column(
+    label="Points (censored)",
+    cell=lambda row: f"{format_number(row['points_used'])} ({format_number(row['censored'])})",
+    kind="value",
+)
+
+
 def render_table(
     name: str,
     columns: Sequence[Column],

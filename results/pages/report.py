@@ -16,6 +16,7 @@ from results.figures.sweep_data import LawLine
 from results.pages.clocks import ClockSection, render_clocks
 from results.pages.markup import (
     ABSENT_SIGN,
+    POINTS_COLUMN,
     RULING_SYMBOLS,
     Column,
     badge,
@@ -160,11 +161,7 @@ def _verdict_table(verdicts: Sequence[Verdict], ways_out: Mapping[str, WayOut]) 
             label="Value [interval]", cell=lambda r: format_estimate(r["value"], r["interval"]), kind="value estimate"
         ),
         Column(label="Threshold", cell=lambda r: escape_remark(r["threshold"]), kind="value"),
-        Column(
-            label="Points (censored)",
-            cell=lambda r: f"{format_number(r['points_used'])} ({format_number(r['censored'])})",
-            kind="value",
-        ),
+        POINTS_COLUMN,
         Column(label="Why, and what would settle it", cell=_why_cell, kind="why"),
     ]
     return render_table("Verdicts", columns, rows, kind="verdicts") + line

@@ -21,7 +21,7 @@ from torch.nn import functional
 from search_spaces.errors import InputError
 from search_spaces.sections.model import Cnn, FullyConnected, ResNet50, WideResNet
 from sweeper.weights import _copy_in
-from trainables.admission import admission_of, forget_admissions
+from trainables.admission import admission_of
 from trainables.admission.admit import admit
 from trainables.data import Dataset
 from trainables.models import build_model, initial_parameters
@@ -29,11 +29,6 @@ from trainables.pack.training import PackTraining
 from trainables.profile import profile
 from trainables.registered import registered
 from trainables.task import Task
-
-
-@pytest.fixture(autouse=True)
-def _forget():
-    forget_admissions()
 
 
 def entropy(outputs, labels):

@@ -19,16 +19,10 @@ from models_support import (
 )
 
 from search_spaces.errors import InputError
-from trainables.admission import forget_admissions
 from trainables.pack.training import PackTraining
 from trainables.profile import profile
 from trainables.registered import registered
 from trainables.task import Task
-
-
-@pytest.fixture(autouse=True)
-def _forget():
-    forget_admissions()
 
 
 @pytest.mark.parametrize("name", TOGETHER)

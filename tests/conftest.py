@@ -1,6 +1,7 @@
 """A small grid, and backends on which the same tests run."""
 
 import io
+import signal
 
 import pytest
 from rich.console import Console
@@ -11,6 +12,10 @@ from results.store.sweep_dir import SweepDir
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
+
+# A shell starts a job in the background with interrupts ignored, and its processes inherit that. Tests send them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pandas as pd
 
 from results.analysis.budgets import tuned_and_predicted_from
 from results.analysis.clocks.noise import AccuracyNoise, measure_noise
-from results.analysis.clocks.reading import PAPER_CLOCK, Clock, read_clocks
+from results.analysis.clocks.reading import PAPER_CLOCK, Clock, clock_of, read_clocks
 from results.analysis.fits import DecayTimeFit, ExponentFit, KappaFit, fit_exponents, fit_kappa
 from results.analysis.peaks import find_peaks_from
 from results.analysis.reduction import Question, Reduction, join, reduce_rows
@@ -99,7 +99,7 @@ def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
     peaks = find_peaks_from(reduced.peaks, question.points)
     steady = peaks if reduced.steady is None else find_peaks_from(reduced.steady, question.points)
     exponents, kappa = fit_exponents(steady), fit_kappa(steady)
-    paper = Clock(name=PAPER_CLOCK, exponents=exponents, decay_time=DecayTimeFit(kappa.kappa, kappa.kappa_gstd))
+    paper = clock_of(PAPER_CLOCK, exponents, DecayTimeFit(kappa.kappa, kappa.kappa_gstd))
     return Findings(
         peaks=peaks,
         steady=steady,
@@ -107,7 +107,7 @@ def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
         prediction=tuned_and_predicted_from(reduced.within, reduced.probes, steady, question.budgets, question.regime),
         exponents=exponents,
         kappa=kappa,
-        clocks=read_clocks(steady, reduced.clocks, paper),
+        clocks=read_clocks(steady, reduced.clocks, paper, question.tolerance),
         noise=measure_noise(steady, reduced.clocks["noise"].reindex(range(len(steady)))),
         curves=reduced.curves,
         tolerance=question.tolerance,

@@ -50,21 +50,20 @@ def judge_clocks(clocks: Sequence[Clock]) -> tuple[ClockVerdict, ...]:
 
 
 def _judge(clock: Clock) -> ClockVerdict:
-    gamma, (kappa, spread) = clock.exponents.gamma, clock.decay_time
     ruling: Ruling = "inconclusive"
-    if gamma is not None:
-        ruling = judge_interval(gamma, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
+    if clock.exponent is not None:
+        ruling = judge_interval(clock.exponent, -1 - EXPONENT_BAND, -1 + EXPONENT_BAND)
     return ClockVerdict(
         clock=clock.name,
         title=CLOCK_TITLES[clock.name],
         verdict=ruling,
-        exponent=_value(gamma),
-        exponent_interval=_interval(gamma),
-        kappa=_value(kappa),
-        kappa_interval=_interval(kappa),
-        spread=_value(spread),
-        points_used=clock.exponents.points_used,
-        censored=clock.exponents.censored,
+        exponent=_value(clock.exponent),
+        exponent_interval=_interval(clock.exponent),
+        kappa=_value(clock.kappa),
+        kappa_interval=_interval(clock.kappa),
+        spread=clock.spread,
+        points_used=clock.points_used,
+        censored=clock.censored,
     )
 
 
@@ -94,10 +93,12 @@ def describe_clocks(verdicts: Sequence[ClockVerdict], tolerance: float) -> str:
     reasons = []
     if any(v.clock == "smooth" for v in later):
         reasons.append(f"t* comes before the maximum, since a flat curve is within {tolerance:.2%} of it long before")
-    if any(v.clock != "smooth" for v in differing):
+    if any(v.clock.endswith("_loss") for v in differing):
         reasons.append("a loss goes on changing while the accuracy does not, and need not turn when it does")
     if any(v.clock == "smooth" and v not in later for v in differing):
         reasons.append("single measurements flicker above the smoothed curve, and one late flicker is the maximum")
+    if any(v.clock == "edge" for v in differing):
+        reasons.append("the edge compares the means of all λ at one time, which the noise of one curve does not move")
     which = " and ".join(f"the {v.title} (κ = {v.kappa:.2g})" for v in differing)
     return f"Clocks disagree: κ = {paper.kappa:.2g} at t*, other than {which}; {'; '.join(reasons)}."
 

@@ -1,12 +1,13 @@
-"""Four clocks for the time at which a run is best: the paper's t*, and three that noise moves less.
+"""Five clocks for the time at which a run is best: the paper's t*, and four that noise moves less.
 
 - ``t_star``: the earliest test accuracy within the tolerance of the maximum (paper, figure 2). Where a curve is flat,
   the tolerance is reached by chance, long before the maximum.
 - ``smooth``: the maximum of the smoothed test accuracy.
 - ``test_loss``: the minimum of the smoothed test loss.
 - ``train_loss``: the minimum of the smoothed training loss, of which the theory speaks (theorem 1).
+- ``edge``: the smallest λ that is as good as the best within a budget, over many budgets (``edge.py``).
 
-All four are fitted alike, so that only the clock differs.
+The first four are fitted alike, so that only the clock differs.
 """
 
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from results.analysis.bootstrap import IntervalEstimate
+from results.analysis.clocks.edge import best_within_steps, budget_steps, fit_edge
 from results.analysis.clocks.smoothing import bin_measurements, find_smooth_peaks, smooth_curves
 from results.analysis.fits import DecayTimeFit, ExponentFit, fit_decay_time, fit_exponents
 from results.analysis.segments import Floats, Segments, StoredFloats
+from results.analysis.selection import PAST_PEAK_DECAY_TIME
 
 PAPER_CLOCK = "t_star"
 CLOCK_TITLES = {
@@ -24,8 +28,9 @@ CLOCK_TITLES = {
     "smooth": "maximum of the smoothed accuracy",
     "test_loss": "minimum of the test loss",
     "train_loss": "minimum of the training loss",
+    "edge": "smallest λ that is as good as the best within a budget",
 }
-SMOOTHED_CLOCKS = tuple(name for name in CLOCK_TITLES if name != PAPER_CLOCK)
+SMOOTHED_CLOCKS = ("smooth", "test_loss", "train_loss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +39,34 @@ class Clock:
 
     Attributes:
         name: name of the clock, a key of ``CLOCK_TITLES``.
-        exponents: fit of the slopes of its time in steps.
-        decay_time: fit of the decay time at that time.
+        exponent: exponent of ηλ/(1-μ) in its time in steps; None where it could not be fitted.
+        kappa: decay time at that time, geometric mean; None likewise.
+        spread: geometric standard deviation of that decay time, at least 1; None likewise.
+        points_used: points of the law, for ``edge`` those that were compared.
+        censored: those among them whose time is only a lower bound.
     """
 
     name: str
-    exponents: ExponentFit
-    decay_time: DecayTimeFit
+    exponent: IntervalEstimate | None
+    kappa: IntervalEstimate | None
+    spread: float | None
+    points_used: int
+    censored: int
+
+
+def clock_of(name: str, exponents: ExponentFit, decay_time: DecayTimeFit) -> Clock:
+    """Return the law as the fits of one clock's times show it."""
+    return Clock(
+        name=name,
+        exponent=exponents.gamma,
+        kappa=decay_time.kappa,
+        spread=decay_time.kappa_gstd.value if decay_time.kappa_gstd else None,
+        points_used=exponents.points_used,
+        censored=exponents.censored,
+    )
+
+
+_WITHIN = tuple(f"within_{k}" for k in range(len(budget_steps())))
 
 
 def summarize_clocks(segments: Segments) -> pd.DataFrame:
@@ -52,7 +78,8 @@ def summarize_clocks(segments: Segments) -> pd.DataFrame:
     Returns:
         For each of ``SMOOTHED_CLOCKS``: ``NAME_epoch``, ``NAME_step``, ``NAME_kappa`` (decay time), NaN where the
             quantity was not measured, and ``NAME_observed`` (the extremum is past). ``noise`` is the standard deviation
-            of the test accuracy about its smoothed curve, on the plateau.
+            of the test accuracy about its smoothed curve, on the plateau. ``within_K`` is the best smoothed accuracy
+            within the budget K of ``budget_steps``.
     """
     bins = bin_measurements(segments)
     quantities: dict[str, tuple[StoredFloats, float]] = {
@@ -62,7 +89,8 @@ def summarize_clocks(segments: Segments) -> pd.DataFrame:
     }
     columns: dict[str, object] = {}
     for name, (values, sign) in quantities.items():
-        peaks = find_smooth_peaks(smooth_curves(bins, sign * values), segments.epoch)
+        curves = smooth_curves(bins, sign * values)
+        peaks = find_smooth_peaks(curves, segments.epoch)
         at = bins.middle[np.maximum(peaks.bin, 0)] if len(bins.middle) else np.empty(0, dtype=np.int64)
         absent = peaks.bin < 0
         columns[f"{name}_epoch"] = np.where(absent, np.nan, segments.epoch[at])
@@ -71,16 +99,20 @@ def summarize_clocks(segments: Segments) -> pd.DataFrame:
         columns[f"{name}_observed"] = peaks.observed
         if name == "smooth":
             columns["noise"] = peaks.noise
+            past = peaks.observed | (segments.decay_time[segments.last] >= PAST_PEAK_DECAY_TIME)
+            best = best_within_steps(curves, past)
+            columns |= {name: best[:, k] for k, name in enumerate(_WITHIN)}
     return pd.DataFrame(columns, index=segments.owner)
 
 
-def read_clocks(peaks: pd.DataFrame, summary: pd.DataFrame, paper: Clock) -> tuple[Clock, ...]:
+def read_clocks(peaks: pd.DataFrame, summary: pd.DataFrame, paper: Clock, tolerance: float) -> tuple[Clock, ...]:
     """Fit the law to each clock.
 
     Args:
         peaks: of ``find_peaks``, at constant η and λ.
         summary: of ``summarize_clocks``, for any of the same points.
-        paper: the fits of t*, which come first.
+        paper: the law as t* shows it, which comes first.
+        tolerance: accuracy within which a λ is as good as the best.
     """
     summary = summary.reindex(range(len(peaks))).set_axis(peaks.index)
     clocks = [paper]
@@ -93,8 +125,20 @@ def read_clocks(peaks: pd.DataFrame, summary: pd.DataFrame, paper: Clock) -> tup
             censored=~seen,
         )
         times = times[np.isfinite(times["t_star"].to_numpy(dtype=np.float64))]
-        clocks.append(Clock(name=name, exponents=fit_exponents(times), decay_time=fit_decay_time(times)))
-    return tuple(clocks)
+        clocks.append(clock_of(name, fit_exponents(times), fit_decay_time(times)))
+    return (*clocks, _read_edge(peaks, summary, tolerance))
+
+
+def _read_edge(peaks: pd.DataFrame, summary: pd.DataFrame, tolerance: float) -> Clock:
+    fit = fit_edge(peaks, summary[list(_WITHIN)].to_numpy(dtype=np.float64), tolerance)
+    return Clock(
+        name="edge",
+        exponent=fit.gamma,
+        kappa=fit.kappa,
+        spread=fit.spread,
+        points_used=fit.points_used,
+        censored=0,
+    )
 
 
 def _positive_lam(peaks: pd.DataFrame, kappa: pd.Series) -> Floats:

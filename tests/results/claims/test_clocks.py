@@ -29,7 +29,7 @@ LOSS = replace(CLOCK, clock="test_loss", title="minimum of the test loss")
 def test_every_clock_of_a_sweep_is_judged_by_the_threshold_of_scaling():
     rows, points = Curves(scatter=0.05).sweep(1)
     verdicts = judge_clocks(find(rows, points, 0.005, []).clocks)
-    assert [v.clock for v in verdicts] == ["t_star", "smooth", "test_loss", "train_loss"]
+    assert [v.clock for v in verdicts] == ["t_star", "smooth", "test_loss", "train_loss", "edge"]
     assert {v.verdict for v in verdicts} == {"pass"}
     rows, points = Curves(scatter=0.05, exponent=-0.6).sweep(1)
     assert {v.verdict for v in judge_clocks(find(rows, points, 0.005, []).clocks)} == {"fail"}
@@ -41,7 +41,7 @@ def test_every_clock_of_a_sweep_is_judged_by_the_threshold_of_scaling():
 def test_without_losses_two_clocks_are_left():
     rows, points = Curves().sweep(0)
     verdicts = judge_clocks(find(rows.drop(columns=["train_loss", "test_loss"]), points, 0.005, []).clocks)
-    assert [v.clock for v in verdicts if v.exponent is not None] == ["t_star", "smooth"]
+    assert [v.clock for v in verdicts if v.exponent is not None] == ["t_star", "smooth", "edge"]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,7 @@ def test_without_losses_two_clocks_are_left():
         ([replace(SMOOTH, kappa=0.8, kappa_interval=(0.7, 0.9))], "t* comes before the maximum"),
         ([replace(SMOOTH, kappa=0.3, kappa_interval=(0.2, 0.4))], "one late flicker is the maximum"),
         ([SMOOTH, replace(LOSS, kappa=0.3, kappa_interval=(0.2, 0.4))], "a loss goes on changing"),
+        ([SMOOTH, replace(CLOCK, clock="edge", kappa=0.7, kappa_interval=(0.6, 0.8))], "the edge compares the means"),
         ([replace(SMOOTH, kappa=None, kappa_interval=None)], ""),
     ],
 )

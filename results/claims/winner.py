@@ -42,6 +42,7 @@ class Winner:
         accuracy: the best test accuracy of its runs.
         last: the test accuracy of their last measurements; None if it is not known.
         zero: the best accuracy at λ = 0, of the best η there; None without such points.
+        zero_eta: that η; None likewise.
         equals: number of other settings whose mean is within one standard error of it.
         next_step: what to do next, in one sentence.
     """
@@ -50,6 +51,7 @@ class Winner:
     accuracy: Mean
     last: Mean | None
     zero: Mean | None
+    zero_eta: float | None
     equals: int
     next_step: str
 
@@ -61,6 +63,7 @@ class Winner:
             "headline": self.headline(),
             "setting": dict(self.setting),
             **records,
+            "zero_eta": self.zero_eta,
             "equals": self.equals,
             "next_step": self.next_step,
         }
@@ -80,7 +83,8 @@ class Winner:
         if self.last is not None and abs(self.last.value - self.accuracy.value) > 5e-5:
             parts.append(f"{self.last.value:.4f} at the end of training")
         if self.zero is not None and self.setting.get("lam") != 0:
-            parts.append(f"λ = 0 reaches {self.zero.value:.4f}")
+            at = f" at η = {self.zero_eta:.3g}" if self.zero_eta != self.setting.get("eta") else ""
+            parts.append(f"λ = 0 reaches {self.zero.value:.4f}{at}")
         return parts
 
 
@@ -118,12 +122,13 @@ def find_winner(points: pd.DataFrame, *, scales: bool = False) -> Winner | None:
     last = _mean(floats(own, "last_test_acc")) if "last_test_acc" in own else None
     error = (accuracy.spread or 0.0) / np.sqrt(accuracy.seeds)
     varied = {name: value for name, value in values.items() if name in {"eta", "lam"} or trained[name].nunique() > 1}
-    zero = _best_at_zero(trained, axes)
+    zero, zero_eta = _best_at_zero(trained, axes) or (None, None)
     return Winner(
         setting={name: value.item() if isinstance(value, np.generic) else value for name, value in varied.items()},
         accuracy=accuracy,
         last=last,
         zero=zero,
+        zero_eta=zero_eta,
         equals=int((counted["mean"] >= accuracy.value - error).sum()) - 1,
         next_step=_next_step(trained, values, zero, accuracy, scales=scales),
     )
@@ -134,13 +139,14 @@ def _mean(values: Floats) -> Mean:
     return Mean(value=float(values.mean()), seeds=len(values), spread=spread)
 
 
-def _best_at_zero(trained: pd.DataFrame, axes: list[str]) -> Mean | None:
-    """Return the best mean accuracy at λ = 0, over the other axes."""
+def _best_at_zero(trained: pd.DataFrame, axes: list[str]) -> tuple[Mean, float] | None:
+    """Return the best mean accuracy at λ = 0 over the other axes, and its η; None without λ = 0."""
     zero = trained[floats(trained, "lam") == 0]
     if zero.empty:
         return None
-    groups = [_mean(floats(group, "best_test_acc")) for _, group in zero.groupby(axes, dropna=False)]
-    return max(groups, key=lambda mean: mean.value)
+    groups = zero.groupby(axes, dropna=False)
+    means = [(_mean(floats(group, "best_test_acc")), float(floats(group, "eta")[0])) for _, group in groups]
+    return max(means, key=lambda found: found[0].value)
 
 
 def _next_step(

@@ -70,11 +70,11 @@ class WayOut:
         found = self.extension
         if found is None:
             if self.longer:
-                return "Longer runs may decide it: another sweep, with a larger budget and another --name."
-            return "No further point of this grid should decide it; another network or more data may."
+                return "Longer runs may help: another sweep, with a larger budget and another --name."
+            return "No further point of this grid should help; another network or more data may."
         what = _WORDS[found.lack].format(n=len(found.values), s="s" * (len(found.values) != 1))
         values = ", ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in found.values)
-        more = "" if self.enough else ", which may not decide it alone"
+        more = "" if self.enough else ", which may not be enough"
         if not found.points:
             return f"Add {what} ({values}){more}: no training."
         time = "" if self.seconds is None else f", about {_duration(self.seconds)} on one worker"

@@ -92,23 +92,27 @@ class ResultView:
         for v in judged:
             if v.verdict != "pass":
                 console.print(f"[bold]{v.claim}[/]: {escape(v.why)}", soft_wrap=True, highlight=False)
-                self._print_way_out(v.claim, console)
         for v in verdicts:
             if v.value is None and v.verdict != "unasked":
                 line = f"[bold]{v.claim}[/] {_MARKS[v.verdict]}: {escape(v.why)}"
                 console.print(line, soft_wrap=True, highlight=False)
-                self._print_way_out(v.claim, console)
         if others := [v.claim for v in verdicts if v.verdict == "unasked"]:
             line = f"[bold]not asked by this grid[/] (the report says why): {', '.join(others)}"
             console.print(line, soft_wrap=True, highlight=False)
-        if any(way.extension for way in self.result.analysis.ways_out.values()):
-            settle = command("sweeper", "settle", short_path(self.directory.root))
-            console.print(f"[bold]to settle what is open[/]: {escape(settle)}", soft_wrap=True, highlight=False)
+        self._print_ways_out(console)
 
-    def _print_way_out(self, claim: str, console: Console) -> None:
-        if way := self.result.analysis.ways_out.get(claim):
-            line = f"{way} {way.option}".rstrip()
-            console.print(f"  [dim]{escape(line)}[/]", soft_wrap=True, highlight=False)
+    def _print_ways_out(self, console: Console) -> None:
+        """Print each way out once, with the claims that it may settle, and the command that takes them."""
+        claims: defaultdict[str, list[str]] = defaultdict(list)
+        ways = self.result.analysis.ways_out
+        for claim, way in ways.items():
+            claims[f"{way} {way.option}".rstrip()].append(claim)
+        for text, names in claims.items():
+            line = f"[bold]to settle {', '.join(names)}[/]: {escape(text)}"
+            console.print(line, soft_wrap=True, highlight=False)
+        if any(way.extension for way in ways.values()):
+            settle = command("sweeper", "settle", short_path(self.directory.root))
+            console.print(f"[bold]to add such points in rounds[/]: {escape(settle)}", soft_wrap=True, highlight=False)
 
 
 def _print_failures(result: SweepResult, directory: SweepDir, console: Console) -> None:

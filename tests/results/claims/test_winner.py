@@ -42,6 +42,13 @@ def test_the_mean_over_seeds_decides_and_not_the_best_seed():
     )
 
 
+def test_the_eta_of_zero_is_said_where_it_is_another():
+    winner = find_winner(points_of(INSIDE | {(0.3, 0.0): [0.82, 0.82]}))
+    assert winner.zero_eta == 0.3
+    assert winner.headline().endswith("λ = 0 reaches 0.8200 at η = 0.3")
+    assert winner.to_json()["zero_eta"] == 0.3
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -39,6 +39,7 @@ WINNER = Winner(
     accuracy=Mean(value=0.951, seeds=3, spread=0.002),
     last=Mean(value=0.948, seeds=3, spread=0.002),
     zero=Mean(value=0.93, seeds=3, spread=0.002),
+    zero_eta=1.0,
     equals=2,
     next_step="The best λ is the smallest above 0: add λ below 0.001.",
 )
@@ -179,7 +180,7 @@ def test_the_best_setting_comes_first_and_what_to_do_next_below_it():
     source = report_of()
     first = source.index('class="headline">Best: η = 0.3, λ = 0.001: 0.9510 ± 0.0020 (3 seeds)</p>')
     assert first < source.index(
-        "0.9480 at the end of training; λ = 0 reaches 0.9300; within its standard error: 2 other"
+        "0.9480 at the end of training; λ = 0 reaches 0.9300 at η = 1; within its standard error: 2 other"
     )
     assert first < source.index("add λ below 0.001") < source.index("t* ∝")
     assert "No point has trained as meant" in report_of(winner=None)

@@ -48,8 +48,10 @@ def no_record_note(figure: str, scale: Scale) -> str:
 
 
 def agreement_symbols(record: Record) -> str:
-    """Return the symbols of all findings in their order, such as ``✓✓?``."""
-    return "".join(AGREEMENT_SYMBOLS[finding.agrees] for finding in record.findings) or "drawn"
+    """Return the symbols of all findings in their order, such as ``✓✓?``, and how many points if some are missing."""
+    symbols = "".join(AGREEMENT_SYMBOLS[finding.agrees] for finding in record.findings) or "drawn"
+    planned = sum(sweep.planned for sweep in record.sweeps)
+    return f"{symbols} ({planned - record.missing} of {planned} points)" if record.missing else symbols
 
 
 def count_sentence(records: Records) -> str:

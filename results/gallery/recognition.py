@@ -18,6 +18,7 @@ from results.store.tables import StoredVerdict, read_points, read_verdicts
 from search_spaces.errors import InputError
 from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
+from search_spaces.sections.data import ImageFolder, TorchvisionImages
 from search_spaces.sections.grid import Grid
 
 
@@ -159,6 +160,7 @@ def _recognize(directory: SweepDir, shipped: Mapping[str, ShippedGrid]) -> Recog
     match = shipped.get(grid.name) or _with_other_budget(grid, shipped)
     if match is None:
         raise InputError(f"{directory.root}: no grid of the paper, nor a small sibling of one, is named {grid.name}.")
+    match = _with_images_of(grid, match)
     if foreign := len(plan.points.keys() - match.points):
         raise InputError(
             f"{directory.root}: {foreign} of its {len(plan.points)} points are not in {match.path}, so it is not that "
@@ -198,3 +200,15 @@ def _with_other_budget(grid: Grid, shipped: Mapping[str, ShippedGrid]) -> Shippe
     if epochs != f"{grid.budget.constant:g}":
         return None
     return replace(match, grid=match.grid.model_copy(update={"budget": grid.budget}))
+
+
+def _with_images_of(grid: Grid, match: ShippedGrid) -> ShippedGrid:
+    """Return the project's grid with the image folder of a sweep in place of torchvision's data set, if it has one.
+
+    The folder may hold the same images, or others. So the gallery shows what was trained on.
+    """
+    ours, theirs = (getattr(one.trainable, "data", None) for one in (match.grid, grid))
+    if not (isinstance(ours, TorchvisionImages) and isinstance(theirs, ImageFolder)):
+        return match
+    trainable = match.grid.trainable.model_copy(update={"data": theirs})
+    return replace(match, grid=match.grid.model_copy(update={"trainable": trainable}))

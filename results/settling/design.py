@@ -90,10 +90,12 @@ def _shared_variances(law: pd.DataFrame, deviations: Floats, within: float) -> d
     axes["kappa"] = np.ones(len(law))
     members = [group_ids(law, ["seed"]) == k for k in range(law["seed"].nunique())]
     found: dict[Quantity, float] = {}
+    if len(members) < 2:
+        return found
     for quantity, values in axes.items():
         x = values if quantity == "kappa" else values - values.mean()
         information = np.array([float(x[own] @ x[own]) for own in members])
-        if len(members) < 2 or (information <= 0).any():
+        if (information <= 0).any():
             continue
         estimates = np.array([x[own] @ deviations[own] for own in members]) / information
         found[quantity] = max(0.0, float(estimates.var(ddof=1)) - within * float((1 / information).mean()))

@@ -1,11 +1,12 @@
 """The section ``trainable`` of a grid: a network and its data, the theory of infinite width, or the user's own code."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from search_spaces.sections.data import Data
+from search_spaces.sections.data import Data, ImageFolder
 from search_spaces.sections.loss import Loss, Softmax
 from search_spaces.sections.model import Model
 from search_spaces.sections.section import AxisValue, Count, FunctionName, NonNegative, Positive, Section
@@ -78,7 +79,9 @@ class Trainable(Section):
     @property
     def title(self) -> str:
         """The object of training, in words."""
-        return f"{self.model.name} on {self.data.name}"
+        data = self.data
+        images = f"images in {PurePath(data.root).name}" if isinstance(data, ImageFolder) else data.name
+        return f"{self.model.name} on {images}"
 
 
 class EmpiricalKernel(Section):

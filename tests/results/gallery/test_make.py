@@ -1,10 +1,12 @@
 """``sweeper gallery`` from real sweeps of small grids: recognized, drawn, remembered."""
 
 import io
+import itertools
 import json
 import shutil
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -172,7 +174,31 @@ def test_a_part_of_a_grid_is_drawn_and_says_so(draw, tmp_path):
     said, records = draw(tmp_path / "runs")
     assert "3 of 6 points" in said
     assert records["2abc", "small"].missing == 3
-    assert "points missing: 3" in (tmp_path / "docs/gallery.md").read_text()
+    page = (tmp_path / "docs/gallery.md").read_text()
+    assert "points missing: 3" in page
+    assert "(3 of 6 points) |" in page  # in the table of contents
+
+
+def test_the_images_of_a_grid_may_come_from_a_folder(draw, tmp_path):
+    paper = GRIDS["paper/figS7"]
+    path = tmp_path / "grids/paper/figS7.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(paper.replace("{name: digits, train: 64}", "{name: cifar10}"), encoding="utf-8")
+    random = np.random.default_rng(0)
+    for part, label in itertools.product(("train", "test"), ("cat", "dog")):
+        folder = tmp_path / "pets" / part / label
+        folder.mkdir(parents=True)
+        for number in range(8):
+            pixels = random.integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    images = f"{{name: image_folder, root: {tmp_path / 'pets'}}}"
+    run(paper.replace("{name: digits, train: 64}", images), tmp_path / "runs")
+    _, records = draw(tmp_path / "runs", grids=tmp_path / "grids")
+    [used] = records["S7", "paper"].sweeps
+    assert (used.trains, used.planned, used.missing) == ("fc on images in pets", 3, 0)
+    run(paper.replace("{name: digits, train: 64}", images), tmp_path / "others", "trainable.model.width=8")
+    with pytest.raises(InputError, match="3 of its 3 points are not in"):
+        draw(tmp_path / "others", grids=tmp_path / "grids")
 
 
 def test_a_grid_at_another_fixed_budget_is_known_by_the_name_the_grid_gives_it(draw, project, tmp_path):

@@ -94,7 +94,7 @@ def test_markdown_says_what_was_found_and_what_was_not_run(folder):
         "Of 20 figures, 1 drawn at paper scale (statements judged: 1 ✓); 0 drawn as a small sibling; 19 not at all."
     )
     assert counts in page
-    assert "| [2a–c](#figure-2ac) | Fully connected network on MNIST | ✓ | not run |" in page
+    assert "| [2a–c](#figure-2ac) | Fully connected network on MNIST | ✓ (270 of 272 points) | not run |" in page
     assert "270 of 272 ended (268 completed, 2 diverged); points missing: 2" in page
     assert "NVIDIA H200" in page
     assert "7\u202f300 s (2.03 h) of training, summed over workers" in page
@@ -114,7 +114,7 @@ def test_a_small_sibling_is_never_taken_for_paper_scale(folder, picture):
     (folder / "2abc-paper.json").unlink()
     page = render_markdown(read_records(folder))
     assert "**Not yet run at paper scale.** `sweeper run grids/paper/fig2abc.yaml`" in page
-    assert "| not run | ✓ |" in page
+    assert "| not run | ✓ (270 of 272 points) |" in page
     assert "Not yet run at paper scale." in render_html(read_records(folder), folder)
 
 
@@ -127,7 +127,7 @@ def test_what_lies_beyond_the_paper_is_told_apart_from_it(folder, picture):
     write_record(folder, BEYOND_RECORD, picture)
     page = render_markdown(read_records(folder))
     assert "Of 20 figures, 1 drawn at paper scale (statements judged: 1 ✓); 0 drawn as a small sibling; 19" in page
-    assert "| [B1](#b1) | Momentum | ✓ |" in page
+    assert "| [B1](#b1) | Momentum | ✓ (270 of 272 points) |" in page
     assert "| [B2](#b2) | Warm-up and cosine | not run |" in page
     own = re.search(r"### B1\n(.*?)\n### B2", page, re.DOTALL)[1]
     assert "(gallery/B1-small.png)" in own

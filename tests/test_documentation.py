@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from results.analysis.clocks.reading import CLOCK_TITLES
+from results.claims.judge import CLAIMS_BY_NAME
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -33,6 +36,12 @@ def test_the_readme_names_every_source_folder():
     named = ("sweeper", "trainables", "results", "search_spaces", "grids", "benchmarks", "examples", "docker", "docs")
     for folder in named:
         assert f"{folder}/" in readme
+
+
+def test_the_page_on_verdicts_names_every_claim_and_clock():
+    page = (ROOT / "docs/verdicts.md").read_text(encoding="utf-8")
+    for name in (*CLAIMS_BY_NAME, *CLOCK_TITLES):
+        assert f"`{name}`" in page, name
 
 
 GENERATED = {"grid.md", "gallery.md"}  # from field docstrings and from records

@@ -70,6 +70,19 @@ def test_a_run_not_seen_to_fall_is_censored(point_rows, points_of, curve, why):
     assert pd.Series([peak.censored_why]).str.contains(why).all()
 
 
+@pytest.mark.parametrize(
+    ("plateau", "lam", "observed"),
+    [(8, 1.0, True), (7, 1.0, True), (5, 1.0, False), (20, 0.1, False)],
+    ids=["as long again", "just as long", "shorter", "before decay time 1"],
+)
+def test_a_plateau_as_long_as_t_star_shows_the_maximum_as_a_fall_does(point_rows, points_of, plateau, lam, observed):
+    rows = point_rows("a", [*np.linspace(0.1, 0.8, 6), *[0.9, 0.898] * plateau][: 7 + plateau], lam=lam, eta=0.3)
+    peak = find_peaks(rows, points_of(rows)).iloc[0]
+    assert peak.t_star_step == 7
+    assert peak.last_decay_time == pytest.approx(0.3 * lam * (7 + plateau))
+    assert peak.censored != observed
+
+
 def test_cut_short_before_or_after_the_peak(point_rows, points_of):
     rows = pd.concat([point_rows("before", RISE_FALL[:4]), point_rows("after", RISE_FALL[:8])])
     for outcome, said in {"failed": "failed: ", "stopped": "", "completed": ""}.items():

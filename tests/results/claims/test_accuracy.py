@@ -80,3 +80,12 @@ def test_seeds_that_disagree_leave_a_plateau_open(peak_table):
 def test_one_seed_of_one_eta_has_no_interval(peak_table):
     verdict = plateau(one_eta(peak_table, (0,), {0: 0.002}), 0.005)
     assert (verdict.interval, verdict.verdict) == (None, "pass")
+
+
+def test_only_eta_with_the_smallest_lam_tell_whether_accuracy_levels_off_there(peak_table):
+    """A grid that leaves out long runs has no small λ at small η; there accuracy still rises."""
+    table = peak_table((0.1, 1.0), LAMS, (0, 1))
+    table["best_test_acc"] = 0.9 - 0.02 * (table.lam > 1.5e-3)
+    stairs = table[(table.eta == 1.0) | (table.lam > 3e-4)]
+    assert plateau(stairs, 0.005).verdict == "pass"
+    assert plateau(stairs[stairs.eta == 0.1], 0.005).verdict == "inconclusive"

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-GRID = Path(__file__).parent.parent / "grids" / "digits.yaml"
+GRID = Path(__file__).parent / "digits.yaml"
 POINTS = [
     "axes={eta: {log: [0.1, 10], num: 25}, lam: {log: [1e-4, 1e-2], num: 40}}",
     "trainable.model.width=8",

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-GRID = HERE.parent / "grids" / "digits.yaml"
+GRID = HERE / "digits.yaml"
 DIGITS = ["measure={every: epoch}"]
 THOUSAND = [
     "measure={every: epoch}",

@@ -86,6 +86,18 @@ def test_the_phases_of_the_analysis_that_are_timed_are_there():
     assert all(hasattr(importlib.import_module(place), name) for place, name, _ in module.PHASES)
 
 
+def test_verdicts_are_counted_over_groups_of_seeds(sweep, small_grid):
+    _, directory = sweep(small_grid("axes.seed=[0,1,2,3]"))
+    command = [sys.executable, FILE.with_name("seeds.py"), directory.root, "--seeds", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    header, _, *rows = done.stdout.splitlines()
+    assert "of 2 groups of 2 seeds" in header
+    told = {row.split("|")[1].strip().strip("`"): row.split("|")[2] for row in rows}
+    assert "scaling" in told
+    assert all(sum(map(int, re.findall(r"\d+", counts))) == 2 for counts in told.values())
+
+
 def test_planning_at_any_size_is_timed(tmp_path):
     command = [sys.executable, FILE.with_name("scale.py"), "--only", "planning", "--points", "60", "--planned", "1000"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)

@@ -19,6 +19,10 @@ from results.analysis.tobit import fit_tobit
 __all__ = ["REPLICATES", "Bootstrap", "IntervalEstimate", "draw_weights", "estimate_over", "interval_of"]
 
 SEED_REPLICATES = 200  # of a variance, which is then good to a tenth
+# From three seeds on, an interval from cells and what seeds share holds the truth in 91 of 96 cases (exponents of FC
+# 2×64 on 128 digits, groups of 60 seeds); with a draw of seeds within cells in 95, and it is a third wider. Two seeds
+# tell their variance too poorly: 79 of 90 without that draw, 86 with it.
+MIN_SEEDS = 3
 REPLICATES = 1000  # enough for the 2.5 % quantile to be good to about a tenth of the interval's width
 
 
@@ -35,11 +39,14 @@ class IntervalEstimate:
     interval: tuple[float, float] | None
 
 
-def draw_weights(cells: Ints, strata: Ints, replicates: int, rng: np.random.Generator) -> Floats:
-    """Draw how often each point is taken in each replicate of a two-stage cluster bootstrap.
+def draw_weights(
+    cells: Ints, strata: Ints, replicates: int, rng: np.random.Generator, *, within: bool = True
+) -> Floats:
+    """Draw how often each point is taken in each replicate of a cluster bootstrap.
 
     In each stratum (one momentum and combination of further axes) cells of one η and λ are drawn with replacement. In a
-    cell that was drawn, so are its seeds. With one seed a cell and one stratum this is the ordinary bootstrap of
+    cell that was drawn, so are its seeds if ``within``: then few cells suffice, but the noise of seeds counts twice,
+    in the means of the cells and in the draw. With one seed a cell and one stratum this is the ordinary bootstrap of
     points. ``Bootstrap`` adds what seeds share across cells.
 
     Args:
@@ -47,6 +54,7 @@ def draw_weights(cells: Ints, strata: Ints, replicates: int, rng: np.random.Gene
         strata: stratum of each point (n,), integers from 0.
         replicates: number of replicates R.
         rng: source of randomness.
+        within: whether seeds are drawn within a cell.
 
     Returns:
         Weights (R, n), each row summing on average to n.
@@ -62,6 +70,9 @@ def draw_weights(cells: Ints, strata: Ints, replicates: int, rng: np.random.Gene
         alone = sizes[inside] == 1
         weights[:, first[inside[alone]]] = drawn[:, alone]
         for cell, times in zip(inside[~alone], drawn.T[~alone], strict=True):
+            if not within:
+                weights[:, cells == cell] = times[:, None]
+                continue
             share = np.full(sizes[cell], 1 / sizes[cell])
             weights[:, cells == cell] = rng.multinomial(times * sizes[cell], share)
     return weights
@@ -126,10 +137,10 @@ class Slopes(NamedTuple):
 class Bootstrap:
     """One response (n,), fitted with any regressors on the points as they are (row 0) and on every replicate.
 
-    Replicates draw cells and, within them, seeds. With several seeds there are further replicates that draw whole seeds
-    and single points. The variance of the first beyond that of the second is what the seeds share; the interval is
-    widened by it (two-way clustering: Cameron, Gelbach and Miller 2011, eq. 2.11). A sweep of one seed says nothing of
-    it.
+    Replicates draw cells with all their seeds, or with fewer than ``MIN_SEEDS`` seeds also these. With several seeds
+    there are further replicates that draw whole seeds and single points. The variance of the first beyond that of the
+    second is what the seeds share; the interval is widened by it (two-way clustering: Cameron, Gelbach and Miller 2011,
+    eq. 2.11). A sweep of one seed says nothing of it.
 
     Attributes:
         y: response (n,).
@@ -152,7 +163,8 @@ class Bootstrap:
         self.seeds = int(law["seed"].nunique()) if "seed" in law else 1
         self.weights = np.ones((1, len(law)))
         if len(law):
-            drawn = [draw_weights(cells, self.groups, replicates, np.random.default_rng(seed))]
+            within, random = self.seeds < MIN_SEEDS, np.random.default_rng(seed)
+            drawn = [draw_weights(cells, self.groups, replicates, random, within=within)]
             if self.seeds > 1:
                 random = np.random.default_rng([seed, 1])
                 drawn += [_draw(group_ids(law, ["seed"]), random), _draw(np.arange(len(law)), random)]

@@ -3,8 +3,8 @@
 A recorded sweep holds many seeds. They are parted into groups of as many as the grid has, and each group is judged as a
 sweep of its own.
 
-    sweeper run grids/digits.yaml --name digits-30 --set "axes.seed=[$(seq -s, 0 29)]" --tracking-uri none
-    python benchmarks/seeds.py runs/digits-30 --seeds 3
+    sweeper run grids/digits.yaml --name digits-60 --set "axes.seed=[$(seq -s, 0 59)]" --tracking-uri none
+    python benchmarks/seeds.py runs/digits-60 --seeds 7
 """
 
 import argparse

@@ -59,20 +59,17 @@ def draw_weights(
     Returns:
         Weights (R, n), each row summing on average to n.
     """
-    sizes, first = np.bincount(cells), np.zeros(int(cells.max(initial=-1)) + 1, dtype=np.int64)
-    first[cells] = np.arange(len(cells))
+    sizes = np.bincount(cells)
     weights = np.zeros((replicates, len(cells)))
     for stratum in np.unique(strata):
-        inside = np.unique(cells[strata == stratum])
+        members = strata == stratum
+        inside, at = np.unique(cells[members], return_inverse=True)
         drawn = np.array(
             [np.bincount(rng.integers(len(inside), size=len(inside)), minlength=len(inside)) for _ in range(replicates)]
         )
-        alone = sizes[inside] == 1
-        weights[:, first[inside[alone]]] = drawn[:, alone]
-        for cell, times in zip(inside[~alone], drawn.T[~alone], strict=True):
-            if not within:
-                weights[:, cells == cell] = times[:, None]
-                continue
+        weights[:, members] = drawn[:, at]
+        several = sizes[inside] > 1
+        for cell, times in zip(inside[several], drawn.T[several], strict=True) if within else ():
             share = np.full(sizes[cell], 1 / sizes[cell])
             weights[:, cells == cell] = rng.multinomial(times * sizes[cell], share)
     return weights

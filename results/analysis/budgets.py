@@ -160,9 +160,9 @@ def tuned_and_predicted(
 def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float], tolerance: float) -> pd.DataFrame:
     """Find t* as probes of a tenth of each budget see it, for the points whose maximum is past by then.
 
-    It is past where accuracy was seen to fall and the probe had trained to a decay time of ``PAST_PEAK_DECAY_TIME``.
-    Before that a fall may be one of the first epochs: on digits 12 of 188 such probes gave a t* more than 25 % too
-    early, up to a factor of 50. At a decay time of 1 none did.
+    It is past where ``find_peaks`` has an observed t* and the probe had trained to a decay time of
+    ``PAST_PEAK_DECAY_TIME``. Before that a fall may be one of the first epochs: on digits 12 of 188 such probes gave a
+    t* more than 25 % too early, up to a factor of 50. At a decay time of 1 none did.
 
     Args:
         steady: measurements at constant η and λ.

@@ -5,7 +5,7 @@ time, and every λ near it adds to what is known of it. The law says that λ_edg
 depend on T (paper, section 3.1: the smallest λ whose performance peaks within the budget).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from results.analysis.bootstrap import IntervalEstimate
-from results.analysis.clocks.smoothing import SmoothCurves
+from results.analysis.clocks.smoothing import APART, SmoothCurves
 from results.analysis.fits import exponential
 from results.analysis.segments import Bools, Floats, Ints, extra_axes, floats, group_ids
 from search_spaces.outcome import TRAINED
@@ -90,11 +90,9 @@ def best_within_steps(curves: SmoothCurves, past: Bools) -> Floats:
     number = np.arange(len(bins.start))
     if not len(number):
         return np.empty((0, len(wanted)))
-    segment = np.repeat(number, bins.stop - bins.start)
     known = np.where(np.isfinite(curves.smooth), np.clip(curves.smooth, -1, 2), _UNKNOWN)
-    running = np.maximum.accumulate(known + _OFFSET * segment) - _OFFSET * segment
-    position = bins.log_step + 100.0 * segment
-    at = np.searchsorted(position, wanted + 100.0 * number[:, None], side="right") - 1
+    running = np.maximum.accumulate(known + _OFFSET * bins.segment) - _OFFSET * bins.segment
+    at = np.searchsorted(bins.key, wanted + APART * number[:, None], side="right") - 1
     begun = at >= bins.start[:, None]
     ended = wanted > bins.log_step[bins.stop - 1][:, None] + 0.5 / BUDGETS_PER_DECADE
     best = running[np.maximum(at, 0)]
@@ -135,9 +133,9 @@ def fit_edge(peaks: pd.DataFrame, best: Floats, tolerance: float) -> EdgeFit:
 
     The accuracies of seeds are averaged. Each combination of μ and further axes has a level of its own. Edges at
     neighboring budgets share their noise. So the intervals are a jackknife over seeds and one over groups (η, μ,
-    further axes), whose variances add. Where accuracies flicker by half the tolerance, κ is too high by a sixth: the
-    best of several noisy λ is too good. That of κ needs two seeds, since one seed moves the edges of all groups alike:
-    on digits (FC 3×64) by a factor of 1.4.
+    further axes), whose variances add. That of κ needs two seeds, since one seed moves the edges of all groups alike:
+    on digits (FC 3×64) by a factor of 1.4. Where accuracies flicker by half the tolerance, κ is too high by a sixth:
+    the best of several noisy λ is too good.
 
     Args:
         peaks: of ``find_peaks``, at constant η and λ (P rows).
@@ -149,17 +147,16 @@ def fit_edge(peaks: pd.DataFrame, best: Floats, tolerance: float) -> EdgeFit:
     edges = tuple(points.edges(tolerance, points.seed >= 0))
     if not edges:
         return EdgeFit(gamma=None, kappa=None, spread=None, edges=(), points_used=0)
-    replicas = [
-        [tuple(points.edges(tolerance, points.seed != seed)) for seed in np.unique(points.seed)],
-        [tuple(e for e in edges if e.group != group) for group in dict.fromkeys(e.group for e in edges)],
-    ]
-    kappa = _jackknife(_log_kappa, edges, replicas if len(replicas[0]) > 1 else [])
-    logs = [np.log(edge.kappa) for edge in edges]
-    compared = np.isin(points.group, [edge.group for edge in edges]) & (points.lam > 0)
+    logs = _Logs.of(edges)
+    slope, log_kappa = _estimate(logs)
+    seeds = [_estimate(_Logs.of(points.edges(tolerance, points.seed != seed))) for seed in np.unique(points.seed)]
+    groups = [_estimate(logs.without(group)) for group in np.unique(logs.group)]
+    kappa = _jackknife(log_kappa, [[e.log_kappa for e in kind] for kind in (seeds, groups) if len(seeds) > 1])
+    compared = np.isin(points.group, logs.group) & (points.lam > 0)
     return EdgeFit(
-        gamma=_inverse(_jackknife(_slope, edges, replicas)),
+        gamma=_inverse(_jackknife(slope, [[e.slope for e in kind] for kind in (seeds, groups)])),
         kappa=exponential(kappa),
-        spread=float(np.exp(np.std(logs, ddof=1))) if len(edges) > 1 else None,
+        spread=float(np.exp(np.std(logs.kappa, ddof=1))) if len(edges) > 1 else None,
         edges=edges,
         points_used=int(compared.sum()),
     )
@@ -200,7 +197,7 @@ class _Points(NamedTuple):
             rate = self.eta[inside[0]] / (1 - self.mu[inside[0]])
             top = np.max(acc, axis=0, initial=-1.0, where=np.isfinite(acc))
             # Within a shorter budget the best λ has not come to its accuracy yet: the larger λ lead because they learn
-            # faster. On digits (FC 3×64, 30 seeds) κ rises from 0.1 to 0.5 before, and stays at 0.54 from there on.
+            # faster. On digits (FC 3×64, 30 seeds) κ rises from 0.1 to 0.5 before, and stays at 0.53 from there on.
             for k in np.flatnonzero(top >= top.max() - tolerance):
                 edge = find_edge(lam, acc[:, k], tolerance)
                 # A run below the edge that has ended before T is worse at any time: that says nothing of T.
@@ -216,23 +213,50 @@ class _Points(NamedTuple):
         return lam, acc, np.array([self.last_step[rows].min() for rows in members])
 
 
-def _log_kappa(edges: Sequence[Edge]) -> float:
-    """Return the mean of log κ; NaN without edges."""
-    return float(np.mean([np.log(edge.kappa) for edge in edges])) if edges else np.nan
+class _Logs(NamedTuple):
+    """Edges as arrays (E,): numbers of group and level, log T, and log of the decay time."""
+
+    group: Ints
+    level: Ints
+    steps: Floats
+    kappa: Floats
+
+    @classmethod
+    def of(cls, edges: Iterable[Edge]) -> "_Logs":
+        edges = tuple(edges)
+        return cls(
+            group=np.array([edge.group for edge in edges], dtype=np.int64),
+            level=np.array([edge.level for edge in edges], dtype=np.int64),
+            steps=np.log([edge.steps for edge in edges]),
+            kappa=np.log([edge.kappa for edge in edges]),
+        )
+
+    def without(self, group: int) -> "_Logs":
+        """Return the edges of all other groups."""
+        return _Logs(*(values[self.group != group] for values in self))
+
+    def centered(self, values: Floats) -> Floats:
+        """Return values (E,) less their mean in each level."""
+        sizes = np.maximum(np.bincount(self.level), 1)
+        means: Floats = np.bincount(self.level, weights=values) / sizes
+        return np.asarray(values - means[self.level])
 
 
-def _slope(edges: Sequence[Edge]) -> float:
-    """Return the slope of log ηλ_edge/(1-μ) on log T; NaN where the edges are too few or too close."""
-    level = np.array([edge.level for edge in edges])
-    log_steps = np.log([edge.steps for edge in edges])
-    log_rate = np.log([edge.kappa for edge in edges]) - log_steps
-    if len(edges) < MIN_EDGES or np.ptp(log_steps) < MIN_DECADES * np.log(10):
-        return np.nan
-    for number in np.unique(level):
-        inside = level == number
-        log_steps[inside] -= log_steps[inside].mean()
-        log_rate[inside] -= log_rate[inside].mean()
-    return float(log_steps @ log_rate / (log_steps @ log_steps))
+class _Estimate(NamedTuple):
+    """Slope of log ηλ_edge/(1-μ) on log T, NaN where the edges are too few or too close, and mean of log κ."""
+
+    slope: float
+    log_kappa: float
+
+
+def _estimate(logs: _Logs) -> _Estimate:
+    if not len(logs.steps):
+        return _Estimate(slope=np.nan, log_kappa=np.nan)
+    log_kappa = float(logs.kappa.mean())
+    if len(logs.steps) < MIN_EDGES or np.ptp(logs.steps) < MIN_DECADES * np.log(10):
+        return _Estimate(slope=np.nan, log_kappa=log_kappa)
+    x, y = logs.centered(logs.steps), logs.centered(logs.kappa - logs.steps)
+    return _Estimate(slope=float(x @ y / (x @ x)), log_kappa=log_kappa)
 
 
 def _inverse(slope: IntervalEstimate) -> IntervalEstimate | None:
@@ -243,21 +267,15 @@ def _inverse(slope: IntervalEstimate) -> IntervalEstimate | None:
     return IntervalEstimate(value=1 / slope.value, interval=None if slope.interval is None else (1 / high, 1 / low))
 
 
-def _jackknife(
-    statistic: Callable[[Sequence[Edge]], float],
-    edges: Sequence[Edge],
-    replicas: Sequence[Sequence[Sequence[Edge]]],
-) -> IntervalEstimate:
-    """Return a statistic of the edges, with the interval of t with Satterthwaite's degrees of freedom.
+def _jackknife(value: float, kinds: Sequence[Sequence[float]]) -> IntervalEstimate:
+    """Return an estimate with the interval of t with Satterthwaite's degrees of freedom.
 
     Args:
-        statistic: of edges, NaN where it has none.
-        edges: all of them.
-        replicas: for each kind of cluster, the edges with each one left out.
+        value: estimate of all edges.
+        kinds: for each kind of cluster, the estimates with each cluster left out.
     """
-    value, variances, freedoms = statistic(edges), [], []
-    for kind in replicas:
-        left = np.array([statistic(replica) for replica in kind])
+    variances, freedoms = [], []
+    for left in kinds:
         if len(left) > 1:
             variances.append((len(left) - 1) ** 2 / len(left) * float(np.var(left, ddof=1)))
             freedoms.append(len(left) - 1)

@@ -17,6 +17,7 @@ BINS_PER_DECADE = 100  # of steps
 # as much moves it by 0.03 and κ by 2 % (default grid, 44 points).
 HALF_WIDTH = 0.08
 NOISE_FROM = 0.5  # decades before the peak from which residuals tell the noise: the plateau, not the steep rise
+APART = 100.0  # between the keys of two segments; a run has fewer decades of steps
 MIN_FALL = 2.0  # standard errors by which the last tenth must lie below the peak
 
 
@@ -28,7 +29,9 @@ class Bins:
         start: first bin of each segment (S,).
         first: first measurement of each bin (b,).
         middle: middle measurement of each bin (b,).
-        log_step: log10 of its step (b,).
+        segment: segment of each bin (b,).
+        log_step: log10 of the middle measurement's step (b,).
+        key: ``log_step`` plus ``APART`` times the segment (b,): ascending, so that one search serves all segments.
         low: first bin of the window around each bin (b,).
         high: bin after the last of that window (b,).
     """
@@ -36,7 +39,9 @@ class Bins:
     start: Ints
     first: Ints
     middle: Ints
+    segment: Ints
     log_step: Floats
+    key: Floats
     low: Ints
     high: Ints
 
@@ -57,13 +62,15 @@ def bin_measurements(segments: Segments) -> Bins:
     last = np.append(first[1:], len(number)) - 1
     middle = (first + last) // 2
     x = log_step[middle].astype(np.float64)
-    sizes = np.diff(np.append(start, len(first)))
-    key = x + 100.0 * np.repeat(np.arange(len(start)), sizes)  # segments do not see each other
+    segment = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(first))))
+    key = x + APART * segment  # segments do not see each other
     return Bins(
         start=start,
         first=first,
         middle=middle,
+        segment=segment,
         log_step=x,
+        key=key,
         low=np.searchsorted(key, key - HALF_WIDTH - 1e-6).astype(np.int64),
         high=np.searchsorted(key, key + HALF_WIDTH + 1e-6, side="right").astype(np.int64),
     )
@@ -143,7 +150,7 @@ def find_smooth_peaks(curves: SmoothCurves, epoch: Floats) -> SmoothPeaks:
     if not len(start):
         none = np.empty(0)
         return SmoothPeaks(bin=none.astype(np.int64), noise=none, observed=none.astype(np.bool_))
-    segment = np.repeat(np.arange(len(start)), stop - start)
+    segment = bins.segment
     height = np.where(np.isfinite(curves.smooth), curves.smooth, -np.inf)
     top = np.maximum.reduceat(height, start)
     at = first_of_each(height == top[segment], start, stop)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from results.gallery.exhibit import Exhibit
 from results.gallery.exhibits import ALL_EXHIBITS, EXHIBITS
-from results.gallery.records import SCALES, Finding, Record, Records, Scale
+from results.gallery.records import SCALES, Finding, Record, Records, Scale, SweepUsed
 from results.pages.markup import ABSENT_SIGN, RULING_SYMBOLS, format_accuracy, format_estimate, format_number
 
 INTRODUCTION = (
@@ -84,7 +84,7 @@ def facts_of(record: Record, exhibit: Exhibit) -> dict[str, str]:
     devices = sorted({device for s in record.sweeps for device in s.devices})
     dates = sorted({s.started[:10] for s in record.sweeps})
     return {
-        "Trained": "; ".join(dict.fromkeys(s.trains for s in record.sweeps)),
+        "Trained": "; ".join(dict.fromkeys(map(_trained, record.sweeps))),
         "Points": _points(record),
         **({"Without": ", ".join(absent) + " (not run)"} if absent else {}),
         "Device": ", ".join(devices) or "not recorded",
@@ -96,6 +96,14 @@ def facts_of(record: Record, exhibit: Exhibit) -> dict[str, str]:
 def commands_to_run(exhibit: Exhibit) -> list[str]:
     """Return the commands that run a figure's grids, at paper scale if it has one."""
     return [f"sweeper run grids/{exhibit.scales[0]}/{stem}.yaml" for stem in exhibit.grids]
+
+
+def _trained(sweep: SweepUsed) -> str:
+    """Return network and data of a sweep, with the number of samples if it is recorded."""
+    if sweep.samples is None:
+        return sweep.trains
+    train, test = map(format_number, sweep.samples)
+    return f"{sweep.trains}, {train} training and {test} test samples"
 
 
 def _points(record: Record) -> str:

@@ -184,6 +184,7 @@ def _recognize(directory: SweepDir, shipped: Mapping[str, ShippedGrid]) -> Recog
         seconds=round(training_seconds(points), 1),
         devices=devices(points),
         started=plan.created,
+        samples=plan.samples,
     )
     return RecognizedSweep(directory=directory, shipped=match, grid=grid, used=used)
 

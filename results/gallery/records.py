@@ -28,6 +28,7 @@ class SweepUsed:
         seconds: Training time in seconds, summed over workers.
         devices: Names of the devices that trained; empty if not recorded.
         started: When the sweep was first run, ISO 8601.
+        samples: Number of training and of test samples; None if not recorded.
     """
 
     grid: str
@@ -39,6 +40,7 @@ class SweepUsed:
     seconds: float
     devices: Sequence[str]
     started: str
+    samples: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

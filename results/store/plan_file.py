@@ -38,6 +38,7 @@ class PlanFile:
         device: torch device of the latest run.
         resources: CPUs and GPUs of a pack in the latest run.
         begun: ids of the packs at which an attempt had been made when the plan was written.
+        samples: number of training and of test samples in the latest run; None in a plan of an older version.
     """
 
     created: str
@@ -47,6 +48,7 @@ class PlanFile:
     device: str
     resources: Resources
     begun: frozenset[str]
+    samples: tuple[int, int] | None = None
 
     @property
     def pack_points(self) -> dict[str, list[str]]:
@@ -62,6 +64,7 @@ def write_plan(
     *,
     earlier: PlanFile | None,
     begun: Collection[str],
+    samples: tuple[int, int] | None = None,
 ) -> PlanFile:
     """Write the plan of a run; points and packs of earlier runs and the creation time are kept.
 
@@ -72,6 +75,7 @@ def write_plan(
         plan: the packs of this run.
         earlier: the plan of the run before; None if there is none that can be read.
         begun: ids of the packs that some attempt was made at.
+        samples: number of training and of test samples; None if unknown.
 
     Returns:
         The content of the file.
@@ -87,6 +91,7 @@ def write_plan(
         device=grid.device,
         resources=grid.resources,
         begun=frozenset(begun),
+        samples=samples,
     )
     write_text(directory.plan, json.dumps(_to_json(file)))
     return file
@@ -163,6 +168,19 @@ def _workers(value: object) -> int:
     return value
 
 
+def _samples(value: object) -> tuple[int, int] | None:
+    """Return numbers of training and test samples.
+
+    Raises:
+        ValueError: it is no pair of numbers.
+    """
+    if value is None:
+        return None
+    if not (isinstance(value, list) and len(value) == 2 and all(isinstance(n, int) and 0 <= n < 2**63 for n in value)):
+        raise ValueError(f"samples is {one_line(str(value), 60)}")
+    return value[0], value[1]
+
+
 def _to_json(file: PlanFile) -> dict[str, object]:
     packs = [{"id": p.id, "points": [q.id for q in p.points], "cost": _cost_to_json(p.cost)} for p in file.packs]
     return {
@@ -171,6 +189,7 @@ def _to_json(file: PlanFile) -> dict[str, object]:
         "device": file.device,
         "resources": file.resources.model_dump(mode="json"),
         "begun": sorted(file.begun),
+        "samples": file.samples,
         "packs": packs,
         "points": [point_to_json(p) for p in file.points.values()],
     }
@@ -193,4 +212,5 @@ def _from_json(data: dict[str, Any]) -> PlanFile:
         device=one_line(str(data["device"]), 60),
         resources=Resources.model_validate(data["resources"]),
         begun=frozenset(data.get("begun", (pack.id for pack in packs))),  # of an older version: all may have
+        samples=_samples(data.get("samples")),
     )

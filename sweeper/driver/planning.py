@@ -92,6 +92,8 @@ def store_plan(spec: RunSpec, state: SweepState, plan: Plan) -> None:
     directory, earlier = state.directory, state.plan
     write_text(directory.grid, to_yaml(spec.grid))
     begun = packs_begun(directory)
-    written = write_plan(directory, spec.grid, spec.points, plan, earlier=earlier, begun=begun)
+    profile = next(iter(spec.profiles.values()))  # all variants train on the same samples
+    samples = (profile.train, profile.test)
+    written = write_plan(directory, spec.grid, spec.points, plan, earlier=earlier, begun=begun, samples=samples)
     make_folder(directory.rows)
     claim_all(directory, {p.id for p in (earlier.packs if earlier else ())} - {p.id for p in written.packs})

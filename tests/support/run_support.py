@@ -18,7 +18,7 @@ from trainables.profile import profiles_of
 
 def stored_plan(directory, grid, points, plan):
     """Write grid and plan, as a run does before it trains."""
-    spec = RunSpec(grid=grid, points=points, profiles={})
+    spec = RunSpec(grid=grid, points=points, profiles=profiles_of(grid, points))
     store_plan(spec, read_state(directory), plan)
 
 

@@ -196,6 +196,7 @@ def test_the_images_of_a_grid_may_come_from_a_folder(draw, tmp_path):
     _, records = draw(tmp_path / "runs", grids=tmp_path / "grids")
     [used] = records["S7", "paper"].sweeps
     assert (used.trains, used.planned, used.missing) == ("fc on images in pets", 3, 0)
+    assert used.samples == (16, 16)
     run(paper.replace("{name: digits, train: 64}", images), tmp_path / "others", "trainable.model.width=8")
     with pytest.raises(InputError, match="3 of its 3 points are not in"):
         draw(tmp_path / "others", grids=tmp_path / "grids")

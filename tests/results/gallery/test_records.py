@@ -43,6 +43,7 @@ SWEEP = SweepUsed(
     seconds=7300.0,
     devices=("NVIDIA H200",),
     started="2026-07-30T12:00:00+00:00",
+    samples=(512, 5000),
 )
 RECORD = Record(
     figure="2abc",

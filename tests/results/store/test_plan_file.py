@@ -67,6 +67,18 @@ def test_a_damaged_plan_is_refused(prepared, content):
         read_plan(directory)
 
 
+def test_the_plan_says_on_how_many_samples_the_sweep_trains(prepared):
+    directory, _, _ = prepared()
+    assert read_plan(directory).samples == (64, 1733)
+    data = json.loads(directory.plan.read_text())
+    del data["samples"]  # as an earlier version wrote it
+    directory.plan.write_text(json.dumps(data))
+    assert read_plan(directory).samples is None
+    directory.plan.write_text(json.dumps(data | {"samples": [64, "many"]}))
+    with pytest.raises(InputError, match="samples is"):
+        read_plan(directory)
+
+
 def test_an_unknown_point_in_a_pack_is_damage(prepared):
     directory, _, _ = prepared()
     data = json.loads(directory.plan.read_text())

@@ -2,7 +2,8 @@
 
 Points of one seed share their initial weights: a seed whose maximum comes early at one λ is often early at all. Cells
 of one η and λ alone would take them for independent. On FC 3×64 and 128 digits, such an interval of the exponent of two
-seeds held that of thirty in 10 of 15 cases, and the interval widened by the variance of the seeds in 14.
+seeds held that of thirty in 10 of 15 cases, and the interval widened by the variance of the seeds in 14. In a sweep of
+one seed the cells are of one λ: there curves of different η are nearly one path, that of gradient flow.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,7 @@ SEED_REPLICATES = 200  # of a variance, which is then good to a tenth
 # 2×64 on 128 digits, groups of 60 seeds); with a draw of seeds within cells in 95, and it is a third wider. Two seeds
 # tell their variance too poorly: 79 of 90 without that draw, 86 with it.
 MIN_SEEDS = 3
+MIN_LAMS = 4  # below that, cells of one λ are too few to draw
 REPLICATES = 1000  # enough for the 2.5 % quantile to be good to about a tenth of the interval's width
 
 
@@ -137,27 +139,28 @@ class Bootstrap:
     Replicates draw cells with all their seeds, or with fewer than ``MIN_SEEDS`` seeds also these. With several seeds
     there are further replicates that draw whole seeds and single points. The variance of the first beyond that of the
     second is what the seeds share; the interval is widened by it (two-way clustering: Cameron, Gelbach and Miller 2011,
-    eq. 2.11). A sweep of one seed says nothing of it.
+    eq. 2.11). A sweep of one seed says nothing of it; its cells are those of one λ, with all their η.
 
     Attributes:
         y: response (n,).
         groups: group of μ and further axes of each point (n,).
         censored: points whose response is only a lower bound (n,).
         observed: number of the other points.
-        cells: number of cells of η, λ and further axes with an observed point.
+        cells: number of cells with an observed point.
         seeds: number of seeds.
         weights: (1 + R, n), the first row all ones, or (1 + R + 2 ``SEED_REPLICATES``, n) with several seeds.
     """
 
     def __init__(self, law: pd.DataFrame, y: Floats, replicates: int, seed: int) -> None:
         axes = ["mu", *extra_axes(law)]
-        cells = group_ids(law, ["eta", "lam", *axes])
+        self.seeds = int(law["seed"].nunique()) if "seed" in law else 1
+        one_path = self.seeds == 1 and law["lam"].nunique() >= MIN_LAMS
+        cells = group_ids(law, ["lam", *axes] if one_path else ["eta", "lam", *axes])
         self.y = y
         self.groups = group_ids(law, axes)
         self.censored: Bools = law["censored"].to_numpy(dtype=np.bool_)
         self.observed = int((~self.censored).sum())
         self.cells = len(np.unique(cells[~self.censored]))
-        self.seeds = int(law["seed"].nunique()) if "seed" in law else 1
         self.weights = np.ones((1, len(law)))
         if len(law):
             within, random = self.seeds < MIN_SEEDS, np.random.default_rng(seed)

@@ -66,6 +66,17 @@ def test_intervals_of_independent_seeds_stay_as_wide_as_they_were():
     assert np.median(ratios) < 1.3
 
 
+def test_in_a_sweep_of_one_seed_points_of_one_lam_are_one_cell():
+    random, held = np.random.default_rng(3), []
+    for _ in range(60):
+        path = dict(zip(LAMS, random.normal(scale=0.4, size=len(LAMS)), strict=True))
+        peaks = sweep_of(random, 1, shared=0.0)
+        peaks["t_star_step"] *= np.exp(peaks["lam"].map(path))
+        low, high = fit_exponents(peaks, replicates=200).beta.interval
+        held.append(low <= -1 <= high)
+    assert np.mean(held) >= 0.88  # 0.7 with cells of η and λ
+
+
 def test_a_sweep_of_one_seed_has_the_interval_of_its_cells_alone():
     peaks = sweep_of(np.random.default_rng(2), 1, shared=0.3)
     fit = Bootstrap(peaks, np.log(peaks["kappa"].to_numpy()), 400, 0)

@@ -41,7 +41,9 @@ def test_t_star_below_is_compared_with_that_without_l2(peak_table):
 
 def test_a_best_lam_far_from_the_saturation_fails(peak_table):
     assert judged(underparameterized(peak_table, lam_opt=1e-1)).verdict == "fail"
-    assert judged(underparameterized(peak_table, above=-1.6)).verdict == "fail"
+    steep = underparameterized(peak_table, above=-1.6)
+    other = steep.assign(seed=1, point=steep.point + "b", t_star_step=steep.t_star_step * scatter(steep))
+    assert judged(pd.concat([steep, other], ignore_index=True)).verdict == "fail"
 
 
 def test_lambda_opt_is_left_out_where_the_law_holds(peak_table):

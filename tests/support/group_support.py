@@ -71,6 +71,14 @@ class _Ill(nn.Linear):
         return super().forward(x)
 
 
+def drops_out():
+    """A task whose network draws random numbers."""
+    x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    labels = (x[:, 0] > 0).long()
+    data = Dataset.from_tensors(x[:32], labels[:32], x[32:], labels[32:], classes=2)
+    return Task(lambda: nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.ReLU(), nn.Linear(8, 2)), data)
+
+
 def falls_ill(rank, symptom):
     """A task whose network does."""
     x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))

@@ -19,10 +19,12 @@ from search_spaces.recipe import Recipe
 from sweeper.weights import _copy_in
 from trainables.admission import admission_of
 from trainables.data import Dataset
+from trainables.pack.network import Draw
 from trainables.pack.training import PackTraining
 from trainables.profile import profile
 from trainables.registered import registered
 from trainables.task import built_from
+from trainables.torch_state import seeded
 
 FEATURES, STEPS, ETA, LAM = 6, 8, 0.3, 0.01
 
@@ -74,9 +76,9 @@ class Attention(nn.Module):
 
 
 class Encoder(nn.Module):
-    def __init__(self):
+    def __init__(self, dropout=0.0):
         super().__init__()
-        layer = nn.TransformerEncoderLayer(FEATURES, 2, 8, dropout=0.0, batch_first=True)
+        layer = nn.TransformerEncoderLayer(FEATURES, 2, 8, dropout=dropout, batch_first=True)
         self.encoder, self.b = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), nn.Linear(FEATURES, 2)
 
     def forward(self, x):
@@ -113,6 +115,12 @@ class Checkpointed(Net):
 
 class Reentrant(Checkpointed):
     reentrant = True
+
+
+class CheckpointedDropout(Checkpointed):
+    def __init__(self):
+        super().__init__()
+        self.block.append(nn.Dropout(0.3))
 
 
 class _Invert(torch.autograd.Function):
@@ -627,6 +635,10 @@ ALONE = {
     "clips its weights": (Clipped, VECTORS),
     "a view of a weight": (Viewed, VECTORS),
     "script": (lambda: torch.jit.script(Net()), VECTORS),
+    "dropout": (lambda: after(nn.Dropout(0.5)), VECTORS),
+    "a transformer with dropout": (lambda: Encoder(dropout=0.2), SEQUENCES),
+    "a checkpoint around dropout": (CheckpointedDropout, VECTORS),
+    **{f"draws from {k}": (lambda k=k: Drawing(k), VECTORS) for k in ("torch", "numpy", "random")},
 }  # fmt: skip
 EITHER = {"transformer", "spectral norm", "rnn", "lstm", "gru", "modes differ", "a lock"}  # as torch's vmap can
 REFUSED = {
@@ -637,12 +649,9 @@ REFUSED = {
     "a norm of the first pass": (FirstNorm, "its attribute norm changes in a pass"),
     "two parameters in one memory": (SameMemory, "its parameters c.weight and d.weight share memory"),
     "a shared moving average": (SharedAverage, "its buffer norm.running_mean is the same tensor in two builds"),
-    "dropout": (lambda: after(nn.Dropout(0.5)), "draws random numbers in training (1: Dropout)"),
-    **{f"draws from {k}": (lambda k=k: Drawing(k), f"draws random numbers in training (Drawing, from {n})")
-       for k, n in (("torch", "torch"), ("numpy", "numpy.random"), ("random", "random"))},
     "a generator of its own": (lambda: Drawing("own"), "attribute generator"),
     "fresh random numbers": (lambda: Drawing("fresh"), "two equal passes with equal weights give different numbers"),
-    "noise in gradients": (GradientNoise, "draws random numbers in training (GradientNoise, from torch)"),
+    "noise in gradients": (GradientNoise, "its loss or its backward pass draws random numbers, from torch"),
     "noise in evaluation": (NoisyEvaluation, "draws random numbers in evaluation (NoisyEvaluation, from torch)"),
     "a module in a list": (ModuleInList, "its attribute others[0]."),
     "a leaf in an attribute": (LeafAttribute, "its attribute scale has gradients but is no parameter"),
@@ -693,9 +702,11 @@ def plain_loop(task, seed, lam, loss=functional.cross_entropy):
     x, y = task.data.normalize(task.data.train.x), task.data.train.labels
     test, labels = task.data.normalize(task.data.test.x), task.data.test.labels
     rows = []
-    for _ in range(STEPS):
+    for step in range(STEPS):
         optimizer.zero_grad()
-        loss(module.train()(x), y).backward()
+        order = np.random.default_rng([seed, step]).permutation(len(x))  # random numbers go to samples by their place
+        with seeded(Draw(step, 0).seed_of(seed)):
+            loss(module.train()(x[order]), y[order]).backward()
         optimizer.step()
         with torch.no_grad():
             norm = sum(p.abs().square().sum() for p in module.parameters() if p.requires_grad)

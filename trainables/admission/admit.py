@@ -22,6 +22,7 @@ from trainables.admission.builds import (
 )
 from trainables.admission.held import changed
 from trainables.admission.passes import (
+    Pass,
     PhaseError,
     Samples,
     Start,
@@ -36,7 +37,6 @@ from trainables.admission.together import OTHER_NUMBERS, Member, differs_togethe
 from trainables.data import Dataset
 from trainables.models import initial_parameters
 from trainables.step.losses import OwnLoss, at_least_float32
-from trainables.step.packed import check_random
 from trainables.task import Task, cause_of
 from trainables.torch_state import eager, is_compiled, seeded, thread_modes_neutral
 
@@ -55,6 +55,7 @@ class Admission:
         loss_together: whether the loss runs on a pack; otherwise on one point after the other.
         modes_agree: whether training and evaluation mode give the same outputs.
         evaluation_changes: names of the tensors that a pass in evaluation mode changes.
+        random: whether the model draws random numbers in training, or may do so.
         notes: what a person should know before training, in sentences.
     """
 
@@ -63,6 +64,7 @@ class Admission:
     loss_together: bool = True
     modes_agree: bool = True
     evaluation_changes: tuple[str, ...] = ()
+    random: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -141,11 +143,10 @@ def admit(task: Task, *, initialized: bool = False, mixup: bool = False) -> Admi
     """
     with thread_modes_neutral(), seeded(0):
         first = build(task.model, 0, digested=False)
-        check_random(first.module)
         _check_loss(task.loss)
         if sum(p.numel() for p in first.module.parameters()) > LARGE_MODEL_PARAMETERS:
             why = "it is large"
-            return Admission(together=False, alone_because=why, loss_together=False, modes_agree=False)
+            return Admission(together=False, alone_because=why, loss_together=False, modes_agree=False, random=True)
         with eager(first.module):
             return _Trial(task, initialized=initialized, mixup=mixup).run()
 
@@ -183,12 +184,13 @@ class _Trial:
         admission = Admission(
             modes_agree=self._modes_agree(one.module),
             evaluation_changes=changing,
+            random=bool(done.generators),
             notes=self._notes(one, other),
         )
         moved = done.moved + [name for name, _ in one.module.named_parameters() if name in changing]
         alias = aliases(one.module)  # raises an error for parameters that overlap
         own = [path for path in changed(one.held, other.held) if path not in changed(one.held, again.held)]
-        why = self._alone(one, own, moved, done.hooks, written) or alias
+        why = self._alone(one, own, moved, done, written) or alias
         why = why or self._differs([one.module, other.module], again.module)
         together = not why and self._loss_together([done.outputs, 2 * evaluated])
         if not why:
@@ -287,21 +289,22 @@ class _Trial:
             return ("Every seed starts from the same weights: the model does not draw them from torch's generator.",)
         return ()
 
-    def _alone(self, one: Build, own: list[str], moved: list[str], hooks: list[str], written: list[str]) -> str:
+    def _alone(self, one: Build, own: list[str], moved: list[str], done: Pass, written: list[str]) -> str:
         """Return why points of the task cannot share a program, as far as the plain passes tell; empty if they can.
 
         Args:
             one: a build.
             own: paths of attributes that depend on the seed.
             moved: names of parameters that a forward pass changes.
-            hooks: torch's functions that a forward pass calls to hook into the gradient.
+            done: a pass of it.
             written: paths of attributes that a pass changes.
         """
         causes: list[Callable[[], str]] = [
             lambda: "it is compiled" if is_compiled(one.module) else "",
             lambda: f"its forward pass changes the parameter {moved[0]}" if moved else "",
             lambda: hooks_of(one.module),
-            lambda: f"its forward pass calls {hooks[0]} of a tensor" if hooks else "",
+            lambda: f"its forward pass calls {done.hooks[0]} of a tensor" if done.hooks else "",
+            lambda: f"it draws random numbers, from {' and '.join(done.generators)}" if done.generators else "",
             lambda: f"its attribute {written[0]} changes in a pass" if written else "",
             lambda: f"its attribute {own[0]} depends on the seed" if own else "",
         ]

@@ -5,7 +5,7 @@ Axis letters: P pack, B batch, C outputs of the model; ``...`` the shape of a te
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from search_spaces.errors import InputError
 from trainables.admission.held import digest, held_by
 from trainables.step.losses import Loss, at_least_float32
 from trainables.step.real import dense_gradient, real_view
-from trainables.torch_state import drawn_from, generator_states
+from trainables.torch_state import drawn_from, generator_states, seeded
 from trainables.user_code import UserCodeError, user_code
 
+_PASS_SEED = 0  # of the random numbers of each pass
 MAX_COPIED = 2**22  # numbers of a tensor outside of parameters and buffers that is put back after a pass
 
 
@@ -75,7 +77,7 @@ class Pass:
         moved: names of the parameters that the forward pass itself changed.
         leaves: tensors that the loss has gradients for, whoever holds them.
         hooks: torch's functions that the forward pass called to hook into the gradient.
-        generators: names of the generators of random numbers that the pass drew from.
+        generators: names of the generators of random numbers that the model drew from; they start alike in each pass.
     """
 
     outputs: Tensor
@@ -156,19 +158,31 @@ def plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
         samples: inputs (B, ...) and labels (B,).
 
     Raises:
+        InputError: the loss or the backward pass draws random numbers.
         PhaseError: the model or the loss raised an error.
     """
+    with seeded(_PASS_SEED):
+        return _plain_pass(module, loss, samples)
+
+
+def _plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
     before, random_before = tensors_of(module), generator_states()
     module.zero_grad()
     with phase("the forward pass in training mode"), _gradient_hooks_seen() as hooks:
         outputs = module.train()(samples.x)
         check_outputs(outputs, len(samples.x), getattr(loss, "outputs", None))
+    random_after = generator_states()
     moved = [name for name, p in module.named_parameters() if not torch.equal(p.detach(), before[name])]
     with phase("the loss"):
         total = loss.objective(at_least_float32(outputs).unsqueeze(0), samples.labels).sum()
     leaves = leaves_of(total)
     with phase("the backward pass"):
         total.backward()  # type: ignore[no-untyped-call]
+    if drawn := drawn_from(random_after, generator_states()):
+        raise InputError(
+            f"its loss or its backward pass draws random numbers, from {' and '.join(drawn)}, which another pack could "
+            "not repeat. Draw them in the forward pass of the model."
+        )
     return Pass(
         outputs=outputs.detach(),
         total=total.detach(),
@@ -177,7 +191,7 @@ def plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
         moved=moved,
         leaves=leaves,
         hooks=hooks,
-        generators=drawn_from(random_before, generator_states()),
+        generators=drawn_from(random_before, random_after),
     )
 
 
@@ -188,24 +202,24 @@ def outputs_of(module: nn.Module, x: Tensor, *, training: bool) -> Tensor:
     Args:
         module: the network; its buffers change as it changes them.
         x: inputs (B, ...).
-        training: whether it runs in training mode.
+        training: whether it runs in training mode, where random numbers start alike in each pass.
 
     Raises:
         PhaseError: the model raised an error.
     """
-    with phase(f"the forward pass in {'training' if training else 'evaluation'} mode"):
+    random = seeded(_PASS_SEED) if training else nullcontext()
+    with phase(f"the forward pass in {'training' if training else 'evaluation'} mode"), random:
         outputs = module.train(training)(x)
         check_outputs(outputs, len(x))
     return outputs.detach()  # type: ignore[no-any-return]
 
 
-def drawing_part(module: nn.Module, x: Tensor, *, training: bool) -> str:
-    """Return the innermost module that draws random numbers in a forward pass, with its class.
+def drawing_part(module: nn.Module, x: Tensor) -> str:
+    """Return the innermost module that draws random numbers in evaluation mode, with its class.
 
     Args:
         module: the network; nothing of it is restored.
         x: inputs (B, ...).
-        training: whether it runs in training mode.
     """
     began: dict[str, dict[str, Any]] = {}
     drawing: list[str] = []
@@ -221,7 +235,7 @@ def drawing_part(module: nn.Module, x: Tensor, *, training: bool) -> str:
                 )
             )
     with suppress(PhaseError):
-        outputs_of(module, x, training=training)
+        outputs_of(module, x, training=False)
     for handle in handles:
         handle.remove()
     return drawing[0] if drawing else type(module).__name__

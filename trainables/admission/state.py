@@ -28,7 +28,6 @@ from trainables.admission.passes import (
     write,
 )
 from trainables.step.losses import Loss
-from trainables.step.packed import random_message
 from trainables.torch_state import drawn_from, generator_states
 
 _TOLERANCE = 1e-4  # relative; passes of equal numbers differ by the order of sums at most
@@ -55,15 +54,12 @@ def repeated_pass(module: nn.Module, loss: Loss, samples: Sequence[Samples], roo
     start, built = Start(module, root), digests(held_by(module, root))
     first = plain_pass(module, loss, one)
     _check_shapes(first, start.tensors)
-    _check_generators(module, first, one)
     after_first = digests(held_by(module, root))
     start.restore(attributes=False)
     between = plain_pass(module, loss, other)
     after_second = digests(held_by(module, root))
     start.restore(attributes=False)
     third = plain_pass(module, loss, one)
-    for done in (between, third):
-        _check_generators(module, done, one)
     written = changed(built, digests(held_by(module, root)))
     if not _same(first, third):
         raise InputError(_depends(written))
@@ -115,7 +111,10 @@ def evaluation_changes(module: nn.Module, x: Tensor) -> tuple[Tensor, tuple[str,
     start, random_before = Start(module), generator_states()
     outputs = outputs_of(module, x, training=False)
     if drawn := drawn_from(random_before, generator_states()):
-        raise InputError(_random(module, x, drawn, training=False))
+        raise InputError(
+            f"it draws random numbers in evaluation ({drawing_part(module, x)}, from {' and '.join(drawn)}), which "
+            "a resumed run could not repeat; draw in training mode alone, where self.training is true."
+        )
     after = tensors_of(module)
     start.restore(attributes=False)
     again = outputs_of(module, x, training=False)
@@ -137,17 +136,6 @@ def _depends(written: list[str]) -> str:
             "buffer changes in a pass, such as a global variable; a resumed run could not repeat that."
         )
     return f"its attribute {written[0]} changes in a pass and decides the next one, but is not saved: {_STATE}."
-
-
-def _check_generators(module: nn.Module, done: Pass, samples: Samples) -> None:
-    if done.generators:
-        raise InputError(_random(module, samples.x, done.generators, training=True))
-
-
-def _random(module: nn.Module, x: Tensor, drawn: list[str], *, training: bool) -> str:
-    """Return the refusal of a model that draws random numbers, with the innermost module that does."""
-    source = f"{drawing_part(module, x, training=training)}, from {' and '.join(drawn)}"
-    return random_message(source, "training" if training else "evaluation")
 
 
 def _check_shapes(done: Pass, before: Mapping[str, Tensor]) -> None:

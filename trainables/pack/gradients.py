@@ -11,7 +11,7 @@ from torch import Tensor
 
 from search_spaces.cost import Profile
 from trainables.pack.group import Group
-from trainables.pack.network import Network
+from trainables.pack.network import Draw, Network
 from trainables.step.batches import Batches, Inputs
 from trainables.step.losses import Loss
 
@@ -80,7 +80,8 @@ class Gradients:
         """Return the outputs (P, B, C) on the whole training set, with their graph; None if batches are smaller."""
         if self._full_batch is None:
             return None
-        return self._network.train_outputs(self._full_batch.first(len(self._full_batch.labels))[0], shared=True)
+        x = self._full_batch.first(len(self._full_batch.labels))[0]
+        return self._network.train_outputs(x, Draw(0, 0), shared=True)  # a network that draws is measured apart
 
     def of_step(self, step: int, members: Sequence[int], outputs_PBC: Tensor | None, *, signal: bool) -> StepGradients:
         """Return the gradients of one step, and update the running statistics.
@@ -115,9 +116,10 @@ class Gradients:
         Each micro-batch finds the statistics as they were ``before`` the step, so that it does not matter who computes
         it and when.
         """
-        for x, targets, shared in self._batches.of_step(step, members):
+        for x, targets, shared, place in self._batches.of_step(step, members):
             self._network.set_buffers(before)
-            share = self._backward(self._network.train_outputs(x, shared=shared), targets, signal)
+            outputs_PBC = self._network.train_outputs(x, Draw(step, place), shared=shared)
+            share = self._backward(outputs_PBC, targets, signal)
             after = self._network.buffer_values(self._averaged)
             yield share + [after[name] - buffer for name, buffer in before.items()]
 

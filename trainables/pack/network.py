@@ -7,6 +7,7 @@ point.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,22 @@ class SquaredNorms(NamedTuple):
 
     parameters: Tensor
     scale_invariant: Tensor
+
+
+class Draw(NamedTuple):
+    """The place of a pass in training, which its random numbers are drawn from, together with the seed of the point.
+
+    Attributes:
+        step: optimizer steps taken before.
+        place: position of the first sample of the micro-batch in its batch.
+    """
+
+    step: int
+    place: int
+
+    def seed_of(self, seed: int) -> int:
+        """Return the seed of this pass for the point with a seed."""
+        return int(np.random.SeedSequence([seed, *self]).generate_state(1, np.uint64)[0])
 
 
 class Network(Protocol):
@@ -54,11 +71,12 @@ class Network(Protocol):
     def views_at(self, position: int) -> dict[str, Tensor]:
         """Return the ``state_dict`` of one point, (...) each, as views that keep the whole pack in memory."""
 
-    def train_outputs(self, x: Tensor, *, shared: bool) -> Tensor:
+    def train_outputs(self, x: Tensor, draw: Draw, *, shared: bool) -> Tensor:
         """Return the outputs (P, B, C) in training mode, with their graph; running statistics are updated.
 
         Args:
             x: samples (B, ...) if ``shared``, else (P, B, ...).
+            draw: where in training this is; only networks that draw random numbers depend on it.
             shared: whether all points see the same samples.
         """
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.admission import Admission
-from trainables.pack.network import SquaredNorms, host_copies, saved_names, squared_norms
+from trainables.pack.network import Draw, SquaredNorms, host_copies, saved_names, squared_norms
 from trainables.step.packed import PackedModel, pack_model
 from trainables.task import Task, built_from, initial_weights, scale_invariant_weights, task_of
 
@@ -91,7 +91,7 @@ class PackedNetwork:
         tensors = {**self.parameters, **self.buffers}
         return {key: tensors[name][position] for key, name in self._saved_names.items()}
 
-    def train_outputs(self, x: Tensor, *, shared: bool) -> Tensor:
+    def train_outputs(self, x: Tensor, _draw: Draw, *, shared: bool) -> Tensor:
         """Return the outputs (P, B, C) in training mode, with their graph; running statistics are updated.
 
         Args:

@@ -1,8 +1,8 @@
 """Networks that train in modules of their own, as a plain loop of torch would train each.
 
-This is the way for models that a pack cannot stand for: those with hooks, with attributes that depend on the seed, with
-a forward pass that looks at itself in the backward pass, or with control flow that branches on values. Whatever torch
-does with a module, it does here.
+This is the way for models that a pack cannot stand for: those that draw random numbers, as dropout does, those with
+hooks, with attributes that depend on the seed, with a forward pass that looks at itself in the backward pass, or with
+control flow that branches on values. Whatever torch does with a module, it does here.
 
 Axis letters: P pack (the points still training), B batch, C outputs of the model; ``...`` the shape of a tensor of one
 point.
@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.admission import Admission
-from trainables.pack.network import SquaredNorms, host_copies, saved_names, squared_norms
+from trainables.pack.network import Draw, SquaredNorms, host_copies, saved_names, squared_norms
 from trainables.step.real import dense_gradient
 from trainables.task import built_from, initial_weights, scale_invariant_weights, task_of
+from trainables.torch_state import seeded
 
 
 class SeparateNetwork:
@@ -45,6 +46,7 @@ class SeparateNetwork:
         self._invariant = scale_invariant_weights(trainable)
         self._evaluation_changes = admission.evaluation_changes
         self._modules = [_at_start(trainable, point).to(device) for point in points]
+        self._seeds = [point.seed for point in points] if admission.random else []
         module = self._modules[0]
         self.running_statistics = [name for name, b in module.named_buffers() if b.dtype != torch.bool]
         self._trained = [name for name, p in module.named_parameters() if p.requires_grad]
@@ -78,15 +80,24 @@ class SeparateNetwork:
         tensors = _tensors(self._modules[position])
         return {key: tensors[name].detach() for key, name in self._saved_names.items()}
 
-    def train_outputs(self, x: Tensor, *, shared: bool) -> Tensor:
+    def train_outputs(self, x: Tensor, draw: Draw, *, shared: bool) -> Tensor:
         """Return the outputs (P, B, C) in training mode, with their graph; running statistics are updated.
 
         Args:
             x: samples (B, ...) if ``shared``, else (P, B, ...).
+            draw: where in training this is. Random numbers come from it and the seed of each point, so that a resumed
+                run, another pack, and another number of processes draw the same.
             shared: whether all points see the same samples.
         """
         inputs = [x] * len(self._modules) if shared else list(x)
-        return self._outputs([m.train() for m in self._modules], inputs)
+        modules = [m.train() for m in self._modules]
+        if not self._seeds:
+            return self._outputs(modules, inputs)
+        outputs = []
+        for module, one, seed in zip(modules, inputs, self._seeds, strict=True):
+            with seeded(draw.seed_of(seed)):
+                outputs.append(self._outputs([module], [one]))
+        return torch.cat(outputs)
 
     def test_outputs(self, weights: Sequence[nn.Module], x: Tensor) -> Tensor:
         """Return the outputs (n, B, C) of the modules ``weights`` in evaluation mode on samples ``x`` (B, ...)."""
@@ -145,6 +156,7 @@ class SeparateNetwork:
     def keep(self, index: Tensor) -> None:
         """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
         self._modules = [self._modules[i] for i in index.tolist()]
+        self._seeds = [self._seeds[i] for i in index.tolist()] if self._seeds else []
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
         """Return ``parameters`` and ``buffers`` as copies in host memory, (P, ...) each."""

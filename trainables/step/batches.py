@@ -84,11 +84,13 @@ class MicroBatch(NamedTuple):
         inputs: samples (B, ...) if ``shared``, else (P, B, ...); normalized.
         targets: labels (B,) or (P, B), int64; soft labels (B, k) or (P, B, k), float32, with mixup.
         shared: whether all points see the same samples.
+        place: position of its first sample in the batch.
     """
 
     inputs: Tensor
     targets: Tensor
     shared: bool
+    place: int
 
 
 class Batches:
@@ -145,11 +147,11 @@ class Batches:
         else:
             x_SB = self._inputs.at(index_SM)
         if len(distinct) == 1:
-            return MicroBatch(x_SB[0], targets_SB[0], shared=True)
+            return MicroBatch(x_SB[0], targets_SB[0], shared=True, place=places.start)
         if distinct == seeds:
-            return MicroBatch(x_SB, targets_SB, shared=False)
+            return MicroBatch(x_SB, targets_SB, shared=False, place=places.start)
         seed_of_P = on_device(np.array([distinct.index(seed) for seed in seeds]), x_SB.device)
-        return MicroBatch(x_SB[seed_of_P], targets_SB[seed_of_P], shared=False)
+        return MicroBatch(x_SB[seed_of_P], targets_SB[seed_of_P], shared=False, place=places.start)
 
     def _augmented(self, draws: Draws, index_SM: Tensor, labels_SM: Tensor) -> tuple[Tensor, Tensor]:
         train = self._data.train

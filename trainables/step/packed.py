@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.modules.dropout import _DropoutNd
 
 from search_spaces.errors import InputError
 from trainables.models.ntk_linear import NtkLinear
@@ -52,11 +51,7 @@ def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
     """Return the packed forward pass of ``module``; its own parameters and buffers are not used and may be on ``meta``.
 
     If ``compiled``, torch compiles it when it is first called.
-
-    Raises:
-        InputError: the module has dropout.
     """
-    check_random(module)
     layers = _matrix_layers(module)
     if layers is None:
         return _PackedModule(module, compiled=compiled)
@@ -64,38 +59,9 @@ def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
     return torch.compile(matrices) if compiled else matrices
 
 
-def check_random(module: nn.Module) -> None:
-    """Refuse a model with dropout.
-
-    Raises:
-        InputError: the module has dropout.
-    """
-    if random := [f"{name}: {type(m).__name__}" for name, m in module.named_modules() if _drops_out(m)]:
-        raise InputError(random_message(", ".join(random)))
-
-
-def random_message(source: str, mode: str = "training") -> str:
-    """Return the refusal of a model that draws random numbers.
-
-    Args:
-        source: what draws them.
-        mode: the mode of the model in which it does.
-    """
-    return (
-        f"trainable.function: the model draws random numbers in {mode} ({source}), which a packed or resumed run could "
-        "not repeat; take this out of the model."
-    )
-
-
 def is_matrix_stack(module: nn.Module) -> bool:
     """Return whether ``module`` is a stack of linear layers and ReLUs, which runs as batched matrix products."""
     return _matrix_layers(module) is not None
-
-
-def _drops_out(module: nn.Module) -> bool:
-    # Attention and recurrent layers keep the probability as ``dropout``; other modules have a layer of that name.
-    probability = module.p if isinstance(module, _DropoutNd) else getattr(module, "dropout", 0)
-    return isinstance(probability, float | int) and probability > 0
 
 
 class _PackedModule:
@@ -118,7 +84,11 @@ class _PackedModule:
         before = generator_states(x.device)
         outputs = self._run(parameters, buffers, x, shared)
         if drawn_from(before, generator_states(x.device)):
-            raise InputError(random_message(type(self._module).__name__))
+            raise InputError(
+                f"trainable.function: {type(self._module).__name__} draws random numbers in training now, which it did "
+                "not when it was tried, so that its points share a program; such a run could not be repeated. Let it "
+                "draw from the first pass on, and its points train one by one."
+            )
         self._deterministic = True
         return outputs
 

@@ -120,7 +120,10 @@ REFUSED = {
     "a parameter": (Centers(), "the loss Centers has centers, a parameter of its own"),
     "a parameter in a method": (Centers().forward, "the loss has loss.centers, a parameter of its own"),
     "a parameter around it": (around(nn.Embedding(2, 2)), "the loss has loss:centers.weight, a parameter of its own"),
-    "noise": (lambda o, y: entropy(o + torch.randn_like(o), y), "draws random numbers in training"),
+    "noise": (
+        lambda o, y: entropy(o + torch.randn_like(o), y),
+        "its loss or its backward pass draws random numbers, from torch",
+    ),
     "noise of numpy": (lambda o, y: entropy(o, y) * np.random.rand(), "from numpy.random"),
     "a moving average": (Moving(), "its attribute loss.mean changes in a pass"),
     "annealing": (Annealed(), "its attribute loss.calls changes in a pass"),

@@ -21,6 +21,7 @@ SET_UPS = {
     "statistics of the batch": {"trainable.model": CNN | {"batch_norm": "batch"}, "trainable.augment": AUGMENTED},
     "AutoL2 looks at the batch": {"l2": {"auto": {"every": 2}}, "trainable.augment": AUGMENTED},
     "AutoL2 looks at the set": {"l2": {"auto": {"every": 2, "signal": "train"}}},
+    "dropout": {"trainable": {"function": "group_support:drops_out", "batch": 16, "micro_batch": 4}},
     "a schedule": {"schedule": {"name": "cosine", "warmup": 0.2}, "trainable.batch": "full"},
 }
 

@@ -24,9 +24,11 @@ from trainables.admission import (
     explained,
     phase,
 )
+from trainables.data import Dataset
 from trainables.data.torchvision_sets import DataNotFoundError, published_shapes
 from trainables.kernel.cost import kernel_profile
 from trainables.measurement import EVALUATION_BATCH
+from trainables.models.logits import logits_of
 from trainables.models.ntk_linear import NtkLinear
 from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
@@ -85,7 +87,7 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     with explained(recipe.trainable, task.data), phase("a forward pass"):
         model = built_from(task, 0)
         with eager(model):
-            forward = _forward_cost(model, task.data.train.shape, outputs)
+            forward = _forward_cost(model, task.data, outputs)
     parameters = sum(p.numel() for p in model.parameters())
     free, alone = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1
     measured = test + (0 if free else measured_train_samples(recipe, train))
@@ -217,7 +219,7 @@ def _point_bytes(forward: _ForwardCost, micro_batch: int, measured: int, paramet
     return 4 * max(step, measurement) + 16 * parameters
 
 
-def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...], classes: int | None) -> _ForwardCost:
+def _forward_cost(model: nn.Module, data: Dataset, classes: int | None) -> _ForwardCost:
     """Return the cost of a forward pass of one sample.
 
     FLOP are those of the layers with weight matrices: 2 · fan-in for each output. Torch's own counter, like every pass
@@ -225,7 +227,7 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...], classes: int 
 
     Args:
         model: the network, which this uses up.
-        sample_shape: shape of one sample.
+        data: its samples.
         classes: outputs that the loss needs for each sample; any number if None.
 
     Raises:
@@ -251,7 +253,7 @@ def _forward_cost(model: nn.Module, sample_shape: tuple[int, ...], classes: int 
         elif not list(module.children()):
             module.register_forward_hook(record)
     with torch.no_grad():
-        final = model(torch.zeros(TRIAL_SAMPLES, *sample_shape, dtype=torch.float32, device=device))
+        final = logits_of(model(torch.zeros(TRIAL_SAMPLES, *data.train.shape, dtype=data.input_dtype, device=device)))
     check_outputs(final, TRIAL_SAMPLES, classes)
     outputs.append(final.numel() // TRIAL_SAMPLES)
     return _ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs))

@@ -115,7 +115,7 @@ def scale_invariant_weights(trainable: Trainable | OwnTrainable) -> tuple[str, .
     module = built_from(task, 0)
     try:
         with user_code(), eager(module):
-            names = scale_invariant(module, task.data.train.shape)
+            names = scale_invariant(module, task.data.train.shape, task.data.tokens)
     except UserCodeError:
         if isinstance(trainable, Trainable):
             raise

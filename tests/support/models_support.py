@@ -5,6 +5,7 @@ import itertools
 import random
 import threading
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from search_spaces.recipe import Recipe
 from sweeper.weights import _copy_in
 from trainables.admission import admission_of
 from trainables.data import Dataset
+from trainables.models.logits import logits_of
 from trainables.pack.network import Draw
 from trainables.pack.training import PackTraining
 from trainables.profile import profile
@@ -26,7 +28,7 @@ from trainables.registered import registered
 from trainables.task import built_from
 from trainables.torch_state import seeded
 
-FEATURES, STEPS, ETA, LAM = 6, 8, 0.3, 0.01
+FEATURES, WORDS, STEPS, ETA, LAM = 6, 11, 8, 0.3, 0.01
 
 
 def make_data(shape=(FEATURES,), count=24):
@@ -36,7 +38,13 @@ def make_data(shape=(FEATURES,), count=24):
     return Dataset.from_tensors(x[:count], y[:count], x[count:], y[count:], classes=2)
 
 
-VECTORS, IMAGES, SEQUENCES = make_data(), make_data((1, 8, 8)), make_data((5, FEATURES))
+def make_tokens(count=24):
+    x = torch.randint(WORDS, (2 * count, 5), generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > x[:, 1]).long()
+    return Dataset.from_tensors(x[:count], y[:count], x[count:], y[count:], classes=2)
+
+
+VECTORS, IMAGES, SEQUENCES, TOKENS = make_data(), make_data((1, 8, 8)), make_data((5, FEATURES)), make_tokens()
 
 
 class Net(nn.Module):
@@ -516,14 +524,26 @@ class CountingEvaluation(Net):
         return h / (1 + 0.01 * self.passes)
 
 
-class Dict(Net):
+class Returning(Net):
+    def __init__(self, made):
+        super().__init__()
+        self.made = made
+
     def forward(self, x):
-        return {"logits": super().forward(x)}
+        return self.made(super().forward(x))
 
 
-class Pair(Net):
-    def forward(self, x):
-        return super().forward(x), x
+def Dict(key):
+    return Returning(lambda outputs: {key: outputs})
+
+
+class Embedded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.encoder = nn.Embedding(WORDS, FEATURES), Encoder()
+
+    def forward(self, tokens):
+        return self.encoder(self.embedding(tokens))
 
 
 class Leaving(Net):
@@ -612,12 +632,17 @@ TOGETHER = {
     "cannot be copied": (Uncopied, VECTORS),
     "modes differ": (Modes, VECTORS),
     "initialized lazily": (initialized_lazily, VECTORS),
+    "a tuple": (lambda: Returning(lambda outputs: (outputs, outputs.sum())), VECTORS),
+    "a dict": (lambda: Dict("logits"), VECTORS),
+    "an object with logits": (lambda: Returning(lambda outputs: SimpleNamespace(loss=None, logits=outputs)), VECTORS),
+    "an embedding of tokens": (lambda: nn.Sequential(nn.Embedding(WORDS, 3), nn.Flatten(), nn.Linear(15, 2)), TOKENS),
 }
 ALONE = {
     "rnn": (lambda: Recurrent(nn.RNN), SEQUENCES),
     "lstm": (lambda: Recurrent(nn.LSTM), SEQUENCES),
     "gru": (lambda: Recurrent(nn.GRU), SEQUENCES),
     "transformer": (Encoder, SEQUENCES),
+    "a transformer of tokens": (Embedded, TOKENS),
     "spectral norm": (lambda: after(parametrizations.spectral_norm(nn.Linear(8, 8))), VECTORS),
     "weight norm": (weight_norm, VECTORS),
     "checkpoint": (Checkpointed, VECTORS),
@@ -640,7 +665,16 @@ ALONE = {
     "a checkpoint around dropout": (CheckpointedDropout, VECTORS),
     **{f"draws from {k}": (lambda k=k: Drawing(k), VECTORS) for k in ("torch", "numpy", "random")},
 }  # fmt: skip
-EITHER = {"transformer", "spectral norm", "rnn", "lstm", "gru", "modes differ", "a lock"}  # as torch's vmap can
+EITHER = {
+    "transformer",
+    "a transformer of tokens",
+    "spectral norm",
+    "rnn",
+    "lstm",
+    "gru",
+    "modes differ",
+    "a lock",
+}  # as torch's vmap can
 REFUSED = {
     "a period by a counter": (Seventeenth, "its attribute passes changes in a pass"),
     "one pass by a counter": (FiveHundredth, "its attribute passes changes in a pass"),
@@ -660,8 +694,8 @@ REFUSED = {
     "statistics of the first batch": (FirstBatch, "its attribute started changes in a pass"),
     "unseeded weights": (Uninitialized, "two builds from one seed differ in a.weight"),
     "an unseeded table": (Unseeded, "two builds from one seed differ in the attribute table"),
-    "a dict": (Dict, "raised ValueError: the model returned dict, not a tensor (B, C)"),
-    "a tuple": (Pair, "raised ValueError: the model returned tuple, not a tensor (B, C)"),
+    "a dict without logits": (lambda: Dict("scores"), "the model returned dict, not a tensor (B, C)"),
+    "nothing": (lambda: Returning(lambda _: None), "the model returned NoneType, not a tensor (B, C)"),
     "one number a sample": (lambda: nn.Sequential(Net(), nn.Flatten(0)), "outputs of shape (8,), not (4, 2)"),
     "too many outputs": (lambda: nn.Linear(FEATURES, 3), "the model gives outputs of shape (4, 3), not (4, 2)"),
     "too few outputs": (lambda: nn.Linear(FEATURES, 1), "the model gives outputs of shape (4, 1), not (4, 2)"),
@@ -706,12 +740,14 @@ def plain_loop(task, seed, lam, loss=functional.cross_entropy):
         optimizer.zero_grad()
         order = np.random.default_rng([seed, step]).permutation(len(x))  # random numbers go to samples by their place
         with seeded(Draw(step, 0).seed_of(seed)):
-            loss(module.train()(x[order]), y[order]).backward()
+            loss(logits_of(module.train()(x[order])), y[order]).backward()
         optimizer.step()
         with torch.no_grad():
             norm = sum(p.abs().square().sum() for p in module.parameters() if p.requires_grad)
             module.eval()
-            rows.append([float(loss(module(x), y)), float(loss(module(test), labels)), float(norm)])
+            rows.append(
+                [float(loss(logits_of(module(data)), to)) for data, to in ((x, y), (test, labels))] + [float(norm)]
+            )
     return np.array(rows), module
 
 
@@ -756,7 +792,7 @@ def check_loads(task, p, weights, module, rows):
     assert len(list(loaded.parameters())) == len(list(module.parameters()))
     x, labels = task.data.normalize(task.data.test.x), task.data.test.labels
     with torch.no_grad():
-        loss = float(functional.cross_entropy(loaded.eval()(x), labels))
+        loss = float(functional.cross_entropy(logits_of(loaded.eval()(x)), labels))
     assert loss == pytest.approx(rows[-1, 1], rel=1e-5)
 
 

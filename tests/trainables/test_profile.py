@@ -1,7 +1,9 @@
 import pytest
+import torch
 from torch import nn
 
 from search_spaces.errors import InputError
+from trainables.data import Dataset
 from trainables.profile import MAX_CPU_ACTIVATION_BYTES, _forward_cost, profile
 
 
@@ -18,7 +20,9 @@ def test_a_fully_connected_network_costs_two_flop_a_weight(make_recipe):
 
 def test_a_convolution_costs_two_flop_a_weight_and_position():
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 4, 3, groups=2), nn.Flatten())
-    flops, kept, widest = _forward_cost(model, (3, 10, 10), None)
+    images, labels = torch.rand(2, 3, 10, 10), [0, 1]
+    data = Dataset.from_tensors(images, labels, images, labels, classes=2)
+    flops, kept, widest = _forward_cost(model, data, None)
     assert flops == 2 * (27 * 8 * 100 + 36 * 4 * 64)
     assert (kept, widest) == (2 * 800 + 3 * 256, 800)
 

@@ -144,6 +144,8 @@ def admit(task: Task, *, initialized: bool = False, mixup: bool = False) -> Admi
     with thread_modes_neutral(), seeded(0):
         first = build(task.model, 0, digested=False)
         _check_loss(task.loss)
+        if mixup and task.data.tokens:
+            raise InputError("trainable.augment.mixup is not allowed: tokens cannot be mixed; leave it out.")
         if sum(p.numel() for p in first.module.parameters()) > LARGE_MODEL_PARAMETERS:
             why = "it is large"
             return Admission(together=False, alone_because=why, loss_together=False, modes_agree=False, random=True)
@@ -157,6 +159,11 @@ def _check_loss(loss: object) -> None:
             f"the loss {type(loss).__name__} has {names[0]}, a parameter of its own, which would never train. Move it "
             "into the model: training changes the parameters of the model alone."
         )
+
+
+def _scaled(x: Tensor, scale: float) -> Tensor:
+    """Return numbers (...) times ``scale``; tokens stay."""
+    return x * scale if x.is_floating_point() else x
 
 
 class _Trial:
@@ -201,9 +208,9 @@ class _Trial:
         )
 
     def _taken(self, positions: range, scale: float = 1.0) -> Samples:
-        """Return training samples and their labels, the samples times ``scale``."""
+        """Return training samples and their labels, the samples times ``scale`` if they are numbers."""
         data, index = self._task.data, torch.tensor(list(positions))
-        return Samples(data.normalize(data.train.at(index)) * scale, data.train.labels[index])
+        return Samples(_scaled(data.normalize(data.train.at(index)), scale), data.train.labels[index])
 
     def _try_highest_class(self, outputs: Tensor) -> None:
         """Give the loss the highest class, which the samples may lack and for which the outputs may be too few."""
@@ -253,7 +260,7 @@ class _Trial:
         why = differs_together(structure, self._loss, samples, members)
         if why != OTHER_NUMBERS:
             return why
-        samples = Samples(samples.x.double(), samples.labels)
+        samples = Samples(samples.x if self._task.data.tokens else samples.x.double(), samples.labels)
         try:
             members = [self._member(module.double(), samples) for module in modules]
         except PhaseError:  # the model computes in float32 whatever its weights are
@@ -275,7 +282,7 @@ class _Trial:
 
         def outputs(scale: float, *, training: bool) -> Tensor:
             start.restore()
-            return outputs_of(module, scale * self._samples[0].x, training=training)
+            return outputs_of(module, _scaled(self._samples[0].x, scale), training=training)
 
         agree = all(
             close({"": outputs(s, training=True)}, {"": outputs(s, training=False)}, _MODES_TOLERANCE)

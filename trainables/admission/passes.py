@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from search_spaces.errors import InputError
 from trainables.admission.held import digest, held_by
+from trainables.models.logits import logits_of
 from trainables.step.losses import Loss, at_least_float32
 from trainables.step.real import dense_gradient, real_view
 from trainables.torch_state import drawn_from, generator_states, seeded
@@ -169,7 +170,7 @@ def _plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
     before, random_before = tensors_of(module), generator_states()
     module.zero_grad()
     with phase("the forward pass in training mode"), _gradient_hooks_seen() as hooks:
-        outputs = module.train()(samples.x)
+        outputs = logits_of(module.train()(samples.x))
         check_outputs(outputs, len(samples.x), getattr(loss, "outputs", None))
     random_after = generator_states()
     moved = [name for name, p in module.named_parameters() if not torch.equal(p.detach(), before[name])]
@@ -209,9 +210,9 @@ def outputs_of(module: nn.Module, x: Tensor, *, training: bool) -> Tensor:
     """
     random = seeded(_PASS_SEED) if training else nullcontext()
     with phase(f"the forward pass in {'training' if training else 'evaluation'} mode"), random:
-        outputs = module.train(training)(x)
+        outputs = logits_of(module.train(training)(x))
         check_outputs(outputs, len(x))
-    return outputs.detach()  # type: ignore[no-any-return]
+    return outputs.detach()
 
 
 def drawing_part(module: nn.Module, x: Tensor) -> str:
@@ -241,19 +242,17 @@ def drawing_part(module: nn.Module, x: Tensor) -> str:
     return drawing[0] if drawing else type(module).__name__
 
 
-def check_outputs(outputs: object, samples: int, classes: int | None = None) -> None:
+def check_outputs(outputs: Tensor, samples: int, classes: int | None = None) -> None:
     """Refuse what is not a tensor of real numbers (B, C): a loss might broadcast it over the labels.
 
     Args:
-        outputs: what the model returned.
+        outputs: the outputs of the model.
         samples: samples that it was given, B.
         classes: outputs that the loss needs for each, C; any number if None.
 
     Raises:
         ValueError: the model returned something else.
     """
-    if not isinstance(outputs, Tensor):
-        raise ValueError(f"the model returned {type(outputs).__name__}, not a tensor (B, C)")
     if outputs.is_complex():
         raise ValueError("the model returned complex numbers; it must return real outputs (B, C)")
     if outputs.ndim != 2 or len(outputs) != samples or classes not in {None, outputs.shape[1]}:

@@ -32,6 +32,7 @@ class Dataset:
         mean: mean of the training samples, float32, of a shape that can be broadcast to a sample.
         std: standard deviation of the training samples, float32, of the same shape as ``mean``.
         notes: what a person should know of the samples, such as files that were left out, in sentences.
+        tokens: number of tokens, where samples are tokens, which are not normalized; 0 where they are numbers.
     """
 
     train: Samples
@@ -40,6 +41,7 @@ class Dataset:
     mean: Tensor
     std: Tensor
     notes: tuple[str, ...] = ()
+    tokens: int = 0
 
     @staticmethod
     def from_tensors(
@@ -55,7 +57,8 @@ class Dataset:
         Arrays of numpy, and frames and series of pandas, are taken too.
 
         Args:
-            x_train: samples (N, ...), uint8 or float32; images are (N, channels, height, width).
+            x_train: samples (N, ...), uint8 or float32; images are (N, channels, height, width). Samples of int64 are
+                tokens, from 0 on, for a model that begins with an embedding.
             y_train: integer labels from 0 to ``classes`` - 1, (N,).
             x_test: test samples, as ``x_train``.
             y_test: test labels, as ``y_train``.
@@ -72,17 +75,29 @@ class Dataset:
             train, test = _checked("train", x_train, y_train, classes), _checked("test", x_test, y_test, classes)
             if train.shape != test.shape:
                 raise ValueError(f"x_train has samples of shape {train.shape}, but x_test of shape {test.shape}")
+            if train.x.dtype != test.x.dtype and torch.int64 in {train.x.dtype, test.x.dtype}:
+                raise ValueError(f"x_train is {train.x.dtype}, but x_test is {test.x.dtype}: tokens are int64 in both")
+            if train.x.dtype == torch.int64:
+                tokens = 1 + max(int(train.x.max()), int(test.x.max()))
+                return Dataset(train, test, classes, torch.zeros(()), torch.ones(()), tokens=tokens)
             mean, std = mean_and_std(channel_sums(train.x), normalize, len(train.shape))
             return Dataset(train, test, classes, mean, std)
 
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """Type of the inputs of a model: int64 for tokens, else float32."""
+        return torch.int64 if self.tokens else torch.float32
+
     def normalize(self, raw: Tensor) -> Tensor:
-        """Return raw samples (N, ...) minus the mean, over the standard deviation, as float32."""
+        """Return raw samples (N, ...) minus the mean, over the standard deviation, as float32; tokens as they are."""
+        if self.tokens:
+            return raw
         return (raw.float() - self.mean) / self.std
 
     def to(self, device: torch.device) -> "Dataset":
         """Return the same data on ``device``; streamed samples are delivered there."""
         train, test = self.train.to(device), self.test.to(device)
-        return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device), self.notes)
+        return Dataset(train, test, self.classes, self.mean.to(device), self.std.to(device), self.notes, self.tokens)
 
 
 def _checked(part: str, x: Numbers, y: Numbers, classes: int) -> InMemory:
@@ -119,11 +134,13 @@ def _tensor(name: str, values: Numbers) -> Tensor:
 def _check_samples(name: str, x: Tensor) -> None:
     if x.ndim < 2 or x.numel() == 0:
         raise ValueError(f"{name} must have shape (N, ...) with at least one sample, but got {tuple(x.shape)}")
-    if x.dtype not in {torch.uint8, torch.float32}:
+    if x.dtype not in {torch.uint8, torch.float32, torch.int64}:
         raise ValueError(
-            f"{name} must be uint8 or float32, but got {x.dtype}: convert it, as by {name}.float(), or "
-            f'{name}.astype("float32") of an array or frame'
+            f"{name} must be uint8 or float32, or int64 for tokens, but got {x.dtype}: convert it, as by "
+            f'{name}.float(), or {name}.astype("float32") of an array or frame'
         )
+    if x.dtype == torch.int64 and int(x.min()) < 0:
+        raise ValueError(f"{name} has the token {int(x.min())}: tokens are integers from 0 on")
     if x.dtype == torch.float32 and not bool(x.isfinite().all()):
         raise ValueError(f"{name} has numbers that are not finite")
 

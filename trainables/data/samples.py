@@ -44,7 +44,7 @@ class Samples(Protocol):
                 RandomResizedCrop does.
 
         Returns:
-            The samples (n, ...), uint8 or float32, on the samples' device.
+            The samples (n, ...), uint8, float32 or, of tokens, int64, on the samples' device.
         """
 
     def to(self, device: torch.device) -> "Samples":
@@ -56,7 +56,7 @@ class InMemory:
     """Samples kept as one tensor.
 
     Attributes:
-        x: the samples (N, ...), uint8 or float32.
+        x: the samples (N, ...), uint8, float32 or int64.
         labels: their classes, int64 (N,).
     """
 

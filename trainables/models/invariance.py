@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from trainables.models.init import NORMS, initial_buffers, initial_parameters, is_weight
+from trainables.models.logits import logits_of
 from trainables.models.ntk_linear import NtkLinear
 
 TRIAL_SAMPLES = 4  # with two, batch norm would leave only signs, whose gradient is 0 everywhere
@@ -19,7 +20,7 @@ TRIAL_EPSILON = 1e-16  # ε of norms in the trial; the usual 1e-5 changes ResNet
 MAX_INVARIANT_CHANGE, MIN_DEPENDENT_CHANGE = 1e-5, 1e-3
 
 
-def scale_invariant(module: nn.Module, sample_shape: tuple[int, ...]) -> tuple[str, ...]:
+def scale_invariant(module: nn.Module, sample_shape: tuple[int, ...], tokens: int = 0) -> tuple[str, ...]:
     """Return the names of the weights W whose scale alone does not change the outputs.
 
     This is measured, not read off names. If f(αW) is constant in α, then <W, ∇_W f> = 0 (Euler). One backward pass from
@@ -33,12 +34,13 @@ def scale_invariant(module: nn.Module, sample_shape: tuple[int, ...]) -> tuple[s
     Args:
         module: the network; its own values are not used.
         sample_shape: shape of one input sample.
+        tokens: number of tokens, where samples are tokens; 0 where they are numbers.
     """
     if not _may_normalize(module):
         return ()
-    changes = _relative_changes(module, sample_shape, torch.float32)
+    changes = _relative_changes(module, _trial_samples(sample_shape, tokens), torch.float32)
     if any(MAX_INVARIANT_CHANGE < change < MIN_DEPENDENT_CHANGE for change in changes.values()):
-        changes = _relative_changes(module, sample_shape, torch.float64)
+        changes = _relative_changes(module, _trial_samples(sample_shape, tokens), torch.float64)
     return tuple(name for name, change in changes.items() if change < MAX_INVARIANT_CHANGE)
 
 
@@ -51,18 +53,30 @@ def _is_known_layer(module: nn.Module) -> bool:
     return type(module).__module__.startswith("torch.nn.") or isinstance(module, NtkLinear)
 
 
-def _relative_changes(module: nn.Module, sample_shape: tuple[int, ...], dtype: torch.dtype) -> dict[str, float]:
-    """Return |r · df/dlog α| / |f| of each weight."""
+def _trial_samples(sample_shape: tuple[int, ...], tokens: int) -> Tensor:
+    """Return samples (B, ...) from a fixed seed: tokens, or numbers of different brightness.
+
+    Images differ in brightness: averages over the pixels of plain noise hardly differ, and a norm would amplify that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    shape = (TRIAL_SAMPLES, *sample_shape)
+    if tokens:
+        return torch.randint(tokens, shape, generator=generator, device="cpu")
+    shapes = (TRIAL_SAMPLES, *[1] * len(sample_shape)), shape
+    brightness, pixels = (torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") for shape in shapes)
+    return brightness * pixels
+
+
+def _relative_changes(module: nn.Module, samples: Tensor, dtype: torch.dtype) -> dict[str, float]:
+    """Return |r · df/dlog α| / |f| of each weight on samples (B, ...)."""
     initial = initial_parameters(module, seed=0, sigma_w=1.0, sigma_b=0.1)
     parameters = {name: p if p.is_complex() else p.to(dtype) for name, p in initial.items()}
     weights = {name: p.requires_grad_() for name, p in parameters.items() if is_weight(module, name)}
     buffers = {name: b.to(dtype) if b.is_floating_point() else b for name, b in initial_buffers(module).items()}
-    generator = torch.Generator().manual_seed(0)
-    # Images differ in brightness: averages over the pixels of plain noise hardly differ, and a norm would amplify that.
-    shapes = (TRIAL_SAMPLES, *[1] * len(sample_shape)), (TRIAL_SAMPLES, *sample_shape)
-    brightness, pixels = (torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") for shape in shapes)
+    x = samples.to(dtype) if samples.is_floating_point() else samples
     with _without_epsilon(module):
-        outputs: Tensor = functional_call(module, parameters | buffers, ((brightness * pixels).to(dtype),))
+        outputs = logits_of(functional_call(module, parameters | buffers, (x,)))
+    generator = torch.Generator().manual_seed(1)
     r = torch.randn(outputs.shape, generator=generator, dtype=torch.float32, device="cpu")
     gradients = torch.autograd.grad((r * outputs).sum(), list(weights.values()), materialize_grads=True)
     size = outputs.detach().norm()

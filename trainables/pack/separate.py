@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.admission import Admission
+from trainables.models.logits import logits_of
 from trainables.pack.network import Draw, SquaredNorms, host_copies, saved_names, squared_norms
 from trainables.step.real import dense_gradient
 from trainables.task import built_from, initial_weights, scale_invariant_weights, task_of
@@ -109,7 +110,7 @@ class SeparateNetwork:
     def _outputs(self, modules: Sequence[nn.Module], inputs: Sequence[Tensor]) -> Tensor:
         """Return outputs (P, B, C) as float32, whatever the model computes in."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            return torch.stack([m(x).float() for m, x in zip(modules, inputs, strict=True)])
+            return torch.stack([logits_of(m(x)).float() for m, x in zip(modules, inputs, strict=True)])
 
     def gradients(self, loss: Tensor, weight: float) -> list[Tensor]:
         """Return the gradients of the sum of all points' losses, a scalar, times ``weight``: (P, ...) each.

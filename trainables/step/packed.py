@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from search_spaces.errors import InputError
+from trainables.models.logits import logits_of
 from trainables.models.ntk_linear import NtkLinear
 from trainables.torch_state import drawn_from, generator_states
 
@@ -121,7 +122,7 @@ class _PackedModule:
     def _call(self, parameters: Parameters, buffers: Buffers, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return outputs, and the buffers that the module did not update in place but set to new tensors."""
         state = {**parameters, **buffers}
-        outputs = functional_call(self._module, state, (x,))
+        outputs = logits_of(functional_call(self._module, state, (x,)))
         return outputs, {name: state[name].detach() for name, b in buffers.items() if state[name] is not b}
 
 

@@ -93,6 +93,13 @@ def test_samples_made_in_inference_mode_train():
     assert not data.train.labels.is_inference()
 
 
+def test_tokens_stay_as_they_are():
+    x = torch.tensor([[3, 0], [1, 2]])
+    data = Dataset.from_tensors(x, [0, 1], x + 4, [0, 1], classes=2).to(torch.device("cpu"))
+    assert (data.tokens, data.input_dtype) == (8, torch.int64)
+    assert data.normalize(data.train.at(torch.tensor([1]))).tolist() == [[1, 2]]
+
+
 def test_to_moves_everything():
     data = Dataset.from_tensors(**tensors()).to(torch.device("meta"))
     parts = (data.train.labels, data.test.labels, data.mean, data.std, data.train.at(torch.arange(2)))
@@ -105,7 +112,12 @@ def test_to_moves_everything():
         ({"x_train": torch.randn(6)}, r"x_train must have shape \(N, ...\) with at least one sample, but got \(6,\)"),
         ({"x_test": torch.randn(0, 3, 4, 4)}, "x_test must have shape"),
         ({"x_test": torch.randn(2, 3, 5, 5)}, r"samples of shape \(3, 4, 4\), but x_test of shape \(3, 5, 5\)"),
-        ({"x_train": torch.randn(6, 3, 4, 4).double()}, "x_train must be uint8 or float32, but got torch.float64"),
+        (
+            {"x_train": torch.randn(6, 3, 4, 4).double()},
+            "x_train must be uint8 or float32, or int64 for tokens, but got torch.float64",
+        ),
+        ({"x_train": torch.ones(6, 3, 4, 4).long()}, "x_train is torch.int64, but x_test is torch.float32"),
+        ({"x_train": -torch.ones(6, 3, 4, 4).long()}, "x_train has the token -1: tokens are integers from 0 on"),
         ({"x_train": torch.full((6, 3, 4, 4), torch.nan)}, "x_train has numbers that are not finite"),
         ({"x_train": torch.ones(6, 3, 4, 4)}, "do not vary"),
         ({"y_train": torch.zeros(5).long()}, r"y_train must have shape \(6,\), one label a sample, but got \(5,\)"),

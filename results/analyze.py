@@ -62,13 +62,14 @@ class Analysis:
     ways_out: Mapping[str, WayOut]
 
 
-def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Analysis:
+def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter, *, report: bool = True) -> Analysis:
     """Analyze what a sweep holds so far and write ``analysis/`` and ``report.html``.
 
     Args:
         state: the sweep.
         points: its table of ended points.
         files: writes the files.
+        report: whether to draw figures and report too, which takes most of the time.
 
     Raises:
         InputError: its grid or a part is damaged.
@@ -86,7 +87,8 @@ def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter) -> Ana
         ways_out=ways_out(verdicts, findings.steady, grid, pace),
     )
     _write_tables(directory, analysis, files)
-    files.write_text(directory.report, _draw_report(directory, grid, points, analysis, files))
+    if report:
+        files.write_text(directory.report, _draw_report(directory, grid, points, analysis, files))
     return analysis
 
 

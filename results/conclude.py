@@ -44,10 +44,14 @@ class SweepResult:
         return Counter(end.outcome for end in self.ends.values())
 
 
-def conclude(state: SweepState) -> SweepResult:
+def conclude(state: SweepState, *, report: bool = True) -> SweepResult:
     """Account for every planned point, then analyze what there is.
 
     If another process has analyzed later parts of the sweep meanwhile, its files stay as they are.
+
+    Args:
+        state: the sweep.
+        report: whether to draw figures and report too.
 
     Raises:
         InputError: no sweep lies there, or a file of it is damaged.
@@ -57,7 +61,7 @@ def conclude(state: SweepState) -> SweepResult:
     files = ResultWriter(state.directory, state.generation)
     points, ends = store_points(state, files)
     missing = sum(point.id not in ends for point in make_points(state.required_grid()))
-    analysis = analyze(state, points, files)
+    analysis = analyze(state, points, files, report=report)
     return SweepResult(
         ends=ends,
         missing=missing,

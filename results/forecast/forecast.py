@@ -19,6 +19,16 @@ def _epochs(value: float) -> str:
     return f"{float(f'{value:.2g}'):,.10g}"
 
 
+def _time(seconds: float) -> str:
+    """Format a time in the largest unit of which it holds two.
+
+    >>> _time(7.25), _time(150), _time(7200)
+    ('7.2 s', '2.5 min', '2.0 h')
+    """
+    unit, size = next(((u, s) for u, s in (("h", 3600.0), ("min", 60.0)) if seconds >= 2 * s), ("s", 1.0))
+    return f"{seconds / size:.1f} {unit}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted:
     """λ for one budget.
@@ -106,6 +116,8 @@ class Forecast:
         budgets: predictions, in the order asked for.
         checks: comparisons of the budgets that were verified.
         cost: steps of the probe over those of one run at the longest budget, for each seed.
+        seconds: time that the probe took, with its measurements and its analysis.
+        run_seconds: time that one run at the longest budget will take, as the probe measured it; 0 if unknown.
         seeds: number of seeds that the probe trained.
         lams: all λ of the probe.
         chance: test accuracy of guessing.
@@ -123,6 +135,8 @@ class Forecast:
     budgets: tuple[Predicted, ...]
     checks: tuple[Check, ...] = ()
     cost: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
+    run_seconds: float = field(default=0.0, compare=False)
     seeds: int = 1
     lams: tuple[float, ...] = ()
     chance: float = 0.0
@@ -171,6 +185,9 @@ class Forecast:
             seeds = f" for each of {self.seeds} seeds" if self.seeds > 1 else ""
             one_run = f"{self.cost:.1%} of one run at T = {longest:g}{seeds}: {1 + self.cost:.2f} runs with the run "
             facts.append(("cost", f"{one_run}itself, where a grid of {GRID_RUNS} λ takes {GRID_RUNS}"))
+            if self.run_seconds:
+                took = f"the probe took {_time(self.seconds)} with its measurements and its analysis"
+                facts.append(("", f"{took}; one run takes about {_time(self.run_seconds)}"))
         return facts
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from results.conclude import SweepResult
     from sweeper.backends import Backend
     from sweeper.backends.ray.backend import RayBackend
+    from sweeper.predict.probe import SweepRunner
 
 
 # Full, over quota, over the limit of a file, read-only, broken, or gone: of storage that took files until then.
@@ -71,9 +72,7 @@ def _say(line: str | Text) -> None:
         stderr().print(line, soft_wrap=True)
 
 
-def make_sweep_runner(
-    out: AnyPath, backend: str, address: str | None, tracking_uri: str | None
-) -> Callable[[Grid], SweepResult]:
+def make_sweep_runner(out: AnyPath, backend: str, address: str | None, tracking_uri: str | None) -> SweepRunner:
     """Return a function that runs a grid in a folder of sweeps.
 
     Args:
@@ -86,7 +85,11 @@ def make_sweep_runner(
 
     uri = tracking_of(tracking_uri, out)
     open_backend = make_backend_opener(backend, address)
-    return lambda grid: run_sweep(grid, out, lambda: open_backend(grid), uri, stderr())
+
+    def run(grid: Grid, *, report: bool = True) -> SweepResult:
+        return run_sweep(grid, out, lambda: open_backend(grid), uri, stderr(), report=report)
+
+    return run
 
 
 def make_backend_opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:

@@ -37,10 +37,10 @@ from sweeper.cli.output import print_json, show
 from sweeper.console import error_line, labeled, quoted, stderr, stdout
 
 if TYPE_CHECKING:
-    from results.conclude import SweepResult
     from results.forecast.forecast import Forecast
     from results.settling.choice import WayOut
     from search_spaces.sections.grid import Grid
+    from sweeper.predict.probe import SweepRunner
 
 
 def _plan(grid: GridFile, address: Address = None, settings: Settings = None) -> None:
@@ -223,7 +223,7 @@ def _forecast(
     share: float,
     factor: float,
     sweeps: AnyPath,
-    run: Callable[[Grid], SweepResult],
+    run: SweepRunner,
     *,
     verify: bool,
 ) -> Forecast:

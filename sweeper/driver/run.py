@@ -29,7 +29,13 @@ from trainables.profile import profiles_of
 
 
 def run_sweep(
-    grid: Grid, out: AnyPath, open_backend: Callable[[], Backend], tracking_uri: str | None, console: Console
+    grid: Grid,
+    out: AnyPath,
+    open_backend: Callable[[], Backend],
+    tracking_uri: str | None,
+    console: Console,
+    *,
+    report: bool = True,
 ) -> SweepResult:
     """Run a grid, or what is missing of it.
 
@@ -39,6 +45,7 @@ def run_sweep(
         open_backend: called when there is something to train.
         tracking_uri: address of MLflow; None for no tracking.
         console: for progress.
+        report: whether to draw figures and report at the end.
 
     Raises:
         InputError: the grid contradicts the sweep or asks for what is not there, in which case nothing is written; or
@@ -59,7 +66,7 @@ def run_sweep(
             if not isinstance(interrupt, LeaveAtOnce):
                 _store_ended_points(before)
             raise
-        result = conclude(trained)
+        result = conclude(trained, report=report)
         mirror.finish(complete=result.complete)
     return result
 

@@ -11,7 +11,7 @@ from results.store.tables import read_rows
 from search_spaces.outcome import Outcome
 from search_spaces.sections.grid import Grid
 from sweeper.predict.predict import write_forecast
-from sweeper.predict.probe import SweepRunner, changed_grid, trained_peaks
+from sweeper.predict.probe import SweepRunner, changed_grid, peaks_of, trained
 
 NEIGHBOR_FACTOR = 3.0  # from λ_pred to the neighbors that --verify trains too
 
@@ -41,7 +41,7 @@ def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: SweepRunn
             f"budget={{rule: fixed, constant: {predicted.budget!r}}}",
             "stop=budget",
         )
-        peaks = trained_peaks(chosen, out, run)
+        peaks = peaks_of(chosen, trained(chosen, out, run))
         if peaks["outcome"].eq(Outcome.DIVERGED).any():
             warnings.append(f"T = {predicted.budget:g} was not verified: points diverged there, η is too large")
         else:

@@ -1,6 +1,7 @@
 """``sweeper predict``: a weight decay for a budget, for the price of a short probe."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -39,7 +40,14 @@ def guess(grid: Grid, budgets: Sequence[float], factor: float = 1.0) -> Forecast
 
 
 def predict(
-    grid: Grid, budgets: Sequence[float], share: float, out: AnyPath, run: SweepRunner, *, factor: float = 1.0
+    grid: Grid,
+    budgets: Sequence[float],
+    share: float,
+    out: AnyPath,
+    run: SweepRunner,
+    *,
+    factor: float = 1.0,
+    pages: bool = True,
 ) -> Forecast:
     """Train large λ until their peaks have been seen, and predict λ for each budget.
 
@@ -50,6 +58,7 @@ def predict(
         out: folder of sweeps. The probe is an ordinary sweep in it, ``NAME-probe-T-SHARE``.
         run: function that trains what is missing of a grid below ``out`` and analyzes it.
         factor: λ_pred = factor·c/T. The paper shows 2 for small λ, whose κ is up to twice that of large (Figure S4).
+        pages: whether the sweep of the probe is kept, so that its report and the page of the forecast are drawn.
 
     Returns:
         The forecast. Where no λ of the probe has seen its peak it is that of ``guess``, with a caution.
@@ -58,15 +67,18 @@ def predict(
         InputError: the grid has several set-ups, or chooses λ by itself.
         PointsFailedError: points of the probe could not be trained.
     """
-    target = target_of(grid)
+    target, began = target_of(grid), time.monotonic()
     probe = run_probe(target, max(budgets), share, out, run)
+    seconds = time.monotonic() - began
     if probe.coefficient is None or probe.bound > probe.coefficient.high:
         forecast = _guess(target, budgets, factor, probe.bound)
         forecast = replace(forecast, warnings=(no_peak_caution(share, probe), *forecast.warnings))
     else:
         forecast = _from_coefficient(target, probe.coefficient, budgets, factor)
-    forecast = _with_probe(forecast, target, probe)
-    write_forecast(forecast)
+    forecast = replace(_with_probe(forecast, target, probe), seconds=seconds)
+    if pages:
+        run(probe.grid)
+        write_forecast(forecast)
     return forecast
 
 
@@ -127,6 +139,7 @@ def _with_probe(forecast: Forecast, target: Target, probe: ProbeResult) -> Forec
         forecast,
         sweep=str(probe.sweep),
         cost=probe.cost,
+        run_seconds=(probe.seconds_per_epoch or 0.0) * max(predicted.budget for predicted in forecast.budgets),
         seeds=probe.seeds,
         lams=probe.lams,
         chance=target.chance,

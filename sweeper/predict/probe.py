@@ -1,7 +1,8 @@
 """The probe: large λ, trained until their peaks have been seen."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import pandas as pd
 
@@ -26,7 +27,12 @@ FIRST_STAGE_SHARE = 0.1
 PLANNED_PART = 0.85
 MINIMUM_LAM_RATIO = 1.5  # between neighboring λ
 
-SweepRunner = Callable[[Grid], SweepResult]
+
+class SweepRunner(Protocol):
+    """A function that trains what is missing of a grid, and analyzes it."""
+
+    def __call__(self, grid: Grid, *, report: bool = True) -> SweepResult:
+        """Run ``grid``, and draw its report unless ``report`` is false."""
 
 
 class PointsFailedError(Exception):
@@ -39,22 +45,26 @@ class ProbeResult:
 
     Attributes:
         sweep: folder of its sweep.
+        grid: the grid of that sweep.
         coefficient: κ, or None where no maximum was seen.
         bound: largest lower bound of κ, from a λ whose maximum was not seen; 0 without one.
         end_decay_time: decay time s at which its smallest λ ended, as a mean over seeds.
         lams: all its λ, as the grid writes them.
         diverged: number of its points whose numbers were no longer finite.
         cost: steps for each seed, over those of one run at the longest budget.
+        seconds_per_epoch: training time of an epoch of one of its points, measurements included; None if unknown.
         seeds: number of seeds that it trained.
     """
 
     sweep: AnyPath
+    grid: Grid
     coefficient: Coefficient | None
     bound: float
     end_decay_time: float
     lams: tuple[float, ...]
     diverged: int
     cost: float
+    seconds_per_epoch: float | None
     seeds: int
 
 
@@ -74,16 +84,19 @@ class _Probe:
         expected_lam = self.target.lam(self.target.expected.kappa / last_step)
         lams = tuple(float(f"{expected_lam * factor:.3g}") for factor in factors)
         grid = self._grid(lams)
-        peaks = trained_peaks(grid, self.out, self.run)
+        result = trained(grid, self.out, self.run, report=False)
+        peaks = peaks_of(grid, result)
         seeds = len(grid.axes.get("seed", (0,)))
         return ProbeResult(
             sweep=self.out / grid.name,
+            grid=grid,
             coefficient=coefficient(peaks, self.target.chance),
             bound=kappa_bound(peaks, self.target.chance),
             end_decay_time=float(peaks.loc[peaks["lam"] == lams[-1], "last_decay_time"].mean()),
             lams=lams,
             diverged=int(peaks["outcome"].eq(Outcome.DIVERGED).sum()),
             cost=float(peaks["last_step"].sum()) / seeds / last_step,
+            seconds_per_epoch=result.analysis.seconds_per_epoch,
             seeds=seeds,
         )
 
@@ -147,18 +160,19 @@ def run_probe(target: Target, longest: float, share: float, out: AnyPath, run: S
     return result
 
 
-def trained_peaks(grid: Grid, out: AnyPath, run: SweepRunner) -> pd.DataFrame:
-    """Train a grid and return the peaks of its points; the sweep may also hold points of another η, say.
+def trained(grid: Grid, out: AnyPath, run: SweepRunner, *, report: bool = True) -> SweepResult:
+    """Train a grid.
 
     Args:
         grid: grid to train.
         out: folder of sweeps.
         run: function that trains what is missing of a grid below ``out`` and analyzes it.
+        report: whether to draw its report.
 
     Raises:
         PointsFailedError: points of the sweep could not be trained.
     """
-    result, sweep = run(grid), out / grid.name
+    result, sweep = run(grid, report=report), out / grid.name
     failures = [end.why for end in result.ends.values() if end.outcome is Outcome.FAILED]
     if failures or result.missing:
         why = f": {failures[0]}" if failures else ""
@@ -166,6 +180,11 @@ def trained_peaks(grid: Grid, out: AnyPath, run: SweepRunner) -> pd.DataFrame:
             f"{sweep}: {counted(len(failures) + result.missing, 'point')} could not be trained{why}. See "
             f"{command('sweeper', 'status', sweep)}; the same command tries them again."
         )
+    return result
+
+
+def peaks_of(grid: Grid, result: SweepResult) -> pd.DataFrame:
+    """Return the peaks of the points of a grid; its sweep may also hold points of another η, say."""
     peaks = result.analysis.findings.peaks
     of_grid: pd.DataFrame = peaks[peaks["point"].isin([point.id for point in make_points(grid)])]
     return of_grid

@@ -36,6 +36,7 @@ from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.predict.predict import guess, predict
+from sweeper.predict.probe import SweepRunner
 from sweeper.signals import SignalInterrupt
 from trainables.admission import forget_admissions
 from trainables.registered import registered
@@ -165,7 +166,8 @@ def _predict(
         if options.share == 0:
             return guess(grid, run.budgets)
         path = any_path(directory)
-        forecast = predict(grid, run.budgets, options.share, path, _runner(path, progress=progress))
+        runner = _runner(path, progress=progress)
+        forecast = predict(grid, run.budgets, options.share, path, runner, pages=out is not None)
         forecast = replace(forecast, setup=forecast.setup.replace(name, _title(task)))
     return forecast if out is not None else replace(forecast, sweep="")
 
@@ -256,14 +258,14 @@ def _section(value: SectionLike) -> dict[str, object]:
     return dict(value) if isinstance(value, Mapping) else {"name": value}
 
 
-def _runner(folder: AnyPath, *, progress: bool) -> Callable[[Grid], SweepResult]:
+def _runner(folder: AnyPath, *, progress: bool) -> SweepRunner:
     """Return the function that trains a grid below ``folder`` in this process."""
     silent = Console(quiet=True, force_terminal=False, force_jupyter=False)
     console = Console(stderr=True) if progress else silent
 
-    def run(grid: Grid) -> SweepResult:
+    def run(grid: Grid, *, report: bool = True) -> SweepResult:
         try:
-            result = run_sweep(grid, folder, InProcessBackend, None, console)
+            result = run_sweep(grid, folder, InProcessBackend, None, console, report=report)
         except SignalInterrupt:  # Python ends a script by the signal only for this exact class
             raise KeyboardInterrupt from None
         for end in result.ends.values():

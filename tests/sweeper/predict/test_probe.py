@@ -34,10 +34,12 @@ class Law:
     def __init__(self, out, kappa, *, fitted=False, learns_below=np.inf, changed=None):
         self.out, self.kappa, self.fitted, self.learns_below = out, kappa, fitted, learns_below
         self.changed = changed or {}
-        self.grids = []
+        self.grids, self.reports = [], []
 
-    def __call__(self, grid):
-        self.grids.append(grid)
+    def __call__(self, grid, *, report=True):
+        self.reports.append(report)
+        if grid not in self.grids:
+            self.grids.append(grid)
         most = grid.budget.max or grid.budget.constant
         rows = [self._point(p.lam, p.seed, most) | {"point": p.id} for p in make_points(grid)]
         foreign = [self._point(1e-3, 0, most) | {"point": "of another set-up", "kappa": 9.0}]
@@ -47,7 +49,8 @@ class Law:
         peaks.to_parquet(folder / "peaks.parquet")
         self.rows = pd.concat([peaks.assign(step=n, test_acc=peaks["best_test_acc"] / n) for n in (1, 2)])
         ends = {str(i): SimpleNamespace(outcome=Outcome(o), why="") for i, o in enumerate(peaks["outcome"])}
-        return SimpleNamespace(ends=ends, missing=0, analysis=SimpleNamespace(findings=SimpleNamespace(peaks=peaks)))
+        analysis = SimpleNamespace(findings=SimpleNamespace(peaks=peaks), seconds_per_epoch=1e-3)
+        return SimpleNamespace(ends=ends, missing=0, analysis=analysis)
 
     def _point(self, lam, seed, most):
         kappa = self.kappa(lam) if callable(self.kappa) else self.kappa
@@ -78,6 +81,18 @@ def test_kappa_of_the_law_is_found_for_a_tenth_of_a_run(tmp_path):
     assert 0.6 < forecast.kappa < KNOWN.kappa or KNOWN.kappa < forecast.kappa < 0.6  # weighed with the sweeps
     assert list(run.lams) == sorted(run.lams, reverse=True)
     assert forecast.lams == run.lams
+
+
+def test_the_report_of_a_probe_is_drawn_once_and_only_where_it_is_kept(tmp_path):
+    forecast, run = probe(tmp_path, 0.6)
+    assert run.reports == [False] * len(run.grids) + [True]
+    assert SweepDir(tmp_path / run.grids[0].name).prediction.is_file()
+    assert forecast.run_seconds == pytest.approx(1e-3 * T)
+    assert "one run takes about 100.0 s" in str(forecast)
+    run = Law(tmp_path / "temporary", 0.6)
+    predict(load_grid(GRID, "own.yaml"), [T], 0.1, tmp_path / "temporary", run, pages=False)
+    assert True not in run.reports
+    assert not SweepDir(tmp_path / "temporary" / run.grids[0].name).prediction.exists()
 
 
 def test_two_lam_that_fit_the_training_set_are_enough(tmp_path):

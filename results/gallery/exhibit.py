@@ -91,6 +91,7 @@ class Exhibit:
         statements: Statements about single claims.
         expectations: Statements about pairs of sweeps.
         numbers: Numbers to read off the figure.
+        left_open: Why the small sibling leaves statements open; empty if it leaves none.
         eta: η of the panels that show only one, at paper scale; None lets the layout choose.
         beyond: True if the figure is not in the paper; its grids are then in ``grids/small`` alone.
     """
@@ -106,6 +107,7 @@ class Exhibit:
     statements: tuple[Statement, ...] = ()
     expectations: tuple[Expectation, ...] = ()
     numbers: tuple[Number, ...] = ()
+    left_open: str = ""
     eta: float | None = None
     beyond: bool = False
 

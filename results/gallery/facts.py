@@ -77,12 +77,13 @@ def value_with_interval(finding: Finding) -> str:
 
 
 def facts_of(record: Record, exhibit: Exhibit) -> dict[str, str]:
-    """Return points, device, cost and date of a record as plain text, by label."""
+    """Return points, device, cost and date of a record as plain text, by label, and why statements are open."""
     if not record.sweeps:
         return {"Drawn": f"{record.drawn}, from equations: nothing is trained"}
     absent = [stem for stem in exhibit.grids if stem not in record.grids]
     devices = sorted({device for s in record.sweeps for device in s.devices})
     dates = sorted({s.started[:10] for s in record.sweeps})
+    open_ = record.scale == "small" and any(finding.agrees == "inconclusive" for finding in record.findings)
     return {
         "Trained": "; ".join(dict.fromkeys(map(_trained, record.sweeps))),
         "Points": _points(record),
@@ -90,6 +91,7 @@ def facts_of(record: Record, exhibit: Exhibit) -> dict[str, str]:
         "Device": ", ".join(devices) or "not recorded",
         "Cost": _cost(sum(s.seconds for s in record.sweeps)),
         "Date": " to ".join(dict.fromkeys((dates[0], dates[-1]))),
+        **({"Left open": exhibit.left_open} if open_ and exhibit.left_open else {}),
     }
 
 

@@ -160,7 +160,7 @@ def _recognize(directory: SweepDir, shipped: Mapping[str, ShippedGrid]) -> Recog
     match = shipped.get(grid.name) or _with_other_budget(grid, shipped)
     if match is None:
         raise InputError(f"{directory.root}: no grid of the paper, nor a small sibling of one, is named {grid.name}.")
-    match = _with_images_of(grid, match)
+    match = _with_measure_of(grid, _with_images_of(grid, match))
     if foreign := len(plan.points.keys() - match.points):
         raise InputError(
             f"{directory.root}: {foreign} of its {len(plan.points)} points are not in {match.path}, so it is not that "
@@ -201,6 +201,11 @@ def _with_other_budget(grid: Grid, shipped: Mapping[str, ShippedGrid]) -> Shippe
     if epochs != f"{grid.budget.constant:g}":
         return None
     return replace(match, grid=match.grid.model_copy(update={"budget": grid.budget}))
+
+
+def _with_measure_of(grid: Grid, match: ShippedGrid) -> ShippedGrid:
+    """Return the project's grid measured as often as a sweep was: no figure is about that."""
+    return replace(match, grid=match.grid.model_copy(update={"measure": grid.measure}))
 
 
 def _with_images_of(grid: Grid, match: ShippedGrid) -> ShippedGrid:

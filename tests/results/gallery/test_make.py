@@ -192,7 +192,7 @@ def test_the_images_of_a_grid_may_come_from_a_folder(draw, tmp_path):
             pixels = random.integers(0, 256, size=(32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
     images = f"{{name: image_folder, root: {tmp_path / 'pets'}}}"
-    run(paper.replace("{name: digits, train: 64}", images), tmp_path / "runs")
+    run(paper.replace("{name: digits, train: 64}", images), tmp_path / "runs", "measure={log: 7}")
     _, records = draw(tmp_path / "runs", grids=tmp_path / "grids")
     [used] = records["S7", "paper"].sweeps
     assert (used.trains, used.planned, used.missing) == ("fc on images in pets", 3, 0)

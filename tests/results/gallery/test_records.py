@@ -119,6 +119,15 @@ def test_a_small_sibling_is_never_taken_for_paper_scale(folder, picture):
     assert "Not yet run at paper scale." in render_html(read_records(folder), folder)
 
 
+def test_a_small_sibling_says_on_what_it_trained_and_why_statements_are_open(folder, picture):
+    finding = replace(FINDING, agrees="inconclusive")
+    for name, found in (("open", finding), ("decided", FINDING)):
+        write_record(folder, replace(RECORD, figure="3", scale="small", findings=(found,)), picture)
+        for page in (render_markdown(read_records(folder)), render_html(read_records(folder), folder)):
+            assert "fc on mnist, 512 training and 5\u202f000 test samples" in page
+            assert ("an exponent to ±0.1 takes about 200 runs" in page) == (name == "open")
+
+
 BEYOND_RECORD = replace(
     RECORD, figure="B1", scale="small", sweeps=(replace(SWEEP, grid="momentum", name="small-momentum"),)
 )

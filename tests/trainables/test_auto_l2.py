@@ -307,5 +307,49 @@ def test_lam_falls_on_digits_and_training_gets_further_than_with_its_start():
     assert loss < 0.2 * constant_loss
 
 
+def _loop_of_a_practitioner(*, scaled, accumulated, compiled):
+    """λ of each step and the last weights of a loop with a schedule of η, a bias group without decay, and more."""
+    torch.manual_seed(0)
+    x = torch.randn(64, 8)
+    y = (x[:, 0] > 0).long()
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 2))
+    groups = [
+        {"params": [p for p in model.parameters() if p.ndim > 1]},
+        {"params": [p for p in model.parameters() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.SGD(groups, lr=0.5)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 60)
+    scaler = torch.amp.GradScaler("cpu", enabled=scaled)
+    auto, lams = AutoL2(optimizer, lam=1.0, every=2), []
+    forward = torch.compile(model, backend="eager") if compiled else model
+    parts = 4 if accumulated else 1
+    for _ in range(60):
+        optimizer.zero_grad()
+        outputs = [forward(part) for part in x.chunk(parts)]
+        losses = [
+            nn.functional.cross_entropy(out, labels) / parts
+            for out, labels in zip(outputs, y.chunk(parts), strict=True)
+        ]
+        for part_loss in losses:
+            scaler.scale(part_loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        schedule.step()
+        auto.step(sum(losses), (torch.cat(outputs).argmax(1) != y).float().mean())
+        lams.append(optimizer.param_groups[0]["weight_decay"])
+        assert optimizer.param_groups[1]["weight_decay"] == 0
+    return lams, torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("changed", ["scaled", "accumulated", "compiled"])
+def test_scaled_gradients_accumulation_and_compiled_models_change_nothing(changed):
+    plain = dict.fromkeys(("scaled", "accumulated", "compiled"), False)
+    lams, weights = _loop_of_a_practitioner(**plain)
+    assert len(set(lams)) > 1
+    other_lams, other_weights = _loop_of_a_practitioner(**plain | {changed: True})
+    assert other_lams == lams
+    torch.testing.assert_close(other_weights, weights, rtol=1e-3, atol=1e-4)
+
+
 def test_the_examples_in_docstrings_are_true():
     assert doctest.testmod(trainables.auto_l2).failed == 0

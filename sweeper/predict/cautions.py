@@ -36,7 +36,8 @@ def cautions_of_probe(coefficient: Coefficient, expected: ExpectedKappa, lam: fl
     if not expected.low <= coefficient.kappa <= expected.high:
         cautions.append(
             f"κ = {coefficient.kappa:.2g} lies outside what {len(expected.sweeps)} measured sweeps of its kind show, "
-            f"{expected.low:.2g} to {expected.high:.2g}"
+            f"{expected.low:.2g} to {expected.high:.2g}; a larger share (--share, in code share=…) reaches smaller λ "
+            "and tells"
         )
     return cautions
 

@@ -103,7 +103,7 @@ def test_a_small_grid_takes_minutes_on_two_cores(path):
     grid = load(path)
     points = make_points(grid)
     plan = plan_for(grid, points, profiles_of(grid, points, only_plan=True), workers=2)
-    assert plan.makespan / ASSUMED_SPEED["cpu"] < 150  # seconds
+    assert plan.makespan / ASSUMED_SPEED["cpu"] < 450  # seconds; to decide its claims, the wide ResNet takes 420
 
 
 def test_the_wrn_grid_keeps_points_of_up_to_4000_epochs_and_one_of_8000():

@@ -102,6 +102,8 @@ def test_a_loss_that_does_not_rise_fails_if_it_had_time_and_is_a_bound_otherwise
     assert "in 0 of the 32 that had a decay time of 2" in verdict.why
     short = train_loss_minimum(turning(peak_table, rise=0.001, decay_time=1.0))
     assert (short.verdict, short.censored) == ("inconclusive", 32)
+    two = turning(peak_table, rise=0.001).assign(last_decay_time=[2.0] * 2 + [1.0] * 30)
+    assert train_loss_minimum(two).verdict == "inconclusive"
 
 
 def test_a_loss_never_measured_is_inconclusive(peak_table):

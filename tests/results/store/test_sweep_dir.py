@@ -75,7 +75,8 @@ from search_spaces.outcome import Outcome
 sweep, number, names = SweepDir(Path(sys.argv[1])), 20_000, []
 print("ready", flush=True)
 for i in range(10**6):
-    values = {f.name: [i if f.type != pa.string() else f"p{i}"] * number for f in row_schema()}
+    values = {f.name: [i if pa.types.is_integer(f.type) else 0.5] * number for f in row_schema()}
+    values |= {f.name: [f"p{i}"] * number for f in row_schema() if f.type == pa.string()}
     rows = pa.table([pa.array(values[f.name]).cast(f.type) for f in row_schema()], schema=row_schema())
     done = PointEnd(point=f"p{i}", pack="k", attempt=0, outcome=Outcome.COMPLETED, steps=1, seconds=0.0)
     names.append(write_part(sweep, "k", i, (), rows, Commit(ends=(done,))))

@@ -11,9 +11,10 @@ from results.pages.markup import ABSENT_SIGN, RULING_SYMBOLS, format_accuracy, f
 INTRODUCTION = (
     "This page shows every figure of the paper and what this project found. At paper scale, the grid is as the paper "
     "prints it. A small sibling asks the same question of a smaller network and data set. Its exponents, plateaus and "
-    "verdicts compare with the paper’s; its accuracies do not. ✓ means as in the paper, ✗ not as in the paper, and ? "
-    "that the data do not suffice to decide. Intervals are 95 % intervals for fitted numbers and means, and observed "
-    "ranges otherwise."
+    "verdicts compare with the paper’s; its accuracies do not. Some siblings were changed after an open verdict, until "
+    "they decided: their network, λ, η or seeds. Their intervals do not count that choice, and the top of such a grid "
+    "says what was tried. ✓ means as in the paper, ✗ not as in the paper, and ? that the data do not suffice to "
+    "decide. Intervals are 95 % intervals for fitted numbers and means, and observed ranges otherwise."
 )
 BEYOND_THE_PAPER = (
     "The paper does not try these cases. They are studied in its terms: the decay time s = Σηλ/(1−μ), and κ, its value "

@@ -204,8 +204,12 @@ def _with_other_budget(grid: Grid, shipped: Mapping[str, ShippedGrid]) -> Shippe
 
 
 def _with_measure_of(grid: Grid, match: ShippedGrid) -> ShippedGrid:
-    """Return the project's grid measured as often as a sweep was: no figure is about that."""
-    return replace(match, grid=match.grid.model_copy(update={"measure": grid.measure}))
+    """Return the project's grid measured as often as a sweep was, on as many samples as itself asks for.
+
+    No figure is about how often. On fewer samples, training accuracy would be another number.
+    """
+    measure = grid.measure.model_copy(update={"train": match.grid.measure.train})
+    return replace(match, grid=match.grid.model_copy(update={"measure": measure}))
 
 
 def _with_images_of(grid: Grid, match: ShippedGrid) -> ShippedGrid:

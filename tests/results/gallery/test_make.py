@@ -198,8 +198,10 @@ def test_the_images_of_a_grid_may_come_from_a_folder(draw, tmp_path):
     assert (used.trains, used.planned, used.missing) == ("fc on images in pets", 3, 0)
     assert used.samples == (16, 16)
     run(paper.replace("{name: digits, train: 64}", images), tmp_path / "others", "trainable.model.width=8")
-    with pytest.raises(InputError, match="3 of its 3 points are not in"):
-        draw(tmp_path / "others", grids=tmp_path / "grids")
+    run(paper.replace("{name: digits, train: 64}", images), tmp_path / "fewer", "measure={log: 7, train: 3}")
+    for folder in ("others", "fewer"):
+        with pytest.raises(InputError, match="3 of its 3 points are not in"):
+            draw(tmp_path / folder, grids=tmp_path / "grids")
 
 
 def test_a_grid_at_another_fixed_budget_is_known_by_the_name_the_grid_gives_it(draw, project, tmp_path):

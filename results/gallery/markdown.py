@@ -1,5 +1,6 @@
 """The gallery as Markdown."""
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +22,7 @@ from results.gallery.facts import (
 )
 from results.gallery.record_files import FOLDER
 from results.gallery.records import SCALES, Finding, Record, Records, Scale
-from results.pages.markup import ABSENT_SIGN, escape_remark
+from results.pages.markup import ABSENT_SIGN, format_remark
 
 
 def render_markdown(records: Records) -> str:
@@ -128,4 +129,4 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _escape(value: str) -> str:
     """Escape characters of plain text that Markdown or HTML would interpret."""
-    return re.sub(r"([|*_`\[\]])", r"\\\1", escape_remark(value))
+    return re.sub(r"([|*_`\[\]])", r"\\\1", html.escape(format_remark(value)))

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from results.claims.clocks import ClockVerdict
-from results.pages.markup import POINTS_COLUMN, Column, badge, escape, format_estimate, format_number, render_table
+from results.pages.markup import badge, format_estimate, format_number, render_own
+from results.pages.tables import POINTS_COLUMN, Column, render_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +25,13 @@ class ClockSection:
     noise: str = ""
 
 
-def render_clocks(section: ClockSection) -> str:
+def render_clocks(section: ClockSection) -> Markup:
     """Return the section as HTML: its sentences, then a table with a row a clock."""
     if not section.verdicts:
-        return '<p class="note">No clock was read.</p>'
-    notes = "".join(f"<p>{escape(text)}</p>\n" for text in (section.agreement, section.noise) if text)
+        return Markup('<p class="note">No clock was read.</p>')
+    title = Markup("{} <code>{}</code>")
     columns = [
-        Column(label="Clock", cell=lambda r: f"{escape(r['title'])} <code>{escape(r['clock'])}</code>", kind="claim"),
+        Column(label="Clock", cell=lambda r: title.format(r["title"], r["clock"]), kind="claim"),
         Column(label="Law", cell=lambda r: badge(str(r["verdict"]), str(r["verdict"])), kind="verdict"),
         Column(
             label="Exponent of ηλ",
@@ -41,4 +44,5 @@ def render_clocks(section: ClockSection) -> str:
         Column(label="Spread of κ", cell=lambda r: format_number(r["spread"]), kind="value"),
         POINTS_COLUMN,
     ]
-    return notes + render_table("Clocks", columns, [verdict.to_json() for verdict in section.verdicts], kind="verdicts")
+    table = render_table("Clocks", columns, [verdict.to_json() for verdict in section.verdicts], kind="verdicts")
+    return render_own("clocks.html", agreement=section.agreement, noise=section.noise, table=table)

@@ -2,22 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from results.figures.drawing import Rendered
 from results.forecast.forecast import Check, Forecast, Predicted
-from results.pages.markup import (
-    Column,
-    badge,
-    escape,
-    escape_remark,
-    fill_page,
-    format_accuracy,
-    format_estimate,
-    format_number,
-    render_panels,
-    render_table,
-)
+from results.pages.markup import badge, format_accuracy, format_estimate, format_number, format_remark, render_own
+from results.pages.panels import render_panels
+from results.pages.tables import Column, render_table
 
 
 def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
@@ -28,18 +18,17 @@ def render_forecast(name: str, forecast: Forecast, drawing: Rendered) -> str:
         forecast: The forecast.
         drawing: The figure of ``draw_forecast``, rendered.
     """
-    return fill_page(
-        Path(__file__).with_name("forecast.html"),
-        title=escape(name),
+    return render_own(
+        "forecast.html",
+        title=name,
         headline=_headline(forecast.budgets),
         counts=_summary(forecast),
-        setup=escape(forecast.setup),
+        setup=forecast.setup,
         budgets=_budget_table(forecast),
         checks=_check_table(forecast.checks),
-        figure=f'<figure>\n<div class="card">\n{render_panels(drawing)}\n</div>\n'
-        f"<figcaption>{escape(drawing.caption)}</figcaption>\n</figure>",
-        warnings="\n".join(f"<li>{escape_remark(warning)}.</li>" for warning in forecast.warnings)
-        or "<li>None of the known causes was found.</li>",
+        drawing=drawing,
+        panels=render_panels(drawing),
+        warnings=[f"{format_remark(warning)}." for warning in forecast.warnings],
     )
 
 
@@ -83,12 +72,9 @@ def _budget_table(forecast: Forecast) -> str:
 
 
 def _check_table(checks: Sequence[Check]) -> str:
-    """Return the table of accuracies at λ_pred and its neighbors, or a note that they were not trained."""
+    """Return the table of accuracies at λ_pred and its neighbors, empty if they were not trained."""
     if not checks:
-        return (
-            '<p class="note">Not trained yet; <code>sweeper predict … --verify</code> trains λ_pred and its neighbors.'
-            "</p>"
-        )
+        return ""
     columns = [
         Column(label="T (epochs)", cell=lambda r: format_number(r["budget"])),
         Column(

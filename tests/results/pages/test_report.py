@@ -1,21 +1,19 @@
 import math
 import re
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
-import pytest
+from pages_support import Page, drawing_of
 
 from results.claims.judge import CLAIMS
 from results.claims.winner import Mean, Winner
-from results.figures.drawing import Rendered
 from results.figures.sweep_data import LawLine
 from results.pages.clocks import ClockSection
-from results.pages.markup import escape, escape_remark, format_accuracy, format_estimate, format_number, render_panels
-from results.pages.report import MAX_UNFOLDED_ROWS, ReportContent, render_report
+from results.pages.points import MAX_UNFOLDED_ROWS
+from results.pages.report import ReportContent, render_report
 from results.settling.choice import WayOut
 from results.settling.extensions import Extension
 from search_spaces.reading.load import load_grid
@@ -23,17 +21,6 @@ from search_spaces.reading.load import load_grid
 GRIDS = Path(__file__).parents[3] / "grids"
 
 EVIL = "<script>alert(\"x\")</script> & 'co'"
-SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
-<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">
-<svg xmlns:xlink="http://www.w3.org/1999/xlink" width="20pt" height="10pt" viewBox="0 0 20 10"
- xmlns="http://www.w3.org/2000/svg" version="1.1">
- <metadata><rdf xmlns="http://example.invalid/">x</rdf></metadata>
- <defs><style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style></defs>
- <g id="figure_1"><defs><path id="m1" d="M 0 0"/></defs>
- <g clip-path="url(#p1)"><use xlink:href="#m1" x="1" style="fill: url(#p1)"/></g></g>
- <defs><clipPath id="p1"><rect x="0" y="0" width="5" height="5"/></clipPath></defs>
-</svg>"""
-VOID = {"meta", "link", "br", "hr", "img", "input"}
 WINNER = Winner(
     setting={"eta": 0.3, "lam": 1e-3},
     accuracy=Mean(value=0.951, seeds=3, spread=0.002),
@@ -54,39 +41,6 @@ LAW = LawLine(
 )
 
 
-class Page(HTMLParser):
-    """Collects tags, ids, headings, loads; fails on a tag that is not closed in order."""
-
-    def __init__(self, source: str):
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.texts: list[str] = []
-        self.feed(source)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.ids += [value for key, value in attrs if key == "id"]
-        self.links += [value for key, value in attrs if key in {"href", "src", "xlink:href", "data"}]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
 def verdict_of(claim="scaling", verdict="pass", **changes):
     fields = {
         "claim": claim,
@@ -99,10 +53,6 @@ def verdict_of(claim="scaling", verdict="pass", **changes):
         "why": "t* goes as eta*lam to the power -0.98",
     }
     return SimpleNamespace(**(fields | changes))
-
-
-def drawing_of(name="sweep", title="Sweep") -> Rendered:
-    return Rendered(name=name, title=title, caption="What it shows", panels=("a", "b"), svg=SVG, png=b"", csv="x\n1\n")
 
 
 def peaks_of(count=3, **changes) -> pd.DataFrame:
@@ -276,61 +226,3 @@ def test_an_empty_sweep_has_a_report():
     source = report_of(facts={}, verdicts=[], figures=[], peaks=empty, prediction=empty, law=None)
     Page(source)
     assert "No point has been measured." in source
-
-
-def test_panels_are_windows_on_one_drawing_with_ids_of_its_own():
-    page = render_panels(drawing_of("one"))
-    assert 'viewBox="0 0 10 10"' in page
-    assert 'viewBox="10 0 10 10"' in page
-    assert 'clip-path="url(#one-p1)"' in page
-    assert 'href="#one-m1"' in page
-    assert "<style" not in page
-    assert "example.invalid" not in page
-    ids = set(Page(render_panels(drawing_of("one")) + render_panels(drawing_of("two"))).ids)
-    assert {"one-p1", "two-p1"} <= ids
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (0.012345, "0.0123"),
-        (4500, "4\u202f500"),
-        (1.5e-5, "1.5·10⁻⁵"),
-        (1e-7, "10⁻⁷"),
-        (0.0, "0"),
-        (-0.98, "−0.98"),
-        (math.nan, "–"),
-        (None, "–"),
-        (math.inf, "∞"),
-        (np.int64(7), "7"),
-        (np.float64(7654321.0), "7.65·10⁶"),
-        ("adam<w>", "adam&lt;w&gt;"),
-        (True, "True"),
-    ],
-)
-def test_numbers(value, shown):
-    assert format_number(value) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "pair", "shown"),
-    [
-        (0.9, (0.85, 1.05), "0.90 [0.85, 1.05]"),
-        (0.0059, (0.0007, 0.0122), "0.0059 [0.0007, 0.0122]"),
-        (None, None, "–"),
-        (0.5, None, "0.5"),
-        (0.5, (math.nan, 1.0), "0.5"),
-        (0.0, (0.0, 0.0), "0 [0, 0]"),
-        (3e-5, (2e-5, 4e-5), "3·10⁻⁵ [2·10⁻⁵, 4·10⁻⁵]"),
-    ],
-)
-def test_estimates(value, pair, shown):
-    assert format_estimate(value, pair) == shown
-
-
-def test_small_pieces():
-    assert format_accuracy(0.95) == "0.9500"
-    assert format_accuracy(math.nan) == "–"
-    assert escape("a<b") == "a&lt;b"
-    assert escape_remark(None) == ""
-    assert escape_remark("gap <= 0.004, -1 ± 0.1, 1e-3, a-1") == "gap ≤ 0.004, −1 ± 0.1, 1e-3, a-1"

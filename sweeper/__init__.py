@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from sweeper import own_packages
 
 if TYPE_CHECKING:
+    from sweeper.predict.loop_api import predict_lambda_for_loop
     from sweeper.predict.python_api import predict_lambda
     from sweeper.weights import load_model
     from trainables.auto_l2 import AutoL2
     from trainables.data import Dataset
     from trainables.task import Task
 
-__all__ = ["AutoL2", "Dataset", "Task", "load_model", "predict_lambda"]
+__all__ = ["AutoL2", "Dataset", "Task", "load_model", "predict_lambda", "predict_lambda_for_loop"]
 
 _MODULES = {
     "AutoL2": "trainables.auto_l2",
@@ -26,6 +27,7 @@ _MODULES = {
     "Task": "trainables.task",
     "load_model": "sweeper.weights",
     "predict_lambda": "sweeper.predict.python_api",
+    "predict_lambda_for_loop": "sweeper.predict.loop_api",
 }
 
 own_packages.install()

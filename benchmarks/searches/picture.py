@@ -21,7 +21,7 @@ from searches.replay import gaps_at, good_from, quantiles
 
 ENOUGH = 0.004  # accuracy: the tolerance of claim 5, and what the paper's λ_pred loses to the tuned λ
 LEVELS = (0.1, 0.5, 0.9)  # shares of the searches
-MOMENTS = (2, 4, 16)  # runs, of the columns of the table
+MOMENTS = (1.5, 2, 4, 16)  # runs, of the columns of the table
 WIDTHS = {1: 6.0, 2: 3.9}  # inches of a panel, by their number; of three it is 3.2
 PREDICT, DRY = "sweeper predict", "sweeper predict --dry"
 _LINES = {
@@ -48,6 +48,7 @@ class Curve:
     Attributes:
         spent: moments, in runs (K,).
         low, middle, high: gaps that 10, 50 and 90 % of the searches do not exceed (K,).
+        last: median gap of the last weights, at the λ that a search chooses in the end.
     """
 
     def __init__(self, incumbents: pd.DataFrame) -> None:
@@ -58,6 +59,8 @@ class Curve:
         ]
         self.searches = len(own)
         self.low, self.middle, self.high = quantiles(np.stack(own), LEVELS)
+        chosen = incumbents.sort_values("spent").groupby(["seed", "state"])["gap_last"].last()
+        self.last: float = float(chosen.median())
 
     def good_from(self) -> tuple[float, float]:
         """Runs until half and until nine tenths of the searches are good enough, for good."""
@@ -82,11 +85,18 @@ def markdown(incumbents: pd.DataFrame, titles: Mapping[str, str]) -> str:
     """
     lines = []
     for setup, title in titles.items():
-        heads = [title, "half good", "90 % good", *(f"gap after {m}, %" for m in MOMENTS), "searches"]
+        heads = [
+            title,
+            "half good",
+            "90 % good",
+            *(f"gap after {m:g}, %" for m in MOMENTS),
+            "last weights, %",
+            "searches",
+        ]
         lines += ["", f"| {' | '.join(heads)} |", "| --- |" + " ---: |" * (len(heads) - 1)]
         for method, curve in curves(incumbents, setup).items():
             cells = [method, *map(_runs, curve.good_from())]
-            cells += [_gap(*curve.at(moment)) for moment in MOMENTS] + [str(curve.searches)]
+            cells += [_gap(*curve.at(moment)) for moment in MOMENTS] + [f"{100 * curve.last:.2f}", str(curve.searches)]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

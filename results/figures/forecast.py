@@ -1,62 +1,55 @@
-"""The figure of a forecast: t* of the probe, the law down to λ_pred, and the accuracies reached."""
+"""The figure of a forecast: the trials, the error that they let expect over λ, and the runs that checked it."""
+
+import math
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
-from results.analysis.segments import floats
 from results.figures import style
-from results.figures.axes import draw_no_data, set_log_axis
+from results.figures.axes import set_log_axis
 from results.figures.columns import numeric_column
 from results.figures.drawing import Drawing
 from results.figures.layout import draw_color_key, new_figure
-from results.figures.style import DASHED, GREY, ColorScale
-from results.forecast.coefficient import learned, usable
-from results.forecast.forecast import Forecast
+from results.figures.style import GREY, ColorScale
+from results.forecast.forecast import Forecast, Predicted
 
-_MARK_LABELS = {"observed": "t* seen", "censored": "a lower bound", "outside": "has not learned"}
+SHOWN_FACTOR = 8.0  # from the outermost λ that was tried or predicted to the ends of the curve
+ROOM = 1.3  # factor of errors beyond the smallest and the largest shown
+LEAST_RANGE = 4.0  # smallest ratio of the errors at both ends of the axis
 
 
-def draw_forecast(peaks: pd.DataFrame, forecast: Forecast) -> Drawing:
-    """Draw the probe's t*, the law through them down to λ_pred, and the accuracy of all that was trained.
+def draw_forecast(forecast: Forecast) -> Drawing:
+    """Draw the errors of all trials against λ, and the curve that λ_pred is the minimum of.
 
     Args:
-        peaks: Peaks of the probe by ``find_peaks``, t_star in epochs.
-        forecast: The forecast made from them.
+        forecast: The forecast.
     """
-    data = _forecast_data(peaks, forecast)
-    titles = ("a  Epochs to maximum test accuracy", "b  Maximum test accuracy")
+    data = _forecast_data(forecast)
+    titles = ("a  Trials, and the error to expect",) + (("b  Trained for the whole budget",) if forecast.checks else ())
     scale = style.budget_scale([p.budget for p in forecast.budgets])
     with style.styled():
-        figure, (left, right) = new_figure(titles, width=4.3)
-        _draw_times(left, data[data["panel"] == "t_star"], forecast, scale)
-        _draw_accuracies(right, data[data["panel"] == "accuracy"], scale)
-        for ax in (left, right) if len(forecast.budgets) > 1 else ():
+        figure, axes = new_figure(titles, width=4.3)
+        _draw_trials(axes[0], data, scale)
+        if forecast.checks:
+            _draw_checks(axes[1], data[data["mark"] == "checked"], scale)
+        for ax in axes if len(forecast.budgets) > 1 else ():
             draw_color_key(ax, "T", scale)
     caption = (
-        "Circles: the probe; hollow with an arrow: t* is only a lower bound; small squares: has not learned. Diamonds "
-        "in a: λ_pred at the time its maximum is expected, bars: its interval; line and band: t* ∝ 1/λ through κ and "
-        "its interval. T in epochs. "
+        "Circles: share of test samples that are wrong at the end of a trial, a run of a part of the budget. Line and "
+        "band: the error to expect of a run of the whole budget, up to a factor, with one standard deviation. Its "
+        "minimum lies left of that of the trials, as a longer run has a smaller best λ. Diamonds: λ_pred with its 95 % "
+        "interval."
     )
-    caption += "Diamonds in b: trained for T at λ_pred and its neighbors." if forecast.checks else ""
-    title = "From the probe to λ_pred"
-    return Drawing(name="forecast", title=title, caption=caption.strip(), panels=titles, figure=figure, data=data)
+    if forecast.checks:
+        caption += " In b: best accuracy of whole runs at λ_pred and its neighbors; λ = 0 is the dashed line."
+    title = "From the trials to λ_pred"
+    return Drawing(name="forecast", title=title, caption=caption, panels=titles, figure=figure, data=data)
 
 
-def _forecast_data(peaks: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
-    """Return the table of the figure: panel, mark, λ with its interval, y, and the budget of predictions and checks."""
-    shown = peaks[peaks["lam"].isin(forecast.lams) & np.isfinite(floats(peaks, "t_star"))]
-    used = shown.index.isin(usable(shown, forecast.chance).index)
-    mark = np.where(learned(shown, forecast.chance), "censored", "outside")
-    mark = np.where(used, "observed", mark)
-    probe = pd.DataFrame({"mark": mark, "lam": shown["lam"].to_numpy()})
-    predicted = pd.DataFrame(
-        [
-            {"mark": "predicted", "lam": p.lam, "low": p.low, "high": p.high, "y": p.t_star, "budget": p.budget}
-            for p in forecast.budgets
-        ]
-    )
+def _forecast_data(forecast: Forecast) -> pd.DataFrame:
+    """Return the table of the figure: mark, λ, accuracy with its band or interval of λ, and the budget."""
+    trials = pd.DataFrame([{"mark": "trial", "lam": t.lam, "y": math.exp(t.log_error)} for t in forecast.trials])
     checked = pd.DataFrame(
         [
             {"mark": "checked", "lam": lam, "y": reached, "budget": check.budget}
@@ -64,66 +57,57 @@ def _forecast_data(peaks: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
             for lam, reached in zip(check.lams, check.accuracies, strict=True)
         ]
     )
-    parts = [
-        probe.assign(panel="t_star", y=floats(shown, "t_star")),
-        predicted.assign(panel="t_star"),
-        probe.assign(panel="accuracy", y=floats(shown, "best_test_acc")),
-        checked.assign(panel="accuracy"),
-    ]
+    parts = [trials, *(_expected(predicted, forecast) for predicted in forecast.budgets), checked]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return table.reindex(columns=["panel", "mark", "lam", "low", "high", "y", "budget"])
+    return table.reindex(columns=["mark", "lam", "low", "high", "y", "budget"])
 
 
-def _draw_times(ax: Axes, rows: pd.DataFrame, forecast: Forecast, scale: ColorScale) -> None:
-    """Draw t* against λ: the probe, the law with its band, and λ_pred with its interval.
+def _expected(predicted: Predicted, forecast: Forecast) -> pd.DataFrame:
+    """Return the curve of one budget, and its minimum.
 
-    Args:
-        ax: The panel.
-        rows: Rows of the panel.
-        forecast: The forecast, for the law.
-        scale: Colors of the budgets.
+    The error of the best λ is not known: the smallest of the trials stands for it, or 1 without a trial.
     """
-    predicted = rows[rows["mark"] == "predicted"]
-    lams = np.concatenate(
-        [numeric_column(rows, "lam"), numeric_column(predicted, "low"), numeric_column(predicted, "high")]
-    )
-    set_log_axis(ax.xaxis, lams)
-    set_log_axis(ax.yaxis, numeric_column(rows, "y"))
-    first = forecast.budgets[0]
-    if forecast.probe:
-        ends = np.array(ax.get_xlim())
-        line, low, high = (first.lam * t / ends for t in (first.t_star, first.t_star_low, first.t_star_high))
-        ax.fill_between(ends, low, high, color=GREY, linewidth=0, zorder=1)
-        ax.plot(ends, line, color=style.MUTED, linestyle=DASHED)
-    for _, row in predicted.iterrows():
+    posterior = predicted.posterior(forecast.trials)
+    level = min((trial.log_error for trial in forecast.trials), default=0.0) - posterior.mean.min()
+    ends = [predicted.low, predicted.high, *(trial.lam for trial in forecast.trials)]
+    shown = (posterior.lams >= min(ends) / SHOWN_FACTOR) & (posterior.lams <= max(ends) * SHOWN_FACTOR)
+    errors = {"y": posterior.mean, "low": posterior.mean - posterior.std, "high": posterior.mean + posterior.std}
+    curve = pd.DataFrame({name: np.exp(values[shown] + level) for name, values in errors.items()})
+    best = math.exp(posterior.mean.min() + level)
+    lowest = {"mark": "predicted", "lam": predicted.lam, "low": predicted.low, "high": predicted.high, "y": best}
+    curve = pd.concat([curve.assign(mark="expected", lam=posterior.lams[shown]), pd.DataFrame([lowest])])
+    return curve.assign(budget=predicted.budget)
+
+
+def _draw_trials(ax: Axes, data: pd.DataFrame, scale: ColorScale) -> None:
+    """Draw the trials, the curve of each budget with its band, and its minimum with the interval of λ."""
+    rows = data[data["mark"] != "checked"]
+    set_log_axis(ax.xaxis, numeric_column(rows, "lam"))
+    for budget, curve in rows[rows["mark"] == "expected"].groupby("budget", sort=True):
+        color = scale.color(float(budget))  # type: ignore[arg-type]  # pandas types a group key as any hashable
+        ax.fill_between(curve["lam"], curve["low"], curve["high"], color=GREY, linewidth=0, zorder=1)
+        ax.plot(curve["lam"], curve["y"], color=color, zorder=2)
+    for _, row in rows[rows["mark"] == "predicted"].iterrows():
         bars = [[row["lam"] - row["low"]], [row["high"] - row["lam"]]]
         ax.errorbar(
             [row["lam"]], [row["y"]], xerr=bars, color=scale.color(row["budget"]), fmt="D", markersize=4.6, capsize=2.5
         )
-    _draw_probe(ax, rows)
-    ax.set(xlabel="λ", ylabel="t* (epochs)")
+    trials = rows[rows["mark"] == "trial"]
+    ax.plot(trials["lam"], trials["y"], linestyle="none", color=style.INK, zorder=4, **style.MARK_STYLES["observed"])
+    lowest = float(rows["y"].min()) / ROOM
+    highest = max(float(trials["y"].max()) * ROOM if len(trials) else 0.0, lowest * LEAST_RANGE)
+    set_log_axis(ax.yaxis, np.array([lowest, highest]))
+    ax.set(xlabel="λ", ylabel="test error", ylim=(lowest, highest))
 
 
-def _draw_accuracies(ax: Axes, rows: pd.DataFrame, scale: ColorScale) -> None:
-    """Draw maximum test accuracy against λ: the probe, and what was trained to check the forecast."""
-    if rows.empty:
-        draw_no_data(ax, "no point was measured")
-        return
-    set_log_axis(ax.xaxis, numeric_column(rows, "lam"))
-    for budget, part in rows[rows["mark"] == "checked"].groupby("budget", sort=True):
+def _draw_checks(ax: Axes, rows: pd.DataFrame, scale: ColorScale) -> None:
+    """Draw the best accuracy of whole runs at λ_pred and its neighbors, and at λ = 0."""
+    positive = rows[rows["lam"] > 0]
+    set_log_axis(ax.xaxis, numeric_column(positive, "lam"))
+    for budget, part in rows.groupby("budget", sort=True):
         color = scale.color(float(budget))  # type: ignore[arg-type]  # pandas types a group key as any hashable
-        ax.plot(part["lam"], part["y"], color=color, marker="D", markersize=4.6)
-    _draw_probe(ax, rows)
-    ax.set(xlabel="λ", ylabel="test accuracy")
-
-
-def _draw_probe(ax: Axes, rows: pd.DataFrame) -> None:
-    """Draw the points of the probe with a legend of their marks."""
-    handles = []
-    for mark, label in _MARK_LABELS.items():
-        part = rows[rows["mark"] == mark]
-        if len(part):
-            ax.plot(part["lam"], part["y"], linestyle="none", color=style.INK, zorder=4, **style.MARK_STYLES[mark])
-            handles.append(Line2D([], [], label=label, linestyle="none", color=style.INK, **style.MARK_STYLES[mark]))
-    if handles:
-        ax.legend(handles=handles, loc="best")
+        own = part[part["lam"] > 0]
+        ax.plot(own["lam"], own["y"], color=color, marker="D", markersize=4.6)
+        for zero in part.loc[part["lam"] == 0, "y"]:
+            ax.axhline(zero, color=color, linestyle=style.DASHED, linewidth=0.9)
+    ax.set(xlabel="λ", ylabel="best test accuracy")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 from results.figures.drawing import Rendered
 from results.forecast.forecast import Check, Forecast, Predicted
@@ -41,20 +42,17 @@ def _headline(budgets: Sequence[Predicted]) -> str:
 
 
 def _summary(forecast: Forecast) -> str:
-    """Return two sentences: how κ was measured, and what the probe cost."""
-    if forecast.probe is None:
-        found = "No κ was measured: this is a guess from other sweeps."
-    else:
-        lams = ", ".join(format_number(lam) for lam in forecast.probe.lams)
-        probe = format_estimate(forecast.probe.kappa, (forecast.probe.low, forecast.probe.high))
-        kappa = format_estimate(forecast.kappa, (forecast.low, forecast.high))
-        found = f"κ = {probe} from t* at λ = {lams}; {kappa} together with {forecast.sweeps} measured sweeps like it."
+    """Return two sentences: the trials, and what the probe cost."""
+    if not forecast.cost:
+        return "No λ was tried: this is a guess from the decay time that is typical of this optimizer."
+    trials = ", ".join(f"{format_accuracy(t.value)} at λ = {format_number(t.lam)}" for t in forecast.trials)
+    length = format_number(forecast.trials[0].length) if trials else ""
+    found = f"Trials of {length} epochs ended with accuracy {trials}." if trials else "No trial has learned."
     longest = max(p.budget for p in forecast.budgets)
     seeds = f" for each of {forecast.seeds} seeds" if forecast.seeds > 1 else ""
     return (
-        f"{found} The probe took {forecast.cost:.0%} of the steps of one run at T = {format_number(longest)}{seeds}; "
-        f"a search over a grid would have cost {forecast.saved:.1f} runs more."
-    )
+        f"{found} The probe took {forecast.cost:.0%} of the steps of one run at T = {format_number(longest)}{seeds}."
+    ).strip()
 
 
 def _budget_table(forecast: Forecast) -> str:
@@ -62,19 +60,20 @@ def _budget_table(forecast: Forecast) -> str:
     columns = [
         Column(label="T (epochs)", cell=lambda r: format_number(r["budget"])),
         Column(label="λ_pred", cell=lambda r: format_number(r["lam"])),
-        Column(label="95 %" if forecast.probe else "range", cell=lambda r: _format_range(r, "low", "high")),
-        Column(label="t* expected (epochs)", cell=lambda r: format_number(r["t_star"])),
-        Column(label="between", cell=lambda r: _format_range(r, "t_star_low", "t_star_high")),
+        Column(label="95 %", cell=lambda r: _format_range(r, "low", "high")),
+        Column(label="as torch’s weight_decay", cell=lambda r: format_number(r["weight_decay"])),
+        Column(label="accuracy to lose", cell=lambda r: format_accuracy(r["loss"])),
         Column(label="timescale 1/(ηλ) (epochs)", cell=lambda r: format_number(r["timescale"])),
-        Column(label="steps that count", cell=lambda r: f"{100 * _as_float(r['horizon']):.3g} %"),
+        Column(label="λ expected before any trial", cell=lambda r: format_number(r["typical"])),
     ]
     return render_table("λ for each budget", columns, [asdict(p) for p in forecast.budgets])
 
 
 def _check_table(checks: Sequence[Check]) -> str:
-    """Return the table of accuracies at λ_pred and its neighbors, empty if they were not trained."""
+    """Return the table of accuracies at λ_pred, its neighbors and λ = 0; empty without checks."""
     if not checks:
         return ""
+    names = ("λ = 0", "λ_pred / 3", "λ_pred", "3 λ_pred")
     columns = [
         Column(label="T (epochs)", cell=lambda r: format_number(r["budget"])),
         Column(
@@ -82,27 +81,23 @@ def _check_table(checks: Sequence[Check]) -> str:
             cell=lambda r: badge("pass", "held") if r["held"] else badge("fail", "not held"),
             kind="verdict",
         ),
-        Column(label="at λ_pred / 3", cell=lambda r: format_accuracy(r["low"])),
-        Column(label="at λ_pred", cell=lambda r: format_accuracy(r["mid"])),
-        Column(label="at 3 λ_pred", cell=lambda r: format_accuracy(r["high"])),
-        Column(label="a neighbor is ahead by", cell=lambda r: format_accuracy(r["gap"])),
-        Column(label="after T: λ_pred / 3", cell=lambda r: format_accuracy(r["last_low"])),
-        Column(label="λ_pred", cell=lambda r: format_accuracy(r["last_mid"])),
-        Column(label="3 λ_pred", cell=lambda r: format_accuracy(r["last_high"])),
+        *(Column(label=f"best at {name}", cell=partial(_format_field, f"best {name}")) for name in names),
+        Column(label="ahead by", cell=lambda r: format_accuracy(r["gap"])),
+        *(Column(label=f"after T: {name}", cell=partial(_format_field, f"last {name}")) for name in names),
     ]
-    names = ("low", "mid", "high", "last_low", "last_mid", "last_high")
+    fields = [f"{kind} {name}" for kind in ("best", "last") for name in names]
     rows = [
-        {"budget": c.budget, "held": c.held, "gap": c.gap} | dict(zip(names, (*c.accuracies, *c.finals), strict=True))
+        {"budget": c.budget, "held": c.held, "gap": c.gap} | dict(zip(fields, (*c.accuracies, *c.finals), strict=True))
         for c in checks
     ]
-    return render_table("Trained at λ_pred and its neighbors", columns, rows)
+    return render_table("Trained at λ_pred, its neighbors and λ = 0", columns, rows)
+
+
+def _format_field(name: str, row: Mapping[str, object]) -> str:
+    """Return an accuracy of a row."""
+    return format_accuracy(row[name])
 
 
 def _format_range(row: Mapping[str, object], low: str, high: str) -> str:
     """Return two fields of a row as a range."""
     return f"{format_number(row[low], 2)} to {format_number(row[high], 2)}"
-
-
-def _as_float(value: object) -> float:
-    """Return a field that holds a number as a float."""
-    return float(value)  # type: ignore[arg-type]  # rows type their values as objects

@@ -24,9 +24,7 @@ class ForecastView:
         """Print a table of budgets, then the evidence line by line."""
         forecast = self.forecast
         headings, *budgets = forecast.rows()
-        table = Table(
-            box=None, header_style="bold", padding=(0, 2, 0, 0), caption=forecast.rule, caption_justify="left"
-        )
+        table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
         for heading in headings:
             table.add_column(heading, justify="right", no_wrap=True)
         for cells in budgets:

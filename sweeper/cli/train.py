@@ -174,20 +174,17 @@ def _submit(
 def _predict(
     grid: GridFile,
     budget: Annotated[list[float], typer.Option(help="Budget T of the run to come, in epochs. Repeatable.")],
-    share: Annotated[
+    runs: Annotated[
         float,
         typer.Option(
-            min=0.0, max=1.0, help="Cost of the probe, as a share of one run at the longest budget; 0 means --dry."
+            min=1.0, max=5.0, help="Cost of the probe and the run to come, over that of one run; 1 means --dry."
         ),
-    ] = 0.1,
-    factor: Annotated[
-        float, typer.Option(min=0.1, max=10, help="λ_pred = FACTOR · c/T; the paper tries 2 at small λ (Figure S4).")
-    ] = 1.0,
+    ] = 1.5,
     dry: Annotated[
-        bool, typer.Option("--dry", help="Train no probe; guess from what other sweeps have shown.")
+        bool, typer.Option("--dry", help="Train no probe; guess from the decay time that is typical.")
     ] = False,
     verify_: Annotated[
-        bool, typer.Option("--verify", help="Then train at λ_pred, at a third of it and at three times it.")
+        bool, typer.Option("--verify", help="Then train at λ_pred, a third of it, three times it, and λ = 0.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the sweeps that are made.  [default: the grid's]")] = None,
     out: Out = "runs",
@@ -197,7 +194,7 @@ def _predict(
     settings: Settings = None,
     json_: Json = False,
 ) -> None:
-    """Predict the best λ for a budget from a short probe at large λ. The grid's own axis lam and budget do not matter.
+    """Predict the best λ for a budget from a few short runs. The grid's own axis lam and budget do not matter.
 
     Example: [cyan]sweeper predict grids/digits.yaml --budget 1000 --set axes.eta=[1][/]
     """
@@ -208,24 +205,17 @@ def _predict(
         from sweeper.cli.forecast_view import ForecastView
         from sweeper.predict.predict import guess
 
-        if dry or share == 0:
-            return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
+        if dry or runs == 1:
+            return show(ForecastView(guess(chosen, budget)), as_json=json_)
         sweeps = lasting_path(out)
         run = make_sweep_runner(sweeps, backend, address, tracking_uri)
-        forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
+        forecast = _forecast(chosen, budget, runs, sweeps, run, verify=verify_)
         _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
     return show(ForecastView(forecast), as_json=json_)
 
 
 def _forecast(
-    grid: Grid,
-    budgets: list[float],
-    share: float,
-    factor: float,
-    sweeps: AnyPath,
-    run: SweepRunner,
-    *,
-    verify: bool,
+    grid: Grid, budgets: list[float], runs: float, sweeps: AnyPath, run: SweepRunner, *, verify: bool
 ) -> Forecast:
     """Train the probe, and the neighbors of λ_pred if they are to be verified; exit if points could not be trained."""
     from sweeper.predict.check import verify_forecast
@@ -233,7 +223,7 @@ def _forecast(
     from sweeper.predict.probe import PointsFailedError
 
     try:
-        forecast = predict(grid, budgets, share, sweeps, run, factor=factor)
+        forecast = predict(grid, budgets, runs, sweeps, run)
         return verify_forecast(grid, forecast, sweeps, run) if verify else forecast
     except PointsFailedError as error:
         stderr().print(error_line(str(error)), soft_wrap=True)

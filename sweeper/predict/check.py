@@ -1,4 +1,4 @@
-"""The check of a forecast: training at λ_pred and its neighbors."""
+"""The check of a forecast: training at λ_pred, its neighbors and λ = 0."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ NEIGHBOR_FACTOR = 3.0  # from λ_pred to the neighbors that --verify trains too
 
 
 def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: SweepRunner) -> Forecast:
-    """Train at each λ_pred and its neighbors for the whole budget, as a sweep NAME-verify-T for each budget.
+    """Train at each λ_pred, its neighbors and λ = 0 for the whole budget, as a sweep NAME-verify-T for each budget.
 
     Args:
         grid: grid of the forecast.
@@ -33,7 +33,7 @@ def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: SweepRunn
     """
     checks, warnings = [], []
     for predicted in forecast.budgets:
-        lams = [float(f"{predicted.lam * factor:.3g}") for factor in (1 / NEIGHBOR_FACTOR, 1, NEIGHBOR_FACTOR)]
+        lams = [float(f"{predicted.lam * factor:.3g}") for factor in (0, 1 / NEIGHBOR_FACTOR, 1, NEIGHBOR_FACTOR)]
         chosen = changed_grid(
             grid,
             f"name={grid.name}-verify-{predicted.budget:.10g}",
@@ -52,14 +52,14 @@ def verify_forecast(grid: Grid, forecast: Forecast, out: AnyPath, run: SweepRunn
 
 
 def _check(budget: float, lams: list[float], peaks: pd.DataFrame, directory: SweepDir) -> Check:
-    """Return the best and the final test accuracy of three λ, as means over seeds."""
+    """Return the best and the final test accuracy of four λ, as means over seeds."""
     rows = read_rows(directory, ["point", "step", "test_acc"]).astype({"point": str})
     final = peaks["point"].astype(str).map(rows.dropna().groupby("point")["test_acc"].last())
     means = peaks.assign(final=final).groupby("lam")[["best_test_acc", "final"]].mean()
     best, last = (means.loc[lams, name].tolist() for name in ("best_test_acc", "final"))
     return Check(
         budget=budget,
-        lams=(lams[0], lams[1], lams[2]),
-        accuracies=(best[0], best[1], best[2]),
-        finals=(last[0], last[1], last[2]),
+        lams=(lams[0], lams[1], lams[2], lams[3]),
+        accuracies=(best[0], best[1], best[2], best[3]),
+        finals=(last[0], last[1], last[2], last[3]),
     )

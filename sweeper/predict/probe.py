@@ -1,14 +1,18 @@
-"""The probe: large λ, trained until their peaks have been seen."""
+"""The probe: a few λ around the typical one, each trained for the same part of the budget."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
+from results.analysis.peaks import TAIL_START
 from results.conclude import SweepResult
-from results.forecast.coefficient import Coefficient, coefficient, kappa_bound
+from results.forecast.posterior import Trial, accuracy_trial
 from results.store.paths import AnyPath
+from results.store.sweep_dir import SweepDir
+from results.store.tables import read_rows
+from search_spaces.cost import Profile
 from search_spaces.errors import command, counted
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
@@ -16,16 +20,15 @@ from search_spaces.reading.dump import to_yaml
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Grid
 from sweeper.predict.target import Target
-from trainables.peaked import STOPPING_FACTOR
 
-# The λ of the first round, over the λ expected for the longest budget. A point ends at decay time 1.25 where κ is 0.5,
-# so that one at f times λ_pred costs 2.5/f of a run, and these two together cost 1 %.
-FIRST_PROBE_FACTORS = (1024.0, 256.0)
-# Share of a run that may be spent by the end of the second round; twice that of the third, and so on up to the share.
-FIRST_STAGE_SHARE = 0.1
-# Part of that share that a round plans to spend: what a point costs is known only when its maximum has been seen.
-PLANNED_PART = 0.85
-MINIMUM_LAM_RATIO = 1.5  # between neighboring λ
+# λ of the trials over the λ that is typical of the whole run: a shorter run has its best λ at a larger one.
+FACTORS = (0.5, 2.0, 8.0, 32.0)
+MAX_RUNS = 5.0  # trials as long as the run to come, and that run
+# Samples that measurements may run through the network, over those of training. A pass forward and backward costs three
+# passes forward, so that this is a fifth of the arithmetic.
+MEASURED_SHARE = 0.6
+MEASUREMENTS = (10, 50)  # of a trial, at least and at most; one in ten of them lies in the tail
+MOST_TRAIN_SAMPLES = 512  # whose accuracy is measured too; no forecast rests on it
 
 
 class SweepRunner(Protocol):
@@ -41,15 +44,12 @@ class PointsFailedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeResult:
-    """Findings and cost of a probe so far.
+    """Findings and cost of a probe.
 
     Attributes:
         sweep: folder of its sweep.
         grid: the grid of that sweep.
-        coefficient: κ, or None where no maximum was seen.
-        bound: largest lower bound of κ, from a λ whose maximum was not seen; 0 without one.
-        end_decay_time: decay time s at which its smallest λ ended, as a mean over seeds.
-        lams: all its λ, as the grid writes them.
+        trials: runs of the same length, by λ, as means over seeds.
         diverged: number of its points whose numbers were no longer finite.
         cost: steps for each seed, over those of one run at the longest budget.
         seconds_per_epoch: training time of an epoch of one of its points, measurements included; None if unknown.
@@ -58,106 +58,82 @@ class ProbeResult:
 
     sweep: AnyPath
     grid: Grid
-    coefficient: Coefficient | None
-    bound: float
-    end_decay_time: float
-    lams: tuple[float, ...]
+    trials: tuple[Trial, ...]
     diverged: int
     cost: float
     seconds_per_epoch: float | None
     seeds: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Probe:
-    """A probe to be trained, with the limits of ``run_probe``."""
-
-    target: Target
-    longest: float
-    share: float
-    out: AnyPath
-    run: SweepRunner
-
-    def train(self, factors: Sequence[float]) -> ProbeResult:
-        """Train λ at ``factors`` times the λ expected, or what is missing of them, and read κ off."""
-        last_step = self.target.profile.last_step(self.longest)
-        expected_lam = self.target.lam(self.target.expected.kappa / last_step)
-        lams = tuple(float(f"{expected_lam * factor:.3g}") for factor in factors)
-        grid = self._grid(lams)
-        result = trained(grid, self.out, self.run, report=False)
-        peaks = peaks_of(grid, result)
-        seeds = len(grid.axes.get("seed", (0,)))
-        return ProbeResult(
-            sweep=self.out / grid.name,
-            grid=grid,
-            coefficient=coefficient(peaks, self.target.chance),
-            bound=kappa_bound(peaks, self.target.chance),
-            end_decay_time=float(peaks.loc[peaks["lam"] == lams[-1], "last_decay_time"].mean()),
-            lams=lams,
-            diverged=int(peaks["outcome"].eq(Outcome.DIVERGED).sum()),
-            cost=float(peaks["last_step"].sum()) / seeds / last_step,
-            seconds_per_epoch=result.analysis.seconds_per_epoch,
-            seeds=seeds,
-        )
-
-    def smallest_factor(self, result: ProbeResult, allowed: float) -> float:
-        """Return the smallest factor whose point fits into what is left of ``allowed``, a share of a run."""
-        kappa = self.target.expected.kappa
-        # At f times λ_pred a point that ends at decay time s takes s/(κ f) of a run. The last s is taken for the next;
-        # where none has learned, at least that of a point with the κ expected.
-        end = result.end_decay_time if result.coefficient else max(result.end_decay_time, STOPPING_FACTOR * kappa)
-        return end / kappa / max(PLANNED_PART * allowed - result.cost, 1e-9)
-
-    def stages(self) -> Iterator[float]:
-        """Yield the share of a run that may be spent by the end of each round after the first."""
-        allowed = FIRST_STAGE_SHARE
-        while allowed < self.share:
-            yield allowed
-            allowed *= 2
-        yield self.share
-
-    def _grid(self, lams: Sequence[float]) -> Grid:
-        """Return the grid of the probe: constant η, until the points have peaked, none longer than the share."""
-        grid = self.target.grid
-        max_epochs = max(self.share * self.longest, 1 / self.target.profile.steps_per_epoch)
-        return changed_grid(
-            grid,
-            f"name={grid.name}-probe-{self.longest:.10g}-{self.share:.10g}",
-            f"axes.lam={list(lams)}",
-            f"budget={{rule: predicted, max: {max_epochs!r}}}",
-            "stop=peaked",
-            "schedule={name: constant}",
-            "measure={log: 60}",
-            "analysis.budgets=[]",
-        )
-
-
-def run_probe(target: Target, longest: float, share: float, out: AnyPath, run: SweepRunner) -> ProbeResult:
-    """Train ever smaller λ until κ has settled or ``share`` is spent.
-
-    Each λ is as small as the share that may be spent by the end of its round allows.
+def run_probe(target: Target, longest: float, runs: float, out: AnyPath, run: SweepRunner) -> ProbeResult:
+    """Train ``FACTORS`` times the typical λ for an equal part of the budget each.
 
     Args:
         target: set-up to probe.
         longest: longest budget T to predict for, in epochs.
-        share: share of one run at that budget that the probe may cost for each seed, about, in (0, 1].
+        runs: steps that probe and run to come may take, over those of one run at that budget, in (1, MAX_RUNS].
         out: folder of sweeps.
         run: function that trains what is missing of a grid below ``out`` and analyzes it.
 
     Raises:
         PointsFailedError: points of the probe could not be trained.
     """
-    probe = _Probe(target, longest, share, out, run)
-    factors = list(FIRST_PROBE_FACTORS)
-    result = probe.train(factors)
-    for allowed in probe.stages():
-        if result.coefficient is not None and result.coefficient.settled:
-            break
-        factor = probe.smallest_factor(result, allowed)
-        if factor <= factors[-1] / MINIMUM_LAM_RATIO:
-            factors.append(factor)
-            result = probe.train(factors)
-    return result
+    grid = _probe_grid(target, longest, runs)
+    result = trained(grid, out, run, report=False)
+    peaks = peaks_of(grid, result)
+    seeds = len(grid.axes.get("seed", (0,)))
+    accuracies = _tail_accuracies(SweepDir(out / grid.name))
+    return ProbeResult(
+        sweep=out / grid.name,
+        grid=grid,
+        trials=_trials(peaks, accuracies, target.profile.test),
+        diverged=int(peaks["outcome"].eq(Outcome.DIVERGED).sum()),
+        cost=float(peaks["last_step"].sum()) / seeds / target.profile.last_step(longest),
+        seconds_per_epoch=result.analysis.seconds_per_epoch,
+        seeds=seeds,
+    )
+
+
+def _probe_grid(target: Target, longest: float, runs: float) -> Grid:
+    """Return the grid of the probe: the schedule of the run to come over a shorter budget."""
+    grid, typical = target.grid, target.typical_lam(longest)
+    lams = [float(f"{typical * factor:.3g}") for factor in FACTORS]
+    epochs = max((runs - 1) / len(FACTORS) * longest, 1 / target.profile.steps_per_epoch)
+    return changed_grid(
+        grid,
+        f"name={grid.name}-probe-{longest:.10g}-{runs:.10g}",
+        f"axes.lam={lams}",
+        f"budget={{rule: fixed, constant: {epochs!r}}}",
+        "stop=budget",
+        f"measure={_measure(target.profile, epochs)}",
+        "analysis.budgets=[]",
+    )
+
+
+def _measure(profile: Profile, epochs: float) -> str:
+    """Return the section ``measure`` of a trial, whose cost is a bounded share of that of training."""
+    steps, train = profile.last_step(epochs), min(profile.train, MOST_TRAIN_SAMPLES)
+    affordable = MEASURED_SHARE * steps * profile.batch / (profile.test + train)
+    number = int(np.clip(affordable, *MEASUREMENTS))
+    return f"{{every: {{steps: {max(1, steps // number)}}}, train: {train}}}"
+
+
+def _tail_accuracies(directory: SweepDir) -> pd.Series:
+    """Return the mean test accuracy over the last tenth of each point; NaN of a point that diverged."""
+    rows = read_rows(directory, ["point", "step", "test_acc"]).astype({"point": str})
+    last = rows.groupby("point")["step"].transform("max")
+    tail = rows[rows["step"] >= TAIL_START * last]
+    return tail.groupby("point")["test_acc"].agg(lambda values: float(values.mean(skipna=False)))
+
+
+def _trials(peaks: pd.DataFrame, accuracies: pd.Series, samples: int) -> tuple[Trial, ...]:
+    """Return one trial a λ, ascending, as a mean over seeds; a λ with a point that diverged is left out."""
+    accuracy = peaks["point"].astype(str).map(accuracies)
+    finite = peaks.assign(accuracy=accuracy).groupby("lam", sort=True).filter(lambda own: own["accuracy"].notna().all())
+    return tuple(
+        accuracy_trial(float(lam), float(own["budget"].iloc[0]), float(own["accuracy"].mean()), samples * len(own))  # type: ignore[arg-type]  # pandas types a group key as any hashable
+        for lam, own in finite.groupby("lam", sort=True)
+    )
 
 
 def trained(grid: Grid, out: AnyPath, run: SweepRunner, *, report: bool = True) -> SweepResult:

@@ -36,7 +36,7 @@ from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
 from sweeper.predict.predict import guess, predict
-from sweeper.predict.probe import SweepRunner
+from sweeper.predict.probe import MAX_RUNS, SweepRunner
 from sweeper.signals import SignalInterrupt
 from trainables.admission import forget_admissions
 from trainables.registered import registered
@@ -71,14 +71,14 @@ def predict_lambda(
     batch: BatchSize = "full",
     optimizer: SectionLike = "sgd",
     schedule: SectionLike = "constant",
-    share: float = 0.1,
+    runs: float = 1.5,
     seeds: int = 1,
     device: Device = "auto",
     threads: int = 1,
     out: str | Path | None = None,
     progress: bool = True,
 ) -> Forecast:
-    """Predict the best λ, torch's ``weight_decay``, for a training run to come, from a short probe at large λ.
+    """Predict the best λ, torch's ``weight_decay``, for a training run to come, from a few runs of a part of it.
 
     ``forecast = predict_lambda(Task(lambda: Net(), data), eta=0.05, mu=0.9, batch=64, budget=200)`` trains the probe in
     this process. It watches the accuracy on the task's second data set, so give validation data.
@@ -91,8 +91,9 @@ def predict_lambda(
         batch: samples of a step; those at the end of an epoch that fill none are left out.
         optimizer: as in a grid: ``"sgd"``, ``"adamw"``, or with its keys ``{"name": "sgd", "nesterov": True}``.
         schedule: as in a grid: ``"constant"``, ``"cosine"``, ``"piecewise"``, or with its keys.
-        share: of one run at the longest budget that the probe may cost, for each seed; 0: no probe, a first guess.
-        seeds: initializations to probe, 1 to 1000; more narrow the interval a little.
+        runs: training steps that the probe and the run to come may take, over those of one run at the longest budget,
+            for each seed, 1 to 5; 1: no probe, a first guess.
+        seeds: initializations to probe, 1 to 1000; more narrow the interval.
         device: ``"auto"`` takes a GPU where torch sees one.
         threads: CPU threads. More help large networks only: a pass of one 64 wide takes 0.33 ms on one thread, but
             4.9 ms on two whose cores another process uses too.
@@ -108,7 +109,7 @@ def predict_lambda(
         KeyboardInterrupt: interrupted.
     """
     run = _RunToCome(eta, _checked_budgets(budget), mu, batch, optimizer, schedule)
-    options = _ProbeOptions(share, seeds, device, threads)
+    options = _ProbeOptions(runs, seeds, device, threads)
     return _predict(task, run, options, out, progress=progress)
 
 
@@ -128,17 +129,18 @@ class _RunToCome:
 class _ProbeOptions:
     """The price of a probe, and the hardware that it trains on."""
 
-    share: float
+    runs: float
     seeds: int
     device: Device
     threads: int
 
     def check(self) -> None:
         """Refuse what the grid cannot refuse in better words."""
-        share, seeds = self.share, self.seeds
-        if not _is_number(share) or not 0 <= share <= 1:
+        runs, seeds = self.runs, self.seeds
+        if not _is_number(runs) or not 1 <= runs <= MAX_RUNS:
             raise InputError(
-                f"share: {share!r} is not allowed: a share of one run is a number >= 0 and <= 1, e.g. 0.1."
+                f"runs: {runs!r} is not allowed: the probe and the run to come take >= 1 and <= {MAX_RUNS:g} runs, "
+                "e.g. 1.5; 1 is a guess without a probe."
             )
         if not isinstance(seeds, int) or isinstance(seeds, bool) or not 1 <= seeds <= 1000:
             raise InputError(f"seeds: {seeds!r} is not allowed: give their number, an integer >= 1 and <= 1000.")
@@ -163,11 +165,11 @@ def _predict(
     function = registered(_as_function(task)) if out is None else nullcontext(_importable_name(task))
     with folder as directory, function as name, _errors_name_parameters(task, name), neutral_torch():
         grid = _grid(name, run, options, "task" if out is None else _sweep_name(task))
-        if options.share == 0:
+        if options.runs == 1:
             return guess(grid, run.budgets)
         path = any_path(directory)
         runner = _runner(path, progress=progress)
-        forecast = predict(grid, run.budgets, options.share, path, runner, pages=out is not None)
+        forecast = predict(grid, run.budgets, options.runs, path, runner, pages=out is not None)
         forecast = replace(forecast, setup=forecast.setup.replace(name, _title(task)))
     return forecast if out is not None else replace(forecast, sweep="")
 

@@ -26,6 +26,7 @@ def table():
         steps=np.array([1, 2, 4]),
         objective=np.array(objective),
         judged=np.array([0.5, 0.75, 0.25]),
+        last=np.array([0.5, 0.75, 0.25]),
         unregularized=0.375,
         rate=10.0,
     )

@@ -18,7 +18,7 @@ def peaked():
     final = 1 - np.abs(np.arange(51) - 30) / 64
     steps = np.arange(1, 101)
     objective = np.stack([final[:, None] + 0.0 * steps, final[:, None] - 0.05 + 0.0005 * steps], axis=1)
-    return Table(lams=LAMS, steps=steps, objective=objective, judged=final, unregularized=0.5, rate=1)
+    return Table(lams=LAMS, steps=steps, objective=objective, judged=final, last=final, unregularized=0.5, rate=1)
 
 
 def runs(search, table, number=16, state=0):

@@ -17,7 +17,8 @@ def incumbents():
         ("digits", "random", 0, 1, 5.0, 1e-3, 0.002),
         ("digits", "sweeper predict", 0, 0, 1.1, 1e-3, 0.001),
     ]
-    return pd.DataFrame(rows, columns=["setup", "method", "seed", "state", "spent", "lam", "gap"])
+    frame = pd.DataFrame(rows, columns=["setup", "method", "seed", "state", "spent", "lam", "gap"])
+    return frame.assign(gap_last=2 * frame["gap"])
 
 
 def test_a_curve_holds_the_gaps_of_all_searches(incumbents):
@@ -32,7 +33,9 @@ def test_a_curve_holds_the_gaps_of_all_searches(incumbents):
 
 def test_the_table_says_when_and_how_good(incumbents):
     lines = markdown(incumbents, {"digits": "Digits"}).splitlines()
-    assert lines[3] == "| random | 3 | 5 | 2.00 [2.00, 3.00] | 0.00 [0.00, 3.00] | 0.00 [0.00, 0.20] | 2 |"
+    assert lines[3] == (
+        "| random | 3 | 5 | 0.00 [0.00, 2.00] | 2.00 [2.00, 3.00] | 0.00 [0.00, 3.00] | 0.00 [0.00, 0.20] | 0.20 | 2 |"
+    )
     assert lines[4].startswith("| sweeper predict | 1.1 | 1.1 | 0.10 | 0.10 |")
 
 

@@ -1,7 +1,6 @@
 """Figures of the paper from small tables whose every number can be checked by hand."""
 
 from functools import cache
-from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from results.analysis.peaks import find_peaks
 from results.analysis.selection import in_law
 from results.figures.drawing import Drawing, save
 from results.figures.paper.catalog import FIGURES, draw_figure
-from results.figures.paper.decay import PLAIN_SGD_KAPPA
 from results.figures.paper.means import MAX_ROWS_PER_CURVE, low_middle_high, mean_curves, means_and_seeds, pick_evenly
 from results.figures.paper.modes import evolve_mode
 from results.figures.paper.sources import NO_SWEEPS, Tables
@@ -432,12 +430,6 @@ def test_figure_b4_sets_two_rules_beside_the_tuned_lam():
     between = 0.8 + 0.1 * np.log10(6)
     assert shown(data, "x", "y", panel="accuracy", series="share") == [(100.0, pytest.approx(between, abs=1e-6))]
     assert shown(data, "y", panel="accuracy", series="epochs") == [(0.9,), (0.9,)]
-
-
-def test_kappa_of_plain_sgd_is_that_of_the_measured_sweep():
-    with resources.files("results.forecast").joinpath("kappa.csv").open(encoding="utf-8") as file:
-        measured = pd.read_csv(file).set_index("grid")["kappa"]
-    assert round(measured["grids/small/fig2abc.yaml"], 1) == PLAIN_SGD_KAPPA
 
 
 def test_numbers_are_read_off_the_figures_beyond_the_paper():

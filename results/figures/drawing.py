@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -47,6 +47,7 @@ class Rendered:
         svg: The figure as SVG.
         png: The figure as PNG.
         csv: The table as CSV.
+        data: The table. Ids in the SVG name its rows (``results.figures.row_ids``).
     """
 
     name: str
@@ -56,6 +57,7 @@ class Rendered:
     svg: str
     png: bytes
     csv: str
+    data: pd.DataFrame = field(compare=False)  # its text compares
 
 
 def _without_formula(cell: object) -> object:
@@ -78,6 +80,7 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
         svg=svg.getvalue(),
         png=png.getvalue(),
         csv=drawing.data.map(_without_formula).to_csv(index=False, lineterminator="\n"),
+        data=drawing.data,
     )
 
 

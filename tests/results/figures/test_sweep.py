@@ -300,5 +300,5 @@ def test_marks_that_are_pixels_name_no_point(monkeypatch):
     monkeypatch.setattr(sweep, "MAX_VECTOR_MARKS", 2)
     peaks = peaks_of()
     panels = str(render_panels(render(draw_collapse(peaks, curves_of(peaks), style.eta_scale([0.1, 1.0]), LAW))))
-    assert panels.count("<image") == 4  # one an η and panel
+    assert panels.count("<image") == 2  # one a panel
     assert panels.count("data-point") == 6, "the curves"

@@ -151,7 +151,7 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, 
     with style.styled():
         figure, (left, right) = new_figure(titles, width=4.3)
         _draw_curves(left, runs, peak, scale, law)
-        _draw_law(right, points, scale, law)
+        draw_law(right, points, scale, law)
         draw_color_key(left, "η", scale)
         draw_color_key(right, "η", scale)
     hollow, outside = (int((points["mark"] == mark).sum()) for mark in ("censored", "outside"))
@@ -190,8 +190,8 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorS
     low, span = shade.min(), max(float(np.ptp(shade)), 1e-12)
     if law is not None and np.isfinite(law.kappa):
         if np.isfinite([law.kappa_low, law.kappa_high]).all():
-            ax.axvspan(law.kappa_low, law.kappa_high, color=GREY, linewidth=0, zorder=0.5)
-        ax.axvline(law.kappa, color=style.MUTED, linewidth=0.9)
+            ax.axvspan(law.kappa_low, law.kappa_high, color=GREY, linewidth=0, zorder=0.5, gid="kappa.interval")
+        ax.axvline(law.kappa, color=style.MUTED, linewidth=0.9, gid="kappa")
     for _, run in runs.groupby(["lam", "eta", "point", "seed"], sort=True, dropna=False):
         share = 1.0 - (np.log(run["lam"].iloc[0]) - low) / span
         color = style.lighten(scale.color(run["eta"].iloc[0]), MAX_LIGHTENING * share)
@@ -203,8 +203,15 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorS
     ax.set(xlabel="decay time s", ylabel="test accuracy")
 
 
-def _draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
-    """Draw t* in steps against ηλ/(1-μ), with the fit if there is one."""
+def draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
+    """Draw t* in steps against ηλ/(1-μ), with the fit if there is one.
+
+    Args:
+        ax: The panel.
+        points: Rows of the panel ``law`` of ``collapse_data``.
+        scale: Colors of η.
+        law: The fit; None if there is none.
+    """
     if points.empty:
         draw_no_data(ax, "no point with λ > 0\nreached a maximum")
         return

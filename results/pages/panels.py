@@ -42,6 +42,7 @@ def render_panels(drawing: Rendered) -> Markup:
         drawing=drawing,
         prefix=prefix,
         views=[f"{k * column:g} 0 {column:g} {height:g}" for k in range(len(ids))],
+        decades=[*drawing.decades, *(0.0 for _ in ids)],
         contents=[Markup("".join(map(_to_text, parts[id_]))) for id_ in ids],
     )
 
@@ -69,6 +70,8 @@ def _round(number: re.Match[str]) -> str:
 def _name_points(root: ElementTree.Element, data: pd.DataFrame) -> None:
     """Say of each mark and curve which point it shows, or which η, by the ids of ``results.figures.row_ids``."""
     for group in root.iter("g"):
+        if (name := group.get("id", "").partition(".")[0]) == "kappa":
+            group.set("class", name)
         shown = parse_id(group.get("id", ""))
         if shown is None:
             continue

@@ -61,6 +61,6 @@ class Page(HTMLParser):
 
 def drawing_of(name="sweep", title="Sweep") -> Rendered:
     """A drawing of two panels, whose table has three rows."""
-    data = pd.DataFrame({"point": ["p0", "p1", "p2"], "eta": [0.1, 0.3, 1.0]})
+    data = pd.DataFrame({"point": ["p0", "p1", "p2"], "eta": [0.1, 0.3, 1.0], "panel": "curve"})
     texts = {"name": name, "title": title, "caption": "What it shows", "csv": "x\n1\n"}
     return Rendered(**texts, panels=("a", "b"), svg=SVG, png=b"", data=data)

@@ -18,6 +18,7 @@ from results.analysis.selection import in_law
 from results.claims.clocks import ClockVerdict, describe_clocks, describe_noise, judge_clocks
 from results.claims.judge import Verdict, judge
 from results.claims.winner import Winner, find_winner
+from results.figures.clocks import draw_clocks
 from results.figures.drawing import save
 from results.figures.sweep import draw_all
 from results.figures.sweep_data import law_line
@@ -134,6 +135,8 @@ def _draw_report(
     law = law_line(findings.exponents, findings.kappa, findings.steady)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
     drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
+    if (other_clocks := draw_clocks(findings.clocks)) is not None:
+        drawings.append(other_clocks)
     figures = [save(drawing, directory.analysis / "figures", write=files.write) for drawing in drawings]
     facts = _facts(directory, grid, points, findings.peaks)
     content = ReportContent(
@@ -158,6 +161,7 @@ def _clock_section(analysis: Analysis) -> ClockSection:
         verdicts=analysis.clocks,
         agreement=describe_clocks(analysis.clocks, tolerance),
         noise=describe_noise(analysis.findings.noise, tolerance),
+        times={clock.name: clock.times for clock in analysis.findings.clocks if clock.times is not None},
     )
 
 

@@ -2,15 +2,17 @@
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from results.figures.style import PRINT_DPI, styled
 from results.store.files import write_bytes
 from results.store.paths import AnyPath
 
+POINTS_PER_INCH = 72.0
 PNG_DPI = 120  # two pixels per point of a phone; more costs time and shows nothing more
 
 
@@ -47,6 +49,8 @@ class Rendered:
         svg: The figure as SVG.
         png: The figure as PNG.
         csv: The table as CSV.
+        data: The table. Ids in the SVG name its rows (``results.figures.row_ids``).
+        decades: Length of a decade on the x axis of each panel in units of the SVG; 0 where it is not logarithmic.
     """
 
     name: str
@@ -56,6 +60,8 @@ class Rendered:
     svg: str
     png: bytes
     csv: str
+    data: pd.DataFrame = field(compare=False)  # its text compares
+    decades: tuple[float, ...] = ()
 
 
 def _without_formula(cell: object) -> object:
@@ -78,7 +84,17 @@ def render(drawing: Drawing, dpi: int = PNG_DPI) -> Rendered:
         svg=svg.getvalue(),
         png=png.getvalue(),
         csv=drawing.data.map(_without_formula).to_csv(index=False, lineterminator="\n"),
+        data=drawing.data,
+        decades=tuple(_decade(ax) for ax in drawing.figure.axes if (ax.get_gid() or "").isalnum()),
     )
+
+
+def _decade(ax: Axes) -> float:
+    """Return the length of a decade on the x axis in points, the unit of an SVG; 0 where it is not logarithmic."""
+    if ax.get_xscale() != "log":
+        return 0.0
+    ends = ax.transData.transform([(1.0, 1.0), (10.0, 1.0)])
+    return float(ends[1, 0] - ends[0, 0]) * POINTS_PER_INCH / ax.figure.dpi
 
 
 def save(

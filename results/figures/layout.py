@@ -20,6 +20,11 @@ PANEL_HEIGHT = 1.55  # inches, of the axes of a printed panel
 PANEL_WIDTHS = {1: 3.5, 2: 2.9}
 
 
+def panel_id(column: int) -> str:
+    """Return the id of a panel in an SVG; that of its key begins with it."""
+    return f"panel{column}"
+
+
 def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]:
     """Return a figure that is a row of columns, with one axes each and room for a key below.
 
@@ -34,6 +39,7 @@ def new_figure(titles: Sequence[str], width: float) -> tuple[Figure, list[Axes]]
     for k, title in enumerate(titles):
         ax = figure.add_axes(((k + left) / count, bottom, (1 - left - right) / count, 1 - bottom - top))
         ax.set_title(title, loc="left", fontsize=9.5, fontweight="bold", pad=7)
+        ax.set_gid(panel_id(k))
         axes.append(ax)
     return figure, axes
 
@@ -89,6 +95,8 @@ def draw_color_key(ax: Axes, label: str, scale: ColorScale, below: float = BOTTO
     cell, every = _fit_cells(scale, 0.94 * box.width * figure.get_figwidth(), font)
     wide = cell * count / figure.get_figwidth()
     strip = figure.add_axes((box.x0 + 0.06 * box.width, box.y0 - below / height, wide, 0.085 / height))
+    if (panel := ax.get_gid()) is not None:
+        strip.set_gid(f"{panel}-key")
     strip.set_axis_off()
     strip.set(xlim=(0, count), ylim=(0, 1))
     strip.bar(np.arange(count) + 0.5, 1.0, width=0.92, color=[scale.color(v) for v in scale.values])

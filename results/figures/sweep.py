@@ -16,6 +16,7 @@ from results.figures.axes import draw_no_data, set_log_axis, tick_label
 from results.figures.columns import is_positive, numeric_column
 from results.figures.drawing import Drawing
 from results.figures.layout import draw_color_key, new_figure
+from results.figures.row_ids import curve_id, line_id, marks_id
 from results.figures.style import DASHED, GREY, ColorScale
 from results.figures.sweep_data import LawLine, collapse_data, prediction_data, sweep_data
 
@@ -106,7 +107,7 @@ def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: ColorScale, rea
     for value, part in rows.groupby(group, sort=True):
         color = scale.color(_as_float(value))
         middle = part[part["mark"] == "observed"].groupby("lam", sort=True)["y"].median()
-        ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color, rasterized=dense)
+        ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color, rasterized=dense, gid=line_id(part))
         _draw_marks(ax, part.assign(x=part["lam"]), color, rasterized=dense)
     set_log_axis(ax.xaxis, numeric_column(rows, "lam"))
     ax.set(xlabel="λ", ylabel="test accuracy")
@@ -117,17 +118,19 @@ def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **properties: Any) -> 
     for mark, mark_style in style.MARK_STYLES.items():
         part = rows[rows["mark"] == mark]
         if len(part):
-            ax.plot(part["x"], part["y"], linestyle="none", color=color, **mark_style, **properties)
+            shown = {"color": color, "gid": marks_id(part)} | mark_style | properties
+            ax.plot(part["x"], part["y"], linestyle="none", **shown)
 
 
 def _draw_zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], str]) -> None:
     """Draw the median of λ = 0 at the left margin, one per group, as the lines at λ > 0 join medians."""
     zero = rows[(rows["lam"] == 0) & (rows["mark"] == "observed")]
     if ax.lines:
-        for value, middle in zero.groupby("group")["y"].median().items():
-            hue, across = color(_as_float(value)), ax.get_yaxis_transform()
-            ax.axhline(middle, color=hue, linewidth=0.7, linestyle=DASHED)
-            ax.plot([0], [middle], transform=across, color=hue, marker="D", markersize=5, clip_on=False, zorder=3)
+        for value, part in zero.groupby("group"):
+            hue, across, middle = color(_as_float(value)), ax.get_yaxis_transform(), part["y"].median()
+            ax.axhline(middle, color=hue, linewidth=0.7, linestyle=DASHED, gid=line_id(part))
+            diamond: dict[str, Any] = {"color": hue, "marker": "D", "markersize": 5, "gid": line_id(part, "diamond")}
+            ax.plot([0], [middle], transform=across, clip_on=False, zorder=3, **diamond)
 
 
 # ------------------------------------------------------------------------------------------- collapse
@@ -148,7 +151,7 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, 
     with style.styled():
         figure, (left, right) = new_figure(titles, width=4.3)
         _draw_curves(left, runs, peak, scale, law)
-        _draw_law(right, points, scale, law)
+        draw_law(right, points, scale, law)
         draw_color_key(left, "η", scale)
         draw_color_key(right, "η", scale)
     hollow, outside = (int((points["mark"] == mark).sum()) for mark in ("censored", "outside"))
@@ -187,20 +190,28 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorS
     low, span = shade.min(), max(float(np.ptp(shade)), 1e-12)
     if law is not None and np.isfinite(law.kappa):
         if np.isfinite([law.kappa_low, law.kappa_high]).all():
-            ax.axvspan(law.kappa_low, law.kappa_high, color=GREY, linewidth=0, zorder=0.5)
-        ax.axvline(law.kappa, color=style.MUTED, linewidth=0.9)
+            ax.axvspan(law.kappa_low, law.kappa_high, color=GREY, linewidth=0, zorder=0.5, gid="kappa.interval")
+        ax.axvline(law.kappa, color=style.MUTED, linewidth=0.9, gid="kappa")
     for _, run in runs.groupby(["lam", "eta", "point", "seed"], sort=True, dropna=False):
         share = 1.0 - (np.log(run["lam"].iloc[0]) - low) / span
         color = style.lighten(scale.color(run["eta"].iloc[0]), MAX_LIGHTENING * share)
-        ax.plot(run["x"], run["y"], color=color, linewidth=1.1, marker="." if len(run) == 1 else "")
+        single = "." if len(run) == 1 else ""
+        ax.plot(run["x"], run["y"], color=color, linewidth=1.1, marker=single, gid=curve_id(run))
     for eta, part in peak.groupby("eta", sort=True):
         _draw_marks(ax, part, scale.color(_as_float(eta)), zorder=3, rasterized=len(peak) > MAX_VECTOR_MARKS)
     set_log_axis(ax.xaxis, numeric_column(runs, "x"))
     ax.set(xlabel="decay time s", ylabel="test accuracy")
 
 
-def _draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
-    """Draw t* in steps against ηλ/(1-μ), with the fit if there is one."""
+def draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
+    """Draw t* in steps against ηλ/(1-μ), with the fit if there is one.
+
+    Args:
+        ax: The panel.
+        points: Rows of the panel ``law`` of ``collapse_data``.
+        scale: Colors of η.
+        law: The fit; None if there is none.
+    """
     if points.empty:
         draw_no_data(ax, "no point with λ > 0\nreached a maximum")
         return
@@ -289,11 +300,14 @@ def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: ColorSc
         at = rows["budget_at"] * 1.05 ** (k - (len(etas) - 1) / 2)
         bars = [rows["lam_tuned"] - rows["lam_tuned_low"], rows["lam_tuned_high"] - rows["lam_tuned"]]
         reach = np.nan_to_num(np.clip(np.array(bars, dtype=float), 0.0, None))
-        left.errorbar(at, rows["lam_tuned"], reach, color=color, fmt="o", capsize=2.5, elinewidth=1.0)
-        left.plot(rows["budget_at"], rows["lam_pred"], color=color, **diamond)
-        right.plot(at, rows["acc_tuned"], color=color, marker="o", linestyle="none")
-        right.plot(rows["budget_at"], rows["acc_pred"], color=color, **diamond)
-        right.plot(rows["budget_at"], rows["acc_zero"], color=color, linestyle=DASHED, linewidth=1.0)
+        tuned = left.errorbar(at, rows["lam_tuned"], reach, color=color, fmt="o", capsize=2.5, elinewidth=1.0)
+        predicted = left.plot(rows["budget_at"], rows["lam_pred"], color=color, **diamond)
+        right.plot(at, rows["acc_tuned"], color=color, marker="o", linestyle="none", gid=line_id(rows, "tuned"))
+        right.plot(rows["budget_at"], rows["acc_pred"], color=color, gid=line_id(rows, "predicted"), **diamond)
+        zero: dict[str, Any] = {"linestyle": DASHED, "linewidth": 1.0, "gid": line_id(rows, "zero")}
+        right.plot(rows["budget_at"], rows["acc_zero"], color=color, **zero)
+        for number, artist in enumerate((*tuned.get_children(), *predicted)):
+            artist.set_gid(line_id(rows, f"left{number}"))
     names = ("lam_tuned_low", "lam_tuned_high", "lam_tuned", "lam_pred")
     shown = np.concatenate([numeric_column(data, name) for name in names])
     set_log_axis(left.yaxis, shown[np.isfinite(shown) & (shown > 0)])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.bootstrap import IntervalEstimate
+from results.analysis.clocks.reading import Clock
 from results.analysis.fits import ExponentFit, KappaFit
 from results.analysis.segments import floats
 from results.figures.columns import BROKEN_OUTCOMES, is_positive, numeric_column
@@ -69,6 +70,31 @@ def law_line(exponents: ExponentFit, kappa: KappaFit, peaks: pd.DataFrame) -> La
         kappa_low=low,
         kappa_high=high,
         decay_per_rate=_decay_per_rate(peaks),
+    )
+
+
+def clock_line(clock: Clock) -> LawLine | None:
+    """Return the law as a clock shows it.
+
+    Args:
+        clock: A clock that is read off single points.
+
+    Returns:
+        None if no exponent could be fitted.
+    """
+    if clock.exponent is None or clock.times is None:
+        return None
+    slope, slope_low, slope_high = _bounds(clock.exponent)
+    middle, low, high = _bounds(clock.kappa)
+    return LawLine(
+        slope=slope,
+        slope_low=slope_low,
+        slope_high=slope_high,
+        intercept=clock.intercept,
+        kappa=middle,
+        kappa_low=low,
+        kappa_high=high,
+        decay_per_rate=_decay_per_rate(clock.times),
     )
 
 

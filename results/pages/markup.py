@@ -13,6 +13,16 @@ from markupsafe import Markup
 ABSENT_SIGN = "–"
 RULING_SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 _FOLDER = Path(__file__).parent
+_GREEK = {
+    **{"eta": "η", "lam": "λ", "mu": "μ", "kappa": "κ", "sigma_w": "σ_w", "eta*lam": "ηλ"},
+    **{"lam_pred": "λ_pred", "lambda_pred": "λ_pred"},
+}
+# A name, a number, and a value with its interval in a sentence, but not in a path such as axes.eta or in 2026-12-01.
+_NAME = re.compile(rf"(?<![\w.\-])({'|'.join(map(re.escape, sorted(_GREEK, key=len, reverse=True)))})(?![\w\-])")
+_DECIMAL = r"(?<![\w.\-])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+_NUMBER = re.compile(rf"{_DECIMAL}(?![\w.]*\d)(?!\w)")
+_ESTIMATE = re.compile(rf"({_DECIMAL}) \[({_DECIMAL}), ({_DECIMAL})\]")
+_GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,])")
 _TO_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -70,11 +80,26 @@ def format_estimate(value: object, interval: object, digits: int = 3) -> str:
 
 
 def format_remark(value: object) -> str:
-    """Return a sentence with true minus and relation signs; empty for anything but text."""
+    """Return a sentence as pages write it, with Greek letters, true signs, and numbers as tables have them.
+
+    Args:
+        value: The sentence: ``t* goes as eta*lam to the power -1.056 [-1.14, -0.917]``, where a page has
+            ``t* goes as ηλ to the power −1.06 [−1.14, −0.92]``. Anything but text gives an empty one.
+    """
     if not isinstance(value, str):
         return ""
-    signs = value.replace("<=", "≤").replace(">=", "≥")
-    return re.sub(r"(?<![\w.-])-(?=[\d.])", "−", signs)
+    text = value.replace("<=", "≤").replace(">=", "≥")
+    text = _NAME.sub(lambda found: _GREEK[found[0]], text)
+    text = _ESTIMATE.sub(lambda found: format_estimate(float(found[1]), (float(found[2]), float(found[3]))), text)
+    text = _NUMBER.sub(_format_found, text)
+    text = _GROUPED.sub(lambda found: found[0].replace(",", "\u202f"), text)
+    return re.sub(r"(?<![\w.-])-(?=[\d.])", "−", text)
+
+
+def _format_found(number: re.Match[str]) -> str:
+    """Return a number of a sentence; it stays as it is unless a table would write it with a power of ten."""
+    value = float(number[0])
+    return format_number(value) if "e" in number[0] or 0 < abs(value) < 1e-3 else number[0]
 
 
 def badge(ruling: str, words: str) -> Markup:

@@ -1,20 +1,13 @@
 """The section of a report on its points."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from markupsafe import Markup
 
 from results.pages.axes import MAX_ROWS, axis_column, axis_label, axis_names, first_rows
-from results.pages.markup import (
-    ABSENT_SIGN,
-    format_accuracy,
-    format_number,
-    format_remark,
-    format_text,
-    render_own,
-)
-from results.pages.tables import Column, render_table
+from results.pages.markup import ABSENT_SIGN, format_accuracy, format_number, format_remark, format_text, render_own
+from results.pages.tables import Column, Row, collect_notes, render_table
 from search_spaces.outcome import TRAINED
 
 MAX_UNFOLDED_ROWS = 60  # a longer table of points is folded
@@ -28,9 +21,8 @@ def render_points(peaks: pd.DataFrame) -> Markup:
     """
     axes = axis_names(peaks)
     constant = [name for name in axes if len(peaks) > 1 and peaks[name].nunique(dropna=False) == 1]
-    order = [name for name in ("eta", "lam") if name in peaks]
     shown = [name for name in axes if name not in constant]
-    ordered = peaks.sort_values(order, kind="stable") if order else peaks
+    ordered = order_points(peaks)
     broken = ordered[~ordered["outcome"].isin(TRAINED)] if "outcome" in ordered else ordered
     return render_own(
         "points.html",
@@ -45,36 +37,87 @@ def render_points(peaks: pd.DataFrame) -> Markup:
     )
 
 
+def order_points(peaks: pd.DataFrame) -> pd.DataFrame:
+    """Return the points in the order of the page, by η and then λ."""
+    axes = [name for name in ("eta", "lam") if name in peaks]
+    return peaks.sort_values(axes, kind="stable") if axes else peaks
+
+
+def format_bound(row: Row, name: str) -> str:
+    """Return a number, with ≥ if it is only a lower bound.
+
+    Args:
+        row: A row of the table of peaks.
+        name: Name of the number.
+    """
+    shown = format_number(row.get(name))
+    return f"≥ {shown}" if row.get("censored") and shown != ABSENT_SIGN else shown
+
+
 def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame) -> Markup:
-    """Return a table of points.
+    """Return a table of points with its footnotes.
 
     Args:
         name: Content of the table, for screen readers.
         axes: Axes that become columns.
         points: One row a point.
     """
-    columns = [
-        *(axis_column(axis) for axis in axes),
-        Column(label="Outcome", cell=lambda r: format_text(r.get("outcome")), kind="outcome"),
-        Column(label="t* (epochs)", cell=lambda r: _format_bound(r, "t_star")),
-        Column(label="κ", cell=lambda r: _format_bound(r, "kappa")),
-        Column(label="test accuracy", cell=lambda r: format_accuracy(r.get("best_test_acc"))),
-        Column(label="at epoch", cell=lambda r: format_number(r.get("best_epoch"))),
-        Column(label="train accuracy", cell=lambda r: format_accuracy(r.get("best_train_acc"))),
-        Column(label="Note", cell=_note_cell, kind="why"),
-    ]
-    broken = {"diverged", "failed"}
     rows = first_rows(points).rows
-    return render_table(name, columns, rows, row_kind=lambda r: "broken" if r.get("outcome") in broken else "")
+    notes = collect_notes(rows, _note, name.lower().replace(" ", "-"))
+    columns = [
+        Column(
+            label="Point",
+            title="id of the point, the same in every table of the sweep",
+            cell=lambda r: Markup("<code>{}</code>").format(format_text(r.get("point"))),
+            kind="id",
+        ),
+        *(axis_column(axis) for axis in axes),
+        Column(label="Outcome", title="how its training ended", cell=_outcome, kind="outcome"),
+        Column(
+            label="t* (epochs)",
+            title="time of the earliest measurement within the tolerance of the best",
+            cell=lambda r: format_bound(r, "t_star"),
+            key="t_star",
+            clock="time",
+        ),
+        Column(
+            label="κ", title="decay time at t*", cell=lambda r: format_bound(r, "kappa"), key="kappa", clock="kappa"
+        ),
+        Column(
+            label="test accuracy",
+            title="best test accuracy of the run",
+            cell=lambda r: format_accuracy(r.get("best_test_acc")),
+            key="best_test_acc",
+        ),
+        Column(
+            label="at epoch",
+            title="epoch of the best test accuracy",
+            cell=lambda r: format_number(r.get("best_epoch")),
+            key="best_epoch",
+        ),
+        Column(
+            label="train accuracy",
+            title="best training accuracy of the run",
+            cell=lambda r: format_accuracy(r.get("best_train_acc")),
+            key="best_train_acc",
+        ),
+        notes.column,
+    ]
+    return render_table(name, columns, rows, kind="data", attributes=_attributes) + notes.footnotes
 
 
-def _note_cell(row: Mapping[str, object]) -> str:
+def _attributes(row: Row) -> dict[str, object]:
+    """Return the attributes of the row of a point."""
+    broken = row.get("outcome") in {"diverged", "failed"}
+    return {"data-point": row.get("point"), "class": "broken" if broken else None}
+
+
+def _outcome(row: Row) -> str:
+    """Return how the training of a point ended."""
+    return format_text(row.get("outcome"))
+
+
+def _note(row: Row) -> str:
     """Return why a point did not complete, and why its t* is only a bound."""
     reasons = [str(row[name]) for name in ("why", "censored_why") if isinstance(row.get(name), str) and row[name]]
     return format_remark("; ".join(reasons))
-
-
-def _format_bound(row: Mapping[str, object], name: str) -> str:
-    """Return a number, with ≥ if it is only a lower bound."""
-    shown = format_number(row.get(name))
-    return f"≥ {shown}" if row.get("censored") and shown != ABSENT_SIGN else shown

@@ -13,6 +13,7 @@ from results.claims.winner import Winner
 from results.figures.drawing import Rendered
 from results.figures.sweep_data import LawLine
 from results.pages.clocks import ClockSection, render_clocks
+from results.pages.explorer import explore
 from results.pages.markup import (
     RULING_SYMBOLS,
     badge,
@@ -67,24 +68,36 @@ class ReportContent:
 
 
 def render_report(content: ReportContent) -> str:
-    """Return the report of a sweep as one HTML text that loads nothing: style and drawings are inside."""
+    """Return the report of a sweep as one HTML text that loads nothing: style, script and drawings are inside."""
     asked = [verdict for verdict in content.verdicts if verdict.verdict != "unasked"]
+    figures: dict[str, list[tuple[Rendered, Markup]]] = {"collapse": [], "clocks": [], "": []}
+    for drawing in content.figures:
+        figures.get(drawing.name, figures[""]).append((drawing, render_panels(drawing)))
     return render_own(
         "report.html",
         title=format_text(content.title),
-        winner=content.winner,
+        winner=format_remark(content.winner.summary()) if content.winner else "",
         winner_details=_winner_details(content.winner),
         headline=_headline(content.verdicts, content.law),
         counts=_counts(content.peaks),
+        explorer=explore(content.peaks, content.clocks, _points_with_curve(content.figures)),
+        first_figures=figures["collapse"],
         verdicts=_verdict_table(asked, content.ways_out) if asked else "",
         unasked={v.claim: format_remark(v.why) for v in content.verdicts if v not in asked},
         clocks=render_clocks(content.clocks),
-        figures=[(drawing, render_panels(drawing)) for drawing in content.figures],
+        clock_figures=figures["clocks"],
+        figures=figures[""],
         figure_folder=FIGURE_FOLDER,
         prediction=render_prediction(content.prediction),
         points=render_points(content.peaks),
-        facts=content.facts,
+        facts={name: text if "\n" in text else format_remark(text) for name, text in content.facts.items()},
     )
+
+
+def _points_with_curve(figures: Sequence[Rendered]) -> list[str]:
+    """Return the points whose curve is drawn."""
+    tables = [drawing.data for drawing in figures if drawing.name == "collapse"]
+    return [point for data in tables for point in data.loc[data["panel"] == "curve", "point"].unique()]
 
 
 def _winner_details(winner: Winner | None) -> str:
@@ -94,7 +107,7 @@ def _winner_details(winner: Winner | None) -> str:
     beside = winner.comparisons()
     if winner.equals:
         beside.append(f"within its standard error: {counted(winner.equals, 'other setting')}")
-    return f"{'; '.join(beside)}. {winner.next_step}" if beside else winner.next_step
+    return format_remark(f"{'; '.join(beside)}. {winner.next_step}" if beside else winner.next_step)
 
 
 def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> Markup:
@@ -104,7 +117,7 @@ def _headline(verdicts: Sequence[Verdict], law: LawLine | None) -> Markup:
     else:
         found = Markup("t* ∝ (ηλ)<sup>{}</sup>").format(format_number(round(law.slope, 2)))
         if math.isfinite(law.kappa):
-            found += f", κ = {format_estimate(law.kappa, (law.kappa_low, law.kappa_high), digits=2)}"
+            found += f", κ = {format_estimate(law.kappa, (law.kappa_low, law.kappa_high))}"
     count = {kind: sum(v.verdict == kind for v in verdicts) for kind in RULING_SYMBOLS}
     asked = sum(count.values())
     if not asked:
@@ -133,12 +146,30 @@ def _verdict_table(verdicts: Sequence[Verdict], ways_out: Mapping[str, WayOut]) 
     names = ("claim", "value", "interval", "threshold", "verdict", "points_used", "censored", "why")
     rows = [{name: getattr(v, name) for name in names} | {"way": ways_out.get(v.claim)} for v in verdicts]
     columns = [
-        Column(label="Claim", cell=_claim_cell, kind="claim"),
-        Column(label="Verdict", cell=lambda r: _verdict_badge(str(r["verdict"])), kind="verdict"),
         Column(
-            label="Value [interval]", cell=lambda r: format_estimate(r["value"], r["interval"]), kind="value estimate"
+            label="Claim",
+            title="what the law says of the sweep, with its name in verdicts.json",
+            cell=_claim_cell,
+            kind="claim",
         ),
-        Column(label="Threshold", cell=lambda r: format_remark(r["threshold"]), kind="value"),
+        Column(
+            label="Verdict",
+            title="whether the claim holds; inconclusive if the data do not suffice",
+            cell=lambda r: _verdict_badge(str(r["verdict"])),
+            kind="verdict",
+        ),
+        Column(
+            label="Value [interval]",
+            title="the number that is judged, with its 95 % interval or observed range",
+            cell=lambda r: format_estimate(r["value"], r["interval"]),
+            kind="value estimate",
+        ),
+        Column(
+            label="Threshold",
+            title="range of values that pass",
+            cell=lambda r: format_remark(r["threshold"]),
+            kind="value",
+        ),
         POINTS_COLUMN,
         Column(label="Why, and what would settle it", cell=_why_cell, kind="why"),
     ]
@@ -151,7 +182,7 @@ def _why_cell(row: Mapping[str, object]) -> str:
     if not isinstance(way, WayOut):
         return why
     option = Markup(" <code>{}</code>").format(way.option) if way.option else ""
-    return Markup("{}<br><strong>To settle it:</strong> {}{}").format(why, str(way), option)
+    return Markup("{}<br><strong>To settle it:</strong> {}{}").format(why, format_remark(str(way)), option)
 
 
 def _claim_cell(row: Mapping[str, object]) -> str:

@@ -2,6 +2,8 @@
 
 from html.parser import HTMLParser
 
+import pandas as pd
+
 from results.figures.drawing import Rendered
 
 SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
@@ -10,8 +12,15 @@ SVG = """<?xml version="1.0" encoding="utf-8" standalone="no"?>
  xmlns="http://www.w3.org/2000/svg" version="1.1">
  <metadata><rdf xmlns="http://example.invalid/">x</rdf></metadata>
  <defs><style type="text/css">*{stroke-linejoin: round; stroke-linecap: butt}</style></defs>
- <g id="figure_1"><defs><path id="m1" d="M 0 0"/></defs>
- <g clip-path="url(#p1)"><use xlink:href="#m1" x="1" style="fill: url(#p1)"/></g></g>
+ <g id="figure_1">
+  <g id="panel0">
+   <g id="marks-0-1"><defs><path id="m1" d="M 0 0"/></defs><g clip-path="url(#p1)">
+    <use xlink:href="#m1" x="1.23456" style="fill: url(#p1)"/><use xlink:href="#m1" x="2"/></g></g>
+   <g id="curve-2"><path d="M 1 1"/></g>
+  </g>
+  <g id="panel1"><g id="line-0.zero"><path d="M 2 2"/></g><g id="marks-0-1"><image/></g></g>
+  <g id="panel1-key"><path d="M 3 3"/></g>
+ </g>
  <defs><clipPath id="p1"><rect x="0" y="0" width="5" height="5"/></clipPath></defs>
 </svg>"""
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -51,4 +60,7 @@ class Page(HTMLParser):
 
 
 def drawing_of(name="sweep", title="Sweep") -> Rendered:
-    return Rendered(name=name, title=title, caption="What it shows", panels=("a", "b"), svg=SVG, png=b"", csv="x\n1\n")
+    """A drawing of two panels, whose table has three rows."""
+    data = pd.DataFrame({"point": ["p0", "p1", "p2"], "eta": [0.1, 0.3, 1.0], "panel": "curve"})
+    texts = {"name": name, "title": title, "caption": "What it shows", "csv": "x\n1\n"}
+    return Rendered(**texts, panels=("a", "b"), svg=SVG, png=b"", data=data)

@@ -10,7 +10,8 @@
 The first four are fitted alike, so that only the clock differs.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,9 @@ class Clock:
         spread: geometric standard deviation of that decay time, at least 1; None likewise.
         points_used: points of the law, for ``edge`` those that were compared.
         censored: those among them whose time is only a lower bound.
+        intercept: of the line of that exponent, log10 of steps; NaN where it could not be fitted.
+        times: table of ``find_peaks`` with this clock's time in place of t*; None for a clock that is not read off
+            single points.
     """
 
     name: str
@@ -52,10 +56,19 @@ class Clock:
     spread: float | None
     points_used: int
     censored: int
+    intercept: float = math.nan
+    times: pd.DataFrame | None = field(default=None, compare=False)
 
 
-def clock_of(name: str, exponents: ExponentFit, decay_time: DecayTimeFit) -> Clock:
-    """Return the law as the fits of one clock's times show it."""
+def clock_of(name: str, exponents: ExponentFit, decay_time: DecayTimeFit, times: pd.DataFrame | None = None) -> Clock:
+    """Return the law as the fits of one clock's times show it.
+
+    Args:
+        name: name of the clock.
+        exponents: fit of the exponent to its times.
+        decay_time: fit of κ to them.
+        times: the times.
+    """
     return Clock(
         name=name,
         exponent=exponents.gamma,
@@ -63,6 +76,8 @@ def clock_of(name: str, exponents: ExponentFit, decay_time: DecayTimeFit) -> Clo
         spread=decay_time.kappa_gstd.value if decay_time.kappa_gstd else None,
         points_used=exponents.points_used,
         censored=exponents.censored,
+        intercept=exponents.intercept,
+        times=times,
     )
 
 
@@ -125,7 +140,7 @@ def read_clocks(peaks: pd.DataFrame, summary: pd.DataFrame, paper: Clock, tolera
             censored=~seen,
         )
         times = times[np.isfinite(times["t_star"].to_numpy(dtype=np.float64))]
-        clocks.append(clock_of(name, fit_exponents(times), fit_decay_time(times)))
+        clocks.append(clock_of(name, fit_exponents(times), fit_decay_time(times), times))
     return (*clocks, _read_edge(peaks, summary, tolerance))
 
 

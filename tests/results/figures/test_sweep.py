@@ -1,4 +1,5 @@
 import io
+import re
 import threading
 
 import matplotlib as mpl
@@ -8,11 +9,12 @@ import pytest
 
 from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.fits import ExponentFit, KappaFit
-from results.figures import style
+from results.figures import style, sweep
 from results.figures.axes import tick_label
 from results.figures.drawing import Drawing, render, save
 from results.figures.sweep import draw_all, draw_collapse, draw_sweep
 from results.figures.sweep_data import MAX_CURVE_ROWS, LawLine, collapse_data, law_line, prediction_data, sweep_data
+from results.pages.panels import render_panels
 
 KAPPA = 0.5
 LAW = LawLine(
@@ -281,3 +283,22 @@ def test_three_figures_of_a_full_grid_are_saved(tmp_path):
 )
 def test_tick_labels(value, shown):
     assert tick_label(value) == shown
+
+
+def test_every_point_is_named_in_the_picture():
+    peaks = peaks_of()
+    panels = {drawing.name: str(render_panels(render(drawing))) for drawing in drawings_of(peaks)}
+    for point, lam in zip(peaks["point"], peaks["lam"], strict=True):
+        shown = [panel.count(f'data-point="{point}"') for panel in (panels["sweep"], panels["collapse"])]
+        # t*, best, and for one η within two budgets; curve, maximum and law; λ = 0 is a line of its η
+        assert shown[0] in ({2, 4} if lam > 0 else {0})
+        assert shown[1] == (3 if lam > 0 else 0)
+    assert {'data-eta="0.1"', 'data-eta="1.0"'} <= set(re.findall(r'data-eta="[^"]*"', panels["lambda_pred"]))
+
+
+def test_marks_that_are_pixels_name_no_point(monkeypatch):
+    monkeypatch.setattr(sweep, "MAX_VECTOR_MARKS", 2)
+    peaks = peaks_of()
+    panels = str(render_panels(render(draw_collapse(peaks, curves_of(peaks), style.eta_scale([0.1, 1.0]), LAW))))
+    assert panels.count("<image") == 2  # one a panel
+    assert panels.count("data-point") == 6, "the curves"

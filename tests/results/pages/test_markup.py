@@ -49,4 +49,18 @@ def test_small_pieces():
     assert format_accuracy(math.nan) == "–"
     assert format_text("") == "–"
     assert format_remark(None) == ""
-    assert format_remark("gap <= 0.004, -1 ± 0.1, 1e-3, a-1") == "gap ≤ 0.004, −1 ± 0.1, 1e-3, a-1"
+    assert format_remark("gap <= 0.004, -1 ± 0.1, 1e-3, a-1") == "gap ≤ 0.004, −1 ± 0.1, 0.001, a-1"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("t* goes as eta*lam to the power -1.056 [-1.14, -0.917]", "t* goes as ηλ to the power −1.06 [−1.14, −0.92]"),
+        ("below lam = 0.000179, 2.2e+03 epochs", "below λ = 1.79·10⁻⁴, 2\u202f200 epochs"),
+        ("the test set of 1,797 images", "the test set of 1\u202f797 images"),
+        ("gap 0.9287 at lam_pred, kappa 1.2", "gap 0.9287 at λ_pred, κ 1.2"),
+        ("--set axes.eta=[0.2] beta 2026-12-01", "--set axes.eta=[0.2] beta 2026-12-01"),
+    ],
+)
+def test_remarks_have_greek_letters_and_the_numbers_of_tables(said, shown):
+    assert format_remark(said) == shown

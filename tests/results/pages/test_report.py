@@ -1,3 +1,4 @@
+import json
 import math
 import re
 from itertools import pairwise
@@ -6,11 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 from pages_support import Page, drawing_of
 
 from results.claims.judge import CLAIMS
 from results.claims.winner import Mean, Winner
 from results.figures.sweep_data import LawLine
+from results.pages.axes import MAX_ROWS
 from results.pages.clocks import ClockSection
 from results.pages.points import MAX_UNFOLDED_ROWS
 from results.pages.report import ReportContent, render_report
@@ -105,9 +108,12 @@ def test_page_is_whole_and_loads_nothing():
     source = report_of()
     page = Page(source)
     assert source.startswith('<!DOCTYPE html>\n<html lang="en">')
-    assert all(link.startswith("#") for link in page.links)
-    assert {link[1:] for link in page.links} <= set(page.ids)
-    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    beside = {link for link in page.links if not link.startswith("#")}
+    assert beside >= {"analysis/figures/sweep.csv", "analysis/peaks.parquet", "points.parquet"}
+    assert not any(link.startswith(("/", "http", "data")) for link in beside), "files of the sweep, beside the page"
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert not {"link", "img", "iframe"} & set(page.tags)
+    assert "<script src" not in source
     assert not re.search(r"@import|url\((?!#)|https?://", source)
     assert len(page.ids) == len(set(page.ids))
 
@@ -121,7 +127,18 @@ def test_headings_go_down_one_level_at_a_time():
 
 def test_sections_come_in_the_order_of_reading():
     source = report_of()
-    order = ["headline", "verdicts", "figures", "prediction", "points", "facts", "reading"]
+    order = [
+        "headline",
+        "controls",
+        "figure-collapse",
+        "verdicts",
+        "clocks",
+        "figures",
+        "prediction",
+        "points",
+        "facts",
+        "reading",
+    ]
     places = [source.index(f'id="{name}"' if name != "headline" else 'class="headline"') for name in order]
     assert places == sorted(places)
 
@@ -138,7 +155,7 @@ def test_the_best_setting_comes_first_and_what_to_do_next_below_it():
 
 def test_headline_names_the_law_and_counts_the_claims():
     source = report_of()
-    assert "t* ∝ (ηλ)<sup>−0.98</sup>, κ = 0.48 [0.44, 0.53]; 1 of 3 claims pass, 1 fails, 1 inconclusive." in source
+    assert "t* ∝ (ηλ)<sup>−0.98</sup>, κ = 0.480 [0.440, 0.530]; 1 of 3 claims pass, 1 fails, 1 inconclusive." in source
     assert "No law could be fitted; no claim was judged." in report_of(law=None, verdicts=[])
 
 
@@ -160,7 +177,7 @@ def test_an_open_claim_says_what_would_settle_it_and_unasked_ones_are_a_line():
     source = report_of(verdicts=verdicts, ways_out={"plateau": way})
     assert "Add 2 seeds (2, 3): 54 points, about 48 s on one worker." in source
     assert "<code>--set axes.seed=[0,1,2,3]</code>" in source
-    assert "This grid does not ask about <code>fit_time</code> (one eta)." in source
+    assert "This grid does not ask about <code>fit_time</code> (one η)." in source
     assert "1 of 2 claims pass" in source
 
 
@@ -185,8 +202,7 @@ def test_all_text_is_escaped():
         prediction=prediction_of().assign(why=EVIL),
     )
     page = Page(source)
-    assert "script" not in page.tags
-    assert "<script" not in source
+    assert page.tags.count("script") == source.count("<script") == 2, "the page's own"
     assert EVIL in "".join(page.texts)
 
 
@@ -212,7 +228,7 @@ def test_many_points_are_folded_and_broken_ones_stay_in_sight():
 
 def test_axes_that_vary_are_columns_and_the_others_are_said_once():
     source = report_of(peaks=peaks_of(**{"model.width": [16, 32, 64]}))
-    assert ">model.width</th>" in source
+    assert '<abbr title="axis of the grid">model.width</abbr></th>' in source
     assert "The same for all points: η = 0.3, μ = 0, T (epochs) = 100, seed = 0." in source
 
 
@@ -226,3 +242,32 @@ def test_an_empty_sweep_has_a_report():
     source = report_of(facts={}, verdicts=[], figures=[], peaks=empty, prediction=empty, law=None)
     Page(source)
     assert "No point has been measured." in source
+
+
+def test_every_column_of_every_table_says_what_it_is():
+    source = report_of()
+    heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', source)
+    assert len(heads) > 20
+    assert [head for head in heads if not head.startswith('<abbr title="')] == ["Why, and what would settle it"]
+
+
+def test_a_repeated_note_becomes_one_footnote():
+    source = report_of(peaks=peaks_of(4, censored_why=["late", "late", "", "early"]))
+    assert source.count(">late<") == 1
+    assert source.count('<a href="#all-points-note-1" aria-label="note 1">note 1</a>') == 2
+    assert '<li id="all-points-note-1">late</li>' in source
+    assert ">early</td>" in source
+
+
+def test_the_script_knows_every_point_in_the_texts_of_the_tables():
+    data = json.loads(re.search(r'<script type="application/json" id="explorer">(.*?)</script>', report_of())[1])
+    assert data["labels"] == ["η", "λ", "test accuracy"]
+    assert data["points"]["p1"] == {"eta": 0.3, "lam": pytest.approx(1e-3), "texts": ["0.3", "0.001", "0.9500"]}
+    assert data["clocks"]["t_star"]["times"]["p1"] == ["12.5", "0.48", 12.5, 0.48, False]
+
+
+def test_a_large_page_is_bounded():
+    source = report_of(peaks=peaks_of(10_000))
+    assert len(source) < 1_500_000
+    data = json.loads(re.search(r'id="explorer">(.*?)</script>', source)[1])
+    assert len(data["points"]) == MAX_ROWS

@@ -11,6 +11,7 @@ from string import Template
 from xml.etree import ElementTree
 
 from results.figures.drawing import Rendered
+from search_spaces.sections.metric import Metric
 
 ABSENT_SIGN = "–"
 RULING_SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
@@ -65,6 +66,11 @@ def format_accuracy(value: object) -> str:
     if isinstance(value, Real) and math.isfinite(float(value)):
         return f"{float(value):.4f}".replace("-", "−")
     return escape(value)
+
+
+def format_metric(value: object, metric: Metric) -> str:
+    """Return a value of the metric of a sweep: an accuracy with four decimals, anything else with four digits."""
+    return format_accuracy(value) if metric.is_accuracy else format_number(value, digits=4)
 
 
 def format_estimate(value: object, interval: object, digits: int = 3) -> str:

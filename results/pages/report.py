@@ -25,6 +25,7 @@ from results.pages.markup import (
     fill_page,
     format_accuracy,
     format_estimate,
+    format_metric,
     format_number,
     render_panels,
     render_table,
@@ -32,6 +33,7 @@ from results.pages.markup import (
 from results.settling.choice import WayOut
 from search_spaces.errors import counted
 from search_spaces.outcome import TRAINED
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 MAX_UNFOLDED_ROWS = 60  # a longer table of points is folded
 MAX_ROWS = 300  # of any table: a page of 10,000 points would take 10 MB and respond slowly
@@ -75,6 +77,7 @@ class ReportContent:
         peaks: One row a point.
         prediction: One row per η and budget.
         law: The fit named in the headline; None if there is none.
+        metric: The quantity by which points are judged.
     """
 
     title: str
@@ -87,6 +90,7 @@ class ReportContent:
     peaks: pd.DataFrame
     prediction: pd.DataFrame
     law: LawLine | None = None
+    metric: Metric = TEST_ACCURACY
 
 
 def render_report(content: ReportContent) -> str:
@@ -100,8 +104,8 @@ def render_report(content: ReportContent) -> str:
         verdicts=_verdict_table(content.verdicts, content.ways_out),
         clocks=render_clocks(content.clocks),
         figures="\n".join(map(_figure, content.figures)) or '<p class="note">No figure was drawn.</p>',
-        prediction=_prediction_table(content.prediction),
-        points=_points_section(content.peaks),
+        prediction=_prediction_table(content.prediction, content.metric),
+        points=_points_section(content.peaks, content.metric),
         facts=_facts_list(content.facts),
     )
 
@@ -204,12 +208,13 @@ def _figure(drawing: Rendered) -> str:
     )
 
 
-def _prediction_table(prediction: pd.DataFrame) -> str:
+def _prediction_table(prediction: pd.DataFrame, metric: Metric) -> str:
     """Return the table of predicted and tuned λ, with notes."""
     if prediction.empty:
         return '<p class="note">No λ was predicted: no budget, or no point to measure c on.</p>'
     scheduled = "peak_at" in prediction and not prediction["peak_at"].equals(prediction["budget_at"])
-    varied = [name for name in _axis_names(prediction) if name == "eta" or prediction[name].nunique() > 1]
+    varied = [axis for axis in _axis_names(prediction) if axis == "eta" or prediction[axis].nunique() > 1]
+    name = "accuracy" if metric.is_accuracy else metric.title
     columns = [
         *(_axis_column(axis) for axis in varied),
         Column(label="T (epochs)", cell=lambda r: format_number(r.get("budget_at"))),
@@ -218,10 +223,10 @@ def _prediction_table(prediction: pd.DataFrame) -> str:
         Column(label="λ_pred", cell=lambda r: format_number(r.get("lam_pred"))),
         Column(label="λ tuned [range]", cell=_tuned_lam_cell),
         Column(label="ratio", cell=lambda r: format_number(r.get("ratio"))),
-        Column(label="accuracy at λ_pred", cell=lambda r: format_accuracy(r.get("acc_pred"))),
-        Column(label="at tuned\u00a0λ", cell=lambda r: format_accuracy(r.get("acc_tuned"))),
-        Column(label="gap", cell=lambda r: format_accuracy(r.get("gap"))),
-        Column(label="at λ\u00a0=\u00a00", cell=lambda r: format_accuracy(r.get("acc_zero"))),
+        Column(label=f"{name} at λ_pred", cell=lambda r: format_metric(r.get("acc_pred"), metric)),
+        Column(label="at tuned\u00a0λ", cell=lambda r: format_metric(r.get("acc_tuned"), metric)),
+        Column(label="gap", cell=lambda r: format_metric(r.get("gap"), metric)),
+        Column(label="at λ\u00a0=\u00a00", cell=lambda r: format_metric(r.get("acc_zero"), metric)),
         Column(label="Note", cell=lambda r: escape_remark(r.get("why")), kind="why"),
     ]
     note = (
@@ -238,7 +243,7 @@ def _tuned_lam_cell(row: Mapping[str, object]) -> str:
     return format_estimate(row.get("lam_tuned"), None if low == high else (low, high), digits=2)
 
 
-def _points_section(peaks: pd.DataFrame) -> str:
+def _points_section(peaks: pd.DataFrame, metric: Metric) -> str:
     """Return points that did not complete, always visible, then all points, folded if there are many."""
     if peaks.empty:
         return '<p class="note">No point has been measured.</p>'
@@ -251,9 +256,11 @@ def _points_section(peaks: pd.DataFrame) -> str:
     note = f'<p class="note">The same for all points: {values}.</p>\n' if constant else ""
     broken = ordered[~ordered["outcome"].isin(TRAINED)] if "outcome" in ordered else ordered
     unfinished = (
-        f"<h3>Not completed</h3>\n{_point_table('Points not completed', shown, broken)}\n" if len(broken) else ""
+        f"<h3>Not completed</h3>\n{_point_table('Points not completed', shown, broken, metric)}\n"
+        if len(broken)
+        else ""
     )
-    all_points = _point_table("All points", shown, ordered)
+    all_points = _point_table("All points", shown, ordered, metric)
     if len(ordered) > MAX_UNFOLDED_ROWS:
         count = "all" if len(ordered) <= MAX_ROWS else f"{MAX_ROWS} of"
         all_points = f"<details>\n<summary>Show {count} {len(ordered)} points</summary>\n{all_points}\n</details>"
@@ -266,23 +273,25 @@ def _first_rows(frame: pd.DataFrame, file: str) -> tuple[list[dict[str, object]]
     return _to_records(frame.iloc[:MAX_ROWS]), rest * (len(frame) > MAX_ROWS)
 
 
-def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame) -> str:
+def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame, metric: Metric) -> str:
     """Return a table of points.
 
     Args:
         name: Content of the table, for screen readers.
         axes: Axes that become columns.
         points: One row a point.
+        metric: The quantity by which points are judged.
     """
     rows, rest = _first_rows(points, "peaks.parquet")
+    train_accuracy = Column(label="train accuracy", cell=lambda r: format_accuracy(r.get("best_train_acc")))
     columns = [
         *(_axis_column(axis) for axis in axes),
         Column(label="Outcome", cell=lambda r: escape(r.get("outcome")), kind="outcome"),
         Column(label="t* (epochs)", cell=lambda r: _format_bound(r, "t_star")),
         Column(label="κ", cell=lambda r: _format_bound(r, "kappa")),
-        Column(label="test accuracy", cell=lambda r: format_accuracy(r.get("best_test_acc"))),
+        Column(label=metric.title, cell=lambda r: format_metric(r.get(metric.best), metric)),
         Column(label="at epoch", cell=lambda r: format_number(r.get("best_epoch"))),
-        Column(label="train accuracy", cell=lambda r: format_accuracy(r.get("best_train_acc"))),
+        *([train_accuracy] if metric.is_accuracy or points["best_train_acc"].notna().any() else []),
         Column(label="Note", cell=_note_cell, kind="why"),
     ]
     broken = {"diverged", "failed"}

@@ -134,6 +134,11 @@ def _check_one_set_up(grid: Grid) -> None:
     """Refuse a grid that has no single set-up to predict λ for."""
     if isinstance(grid.trainable, OwnLoop | KernelTrainable):
         raise InputError("trainable: predict needs a model that sweeper trains, not a loop of your own or theory.")
+    if not grid.metric.is_accuracy:
+        raise InputError(
+            f"metric: predict judges its probe by test_acc and not by {grid.metric.name}. Train a grid over λ, whose "
+            "best setting is judged by it."
+        )
     if grid.l2.auto is not None:
         raise InputError("l2.auto: AutoL2 chooses λ along the run by itself; there is nothing to predict. Remove it.")
     for name, values in grid.axes.items():

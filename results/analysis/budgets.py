@@ -198,6 +198,8 @@ def tuned_and_predicted_from(
     budgets: Sequence[float],
     regime: TrainingRegime,
     scale: float = 1.0,
+    *,
+    extreme: str = "maximum",
 ) -> pd.DataFrame:
     """Return the table of ``tuned_and_predicted`` from reduced tables; accuracies are scores of the metric.
 
@@ -208,6 +210,7 @@ def tuned_and_predicted_from(
         budgets: T in epochs.
         regime: how the points trained.
         scale: of the metric, by ``improvement``; the margin of a tuned λ is a share of it.
+        extreme: the best of the metric in words.
     """
     axes = ["seed", "eta", "mu", *extra_axes(peaks)]
     learned = peaks.loc[in_law(peaks), ["point", "lam"]]
@@ -221,7 +224,8 @@ def tuned_and_predicted_from(
             here = reached.loc[group.index]
             probe = seen[seen.index.isin(group["point"])]
             never = regime.never_constant(group)
-            predicted = _undefined(never) if never else _predicted(probe, here, budget, regime.constant_share(cell))
+            share = regime.constant_share(cell)
+            predicted = _undefined(never) if never else _predicted(probe, here, budget, share, extreme)
             records.append(cell | {"budget_at": budget} | _tuned(here, TUNED_MARGIN * scale) | predicted)
     table = pd.DataFrame(records, columns=[*axes, "budget_at", *_TUNED, *_PREDICTED])
     table = table.astype(dict.fromkeys(["budget_at", *_TUNED, *_PREDICTED[:-1]], "float64"))
@@ -265,11 +269,11 @@ def _tuned(here: pd.DataFrame, margin: float) -> dict[str, object]:
     return dict(zip(_TUNED, values, strict=True))
 
 
-def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float, share: float) -> dict[str, object]:
+def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float, share: float, extreme: str) -> dict[str, object]:
     """Return c of the probe points, and λ_pred = c over the epochs at constant η (a ``share`` of the budget)."""
     if probe.empty:
         before = " before the first decay" if share < 1 else ""
-        why = f"no maximum is past{before} within a tenth of the budget of {budget:g} epochs"
+        why = f"no {extreme} is past{before} within a tenth of the budget of {budget:g} epochs"
         return _undefined(why) | {"peak_at": share * budget}
     c = geometric_mean_c(probe)
     lam_pred = c / (share * budget)

@@ -112,7 +112,9 @@ def find_from(parts: Iterable[Reduction], question: Question) -> Findings:
     steady = peaks if reduced.steady is None else find_peaks_from(reduced.steady, question.points, metric)
     exponents, kappa = fit_exponents(steady), fit_kappa(steady)
     paper = clock_of(PAPER_CLOCK, exponents, DecayTimeFit(kappa.kappa, kappa.kappa_gstd))
-    prediction = tuned_and_predicted_from(reduced.within, reduced.probes, steady, question.budgets, regime, scale)
+    prediction = tuned_and_predicted_from(
+        reduced.within, reduced.probes, steady, question.budgets, regime, scale, extreme=metric.extreme
+    )
     return Findings(
         peaks=peaks,
         steady=steady,

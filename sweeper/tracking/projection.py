@@ -38,6 +38,8 @@ UNDATED_START = 86_400_000
 _PARAMS = ("eta", "lam", "mu", "budget", "seed")
 _NOT_AXES = frozenset({c.name for c in COLUMNS} | {f.name for f in fields(PointEnd)})
 
+_FIXED = frozenset(SECTIONS) - {"metric"}  # sections that no later run may change
+
 Summary = dict[str, float | None]
 
 
@@ -123,7 +125,7 @@ def sweep_record(state: SweepState) -> SweepRecord:
     # A copy is the same sweep. Without a creation time only its location distinguishes it from others of its name.
     identity = f"{directory.name} {created or _location(directory)}"
     grid = dict(_flatten((), state.grid.model_dump(mode="json"))) if state.grid else {}
-    fixed = {k: v for k, v in grid.items() if k.split(".")[0] in SECTIONS}
+    fixed = {k: v for k, v in grid.items() if k.split(".")[0] in _FIXED}
     id_ = hashlib.sha256(identity.encode()).hexdigest()[:16]
     tags = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
     tags |= {"sweeper.schema_version": str(SCHEMA_VERSION)}

@@ -76,14 +76,16 @@ def analyze(state: SweepState, points: pd.DataFrame, files: ResultWriter, *, rep
         InputError: its grid or a part is damaged.
     """
     directory, grid, further = state.directory, state.required_grid(), set(state.further_columns)
-    question = build_question(points, further, grid.analysis.tolerance, grid.analysis.budgets, regime_of(grid))
+    judged, metric = grid.analysis, grid.metric
+    question = build_question(points, further, judged.tolerance, judged.budgets, regime_of(grid), metric)
     findings = find_from(_reduce(directory, question), question)
     verdicts, pace = tuple(judge(findings)), seconds_per_epoch(points, findings.peaks)
+    scales = any(v.claim == "scaling" and v.verdict == "pass" for v in verdicts)
     analysis = Analysis(
         findings=findings,
         verdicts=verdicts,
-        clocks=judge_clocks(findings.clocks),
-        winner=find_winner(findings.peaks, scales=any(v.claim == "scaling" and v.verdict == "pass" for v in verdicts)),
+        clocks=judge_clocks(findings.clocks, metric),
+        winner=find_winner(findings.peaks, metric, scales=scales),
         seconds_per_epoch=pace,
         ways_out=ways_out(verdicts, findings.steady, grid, pace),
     )
@@ -134,7 +136,7 @@ def _draw_report(
     findings = analysis.findings
     law = law_line(findings.exponents, findings.kappa, findings.steady)
     peaks = findings.peaks.assign(in_law=in_law(findings.peaks))
-    drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law)
+    drawings = draw_all(peaks, findings.within, findings.prediction, findings.curves, law, findings.metric)
     if (other_clocks := draw_clocks(findings.clocks)) is not None:
         drawings.append(other_clocks)
     figures = [save(drawing, directory.analysis / "figures", write=files.write) for drawing in drawings]
@@ -150,17 +152,18 @@ def _draw_report(
         peaks=peaks,
         prediction=findings.prediction,
         law=law,
+        metric=findings.metric,
     )
     return render_report(content)
 
 
 def _clock_section(analysis: Analysis) -> ClockSection:
     """Say where the clocks disagree, and how noisy the accuracies are."""
-    tolerance = analysis.findings.tolerance
+    tolerance, metric = analysis.findings.tolerance, analysis.findings.metric
     return ClockSection(
         verdicts=analysis.clocks,
-        agreement=describe_clocks(analysis.clocks, tolerance),
-        noise=describe_noise(analysis.findings.noise, tolerance),
+        agreement=describe_clocks(analysis.clocks, tolerance, metric),
+        noise=describe_noise(analysis.findings.noise, tolerance, metric),
         times={clock.name: clock.times for clock in analysis.findings.clocks if clock.times is not None},
     )
 

@@ -29,6 +29,8 @@ def conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iterable[Poi
     """
     lines = []
     for section in SECTIONS:  # these must stay; axes may grow and the analysis may change
+        if section == "metric" and new.stop == "budget":  # like the analysis, it changes no row
+            continue
         before, after = (grid.model_dump(include={section})[section] for grid in (old, new))
         if section == "trainable":
             before, after = without_data_location(before), without_data_location(after)

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from search_spaces.errors import InputError
 from search_spaces.sections.data import TorchvisionImages
 from search_spaces.sections.grid import Grid, Measure
+from search_spaces.sections.metric import Metric
 from search_spaces.sections.optimizer import L2, Constant, Optimizer, Schedule, Sgd
 from search_spaces.sections.section import AxisValue, Section
 from search_spaces.sections.trainable import (
@@ -22,7 +23,7 @@ from search_spaces.yaml_text import printable
 Variant = tuple[tuple[str, AxisValue], ...]
 """Values of the axes that are keys of sections, (key, value) in axis order."""
 
-SECTIONS = ("trainable", "optimizer", "schedule", "l2", "stop", "measure")
+SECTIONS = ("trainable", "optimizer", "schedule", "l2", "stop", "metric", "measure")
 SECTIONS_OF_AXES = ("optimizer", "schedule", "l2")  # whose keys can be axes under their full name
 
 
@@ -35,6 +36,7 @@ class Recipe(Section):
         schedule: how η changes along the budget.
         l2: what λ means.
         stop: when a point ends.
+        metric: the quantity by which a point is judged.
         measure: when accuracy and loss are measured.
     """
 
@@ -43,6 +45,7 @@ class Recipe(Section):
     schedule: Schedule = Constant(name="constant")
     l2: L2 = L2()
     stop: Literal["budget", "peaked"] = "budget"
+    metric: Metric = Metric()
     measure: Measure = Measure(every="epoch")
 
     @property
@@ -76,10 +79,13 @@ class Recipe(Section):
         """Return the part of the content from which the ids of points are made; defaults are left out.
 
         A new option with a default therefore keeps the ids of what was trained before it. The coordinates μ and σ_w
-        are left out too, as is the folder of torchvision's images, which decides nothing.
+        are left out too, as are the folder of torchvision's images and a metric that stops no point: they decide
+        no row.
         """
         dump = self.model_dump(exclude_defaults=True, exclude={"optimizer": {"mu"}})
         dump["trainable"] = without_data_location(dump["trainable"])
+        if self.stop == "budget":  # then the metric judges rows and changes none
+            dump.pop("metric", None)
         init = dump["trainable"].get("init")
         if init is not None:
             init.pop("sigma_w", None)

@@ -1,5 +1,6 @@
 """The worked examples of docs/own-model.md, run as a reader would."""
 
+import json
 import re
 import subprocess
 import sys
@@ -26,7 +27,8 @@ def sweeper(folder, *arguments):
 
 
 def test_the_page_has_its_files(folder):
-    assert sorted(p.name for p in folder.iterdir()) == ["clouds.yaml", "my_loop.py", "my_networks.py", "spirals.yaml"]
+    names = ["clouds.yaml", "my_loop.py", "my_networks.py", "my_regression.py", "plane.yaml", "spirals.yaml"]
+    assert sorted(p.name for p in folder.iterdir()) == names
 
 
 def test_a_model_of_ones_own(folder):
@@ -37,6 +39,28 @@ def test_a_model_of_ones_own(folder):
     assert rows[rows.lam < 0.02].groupby("point").test_acc.max().min() > 0.9
     again = sweeper(folder, "run", "spirals.yaml", "--tracking-uri", "none", "--backend", "inprocess")
     assert "nothing to train" in again.stderr
+
+
+def test_a_task_without_classes_is_judged_by_its_loss(folder):
+    options = ("--tracking-uri", "none", "--backend", "inprocess")
+    done = sweeper(folder, "run", "plane.yaml", *options)
+    assert done.returncode == 0, done.stderr
+    assert "best point test loss 0." in done.stderr
+    rows = pd.read_parquet(folder / "runs/plane/rows")
+    least = rows.groupby("point").test_loss.min()
+    assert rows.test_acc.isna().all()
+    assert 0.5 < least.min() < 0.95  # 1 without a network, 0.5 with the teacher: half of the noise of variance 1
+    peaks = pd.read_parquet(folder / "runs/plane/analysis/peaks.parquet").set_index("point")
+    assert peaks.best_test_loss[least.index].tolist() == least.tolist()
+    found = json.loads((folder / "runs/plane/analysis/verdicts.json").read_text())
+    assert {v["claim"]: v["verdict"] for v in found["verdicts"]}["plateau"] == "unasked"
+    assert found["best"]["accuracy"]["value"] == pytest.approx(least.min())
+    assert "minimum test loss" in (folder / "runs/plane/report.html").read_text()
+    status = sweeper(folder, "status", "runs/plane")
+    assert "test loss 0." in status.stdout
+    refused = sweeper(folder, "run", "plane.yaml", "--name", "refused", "--set", "metric.name=test_acc", *options)
+    assert refused.returncode == 2
+    assert "the targets of this task are numbers" in " ".join(refused.stderr.split())
 
 
 @pytest.mark.slow  # test_faults.py runs loops of one's own on Ray too

@@ -9,6 +9,7 @@ import numpy as np
 from search_spaces.errors import one_line
 from search_spaces.outcome import Outcome
 from search_spaces.points import Point
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 from search_spaces.sections.section import MAX_STEPS, MAX_TIME
 from search_spaces.sections.trainable import OwnLoop
 from trainables.measurement import Ended, Measurement
@@ -28,8 +29,8 @@ class Measured:
     Attributes:
         step: optimizer steps taken, more than at the measurement before.
         epoch: passes taken through the training set.
-        train_acc: accuracy on the training set, 0 to 1.
-        test_acc: accuracy on the test set, 0 to 1.
+        train_acc: accuracy on the training set, 0 to 1; NaN where there is none.
+        test_acc: accuracy on the test set, likewise.
         train_loss: loss on the training set, without the L2 term.
         test_loss: loss on the test set, without the L2 term.
         weight_norm: ‖θ‖², squared norm of all parameters.
@@ -40,8 +41,8 @@ class Measured:
 
     step: int
     epoch: float
-    train_acc: float
-    test_acc: float
+    train_acc: float = math.nan
+    test_acc: float = math.nan
     train_loss: float
     test_loss: float
     weight_norm: float = math.nan
@@ -88,25 +89,30 @@ def _shown(value: object) -> str:
         return f"a value of type {type(value).__name__}"
 
 
-def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Measurement]:
+def run_own_loop(
+    point: Point, trainable: OwnLoop, device: str, metric: Metric = TEST_ACCURACY
+) -> Iterator[Measurement]:
     """Train one point with the grid's loop, called as ``loop(point, device, **arguments)``, and yield its measurements.
 
     Args:
         point: the point to train.
         trainable: the grid's ``trainable``, which names the loop.
         device: a torch device.
+        metric: the quantity by which the point is judged.
 
     Raises:
         InputError: there is no such function.
-        ValueError: the loop yields something that cannot be used.
+        ValueError: the loop yields something that cannot be used, or never the metric.
     """
     loop = import_function(trainable.loop, "trainable.loop", (point, device), trainable.arguments)
     measurements = loop(point, device, **trainable.arguments)
     if not isinstance(measurements, Iterator):
         raise ValueError(f"{trainable.loop} returned {type(measurements).__name__}; write yield, not return")
     latest: Measured | None = None
+    judged = False
     for measured in measurements:
         _check(measured, latest, trainable.loop)
+        judged = judged or math.isfinite(getattr(measured, metric.column))
         if latest is not None:
             yield _measurement(point, latest)
         latest = measured
@@ -115,6 +121,11 @@ def run_own_loop(point: Point, trainable: OwnLoop, device: str) -> Iterator[Meas
             break
     if latest is None:
         raise ValueError(f"{trainable.loop} yielded no measurement")
+    if not judged and math.isfinite(latest.train_loss):
+        raise ValueError(
+            f"{trainable.loop} never yielded a finite {metric.column}, the metric of this grid: yield it, or let the "
+            "grid name another metric, such as metric: {name: test_loss}"
+        )
     yield _measurement(point, latest, ended=True)
 
 

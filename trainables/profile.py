@@ -32,7 +32,7 @@ from trainables.models.logits import logits_of
 from trainables.models.ntk_linear import NtkLinear
 from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
-from trainables.task import Task, built_from, import_function, task_of
+from trainables.task import Task, built_from, check_metric, import_function, task_of
 from trainables.torch_state import eager, neutral_torch
 
 # The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
@@ -78,13 +78,14 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     if isinstance(recipe.trainable, KernelTrainable):
         return kernel_profile(recipe, recipe.trainable)
     task = _planned_task(recipe.trainable) if only_plan else task_of(recipe.trainable)
+    check_metric(recipe.metric, task)
     train, test = len(task.data.train), len(task.data.test)
     batch = _batch(recipe.trainable.batch, train)
     micro_batches = _micro_batches(recipe.trainable.micro_batch, batch, processes)
     micro_batch = batch // micro_batches
     admission = admission_of(recipe.trainable, task)
-    outputs = getattr(task.objective(together=False), "outputs", None)  # a loss of the user's own tells none
     with explained(recipe.trainable, task.data), phase("a forward pass"):
+        outputs = getattr(task.objective(together=False), "outputs", None)  # a loss of the user's own tells none
         model = built_from(task, 0)
         with eager(model):
             forward = _forward_cost(model, task.data, outputs)
@@ -254,7 +255,7 @@ def _forward_cost(model: nn.Module, data: Dataset, classes: int | None) -> _Forw
             module.register_forward_hook(record)
     with torch.no_grad():
         final = logits_of(model(torch.zeros(TRIAL_SAMPLES, *data.train.shape, dtype=data.input_dtype, device=device)))
-    check_outputs(final, TRIAL_SAMPLES, classes)
+    check_outputs(final, TRIAL_SAMPLES, classes, data.positions)
     outputs.append(final.numel() // TRIAL_SAMPLES)
     return _ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs))
 

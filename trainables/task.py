@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from search_spaces.errors import InputError, describe_error, one_line
 from search_spaces.namesakes import describe_namesake, place_of
 from search_spaces.sections.loss import MeanSquaredError, Softmax
+from search_spaces.sections.metric import Metric
 from search_spaces.sections.section import AxisValue
 from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.data import Dataset, load_data
@@ -25,15 +26,14 @@ from trainables.models import (
     own_parameters,
     scale_invariant,
 )
-from trainables.step.losses import BuiltInLoss, OwnLoss, make_loss
+from trainables.step.losses import Loss, OwnLoss, make_loss
+from trainables.step.targets import PerPosition, SquaredDistance
 from trainables.torch_state import eager, seeded
 from trainables.user_code import ProcessExitError, UserCodeError, user_code
 
 UserFunction = Callable[..., object]
 SampleLoss = Callable[[Tensor, Tensor], Tensor]
-"""(outputs (B, C), labels (B,)) → the loss of each sample, (B,)."""
-
-_CROSS_ENTROPY = Softmax(name="softmax")
+"""(outputs (B, C), targets (B,) or (B, k)) → the loss of each sample, (B,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +41,44 @@ class Task:
     """A task, as a user's function returns it.
 
     Attributes:
-        model: builds the network, an ``nn.Module`` from (B, …) inputs to (B, C) outputs. It is called for each seed,
-            with the generators of torch, numpy and ``random`` seeded, and some more times to be tried.
+        model: builds the network, an ``nn.Module`` from (B, …) inputs to (B, C) outputs, or (B, L, C) for labels of
+            each position. It is called for each seed, with the generators of torch, numpy and ``random`` seeded, and
+            some more times to be tried.
         data: training and test set; ``Dataset.from_tensors`` makes one of tensors.
-        loss: loss of each sample of a batch, without the L2 term; or a loss that sweeper has.
+        loss: loss of each sample of a batch, without the L2 term; or a loss that sweeper has. Without it, the
+            cross-entropy of labels, and half of the squared distance to numbers.
     """
 
     model: Callable[[], nn.Module]
     data: Dataset
-    loss: SampleLoss | Softmax | MeanSquaredError = _CROSS_ENTROPY
+    loss: SampleLoss | Softmax | MeanSquaredError | None = None
 
-    def objective(self, *, together: bool = True) -> BuiltInLoss | OwnLoss:
+    def objective(self, *, together: bool = True) -> Loss:
         """Return the loss of a pack.
 
         Args:
             together: whether a loss of the user's own runs on all points at once.
+
+        Raises:
+            InputError: the loss is not one of targets of this kind.
         """
-        if isinstance(self.loss, Softmax | MeanSquaredError):
-            return make_loss(self.loss, self.data.classes)
-        return OwnLoss(self.loss, together)
+        if callable(self.loss):
+            return OwnLoss(self.loss, together, self.data.targets)
+        if self.data.targets == "numbers":
+            return _distance(self.loss, self.data)
+        loss = make_loss(self.loss or Softmax(name="softmax"), self.data.classes)
+        return PerPosition(loss, *self.data.positions) if self.data.targets == "positions" else loss
+
+
+def _distance(loss: Softmax | MeanSquaredError | None, data: Dataset) -> SquaredDistance:
+    """Return the loss of targets that are numbers."""
+    if isinstance(loss, Softmax) or (loss is not None and loss.targets == "sign"):
+        said = f"{loss.name} of targets: sign" if isinstance(loss, MeanSquaredError) else loss.name
+        raise InputError(
+            f"the loss {said} needs classes, but the targets are numbers: leave 'loss' out for half of the squared "
+            "distance to them, or give a function of outputs and targets."
+        )
+    return SquaredDistance(data.train.labels.shape[1], loss.scale if loss else "mean")
 
 
 @lru_cache(maxsize=4)
@@ -89,18 +108,32 @@ def task_of(trainable: Trainable | OwnTrainable, data: Dataset | None = None) ->
     return task
 
 
+def check_metric(metric: Metric, task: Task) -> None:
+    """Refuse to judge a task by a metric that it does not have.
+
+    Raises:
+        InputError: the accuracy is asked of targets that are numbers.
+    """
+    if metric.is_accuracy and task.data.targets == "numbers":
+        raise InputError(
+            "metric: test_acc is not allowed: the targets of this task are numbers, and only classes have an "
+            "accuracy; write 'metric: {name: test_loss}' into the grid."
+        )
+
+
 def _check_fields(task: Task, name: str) -> None:
     if isinstance(task.model, nn.Module):
         raise InputError(
             f"trainable.function: {name} returned a Task whose model is one network; give a function "
             "that builds it, such as model=lambda: Net(width), so that every seed gets its own weights."
         )
-    loss = callable(task.loss) or isinstance(task.loss, Softmax | MeanSquaredError)
+    loss = task.loss is None or callable(task.loss) or isinstance(task.loss, Softmax | MeanSquaredError)
     if not (callable(task.model) and isinstance(task.data, Dataset) and loss):
         kinds = ", ".join(f"{f.name}: {type(getattr(task, f.name)).__name__}" for f in fields(task))
         raise InputError(
             f"trainable.function: {name} returned a Task of {kinds}; it takes model: a function that builds the "
-            "network, data: a Dataset, loss: a function of outputs and labels, Softmax(...) or MeanSquaredError(...)."
+            "network, data: a Dataset, loss: a function of outputs and targets, Softmax(...), MeanSquaredError(...) or "
+            "None."
         )
 
 

@@ -67,7 +67,7 @@ def start_training(
         InputError: a model, data set, loss or loop that cannot be used.
     """
     if isinstance(recipe.trainable, OwnLoop):
-        return Unresumable(partial(run_own_loop, points[0], recipe.trainable, device))
+        return Unresumable(partial(run_own_loop, points[0], recipe.trainable, device, recipe.metric))
     if isinstance(recipe.trainable, KernelTrainable):
         return Unresumable(partial(run_kernel, points, recipe, recipe.trainable, device))
     with neutral_torch():

@@ -10,6 +10,7 @@ from results.analysis.peaks import find_peak_indices
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Bools, Floats, Segments, extra_axes, floats, require, sort_measurements
 from results.analysis.selection import PAST_PEAK_DECAY_TIME, in_law
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 TUNED_MARGIN = 0.001  # λ within 0.1 % of the best accuracy count as tuned: the error bars of the paper's figure 4b
 PROBE_SHARE = 0.1  # a probe lasts a tenth of the budget
@@ -80,7 +81,7 @@ def within_budget(
 def within_budget_from(
     segments: Segments, axes: pd.DataFrame, fell: Bools, budgets: Sequence[float], regime: TrainingRegime
 ) -> pd.DataFrame:
-    """Return the table of ``within_budget`` from sorted measurements.
+    """Return the table of ``within_budget`` from sorted measurements; ``acc`` is the best score of their metric.
 
     Args:
         segments: measurements of S points.
@@ -100,7 +101,7 @@ def within_budget_from(
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
         stop = segments.first_at(np.full(len(ends), budget * (1 + 1e-9)), after=True)
-        inside = segments.maximum(segments.test_acc, stop)
+        inside = segments.maximum(segments.score, stop)
         # A budget in whole steps may end up to one step early. A tolerance of 1 % is far below what moves a maximum.
         counts = (ends >= 0.99 * budget) | past
         if stretched.any():
@@ -157,7 +158,13 @@ def tuned_and_predicted(
     return tuned_and_predicted_from(within, probes, peaks, budgets, regime)
 
 
-def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float], tolerance: float) -> pd.DataFrame:
+def find_probes(
+    steady: Segments,
+    points: pd.DataFrame,
+    budgets: Sequence[float],
+    tolerance: float,
+    metric: Metric = TEST_ACCURACY,
+) -> pd.DataFrame:
     """Find t* as probes of a tenth of each budget see it, for the points whose maximum is past by then.
 
     It is past where ``find_peaks`` has an observed t* and the probe had trained to a decay time of
@@ -169,6 +176,7 @@ def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float]
         points: those that the segments belong to, with ``point``.
         budgets: T in epochs.
         tolerance: as in ``find_peaks``.
+        metric: the quantity by which points are judged.
 
     Returns:
         Columns ``point``, ``budget_at`` (T), ``t_star`` (epochs).
@@ -176,7 +184,7 @@ def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float]
     parts = []
     for budget in dict.fromkeys(float(b) for b in budgets):
         short = steady.until(np.full(len(steady.start), PROBE_SHARE * budget * (1 + 1e-9)))
-        peak = find_peak_indices(short, tolerance)
+        peak = find_peak_indices(short, tolerance, metric)
         seen = peak.observed & (short.decay_time[short.last] >= PAST_PEAK_DECAY_TIME)
         ids = points["point"].iloc[short.owner[seen]].to_numpy()
         parts.append(pd.DataFrame({"point": ids, "budget_at": budget, "t_star": short.epoch[peak.star[seen]]}))
@@ -184,9 +192,16 @@ def find_probes(steady: Segments, points: pd.DataFrame, budgets: Sequence[float]
 
 
 def tuned_and_predicted_from(
-    within: pd.DataFrame, probes: pd.DataFrame, peaks: pd.DataFrame, budgets: Sequence[float], regime: TrainingRegime
+    within: pd.DataFrame,
+    probes: pd.DataFrame,
+    peaks: pd.DataFrame,
+    budgets: Sequence[float],
+    regime: TrainingRegime,
+    scale: float = 1.0,
+    *,
+    extreme: str = "maximum",
 ) -> pd.DataFrame:
-    """Return the table of ``tuned_and_predicted`` from reduced tables.
+    """Return the table of ``tuned_and_predicted`` from reduced tables; accuracies are scores of the metric.
 
     Args:
         within: of ``within_budget``.
@@ -194,6 +209,8 @@ def tuned_and_predicted_from(
         peaks: of ``find_peaks``, at constant η and λ.
         budgets: T in epochs.
         regime: how the points trained.
+        scale: of the metric, by ``improvement``; the margin of a tuned λ is a share of it.
+        extreme: the best of the metric in words.
     """
     axes = ["seed", "eta", "mu", *extra_axes(peaks)]
     learned = peaks.loc[in_law(peaks), ["point", "lam"]]
@@ -207,8 +224,9 @@ def tuned_and_predicted_from(
             here = reached.loc[group.index]
             probe = seen[seen.index.isin(group["point"])]
             never = regime.never_constant(group)
-            predicted = _undefined(never) if never else _predicted(probe, here, budget, regime.constant_share(cell))
-            records.append(cell | {"budget_at": budget} | _tuned(here) | predicted)
+            share = regime.constant_share(cell)
+            predicted = _undefined(never) if never else _predicted(probe, here, budget, share, extreme)
+            records.append(cell | {"budget_at": budget} | _tuned(here, TUNED_MARGIN * scale) | predicted)
     table = pd.DataFrame(records, columns=[*axes, "budget_at", *_TUNED, *_PREDICTED])
     table = table.astype(dict.fromkeys(["budget_at", *_TUNED, *_PREDICTED[:-1]], "float64"))
     table = table.sort_values([*axes, "budget_at"], ignore_index=True)
@@ -238,7 +256,7 @@ def _best_by_lam(here: pd.DataFrame) -> tuple[Floats, Floats]:
     return best.index.to_numpy(dtype=np.float64), best.to_numpy(dtype=np.float64)
 
 
-def _tuned(here: pd.DataFrame) -> dict[str, object]:
+def _tuned(here: pd.DataFrame, margin: float) -> dict[str, object]:
     """Return the tuned λ of one combination and budget, its range, and the accuracies, by the names of ``_TUNED``."""
     lam, acc = _best_by_lam(here)
     zero = floats(here, "acc")[floats(here, "lam") == 0]
@@ -246,16 +264,16 @@ def _tuned(here: pd.DataFrame) -> dict[str, object]:
     if not len(lam):
         return dict(zip(_TUNED, (np.nan, np.nan, np.nan, 0, np.nan, np.nan, np.nan, acc_zero), strict=True))
     best = int(np.argmax(acc))
-    spread = lam[acc >= acc[best] - TUNED_MARGIN]
+    spread = lam[acc >= acc[best] - margin]
     values: tuple[object, ...] = (lam[best], spread[0], spread[-1], len(lam), lam[0], lam[-1], acc[best], acc_zero)
     return dict(zip(_TUNED, values, strict=True))
 
 
-def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float, share: float) -> dict[str, object]:
+def _predicted(probe: pd.DataFrame, here: pd.DataFrame, budget: float, share: float, extreme: str) -> dict[str, object]:
     """Return c of the probe points, and λ_pred = c over the epochs at constant η (a ``share`` of the budget)."""
     if probe.empty:
         before = " before the first decay" if share < 1 else ""
-        why = f"no maximum is past{before} within a tenth of the budget of {budget:g} epochs"
+        why = f"no {extreme} is past{before} within a tenth of the budget of {budget:g} epochs"
         return _undefined(why) | {"peak_at": share * budget}
     c = geometric_mean_c(probe)
     lam_pred = c / (share * budget)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.segments import AXES, Bools, Floats, Ints, Segments, extra_axes, floats, sort_measurements
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 MAX_CURVE_MEASUREMENTS = 400
 
@@ -30,13 +31,16 @@ def collapse_curves(rows: pd.DataFrame, peaks: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def collapse_curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -> pd.DataFrame:
+def collapse_curves_from(
+    segments: Segments, axes: pd.DataFrame, star: Floats, metric: Metric = TEST_ACCURACY
+) -> pd.DataFrame:
     """Return the table of ``collapse_curves`` from sorted measurements.
 
     Args:
         segments: measurements in S segments.
         axes: ``point`` and axes of each segment (S rows).
         star: t* of each segment in steps (S,).
+        metric: the quantity of the curves, whose column takes the place of ``test_acc``.
     """
     kept = np.flatnonzero(_thinned(segments, star))
     curves = axes.iloc[segments.segment[kept]].reset_index(drop=True)
@@ -44,7 +48,7 @@ def collapse_curves_from(segments: Segments, axes: pd.DataFrame, star: Floats) -
         step=segments.step[kept],
         epoch=segments.epoch[kept],
         decay_time=segments.decay_time[kept],
-        test_acc=segments.test_acc[kept],
+        **{metric.column: metric.score(segments.score[kept])},
     )
 
 

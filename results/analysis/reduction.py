@@ -17,6 +17,7 @@ from results.analysis.curves import collapse_curves_from
 from results.analysis.peaks import summarize_peaks
 from results.analysis.regime import TrainingRegime
 from results.analysis.segments import AXES, Floats, extra_axes, floats, sort_measurements
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 __all__ = ["ROW_COLUMNS", "Question", "Reduction", "join", "reduce_rows"]
 
@@ -35,12 +36,14 @@ class Question:
         tolerance: accuracy within which a measurement counts as the maximum.
         budgets: T in epochs.
         regime: how the points trained.
+        metric: the quantity by which points are judged.
     """
 
     points: pd.DataFrame
     tolerance: float
     budgets: Sequence[float]
     regime: TrainingRegime
+    metric: Metric = TEST_ACCURACY
 
     @cached_property
     def axes(self) -> pd.DataFrame:
@@ -93,21 +96,24 @@ def reduce_rows(rows: pd.DataFrame, question: Question) -> Reduction:
         rows: measurements in any order; of a point all its rows are needed.
         question: the quantities asked of every point.
     """
-    segments = sort_measurements(rows, question.points["point"])
+    metric = question.metric
+    segments = sort_measurements(rows, question.points["point"], metric)
     constant = bool(np.isinf(question.limits).all())
     steady = segments if constant else segments.until(question.limits[segments.owner])
-    peaks = summarize_peaks(segments, question.tolerance)
+    peaks = summarize_peaks(segments, question.tolerance, metric)
     axes, fell = question.axes, ~peaks["censored"].to_numpy(dtype=np.bool_)
     chosen = question.drawn[segments.owner]
     drawn = segments.only(chosen)
     star = floats(peaks, "t_star_step")[chosen]
     return Reduction(
         peaks=peaks,
-        steady=None if constant else summarize_peaks(steady, question.tolerance),
-        clocks=summarize_clocks(steady),
+        steady=None if constant else summarize_peaks(steady, question.tolerance, metric),
+        clocks=summarize_clocks(steady, metric),
         within=within_budget_from(segments, axes.iloc[segments.owner], fell, question.budgets, question.regime),
-        probes=find_probes(steady, axes, question.budgets, question.tolerance),
-        curves=collapse_curves_from(drawn, axes.drop(columns="budget", errors="ignore").iloc[drawn.owner], star),
+        probes=find_probes(steady, axes, question.budgets, question.tolerance, metric),
+        curves=collapse_curves_from(
+            drawn, axes.drop(columns="budget", errors="ignore").iloc[drawn.owner], star, metric
+        ),
     )
 
 

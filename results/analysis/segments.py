@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
+
 Floats = npt.NDArray[np.float64]
 StoredFloats = npt.NDArray[Any]  # float32 or float64, as stored: a conversion would cost as much as a reduction
 Ints = npt.NDArray[np.int64]
@@ -31,6 +33,7 @@ PEAK_COLUMNS = (
     *("acc_train1", "t_min_loss", "min_train_loss", "last_train_loss"),
     *("last_epoch", "last_step", "last_decay_time", "measurements", "censored", "censored_why"),
 )
+METRIC_COLUMNS = ("best_metric", "best_test_loss", "last_test_loss", "learned")  # only where the metric is another
 ROW_COLUMNS = ("point", "step", "epoch", "decay_time", "test_acc", "train_acc")
 _LOSSES = ("train_loss", "test_loss")  # these may be absent
 _MEASURED = ("epoch", "decay_time", "test_acc", "train_acc", *_LOSSES)
@@ -38,7 +41,7 @@ _MEASURED = ("epoch", "decay_time", "test_acc", "train_acc", *_LOSSES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segments:
-    """Measurements with a finite test accuracy, sorted by point, then step.
+    """Measurements with a finite metric, sorted by point, then step.
 
     Attributes:
         points: ids of the points asked about (P,).
@@ -47,7 +50,8 @@ class Segments:
         step: optimizer steps of each measurement (n,).
         epoch: epochs of each measurement (n,).
         decay_time: Σ ηλ/(1-μ) up to each measurement (n,).
-        test_acc: test accuracy, 0 to 1 (n,).
+        score: the metric of the sweep, larger is better: the test accuracy, or minus the test loss (n,).
+        test_acc: test accuracy, 0 to 1, may be NaN where it is not the metric (n,).
         train_acc: training accuracy, 0 to 1, may be NaN (n,).
         train_loss: training loss without the L2 term, may be NaN (n,).
         test_loss: test loss likewise (n,).
@@ -59,6 +63,7 @@ class Segments:
     step: Ints
     epoch: Floats
     decay_time: Floats
+    score: StoredFloats
     test_acc: StoredFloats
     train_acc: StoredFloats
     train_loss: StoredFloats
@@ -132,7 +137,7 @@ class Segments:
         some = length > 0
         start = np.append(0, np.cumsum(length[some]))[:-1].astype(np.int64)
         kept = np.arange(length.sum()) + np.repeat(self.start[some] - start, length[some])
-        columns = {name: getattr(self, name).take(kept) for name in ("step", *_MEASURED)}
+        columns = {name: getattr(self, name).take(kept) for name in ("step", "score", *_MEASURED)}
         return replace(self, owner=self.owner[some], start=start, **columns)
 
     def only(self, chosen: Bools) -> "Segments":
@@ -180,7 +185,7 @@ def floats(frame: pd.DataFrame, name: str) -> Floats:
 
 def extra_axes(frame: pd.DataFrame) -> list[str]:
     """Return the axes beyond seed, η, λ, μ and budget among the columns of a table of points or of peaks."""
-    return [str(name) for name in frame.columns if name not in {*POINT_COLUMNS, *PEAK_COLUMNS}]
+    return [str(name) for name in frame.columns if name not in {*POINT_COLUMNS, *PEAK_COLUMNS, *METRIC_COLUMNS}]
 
 
 def group_ids(frame: pd.DataFrame, columns: list[str]) -> Ints:
@@ -190,22 +195,23 @@ def group_ids(frame: pd.DataFrame, columns: list[str]) -> Ints:
     return np.asarray(frame.groupby(columns, sort=True, dropna=False).ngroup(), dtype=np.int64)
 
 
-def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Segments:
-    """Sort the measurements with a finite test accuracy by point and step.
+def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None, metric: Metric = TEST_ACCURACY) -> Segments:
+    """Sort the measurements with a finite metric by point and step.
 
-    NaN (after divergence) is no measurement of accuracy: it can be neither a maximum nor the end of a run. Rows of
+    NaN (after divergence) is no measurement: it can be neither a maximum nor the end of a run. Rows of
     points that were not asked about (of a sweep still running, say) are left out.
 
     Args:
         rows: measurements, in any order, columns of ``results.store.schema``; the losses may be absent.
         points: ids of the points asked about (P,); by default those in ``rows``, in order of appearance.
+        metric: the quantity by which points are judged.
 
     Raises:
         ValueError: a column is missing, or a point is asked about twice.
     """
     if rows.empty:
-        rows = pd.DataFrame({name: pd.Series(dtype="float64") for name in ROW_COLUMNS})
-    require(rows, ROW_COLUMNS, "rows")
+        rows = pd.DataFrame({name: pd.Series(dtype="float64") for name in (*ROW_COLUMNS, *_LOSSES)})
+    require(rows, (*ROW_COLUMNS, metric.column), "rows")
     rows = rows.assign(**{name: np.nan for name in _LOSSES if name not in rows})
     codes, seen = _codes(rows["point"], ordered=points is None)
     asked = pd.Index(seen if points is None else points)
@@ -213,15 +219,17 @@ def sort_measurements(rows: pd.DataFrame, points: pd.Series | None = None) -> Se
         raise ValueError(f"the table of points has {asked[asked.duplicated()][0]!r} twice")
     positions = np.append(asked.get_indexer(pd.Index(seen)), -1)
     owner = positions[codes].astype(np.int64)
-    order = _order(owner, rows["step"].to_numpy(), np.isfinite(_stored(rows, "test_acc")))
+    order = _order(owner, rows["step"].to_numpy(), np.isfinite(_stored(rows, metric.column)))
     owner = owner[order]
     new = np.append(True, np.diff(owner) != 0)[: len(owner)]
+    measured = {name: _stored(rows, name).take(order) for name in _MEASURED}
     return Segments(
         points=asked,
         owner=owner[new],
         start=np.flatnonzero(new).astype(np.int64),
         step=rows["step"].to_numpy().take(order).astype(np.int64, copy=False),
-        **{name: _stored(rows, name).take(order) for name in _MEASURED},
+        score=metric.score(measured[metric.column]),
+        **measured,
     )
 
 

@@ -6,7 +6,9 @@ import pandas as pd
 from results.analysis.segments import Bools, extra_axes, floats, group_ids
 from search_spaces.outcome import TRAINED
 
-MIN_LEARNED_SHARE = 0.5  # share of the sweep's best accuracy below which a maximum is noise, not learning
+MIN_LEARNED_SHARE = (
+    0.5  # share of the sweep's best accuracy, or of the way to another best, below which nothing learned
+)
 # A run that trained to this decay time has had time to peak: κ is 0.25 to 0.8 wherever it was measured.
 PAST_PEAK_DECAY_TIME = 1.0
 
@@ -15,15 +17,14 @@ def in_law(peaks: pd.DataFrame) -> Bools:
     """Select the points that the law is about (n,).
 
     They have λ > 0; ended as completed, stopped or diverged; have a finite t* after the first step; and reach at least
-    half of the best accuracy of the sweep. Below that (strong λ) the network never learned: its maximum is noise at any
-    time, whether t* was observed or not.
+    half of the best accuracy of the sweep, or half of the way to the best of another metric. Below that (strong λ) the
+    network never learned: its maximum is noise at any time, whether t* was observed or not.
     """
     if peaks.empty:
         return np.zeros(0, dtype=np.bool_)
-    best, top = floats(peaks, "best_test_acc"), top_accuracy(peaks)
     ended = peaks["outcome"].isin([*TRAINED, "diverged"]).to_numpy(dtype=np.bool_)
     started = (floats(peaks, "t_star_step") > 0) & (floats(peaks, "kappa") > 0)
-    mask: Bools = (floats(peaks, "lam") > 0) & ended & started & (best >= MIN_LEARNED_SHARE * top)
+    mask: Bools = (floats(peaks, "lam") > 0) & ended & started & learned(peaks)
     return mask
 
 
@@ -35,8 +36,17 @@ def had_time(peaks: pd.DataFrame) -> Bools:
     """
     trained = peaks["outcome"].isin(TRAINED).to_numpy(dtype=np.bool_)
     seen = ~peaks["censored"].to_numpy(dtype=np.bool_) | (floats(peaks, "last_decay_time") >= PAST_PEAK_DECAY_TIME)
-    learned = floats(peaks, "best_test_acc") >= MIN_LEARNED_SHARE * top_accuracy(peaks)
-    mask: Bools = trained & (floats(peaks, "lam") > 0) & learned & seen
+    mask: Bools = trained & (floats(peaks, "lam") > 0) & learned(peaks) & seen
+    return mask
+
+
+def learned(peaks: pd.DataFrame) -> Bools:
+    """Select the points whose network learned (n,): those that ``find_peaks`` says, or by half of the best accuracy."""
+    mask: Bools
+    if "learned" in peaks:
+        mask = peaks["learned"].to_numpy(dtype=np.bool_)
+    else:
+        mask = floats(peaks, "best_test_acc") >= MIN_LEARNED_SHARE * top_accuracy(peaks)
     return mask
 
 

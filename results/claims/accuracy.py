@@ -293,6 +293,7 @@ CLAIMS = (
         judge=lambda e: plateau(e.settled, e.findings.tolerance, e.findings.noise.largest),
         quantity="accuracy",
         varied=("lam",),
+        needs_accuracy=True,
     ),
     Claim(
         name="fixed_budget_optimum",
@@ -301,6 +302,7 @@ CLAIMS = (
         quantity="accuracy",
         varied=("lam",),
         needs_budgets=True,
+        needs_accuracy=True,
     ),
     Claim(
         name="eta_independence",
@@ -308,6 +310,7 @@ CLAIMS = (
         judge=lambda e: eta_independence(e.settled, e.findings.noise.largest),
         quantity="accuracy",
         varied=("eta",),
+        needs_accuracy=True,
     ),
     Claim(
         name="product_constant",
@@ -315,5 +318,6 @@ CLAIMS = (
         judge=lambda e: product_constant(e.findings.peaks, e.findings.tolerance),
         quantity="accuracy",
         lacks=("seeds", "eta"),
+        needs_accuracy=True,
     ),
 )

@@ -9,7 +9,7 @@ import pandas as pd
 from results.analysis.bootstrap import IntervalEstimate
 from results.analysis.findings import Findings
 from results.analysis.segments import floats
-from results.claims.verdict import Lack, Verdict
+from results.claims.verdict import Lack, Verdict, inconclusive
 
 __all__ = ["Claim", "Evidence", "Quantity"]
 
@@ -53,6 +53,8 @@ class Claim:
         needs_constant_rates: whether the claim is about runs at constant η and λ; a sweep without any such run does not
             ask about it.
         needs_squared_error: whether the claim is about squared error; it is left out of a sweep with another loss.
+        needs_accuracy: whether the claim compares accuracies; a sweep that is judged by another metric does not ask
+            about it.
     """
 
     name: str
@@ -64,16 +66,21 @@ class Claim:
     needs_budgets: bool = False
     needs_constant_rates: bool = False
     needs_squared_error: bool = False
+    needs_accuracy: bool = False
 
     def verdict(self, evidence: Evidence) -> Verdict | None:
         """Judge the claim on a sweep that may not ask about it; return None if the claim is left out."""
         if self.needs_squared_error and not evidence.findings.regime.squared_error:
             return None
+        metric = evidence.findings.metric
+        if self.needs_accuracy and not metric.is_accuracy:
+            why = f"the claim is about accuracies, and this sweep is judged by its {metric.title}"
+            return _unasked(inconclusive(self.name, "accuracy as the metric", why), why)
         verdict = self.judge(evidence)
         if verdict is None or verdict.verdict in {"pass", "fail"}:
             return verdict
         if why := self._unasked(evidence):
-            return replace(verdict, value=None, interval=None, verdict="unasked", why=why, lacks=())
+            return _unasked(verdict, why)
         return replace(verdict, lacks=verdict.lacks or self.lacks)
 
     def _unasked(self, evidence: Evidence) -> str:
@@ -90,3 +97,7 @@ class Claim:
             if decayed[axis].nunique() == 1:
                 return f"{axis} has one value above 0" if axis == "lam" else f"{axis} has one value"
         return ""
+
+
+def _unasked(verdict: Verdict, why: str) -> Verdict:
+    return replace(verdict, value=None, interval=None, verdict="unasked", why=why, lacks=())

@@ -138,6 +138,7 @@ CLAIMS = (
         judge=_judge_overparameterized,
         quantity="accuracy",
         lacks=("smaller_lam", "longer"),
+        needs_accuracy=True,
     ),
     Claim(
         name="lambda_opt",
@@ -146,5 +147,6 @@ CLAIMS = (
         quantity="slope_lam",
         lacks=("seeds", "smaller_lam", "finer_lam"),
         varied=("lam",),
+        needs_accuracy=True,
     ),
 )

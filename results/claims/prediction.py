@@ -162,5 +162,6 @@ CLAIMS = (
         varied=("lam",),
         needs_budgets=True,
         needs_constant_rates=True,
+        needs_accuracy=True,
     ),
 )

@@ -233,6 +233,7 @@ CLAIMS = (
         lacks=("seeds", "finer_lam"),
         varied=("eta",),
         needs_squared_error=True,
+        needs_accuracy=True,
     ),
     Claim(
         name="train_loss_minimum",

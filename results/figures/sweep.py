@@ -19,6 +19,7 @@ from results.figures.layout import draw_color_key, new_figure
 from results.figures.row_ids import curve_id, line_id, marks_id
 from results.figures.style import DASHED, GREY, ColorScale
 from results.figures.sweep_data import LawLine, collapse_data, prediction_data, sweep_data
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 MAX_LIGHTENING = 0.65  # share of white in the curve of the smallest λ
 MAX_VECTOR_MARKS = 2_000  # in one panel; more are drawn as pixels, since each takes a hundred bytes of SVG
@@ -30,46 +31,53 @@ def draw_all(
     prediction: pd.DataFrame,
     curves: pd.DataFrame,
     law: LawLine | None = None,
+    metric: Metric = TEST_ACCURACY,
 ) -> list[Drawing]:
     """Draw every figure of a sweep in the order of the report, with one color per η throughout.
 
     Args:
         peaks: One row a point. A column in_law, if present, says which points the law was fitted to.
-        within: Maximum accuracy of each point within each budget.
+        within: Best of the metric of each point within each budget.
         prediction: Tuned and predicted λ per η and budget.
-        curves: Thinned test accuracy of every point.
+        curves: Thinned metric of every point.
         law: The fit; None if there is none.
+        metric: The quantity by which points are judged.
     """
     etas = [numeric_column(table, "eta") for table in (peaks, within, prediction, curves)]
     scale = style.eta_scale(np.concatenate(etas))
     return [
-        draw_sweep(peaks, within, scale),
-        draw_collapse(peaks, curves, scale, law),
-        draw_lambda_pred(prediction, scale),
+        draw_sweep(peaks, within, scale, metric),
+        draw_collapse(peaks, curves, scale, law, metric),
+        draw_lambda_pred(prediction, scale, metric),
     ]
 
 
 # ---------------------------------------------------------------------------------------------- sweep
 
 
-def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> Drawing:
-    """Draw time to the maximum, the maximum, and the maximum within budgets, against λ (paper, figure 2a to c).
+def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale, metric: Metric = TEST_ACCURACY) -> Drawing:
+    """Draw time to the best of the metric, the best, and the best within budgets, against λ (paper, figure 2a to c).
 
     Args:
         peaks: One row a point, t_star in epochs.
-        within: Maximum accuracy within each budget, in epochs.
+        within: Best of the metric within each budget, in epochs.
         scale: Colors of η.
+        metric: The quantity by which points are judged.
     """
-    data = sweep_data(peaks, within)
-    time, best, reached = (data[data["panel"] == p] for p in ("t_star", "best_test_acc", "within_budget"))
+    data, extreme = sweep_data(peaks, within, metric), metric.extreme
+    time, best, reached = (data[data["panel"] == p] for p in ("t_star", metric.best, "within_budget"))
     eta = f", η = {tick_label(reached['eta'].iloc[0])}" if len(reached) else ""
-    titles = ("a  Epochs to maximum test accuracy", "b  Maximum test accuracy", f"c  Maximum within a budget{eta}")
+    best_title = f"b  {extreme.capitalize()} {metric.title}"
+    within_title = f"c  {extreme.capitalize()} within a budget{eta}"
+    titles = (f"a  Epochs to {extreme} {metric.title}", best_title, within_title)
     budgets = style.budget_scale(numeric_column(reached, "budget_at"))
     with style.styled():
         figure, (left, middle, right) = new_figure(titles, width=3.9)
-        _draw_lines(left, time, "eta", scale, "no point with λ > 0\nreached a maximum")
-        _draw_lines(middle, best, "eta", scale, "no point with λ > 0\nhas a test accuracy")
-        _draw_lines(right, reached, "budget_at", budgets, "no accuracy within a budget")
+        _draw_lines(left, time, "eta", scale, f"no point with λ > 0\nreached a {extreme}")
+        _draw_lines(middle, best, "eta", scale, f"no point with λ > 0\nhas a {metric.title}")
+        _draw_lines(right, reached, "budget_at", budgets, f"no {_short(metric)} within a budget")
+        for ax in (middle, right):
+            ax.set_ylabel(metric.title if ax.lines else "")
         if left.lines:
             set_log_axis(left.yaxis, numeric_column(time, "y"))
             left.set_ylabel("t* (epochs)")
@@ -85,7 +93,7 @@ def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale) -> 
         f"Hollow with an arrow: t* is only a lower bound ({hollow} of {len(time)}). "
         f"Crosses: diverged or failed ({broken}). T in epochs."
     )
-    title = "Time and accuracy against λ"
+    title = f"Time and {_short(metric)} against λ"
     return Drawing(name="sweep", title=title, caption=caption, panels=titles, figure=figure, data=data)
 
 
@@ -110,7 +118,7 @@ def _draw_lines(ax: Axes, rows: pd.DataFrame, group: str, scale: ColorScale, rea
         ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color, rasterized=dense, gid=line_id(part))
         _draw_marks(ax, part.assign(x=part["lam"]), color, rasterized=dense)
     set_log_axis(ax.xaxis, numeric_column(rows, "lam"))
-    ax.set(xlabel="λ", ylabel="test accuracy")
+    ax.set_xlabel("λ")
 
 
 def _draw_marks(ax: Axes, rows: pd.DataFrame, color: str, **properties: Any) -> None:
@@ -136,21 +144,30 @@ def _draw_zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], 
 # ------------------------------------------------------------------------------------------- collapse
 
 
-def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> Drawing:
+def draw_collapse(
+    peaks: pd.DataFrame,
+    curves: pd.DataFrame,
+    scale: ColorScale,
+    law: LawLine | None,
+    metric: Metric = TEST_ACCURACY,
+) -> Drawing:
     """Draw all runs on the axis of decay time, and t* against ηλ/(1-μ) with the fitted law.
 
     Args:
         peaks: One row a point, t_star_step in optimizer steps.
-        curves: Thinned test accuracy of every point.
+        curves: Thinned metric of every point.
         scale: Colors of η.
         law: The fit; None if there is none, and then the marks stand alone.
+        metric: The quantity by which points are judged.
     """
-    data = collapse_data(peaks, curves)
+    data = collapse_data(peaks, curves, metric)
     runs, peak, points = (data[data["panel"] == p] for p in ("curve", "peak", "law"))
-    titles = ("a  Test accuracy against decay time", "b  Steps to maximum test accuracy")
+    name = metric.title
+    titles = (f"a  {name.capitalize()} against decay time", f"b  Steps to {metric.extreme} {name}")
     with style.styled():
         figure, (left, right) = new_figure(titles, width=4.3)
         _draw_curves(left, runs, peak, scale, law)
+        left.set_ylabel(name if left.lines else "")
         draw_law(right, points, scale, law)
         draw_color_key(left, "η", scale)
         draw_color_key(right, "η", scale)
@@ -161,20 +178,20 @@ def draw_collapse(peaks: pd.DataFrame, curves: pd.DataFrame, scale: ColorScale, 
         "dashed: slope exactly −1 through κ."
     )
     caption = (
-        "If t* ∝ 1/(ηλ), all maxima (circles) fall on one decay time s = Σ ηλ/(1−μ). Paler: smaller λ; λ = 0 "
-        f"has s = 0 and is left out. {band if law else 'No law was fitted.'} "
+        f"If t* ∝ 1/(ηλ), all {metric.mode}ima (circles) fall on one decay time s = Σ ηλ/(1−μ). Paler: smaller λ; "
+        f"λ = 0 has s = 0 and is left out. {band if law else 'No law was fitted.'} "
         f"Hollow with an arrow: t* is only a lower bound ({hollow} of {len(points)})."
     )
-    caption += f" Small squares: not in the fit, the accuracy is too low to call it learning ({outside})." * (
-        outside > 0
-    )
-    caption += f" a has every maximum, but the curves of only {runs['point'].nunique()} points." * (absent > 0)
+    side = "low" if metric.mode == "max" else "high"
+    squares = f" Small squares: not in the fit, the {_short(metric)} is too {side} to call it learning ({outside})."
+    caption += squares * (outside > 0)
+    caption += f" a has every {metric.extreme}, but the curves of only {runs['point'].nunique()} points." * (absent > 0)
     title = "Collapse on decay time"
     return Drawing(name="collapse", title=title, caption=caption, panels=titles, figure=figure, data=data)
 
 
 def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
-    """Draw test accuracy against decay time; a smaller λ is paler.
+    """Draw the metric against decay time; a smaller λ is paler.
 
     Args:
         ax: The panel.
@@ -200,7 +217,7 @@ def _draw_curves(ax: Axes, runs: pd.DataFrame, peak: pd.DataFrame, scale: ColorS
     for eta, part in peak.groupby("eta", sort=True):
         _draw_marks(ax, part, scale.color(_as_float(eta)), zorder=3, rasterized=len(peak) > MAX_VECTOR_MARKS)
     set_log_axis(ax.xaxis, numeric_column(runs, "x"))
-    ax.set(xlabel="decay time s", ylabel="test accuracy")
+    ax.set_xlabel("decay time s")
 
 
 def draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | None) -> None:
@@ -213,7 +230,7 @@ def draw_law(ax: Axes, points: pd.DataFrame, scale: ColorScale, law: LawLine | N
         law: The fit; None if there is none.
     """
     if points.empty:
-        draw_no_data(ax, "no point with λ > 0\nreached a maximum")
+        draw_no_data(ax, "no point with λ > 0\nreached its best")
         return
     set_log_axis(ax.xaxis, numeric_column(points, "x"))
     set_log_axis(ax.yaxis, numeric_column(points, "y"))
@@ -255,15 +272,16 @@ def _interval(low: float, high: float) -> str:
 # ---------------------------------------------------------------------------------------- lambda_pred
 
 
-def draw_lambda_pred(prediction: pd.DataFrame, scale: ColorScale) -> Drawing:
-    """Draw predicted λ = c/T beside the tuned λ, and the accuracy of both (paper, figure 4b).
+def draw_lambda_pred(prediction: pd.DataFrame, scale: ColorScale, metric: Metric = TEST_ACCURACY) -> Drawing:
+    """Draw predicted λ = c/T beside the tuned λ, and the metric of both (paper, figure 4b).
 
     Args:
         prediction: One row per η and budget (epochs).
         scale: Colors of η.
+        metric: The quantity by which points are judged.
     """
     data = prediction_data(prediction)
-    titles = ("a  Predicted and tuned λ", "b  Test accuracy within the budget")
+    titles = ("a  Predicted and tuned λ", f"b  {metric.title.capitalize()} within the budget")
     with style.styled():
         figure, (left, right) = new_figure(titles, width=4.3)
         if data.empty:
@@ -271,12 +289,13 @@ def draw_lambda_pred(prediction: pd.DataFrame, scale: ColorScale) -> Drawing:
                 draw_no_data(ax, "no budget with a predicted or tuned λ")
         else:
             _draw_prediction(left, right, data, scale)
+            right.set_ylabel(metric.title)
         draw_color_key(left, "η", scale)
         draw_color_key(right, "η", scale)
     absent = len(np.unique(numeric_column(prediction, "eta"))) - data["eta"].nunique()
     caption = (
         "Figure 4b of the paper. Predicted: c/T, with c from short runs, t* at most T/10. Tuned: the best λ of the "
-        "sweep within the budget; bars hold every λ within 0.1 % of its accuracy."
+        f"sweep within the budget; bars hold every λ within 0.1 % of its {_short(metric)}."
     )
     caption += f" Not drawn: {absent} of the learning rates." if absent else ""
     title = "λ predicted from a short run"
@@ -319,9 +338,15 @@ def _draw_prediction(left: Axes, right: Axes, data: pd.DataFrame, scale: ColorSc
     ]
     left.legend(handles=handles[:2], loc="best")
     right.legend(handles=handles, loc="lower right")
-    for ax, label in ((left, "λ"), (right, "test accuracy")):
+    left.set_ylabel("λ")
+    for ax in (left, right):
         set_log_axis(ax.xaxis, numeric_column(data, "budget_at"))
-        ax.set(xlabel="budget T (epochs)", ylabel=label)
+        ax.set_xlabel("budget T (epochs)")
+
+
+def _short(metric: Metric) -> str:
+    """Return the metric in a word or two."""
+    return "accuracy" if metric.is_accuracy else metric.title
 
 
 def _as_float(key: object) -> float:

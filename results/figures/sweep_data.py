@@ -15,6 +15,7 @@ from results.analysis.clocks.reading import Clock
 from results.analysis.fits import ExponentFit, KappaFit
 from results.analysis.segments import floats
 from results.figures.columns import BROKEN_OUTCOMES, is_positive, numeric_column
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 MAX_CURVE_ROWS = 12_000  # in one figure: the SVG of the paper's largest grid stays near one megabyte
 MAX_PREDICTED_ETAS = 6  # more overlap until they are unreadable
@@ -129,22 +130,22 @@ def _bounds(estimate: IntervalEstimate | None) -> _Bounds:
     return _Bounds(estimate.value, *(estimate.interval or (nan, nan)))
 
 
-def sweep_data(peaks: pd.DataFrame, within: pd.DataFrame) -> pd.DataFrame:
+def sweep_data(peaks: pd.DataFrame, within: pd.DataFrame, metric: Metric = TEST_ACCURACY) -> pd.DataFrame:
     """Return the table of the figure of a sweep.
 
-    The panels are ``t_star`` (epochs), ``best_test_acc`` and ``within_budget``. The last shows one η: that of most
-    rows, the middle one of several.
+    The panels are ``t_star`` (epochs), ``best_test_acc`` (or the best of another metric) and ``within_budget``. The
+    last shows one η: that of most rows, the middle one of several.
 
     Returns:
         One row a mark: panel, point, eta, lam, seed, budget_at, y, and mark. The mark is observed, censored (y is a
         lower bound) or broken (the point diverged or failed).
     """
-    points = _select(peaks, "point", "eta", "lam", "seed", "outcome", "t_star", "best_test_acc", "censored")
+    points = _select(peaks, "point", "eta", "lam", "seed", "outcome", "t_star", metric.best, "censored")
     broken = points["outcome"].isin(BROKEN_OUTCOMES)
     time = points.assign(panel="t_star", y=points["t_star"], mark=_bound_marks(points))
     time = time[~broken & is_positive(time["y"]) & is_positive(time["lam"])]
     mark = np.where(broken, "broken", "observed")
-    best = _with_finite_y(points.assign(panel="best_test_acc", y=points["best_test_acc"], mark=mark))
+    best = _with_finite_y(points.assign(panel=metric.best, y=points[metric.best], mark=mark))
     reached = _select(within, "point", "eta", "lam", "seed", "budget_at", "acc")
     reached = _with_finite_y(reached.assign(panel="within_budget", y=reached["acc"], mark="observed"))
     count = reached["eta"].value_counts().sort_index()
@@ -154,21 +155,22 @@ def sweep_data(peaks: pd.DataFrame, within: pd.DataFrame) -> pd.DataFrame:
     return _concatenate([time, best, reached], ["panel", "point", "eta", "lam", "seed", "budget_at", "y", "mark"])
 
 
-def collapse_data(peaks: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+def collapse_data(peaks: pd.DataFrame, curves: pd.DataFrame, metric: Metric = TEST_ACCURACY) -> pd.DataFrame:
     """Return the table of the collapse on decay time.
 
-    The panels are ``curve`` (accuracy against s), ``peak`` (maximum at κ) and ``law`` (t* in steps against ηλ/(1-μ)).
+    The panels are ``curve`` (the metric against s), ``peak`` (its best at κ) and ``law`` (t* in steps against
+    ηλ/(1-μ)).
 
     Returns:
         One row a mark: panel, point, eta, lam, seed, x, y, mark. The mark is observed, censored, or outside: not in the
         fit, by column in_law of ``peaks`` if present. Points with λ = 0 have no decay time and are left out.
     """
-    runs = _select(curves, "point", "eta", "lam", "seed", "decay_time", "test_acc")
-    runs = runs.assign(panel="curve", x=runs["decay_time"], y=runs["test_acc"], mark="observed")
+    runs = _select(curves, "point", "eta", "lam", "seed", "decay_time", metric.column)
+    runs = runs.assign(panel="curve", x=runs["decay_time"], y=runs[metric.column], mark="observed")
     runs = _with_finite_y(runs[is_positive(runs["x"]) & is_positive(runs["eta"]) & is_positive(runs["lam"])])
     place = runs.groupby(["point", "seed", "eta", "lam"], dropna=False).cumcount()
     runs = runs[place % max(1, -(-len(runs) // MAX_CURVE_ROWS)) == 0]
-    measured = ("t_star_step", "kappa", "best_test_acc", "censored", "in_law")
+    measured = ("t_star_step", "kappa", metric.best, "censored", "in_law")
     points = _select(peaks, "point", "eta", "lam", "mu", "seed", "outcome", *measured)
     points = points[~points["outcome"].isin(BROKEN_OUTCOMES) & is_positive(points["lam"])]
     points = points.assign(mark=np.where(points["in_law"].eq(False), "outside", _bound_marks(points)))
@@ -178,7 +180,7 @@ def collapse_data(peaks: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
         / (1.0 - np.nan_to_num(numeric_column(points, "mu")))
     )
     law = points.assign(panel="law", x=rate, y=points["t_star_step"])
-    peak = _with_finite_y(points.assign(panel="peak", x=points["kappa"], y=points["best_test_acc"]))
+    peak = _with_finite_y(points.assign(panel="peak", x=points["kappa"], y=points[metric.best]))
     parts = [runs, peak[is_positive(peak["x"])], law[is_positive(law["x"]) & is_positive(law["y"])]]
     return _concatenate(parts, ["panel", "point", "eta", "lam", "seed", "x", "y", "mark"])
 

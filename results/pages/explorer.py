@@ -8,14 +8,17 @@ import pandas as pd
 from results.analysis.clocks.reading import PAPER_CLOCK
 from results.pages.axes import MAX_ROWS, axis_label, axis_names, to_rows
 from results.pages.clocks import ClockSection
-from results.pages.markup import format_accuracy, format_number
+from results.pages.markup import format_metric, format_number
 from results.pages.points import format_bound, order_points
 from results.pages.tables import Row
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 MAX_POINTS = 2_000  # of which the script knows; a figure names no more marks
 
 
-def explore(peaks: pd.DataFrame, clocks: ClockSection, curves: Sequence[str]) -> dict[str, object]:
+def explore(
+    peaks: pd.DataFrame, clocks: ClockSection, curves: Sequence[str], metric: Metric = TEST_ACCURACY
+) -> dict[str, object]:
     """Return what the script knows, ready for JSON; empty without points.
 
     Texts are formatted here, so that a number has the same form wherever it stands.
@@ -24,6 +27,7 @@ def explore(peaks: pd.DataFrame, clocks: ClockSection, curves: Sequence[str]) ->
         peaks: One row a point.
         clocks: The clocks, with the times of those other than t*.
         curves: Points whose curves are drawn. Of a larger sweep the script knows these and those of the table alone.
+        metric: The quantity by which points are judged.
     """
     if peaks.empty or not {"point", "eta", "lam"} <= set(peaks.columns):
         return {}
@@ -35,8 +39,8 @@ def explore(peaks: pd.DataFrame, clocks: ClockSection, curves: Sequence[str]) ->
     titles = {verdict.clock: verdict for verdict in clocks.verdicts}
     tables = {PAPER_CLOCK: ordered} | {name: times for name, times in clocks.times.items() if name in titles}
     return {
-        "labels": [*map(axis_label, axes), "test accuracy"],
-        "points": {str(row["point"]): _point(row, axes) for row in to_rows(ordered)},
+        "labels": [*map(axis_label, axes), metric.title],
+        "points": {str(row["point"]): _point(row, axes, metric) for row in to_rows(ordered)},
         "clocks": {
             name: {
                 "title": titles[name].title if name in titles else "t*",
@@ -50,9 +54,9 @@ def explore(peaks: pd.DataFrame, clocks: ClockSection, curves: Sequence[str]) ->
     }
 
 
-def _point(row: Row, axes: Sequence[str]) -> dict[str, object]:
+def _point(row: Row, axes: Sequence[str], metric: Metric) -> dict[str, object]:
     """Return η, λ and the texts of a point."""
-    texts = [*(format_number(row[name]) for name in axes), format_accuracy(row.get("best_test_acc"))]
+    texts = [*(format_number(row[name]) for name in axes), format_metric(row.get(metric.best), metric)]
     return {"eta": row["eta"], "lam": row["lam"], "texts": texts}
 
 

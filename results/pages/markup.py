@@ -10,6 +10,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from search_spaces.sections.metric import Metric
+
 ABSENT_SIGN = "–"
 RULING_SYMBOLS = {"pass": "✓", "fail": "✗", "inconclusive": "?"}
 _FOLDER = Path(__file__).parent
@@ -56,6 +58,11 @@ def format_accuracy(value: object) -> str:
     if isinstance(value, Real) and math.isfinite(float(value)):
         return f"{float(value):.4f}".replace("-", "−")
     return format_text(value)
+
+
+def format_metric(value: object, metric: Metric) -> str:
+    """Return a value of the metric of a sweep: an accuracy with four decimals, anything else with four digits."""
+    return format_accuracy(value) if metric.is_accuracy else format_number(value, digits=4)
 
 
 def format_estimate(value: object, interval: object, digits: int = 3) -> str:

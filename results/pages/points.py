@@ -6,18 +6,28 @@ import pandas as pd
 from markupsafe import Markup
 
 from results.pages.axes import MAX_ROWS, axis_column, axis_label, axis_names, first_rows
-from results.pages.markup import ABSENT_SIGN, format_accuracy, format_number, format_remark, format_text, render_own
+from results.pages.markup import (
+    ABSENT_SIGN,
+    format_accuracy,
+    format_metric,
+    format_number,
+    format_remark,
+    format_text,
+    render_own,
+)
 from results.pages.tables import Column, Row, collect_notes, render_table
 from search_spaces.outcome import TRAINED
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 MAX_UNFOLDED_ROWS = 60  # a longer table of points is folded
 
 
-def render_points(peaks: pd.DataFrame) -> Markup:
+def render_points(peaks: pd.DataFrame, metric: Metric = TEST_ACCURACY) -> Markup:
     """Return points that did not complete, always visible, then all points, folded if there are many.
 
     Args:
         peaks: One row a point.
+        metric: The quantity by which points are judged.
     """
     axes = axis_names(peaks)
     constant = [name for name in axes if len(peaks) > 1 and peaks[name].nunique(dropna=False) == 1]
@@ -32,8 +42,8 @@ def render_points(peaks: pd.DataFrame) -> Markup:
         broken_count=len(broken),
         folded=len(peaks) > MAX_UNFOLDED_ROWS,
         constant={axis_label(name): format_number(peaks[name].iloc[0]) for name in constant},
-        broken=_point_table("Points not completed", shown, broken),
-        all_points=_point_table("All points", shown, ordered),
+        broken=_point_table("Points not completed", shown, broken, metric),
+        all_points=_point_table("All points", shown, ordered, metric),
     )
 
 
@@ -54,16 +64,23 @@ def format_bound(row: Row, name: str) -> str:
     return f"≥ {shown}" if row.get("censored") and shown != ABSENT_SIGN else shown
 
 
-def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame) -> Markup:
+def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame, metric: Metric) -> Markup:
     """Return a table of points with its footnotes.
 
     Args:
         name: Content of the table, for screen readers.
         axes: Axes that become columns.
         points: One row a point.
+        metric: The quantity by which points are judged.
     """
     rows = first_rows(points).rows
     notes = collect_notes(rows, _note, name.lower().replace(" ", "-"))
+    train_accuracy = Column(
+        label="train accuracy",
+        title="best training accuracy of the run",
+        cell=lambda r: format_accuracy(r.get("best_train_acc")),
+        key="best_train_acc",
+    )
     columns = [
         Column(
             label="Point",
@@ -84,23 +101,18 @@ def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame) -> Markup
             label="κ", title="decay time at t*", cell=lambda r: format_bound(r, "kappa"), key="kappa", clock="kappa"
         ),
         Column(
-            label="test accuracy",
-            title="best test accuracy of the run",
-            cell=lambda r: format_accuracy(r.get("best_test_acc")),
-            key="best_test_acc",
+            label=metric.title,
+            title=f"best {metric.title} of the run",
+            cell=lambda r: format_metric(r.get(metric.best), metric),
+            key=metric.best,
         ),
         Column(
             label="at epoch",
-            title="epoch of the best test accuracy",
+            title=f"epoch of the best {metric.title}",
             cell=lambda r: format_number(r.get("best_epoch")),
             key="best_epoch",
         ),
-        Column(
-            label="train accuracy",
-            title="best training accuracy of the run",
-            cell=lambda r: format_accuracy(r.get("best_train_acc")),
-            key="best_train_acc",
-        ),
+        *([train_accuracy] if metric.is_accuracy or points["best_train_acc"].notna().any() else []),
         notes.column,
     ]
     return render_table(name, columns, rows, kind="data", attributes=_attributes) + notes.footnotes

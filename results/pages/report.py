@@ -29,6 +29,7 @@ from results.pages.prediction import render_prediction
 from results.pages.tables import POINTS_COLUMN, Column, render_table
 from results.settling.choice import WayOut
 from search_spaces.errors import counted
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 FIGURE_FOLDER = "analysis/figures"  # in the directory of the sweep
 # Seven set-ups of 15 to 60 seeds: a standard deviation of 0.15 to 0.35 in log κ and of 0.03 to 0.1 in the exponent.
@@ -53,6 +54,7 @@ class ReportContent:
         peaks: One row a point.
         prediction: One row per η and budget.
         law: The fit named in the headline; None if there is none.
+        metric: The quantity by which points are judged.
     """
 
     title: str
@@ -65,6 +67,7 @@ class ReportContent:
     peaks: pd.DataFrame
     prediction: pd.DataFrame
     law: LawLine | None = None
+    metric: Metric = TEST_ACCURACY
 
 
 def render_report(content: ReportContent) -> str:
@@ -80,7 +83,7 @@ def render_report(content: ReportContent) -> str:
         winner_details=_winner_details(content.winner),
         headline=_headline(content.verdicts, content.law),
         counts=_counts(content.peaks),
-        explorer=explore(content.peaks, content.clocks, _points_with_curve(content.figures)),
+        explorer=explore(content.peaks, content.clocks, _points_with_curve(content.figures), content.metric),
         first_figures=figures["collapse"],
         verdicts=_verdict_table(asked, content.ways_out) if asked else "",
         unasked={v.claim: format_remark(v.why) for v in content.verdicts if v not in asked},
@@ -88,8 +91,8 @@ def render_report(content: ReportContent) -> str:
         clock_figures=figures["clocks"],
         figures=figures[""],
         figure_folder=FIGURE_FOLDER,
-        prediction=render_prediction(content.prediction),
-        points=render_points(content.peaks),
+        prediction=render_prediction(content.prediction, content.metric),
+        points=render_points(content.peaks, content.metric),
         facts={name: text if "\n" in text else format_remark(text) for name, text in content.facts.items()},
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from results.analysis.segments import floats
-from results.analysis.selection import in_law, top_accuracy
+from results.analysis.selection import in_law, learned, top_accuracy
 from results.claims.accuracy import WELL_LEARNED_SHARE
 from results.claims.verdict import Lack
 from search_spaces.laws.budget import budget_epochs, kept_cells
@@ -151,6 +151,8 @@ def _learns_well(peaks: pd.DataFrame, eta: float) -> bool:
     """Return whether no point of an η diverged, and its best is near that of the sweep: a larger η may learn."""
     here = peaks[floats(peaks, "eta") == eta]
     diverged = bool(here["outcome"].eq("diverged").any())
+    if "learned" in peaks:  # judged by another metric than the accuracy
+        return not diverged and bool(learned(here).any())
     return not diverged and top_accuracy(here) >= WELL_LEARNED_SHARE * top_accuracy(peaks)
 
 

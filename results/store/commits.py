@@ -6,12 +6,12 @@ One rename commits the rows of a part, the ends of the points that ended with th
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Annotated, NamedTuple
 
 import pyarrow as pa
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import AfterValidator, Field, FiniteFloat, TypeAdapter
 
 from results.store.files import read_schema
 from results.store.part_names import PartName
@@ -20,6 +20,7 @@ from results.store.schema import COLUMNS, MAX_SECONDS, SCHEMA_VERSION, VERSION_K
 from results.store.sweep_dir import SweepDir, map_reads
 from search_spaces.errors import MAX_LINE, InputError, first_problem, one_line
 from search_spaces.outcome import Outcome
+from search_spaces.sections.metric import Metric
 from search_spaces.sections.section import MAX_STEPS, MAX_TIME
 
 COMMIT_KEY = b"sweeper.commit"
@@ -60,10 +61,11 @@ class PointEnd:
         steps: optimizer steps taken.
         seconds: wall time of its pack until then.
         why: cause of a divergence or failure, empty otherwise.
-        best_test_acc: maximum test accuracy (None if never measured).
+        best_test_acc: maximum test accuracy; None if never measured, and where the grid has another metric.
         kappa: decay time at t*, for progress displays; the analysis recomputes it. None for λ = 0, and where t* is only
             a lower bound, since the maximum came in the last tenth of the run or the run broke off.
         device: the device that it trained on, as ``NVIDIA H200``.
+        best_metric: best value of the metric of the grid, where that is not the test accuracy; None if never measured.
     """
 
     point: Id
@@ -76,6 +78,18 @@ class PointEnd:
     best_test_acc: Annotated[float, Field(ge=0, le=MAX_TIME)] | None = None
     kappa: Annotated[float | None, AfterValidator(_known_kappa)] = None
     device: Line = ""
+    best_metric: FiniteFloat | None = None
+
+    def best(self, metric: Metric) -> float | None:
+        """Return the best value of ``metric``, that of the grid; None if it was never measured."""
+        return self.best_test_acc if metric.is_accuracy else self.best_metric
+
+    def values(self) -> dict[str, object]:
+        """Return the attributes by name; ``best_metric`` only where the grid has another metric than the accuracy."""
+        values = asdict(self)
+        if self.best_metric is None:
+            del values["best_metric"]
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,12 +66,18 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(name="eta_t", type=pa.float64(), unit="", meaning="learning rate of the latest step"),
     Column(name="lam_t", type=pa.float64(), unit="", meaning="torch's weight_decay in the latest step"),
-    Column(name="train_acc", type=pa.float32(), unit="", meaning="accuracy on the training set, 0 to 1"),
+    Column(
+        name="train_acc",
+        type=pa.float32(),
+        unit="",
+        meaning="accuracy on the training set, 0 to 1; NaN where the targets are numbers",
+    ),
     Column(
         name="test_acc",
         type=pa.float32(),
         unit="",
-        meaning="accuracy on the test set, or on the validation images of the grid, 0 to 1",
+        meaning="accuracy on the test set, or on the validation images of the grid, 0 to 1; NaN where the targets are "
+        "numbers",
     ),
     Column(name="train_loss", type=pa.float32(), unit="", meaning="loss on the training set, without the L2 term"),
     Column(

@@ -1,7 +1,7 @@
 """The tables of a sweep as pandas frames, and its verdicts."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated
 
@@ -121,7 +121,7 @@ def _readable(value: object) -> object:
 def _wrong_columns(points: pd.DataFrame) -> list[str]:
     """Columns of a table of points that are missing, that stand there twice, or that are text instead of numbers."""
     numbers = ["eta", "lam", "mu", "seed", "budget", "attempt", "steps", "seconds"]
-    names = ["sweep", *numbers, *(f.name for f in fields(PointEnd))]
+    names = ["sweep", *numbers, *(f.name for f in fields(PointEnd) if f.name != "best_metric")]
     counts = points.columns.value_counts()
     wrong = [name for name in dict.fromkeys(names) if counts.get(name, 0) != 1]
     if wrong or points.empty:  # no value, no type
@@ -144,10 +144,10 @@ def write_points(
         write: writes the table.
     """
     order = [*[p for p in axes if p in ends], *sorted(ends.keys() - axes.keys())]
-    records = [{"sweep": directory.name, **axes.get(p, {}), **asdict(ends[p])} for p in order]
-    names = dict.fromkeys(
-        ["sweep", *(n for values in axes.values() for n in values), *(f.name for f in fields(PointEnd))]
-    )
+    values = {p: ends[p].values() for p in order}
+    records = [{"sweep": directory.name, **axes.get(p, {}), **values[p]} for p in order]
+    own = {name: None for p in order for name in values[p]} or [f.name for f in fields(PointEnd)]
+    names = dict.fromkeys(["sweep", *(n for named in axes.values() for n in named), *own])
     table = pa.Table.from_pandas(pd.DataFrame.from_records(records, columns=list(names)), preserve_index=False)
     write(directory.points, table)
     points: pd.DataFrame = table.to_pandas(ignore_metadata=True)

@@ -163,7 +163,8 @@ def _check_recipe(grid: Grid) -> list[Problem]:
     problems = []
     if isinstance(grid.trainable, OwnLoop):
         text = "a training loop of one's own decides this itself; remove the section"
-        problems += [Problem((section,), text) for section in SECTIONS[1:] if _is_changed(grid, section)]
+        decided = [section for section in SECTIONS[1:] if section != "metric"]
+        problems += [Problem((section,), text) for section in decided if _is_changed(grid, section)]
     elif isinstance(grid.trainable, KernelTrainable):
         problems += _check_flow(grid)
     elif "mu" in grid.axes and not isinstance(grid.optimizer, Sgd):

@@ -123,15 +123,15 @@ def _sections(path: KeyPath, data: dict[Any, Any], about: str) -> Iterator[str]:
     for form in found:
         inside = _with_section(data, path, _section_of_form(form))
         heading = _heading(path, form) if len(found) > 1 else _heading(path)
-        yield f"{heading}\n\n{_description(form)}\n\n{_table(path, form, inside)}"
+        yield f"{heading}\n\n{_description(form)}\n\n{_table(path, form, inside, named=len(found) > 1)}"
         for key, schema in form["properties"].items():
             yield from _sections((*path, key), inside, _description(schema))
             yield from _sections((*path, key, 0), inside, "")  # of a list
 
 
-def _table(path: KeyPath, form: Schema, data: dict[Any, Any]) -> str:
-    """Return the table of the keys of a section."""
-    keys = {key: schema for key, schema in form["properties"].items() if not _is_form_name(schema)}
+def _table(path: KeyPath, form: Schema, data: dict[Any, Any], *, named: bool) -> str:
+    """Return the table of the keys of a section; ``named`` says that the name of its form stands in the heading."""
+    keys = {key: schema for key, schema in form["properties"].items() if not (named and _is_form_name(schema))}
     first = form.get("required", [])[:1]  # the function of the user stands above its arguments
     rows = [_row((*path, key), keys[key], data) for key in sorted(keys, key=lambda key: key not in first)]
     return "\n".join(["| key | allowed | default | meaning |", "| --- | --- | --- | --- |", *rows])

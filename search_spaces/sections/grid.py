@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from search_spaces.sections.metric import Metric
 from search_spaces.sections.optimizer import L2, Constant, Optimizer, Schedule, Sgd
 from search_spaces.sections.section import AxisValue, Count, Epochs, Name, NonNegative, Positive, Section
 from search_spaces.sections.trainable import AnyTrainable
@@ -89,7 +90,8 @@ class Analysis(Section):
     """Settings of the analysis. A change never touches the measurements."""
 
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] = 0.005
-    """Distance from the maximum test accuracy; t* is the first measurement within it (paper: 0.5 %)."""
+    """Distance from the maximum test accuracy; t* is the first measurement within it (paper: 0.5 %). Of another
+    ``metric`` it is a share of the way from the first measurement to the best."""
     budgets: Annotated[tuple[Epochs, ...], Field(strict=False, max_length=1000)] = ()
     """Budgets T in epochs at which λ_pred = c/T is compared with the tuned λ."""
 
@@ -174,10 +176,11 @@ class Grid(Section):
     ``model.width``) or of another section (as ``optimizer.nesterov``)."""
     budget: Budget
     stop: Literal["budget", "peaked"] = "budget"
-    """The end of a point: its ``budget``, or before that as soon as it is certain that its test accuracy has
-    ``peaked``. This is at 2.5 times the decay time of t*, and at decay time 1 at the earliest. On recorded curves the
-    part that is cut off was at most 0.5 % better, but up to 7 % where accuracy flickers (small batches, large steps).
-    Points of λ = 0 train their whole budget."""
+    """The end of a point: its ``budget``, or before that as soon as it is certain that its test accuracy, or another
+    ``metric``, has ``peaked``. This is at 2.5 times the decay time of t*, and at decay time 1 at the earliest. On
+    recorded curves the part that is cut off was at most 0.5 % better, but up to 7 % where accuracy flickers (small
+    batches, large steps). Points of λ = 0 train their whole budget."""
+    metric: Metric = Metric()
     measure: Measure = Measure(every="epoch")
     analysis: Analysis = Analysis()
     resources: Resources = Resources()

@@ -21,7 +21,7 @@ from search_spaces.outcome import TRAINED, Outcome
 from search_spaces.plan import Plan
 from sweeper.console import counted_of, duration
 from sweeper.driver.spec import RunSpec
-from sweeper.driver.tally import Tally
+from sweeper.driver.tally import Tally, best_of
 from sweeper.worker.messages import PackReport
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ class Display:
             parts.append(f"{counted(len(tally.active), 'pack')} running")
         parts += [f"{outcomes[o]} {o}" for o in (Outcome.DIVERGED, Outcome.STOPPED, Outcome.FAILED) if outcomes[o]]
         if (best := tally.best()) is not None:
-            parts.append(f"best point {best:.4f}")
+            name = "" if tally.metric.is_accuracy else f"{tally.metric.title} "
+            parts.append(f"best point {name}{tally.metric.shown(best)}")
         if self._law and (kappa := tally.kappa()):
             parts.append(f"κ ≈ {kappa[0]:.2f} ({counted(kappa[1], 'point')})")
         if rate := tally.rate(time.monotonic()):
@@ -172,12 +173,13 @@ def display_of(spec: RunSpec, state: SweepState, plan: Plan, console: Console) -
         console: to print on.
     """
     ended = [state.ends[point.id] for point in spec.points if point.id in state.ends]
-    accuracies = [end.best_test_acc for end in ended if end.best_test_acc is not None and end.outcome in TRAINED]
+    metric = spec.grid.metric
     tally = Tally(
         total=len(spec.points) - len(ended),
         steps_total=plan.cost.steps,
         done_before=len(ended),
-        best_before=max(accuracies, default=None),
+        best_before=best_of((end.best(metric) for end in ended if end.outcome in TRAINED), metric),
+        metric=metric,
     )
     return Display(
         console,

@@ -2,10 +2,12 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from results.store.commits import PointEnd
 from search_spaces.outcome import TRAINED, Outcome
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 from sweeper.worker.messages import PackReport
 
 
@@ -17,7 +19,8 @@ class Tally:
         total: points to train.
         steps_total: steps of all packs of this run, those taken in earlier runs included.
         done_before: points that the sweep held already.
-        best_before: best test accuracy of the points that ended in earlier runs; None without any.
+        best_before: best metric of the points that ended in earlier runs; None without any.
+        metric: the quantity by which points are judged.
         steps: pack to the steps that it has behind it.
         trained: steps taken in this run, those that were lost and taken again among them.
         spent: pack to the seconds that workers had it in this run: in attempts before the present one, and in this.
@@ -29,6 +32,7 @@ class Tally:
     steps_total: int
     done_before: int = 0
     best_before: float | None = None
+    metric: Metric = TEST_ACCURACY
     steps: dict[str | None, int] = field(default_factory=dict)
     trained: int = 0
     ends: dict[str, PointEnd] = field(default_factory=dict)
@@ -77,8 +81,8 @@ class Tally:
                 if known.kappa:
                     self._log_kappa += sign * math.log(known.kappa)
                     self._kappas += sign
-        if end.best_test_acc is not None and end.outcome in TRAINED:  # one that diverged is no setting to use
-            self._best = end.best_test_acc if self._best is None else max(self._best, end.best_test_acc)
+        if end.outcome in TRAINED:  # one that diverged is no setting to use
+            self._best = best_of([self._best, end.best(self.metric)], self.metric)
         self.ends[end.point] = end
 
     def rate(self, now: float) -> float:
@@ -100,8 +104,8 @@ class Tally:
         return +self._outcomes
 
     def best(self) -> float | None:
-        """Best test accuracy of any point that trained as meant, in this run or before it."""
-        return max((x for x in (self._best, self.best_before) if x is not None), default=None)
+        """Best metric of any point that trained as meant, in this run or before it."""
+        return best_of([self._best, self.best_before], self.metric)
 
     def kappa(self) -> tuple[float, int] | None:
         """Geometric mean of κ over the ended points that have one, and their number; None without any."""
@@ -115,3 +119,8 @@ class Tally:
         """Seconds that workers spent on packs in this run: of the longest pack, and of all together."""
         seconds = [sum(parts) for parts in self.spent.values()]
         return max(seconds, default=0.0), sum(seconds)
+
+
+def best_of(values: Iterable[float | None], metric: Metric) -> float | None:
+    """Return the best value of a metric; None if none of the values is known."""
+    return max((value for value in values if value is not None), key=metric.score, default=None)

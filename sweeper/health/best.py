@@ -12,11 +12,11 @@ def best_setting(state: SweepState) -> str | None:
     Raises:
         InputError: the plan cannot be read.
     """
-    planned = state.required_plan().points
+    planned, metric = state.required_plan().points, state.required_grid().metric
     ended = [
-        {**planned[id_].axes(), "point": id_, "outcome": end.outcome, "best_test_acc": end.best_test_acc}
+        {**planned[id_].axes(), "point": id_, "outcome": end.outcome, metric.best: end.best(metric)}
         for id_, end in state.ends.items()
         if id_ in planned
     ]
-    winner = find_winner(pd.DataFrame(ended)) if ended else None
+    winner = find_winner(pd.DataFrame(ended), metric) if ended else None
     return winner.headline() if winner else None

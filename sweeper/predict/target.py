@@ -98,7 +98,12 @@ def _check_one_set_up(grid: Grid) -> None:
     if isinstance(grid.trainable, OwnLoop | KernelTrainable):
         raise InputError(
             "trainable: predict needs a model that sweeper trains, not a loop of your own or theory. In Python, "
-            "predict_lambda_of_loop takes a loop."
+            "predict_lambda_for_loop takes a loop."
+        )
+    if not grid.metric.is_accuracy:
+        raise InputError(
+            f"metric: predict judges its trials by test_acc and not by {grid.metric.name}. In Python, "
+            "predict_lambda_for_loop takes a loop that reports any loss."
         )
     if grid.l2.auto is not None:
         raise InputError("l2.auto: AutoL2 chooses λ along the run by itself; there is nothing to predict. Remove it.")

@@ -10,7 +10,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,14 @@ from search_spaces.recipe import SECTIONS
 from sweeper.tracking.curves import CURVES, measurements_for, thin
 from sweeper.tracking.wording import MAX_CHARACTERS, finite_or_none, format_value, tracker_key
 
-SUMMARY_COLUMNS = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_epoch", "censored")
+SUMMARY_COLUMNS = ("t_star", "t_star_step", "kappa", "best_test_acc", "best_test_loss", "best_epoch", "censored")
 # Start of sweeps whose plan does not say when they were made, in milliseconds since 1970: visibly not a real date, and
 # not 0, which MLflow takes for "now".
 UNDATED_START = 86_400_000
 _PARAMS = ("eta", "lam", "mu", "budget", "seed")
 _NOT_AXES = frozenset({c.name for c in COLUMNS} | {f.name for f in fields(PointEnd)})
+
+_FIXED = frozenset(SECTIONS) - {"metric"}  # sections that no later run may change
 
 Summary = dict[str, float | None]
 
@@ -123,7 +125,7 @@ def sweep_record(state: SweepState) -> SweepRecord:
     # A copy is the same sweep. Without a creation time only its location distinguishes it from others of its name.
     identity = f"{directory.name} {created or _location(directory)}"
     grid = dict(_flatten((), state.grid.model_dump(mode="json"))) if state.grid else {}
-    fixed = {k: v for k, v in grid.items() if k.split(".")[0] in SECTIONS}
+    fixed = {k: v for k, v in grid.items() if k.split(".")[0] in _FIXED}
     id_ = hashlib.sha256(identity.encode()).hexdigest()[:16]
     tags = {"sweeper.sweep": directory.name, "sweeper.id": id_, "sweeper.version": _version()}
     tags |= {"sweeper.schema_version": str(SCHEMA_VERSION)}
@@ -143,7 +145,7 @@ def training_digest(end: PointEnd) -> str:
 
     Another digest means another training, with other curves.
     """
-    return hashlib.sha256(json.dumps(asdict(end), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(end.values(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def point_records(
@@ -186,9 +188,10 @@ def summaries(directory: SweepDir, ends: Mapping[str, PointEnd]) -> dict[str, Su
             if row["point"] in by_point:
                 by_point[str(row["point"])] = {key: finite_or_none(row[key]) for key in present}
     for summary in by_point.values():
-        best = summary.get("best_test_acc")
-        if best is not None and best == np.float32(best):  # measured in single precision, as the curves are
-            summary["best_test_acc"] = _shortest_decimals(np.array([best], np.float32))[0]
+        for name in ("best_test_acc", "best_test_loss"):
+            best = summary.get(name)
+            if best is not None and best == np.float32(best):  # measured in single precision, as the curves are
+                summary[name] = _shortest_decimals(np.array([best], np.float32))[0]
     return by_point
 
 

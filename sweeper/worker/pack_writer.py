@@ -49,7 +49,7 @@ class PackWriter:
         self._rows = RowBuffer(attempt.schema, attempt.other_axes, constants)
         self._log, self._reporter = CommitLog(attempt), Reporter(attempt, report_seconds)
         self._timer = CommitTimer(attempt.grid.recovery.commit_seconds, checkpoint.seconds)
-        self._records = {id_: [(acc, s) for acc, s in kept] for id_, kept in checkpoint.records.items()}
+        self._records = {id_: [(score, s) for score, s in kept] for id_, kept in checkpoint.records.items()}
         self._decay_times: dict[str, float] = {}  # of the latest measurement of each point
         self._points: Sequence[Point] = ()
         self._training: Training | None = None
@@ -172,17 +172,19 @@ class PackWriter:
             self._attempt.retry(lambda: save_weights(directory, point, weights))
 
     def _add_rows(self, measurement: Measurement) -> None:
-        """Buffer the rows of a measurement, and record each accuracy that is the best of its point so far."""
+        """Buffer the rows of a measurement, and record each metric that is the best of its point so far."""
         self._rows.add(self._timer.seconds, measurement)
-        values = measurement.values
-        for m, acc, s in zip(measurement.members, values["test_acc"], values["decay_time"], strict=True):
-            record_if_best(self._records[self._points[m].id], float(acc), float(s))
+        values, metric = measurement.values, self._attempt.grid.metric
+        scores = metric.score(values[metric.column])
+        for m, score, s in zip(measurement.members, scores, values["decay_time"], strict=True):
+            record_if_best(self._records[self._points[m].id], float(score), float(s))
             self._decay_times[self._points[m].id] = float(s)
 
     def _end(self, point: Point, outcome: Outcome, why: str) -> None:
         """Record the end of a point, to be committed and reported next."""
         record, last = self._records.get(point.id, ()), self._decay_times.get(point.id, 0.0)
-        trained = outcome in TRAINED and point.lam > 0
+        trained, grid = outcome in TRAINED and point.lam > 0, self._attempt.grid
+        metric, best = grid.metric, grid.metric.score(record[-1][0]) if record else None
         end = PointEnd(
             point=point.id,
             pack=self._attempt.pack.id,
@@ -191,9 +193,10 @@ class PackWriter:
             steps=self._step,
             seconds=self._timer.seconds,
             why=why,
-            best_test_acc=record[-1][0] if record else None,
-            kappa=decay_time_at_peak(record, last, self._attempt.grid.analysis.tolerance) if trained else None,
+            best_test_acc=best if metric.is_accuracy else None,
+            kappa=decay_time_at_peak(record, last, grid.analysis.tolerance, metric) if trained else None,
             device=self._device,
+            best_metric=None if metric.is_accuracy else best,
         )
         self.ended.add(point.id)
         self._ends.append(end)

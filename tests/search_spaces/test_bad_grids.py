@@ -31,9 +31,7 @@ NAME = (
 )
 RANGE = "a range is written {log: [low, high], num: n} with finite 0 < low < high and 2 <= n <= 10,000"
 AXES = "augment.…, batch, data.…, eta, init.…, l2.…, lam, loss.…, micro_batch, model.…, mu, numerics.…, optimizer.…, schedule.…, seed, sigma_w"
-TOP = (
-    "analysis, axes, budget, keep_weights, l2, measure, name, optimizer, recovery, resources, schedule, stop, trainable"
-)
+TOP = "analysis, axes, budget, keep_weights, l2, measure, metric, name, optimizer, recovery, resources, schedule, stop, trainable"
 TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch, micro_batch}, a section {kernel, data, loss, homogeneity, init}, a section {function, arguments, init, augment, numerics, batch, micro_batch} or a section {loop, arguments}"
 ANY_TRAINABLE = (
     "arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, micro_batch, model, numerics"

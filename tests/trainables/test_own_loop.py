@@ -5,6 +5,7 @@ import math
 import pytest
 
 from search_spaces.outcome import Outcome
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 from search_spaces.sections.trainable import OwnLoop
 from trainables import own_loop
 from trainables.own_loop import Measured, run_own_loop
@@ -18,7 +19,7 @@ def measured(step, train_loss=1.0):
 def running(monkeypatch, make_point):
     """Measurements of a loop that yields so many, and what the loop has done so far."""
 
-    def start(*yields):
+    def start(*yields, metric=TEST_ACCURACY):
         done = []
 
         def loop(point, device):
@@ -27,7 +28,7 @@ def running(monkeypatch, make_point):
                 yield one
 
         monkeypatch.setattr(own_loop, "import_function", lambda *_: loop)
-        return run_own_loop(make_point(), OwnLoop(loop="mine:loop", arguments={}), "cpu"), done
+        return run_own_loop(make_point(), OwnLoop(loop="mine:loop", arguments={}), "cpu", metric), done
 
     return start
 
@@ -56,3 +57,15 @@ def test_steps_must_grow(running):
 def test_a_loop_measures_at_least_once(running):
     with pytest.raises(ValueError, match="mine:loop yielded no measurement"):
         list(running()[0])
+
+
+def test_a_loop_without_classes_is_judged_by_its_loss(running):
+    def loss(step):
+        return Measured(step=step, epoch=step, train_loss=1.0, test_loss=2.0)
+
+    measurements, _ = running(loss(1), loss(2), metric=Metric(name="test_loss"))
+    *_, last = measurements
+    assert (last.values["test_loss"].item(), math.isnan(last.values["test_acc"].item())) == (2.0, True)
+    measurements, _ = running(loss(1), loss(2))
+    with pytest.raises(ValueError, match="never yielded a finite test_acc, the metric of this grid: yield it, or let"):
+        list(measurements)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search_spaces.sections.metric import Metric
 from trainables.peaked import (
     ACCURACY_TOLERANCE,
     MINIMUM_DECAY_TIME,
@@ -98,3 +99,16 @@ def test_what_cannot_be_measured_is_no_maximum():
 )
 def test_a_decay_time_at_the_peak_is_told_only_where_it_is_no_bound(record, last, expected):
     assert decay_time_at_peak(record, last, ACCURACY_TOLERANCE) == expected
+
+
+def test_of_a_loss_the_minimum_is_the_best_and_the_tolerance_a_share_of_the_way_to_it():
+    loss = Metric(name="test_loss")
+    values = [2.0, 1.0, 0.507, 0.5, 0.6, 0.7]
+    record = []
+    for i, value in enumerate(values):
+        record_if_best(record, loss.score(value), (i + 1) / 10)
+    assert peak_of(record, metric=loss) == (-0.5, 0.3)  # 0.507 is within 0.5 % of 2.0 - 0.5
+    assert peak_of(record, 0.001, loss) == (-0.5, 0.4)
+    assert not is_past(record, 0.99, loss)
+    assert is_past(record, 1.0, loss)
+    assert decay_time_at_peak(record, 0.6, 0.005, loss) == 0.3

@@ -4,9 +4,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from search_spaces.errors import InputError
-from trainables.task import import_function
+from search_spaces.sections.loss import MeanSquaredError, Softmax
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
+from trainables.data import Dataset
+from trainables.step.losses import CrossEntropy, OwnLoss, SquaredError
+from trainables.step.targets import PerPosition, SquaredDistance
+from trainables.task import Task, check_metric, import_function
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -50,3 +57,45 @@ def test_a_module_without_the_function_is_told_with_its_file(folder):
     (folder / "only_g.py").write_text("def g():\n    return 1\n")
     with pytest.raises(InputError, match=rf"no function f; it was found at {folder}/only_g\.py\.$"):
         import_function("only_g:f", "trainable.function", (), {})
+
+
+def task_of_targets(y, classes, loss=None):
+    x = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
+    return Task(lambda: nn.Linear(3, 2), Dataset.from_tensors(x[:6], y[:6], x[6:], y[6:], classes=classes), loss)
+
+
+LABELS, POSITIONS, NUMBERS = torch.arange(8) % 3, torch.arange(32).view(8, 4) % 3, torch.arange(16.0).view(8, 2)
+
+
+@pytest.mark.parametrize(
+    ("task", "loss"),
+    [
+        (task_of_targets(LABELS, 3), CrossEntropy(3)),
+        (task_of_targets(LABELS, 3, MeanSquaredError(name="mse")), SquaredError(3)),
+        (task_of_targets(POSITIONS, 3), PerPosition(CrossEntropy(3), 4)),
+        (task_of_targets(NUMBERS, None), SquaredDistance(2)),
+        (task_of_targets(NUMBERS, None, MeanSquaredError(name="mse", scale="sum")), SquaredDistance(2, "sum")),
+        (task_of_targets(NUMBERS, None, torch.dist), OwnLoss(torch.dist, targets="numbers")),
+    ],
+)
+def test_the_loss_follows_from_the_targets(task, loss):
+    assert task.objective() == loss
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"),
+    [
+        (Softmax(name="softmax"), "the loss softmax needs classes, but the targets are numbers: leave 'loss' out"),
+        (MeanSquaredError(name="mse", targets="sign"), "the loss mse of targets: sign needs classes"),
+    ],
+)
+def test_a_loss_of_classes_is_none_of_numbers(loss, said):
+    with pytest.raises(InputError, match=said):
+        task_of_targets(NUMBERS, None, loss).objective()
+
+
+def test_numbers_have_no_accuracy():
+    with pytest.raises(InputError, match="the targets of this task are numbers, and only classes have an accuracy"):
+        check_metric(TEST_ACCURACY, task_of_targets(NUMBERS, None))
+    check_metric(Metric(name="test_loss"), task_of_targets(NUMBERS, None))
+    check_metric(TEST_ACCURACY, task_of_targets(POSITIONS, 3))

@@ -69,6 +69,7 @@ class Admission:
 
 
 BUILT_IN = Admission()
+_MIXED = {"numbers": "numbers", "positions": "labels of positions"}
 _ADMISSIONS: dict[object, Admission] = {}
 _LOCK = RLock()
 
@@ -144,8 +145,9 @@ def admit(task: Task, *, initialized: bool = False, mixup: bool = False) -> Admi
     with thread_modes_neutral(), seeded(0):
         first = build(task.model, 0, digested=False)
         _check_loss(task.loss)
-        if mixup and task.data.tokens:
-            raise InputError("trainable.augment.mixup is not allowed: tokens cannot be mixed; leave it out.")
+        if mixup and (task.data.tokens or task.data.targets != "labels"):
+            what = "tokens" if task.data.tokens else f"targets that are {_MIXED[task.data.targets]}"
+            raise InputError(f"trainable.augment.mixup is not allowed: {what} cannot be mixed; leave it out.")
         if sum(p.numel() for p in first.module.parameters()) > LARGE_MODEL_PARAMETERS:
             why = "it is large"
             return Admission(together=False, alone_because=why, loss_together=False, modes_agree=False, random=True)
@@ -214,6 +216,8 @@ class _Trial:
 
     def _try_highest_class(self, outputs: Tensor) -> None:
         """Give the loss the highest class, which the samples may lack and for which the outputs may be too few."""
+        if self._task.data.targets == "numbers":
+            return
         labels = torch.full_like(self._samples[0].labels, self._task.data.classes - 1)
         with phase("the loss of the highest class"):
             self._loss.sums(at_least_float32(outputs).unsqueeze(0), labels)
@@ -260,7 +264,7 @@ class _Trial:
         why = differs_together(structure, self._loss, samples, members)
         if why != OTHER_NUMBERS:
             return why
-        samples = Samples(samples.x if self._task.data.tokens else samples.x.double(), samples.labels)
+        samples = Samples(*(t.double() if t.is_floating_point() else t for t in samples))
         try:
             members = [self._member(module.double(), samples) for module in modules]
         except PhaseError:  # the model computes in float32 whatever its weights are

@@ -59,7 +59,7 @@ class Samples(NamedTuple):
 
     Attributes:
         x: normalized inputs (B, ...).
-        labels: their classes (B,).
+        labels: their targets: labels (B,) or (B, L), or numbers (B, k).
     """
 
     x: Tensor
@@ -156,7 +156,7 @@ def plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
     Args:
         module: the network; its buffers change as it changes them.
         loss: the loss of the task.
-        samples: inputs (B, ...) and labels (B,).
+        samples: inputs (B, ...) and targets.
 
     Raises:
         InputError: the loss or the backward pass draws random numbers.
@@ -171,7 +171,9 @@ def _plain_pass(module: nn.Module, loss: Loss, samples: Samples) -> Pass:
     module.zero_grad()
     with phase("the forward pass in training mode"), _gradient_hooks_seen() as hooks:
         outputs = logits_of(module.train()(samples.x))
-        check_outputs(outputs, len(samples.x), getattr(loss, "outputs", None))
+        labels = samples.labels
+        positions = () if labels.is_floating_point() else tuple(labels.shape[1:])
+        check_outputs(outputs, len(samples.x), getattr(loss, "outputs", None), positions)
     random_after = generator_states()
     moved = [name for name, p in module.named_parameters() if not torch.equal(p.detach(), before[name])]
     with phase("the loss"):
@@ -211,7 +213,7 @@ def outputs_of(module: nn.Module, x: Tensor, *, training: bool) -> Tensor:
     random = seeded(_PASS_SEED) if training else nullcontext()
     with phase(f"the forward pass in {'training' if training else 'evaluation'} mode"), random:
         outputs = logits_of(module.train(training)(x))
-        check_outputs(outputs, len(x))
+        check_outputs(outputs, len(x), positions=tuple(outputs.shape[1:-1]))  # of any shape that a pass has admitted
     return outputs.detach()
 
 
@@ -242,21 +244,23 @@ def drawing_part(module: nn.Module, x: Tensor) -> str:
     return drawing[0] if drawing else type(module).__name__
 
 
-def check_outputs(outputs: Tensor, samples: int, classes: int | None = None) -> None:
-    """Refuse what is not a tensor of real numbers (B, C): a loss might broadcast it over the labels.
+def check_outputs(outputs: Tensor, samples: int, classes: int | None = None, positions: tuple[int, ...] = ()) -> None:
+    """Refuse what is not a tensor of real numbers (B, C): a loss might broadcast it over the targets.
 
     Args:
         outputs: the outputs of the model.
         samples: samples that it was given, B.
         classes: outputs that the loss needs for each, C; any number if None.
+        positions: (L,) where there is a label for each position, and outputs are (B, L, C).
 
     Raises:
         ValueError: the model returned something else.
     """
     if outputs.is_complex():
         raise ValueError("the model returned complex numbers; it must return real outputs (B, C)")
-    if outputs.ndim != 2 or len(outputs) != samples or classes not in {None, outputs.shape[1]}:
-        expected = f"({samples}, {classes or 'C'})"
+    lead = (samples, *positions)
+    if tuple(outputs.shape[:-1]) != lead or classes not in {None, outputs.shape[-1]}:
+        expected = f"({', '.join(map(str, lead))}, {classes or 'C'})"
         raise ValueError(f"the model gives outputs of shape {tuple(outputs.shape)}, not {expected}")
 
 

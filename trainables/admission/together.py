@@ -4,6 +4,7 @@ Axis letters: P pack, B batch, C outputs of the model; ``...`` the shape of a te
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -84,10 +85,10 @@ def loss_agrees_together(loss: OwnLoss, outputs: Sequence[Tensor], targets: Sequ
 
     Args:
         loss: the loss, point by point.
-        outputs: outputs of each point, (B, C) each.
-        targets: kinds of targets to try: labels (B,), or soft labels (B, k).
+        outputs: outputs of each point, (B, C) or (B, L, C) each.
+        targets: kinds of targets to try: those of the data, and soft labels (B, k).
     """
-    together = OwnLoss(loss.per_sample)
+    together = replace(loss, together=True)
     try:
         with user_code():
             return all(_same_loss(together, loss, torch.stack(list(outputs)), target) for target in targets)

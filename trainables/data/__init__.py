@@ -4,8 +4,8 @@ Every set is a ``Dataset`` of training and test samples, in memory or streamed f
 normalize them. A set is the same on every machine and in every process. Models, steps and points must not leak in.
 """
 
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Dataset, Targets
 from trainables.data.load import load_data
 from trainables.data.samples import InMemory, Samples
 
-__all__ = ["Dataset", "InMemory", "Samples", "load_data"]
+__all__ = ["Dataset", "InMemory", "Samples", "Targets", "load_data"]

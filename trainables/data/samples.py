@@ -23,7 +23,7 @@ class Samples(Protocol):
 
     @property
     def labels(self) -> Tensor:
-        """Class of every sample, int64 (N,), on the samples' device."""
+        """Target of every sample on the samples' device: labels, int64 (N,) or (N, L), or numbers, float32 (N, k)."""
 
     def __len__(self) -> int: ...
 
@@ -57,7 +57,7 @@ class InMemory:
 
     Attributes:
         x: the samples (N, ...), uint8, float32 or int64.
-        labels: their classes, int64 (N,).
+        labels: their targets: labels, int64 (N,) or (N, L), or numbers, float32 (N, k).
     """
 
     x: Tensor

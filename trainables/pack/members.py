@@ -17,7 +17,7 @@ from trainables.measurement import Ended
 from trainables.peaked import Record, is_past, record_if_best
 
 SavedRecords = Mapping[int, Sequence[tuple[float, float]]]
-"""Member to its record: (test accuracy, decay time) of the measurements better than all before."""
+"""Member to its record: (score of the metric, decay time) of the measurements better than all before."""
 
 
 class Members:
@@ -42,6 +42,7 @@ class Members:
         self._steps_per_epoch = steps_per_epoch
         self._timetable = [measured_steps(recipe.measure, int(n), steps_per_epoch) for n in last_steps]
         self._upcoming = {m: self._due_after(m, 0) for m in self.training}
+        self._metric = recipe.metric
         stoppable = [m for m, p in enumerate(points) if recipe.stop == "peaked" and p.lam > 0]
         self._records: dict[int, Record] = {m: [] for m in stoppable}
 
@@ -68,17 +69,19 @@ class Members:
         """
         finite = np.isfinite(values["train_loss"]) & np.isfinite(values["weight_norm"])
         ends = []
-        for m, sound, accuracy, decay_time in zip(
-            due, finite.tolist(), values["test_acc"].tolist(), values["decay_time"].tolist(), strict=True
+        scores = self._metric.score(values[self._metric.column])
+        for m, sound, score, decay_time in zip(
+            due, finite.tolist(), scores.tolist(), values["decay_time"].tolist(), strict=True
         ):
             if m in self._records:
-                record_if_best(self._records[m], accuracy, decay_time)
+                record_if_best(self._records[m], score, decay_time)
             if not sound:
                 ends.append(Ended(member=m, outcome=Outcome.DIVERGED, why="loss or weights are not finite"))
             elif step == self._timetable[m][-1]:
                 ends.append(Ended(member=m, outcome=Outcome.COMPLETED))
-            elif m in self._records and is_past(self._records[m], decay_time):
-                ends.append(Ended(member=m, outcome=Outcome.STOPPED, why="its test accuracy has peaked"))
+            elif m in self._records and is_past(self._records[m], decay_time, self._metric):
+                why = f"its {self._metric.title} has peaked"
+                ends.append(Ended(member=m, outcome=Outcome.STOPPED, why=why))
         self._upcoming |= {m: self._due_after(m, step) for m in due}
         return tuple(ends)
 
@@ -90,13 +93,13 @@ class Members:
         return kept
 
     def saved_records(self) -> dict[int, list[tuple[float, float]]]:
-        """Return a copy of the record of each member that may be stopped: (test accuracy, decay time) in order."""
+        """Return a copy of the record of each member that may be stopped: (score, decay time) in order."""
         return {m: list(record) for m, record in self._records.items()}
 
     def resume(self, step: int, records: SavedRecords) -> None:
         """Continue after ``step`` steps with ``records`` as ``saved_records`` returned them."""
         self._upcoming = {m: self._due_after(m, step) for m in self.training}
-        self._records = {m: [(accuracy, time) for accuracy, time in record] for m, record in records.items()}
+        self._records = {m: [(score, time) for score, time in record] for m, record in records.items()}
 
     def _due_after(self, member: int, step: int) -> int:
         """Return the first step after ``step`` at which ``member`` is measured; its last step when there is none."""

@@ -17,13 +17,15 @@ from torch.func import vmap
 
 from search_spaces.errors import InputError
 from search_spaces.sections.loss import MeanSquaredError, Softmax
+from trainables.data import Targets
 
 
 class LossSums(NamedTuple):
     """Sums over the samples of a batch, without gradient.
 
     Attributes:
-        correct: samples classified correctly by each point, (P,); NaN where the loss is not finite.
+        correct: samples classified correctly by each point, (P,); NaN where the loss is not finite, or targets are
+            numbers.
         loss: unscaled loss of each point, (P,).
     """
 
@@ -114,17 +116,17 @@ class SquaredError:
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         """Return the scaled loss of each point on a batch, (P,), differentiable."""
-        return _squares(outputs_PBC, self._target(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
+        return squared_distances(outputs_PBC, self._target(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
 
     @torch.no_grad()
     def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
         """Return the sums of a batch, without gradient, (P,) each."""
         correct_PB = _first_of_largest(_class_major(outputs_PBC)) == _labels(targets)
-        return _sums(correct_PB, _squares(outputs_PBC, self._target(targets)) * 0.5)
+        return _sums(correct_PB, squared_distances(outputs_PBC, self._target(targets)) * 0.5)
 
     def factor(self, samples: int) -> float:
         """Return the factor that scales the unscaled loss of ``samples`` samples."""
-        return _squares_factor(self.scale, self.outputs, samples)
+        return squares_factor(self.scale, self.outputs, samples)
 
     def _target(self, targets: Tensor) -> Tensor:
         """Return the one-hot targets, (B, k) or (P, B, k)."""
@@ -155,21 +157,23 @@ class SignSquaredError:
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         """Return the scaled loss of each point on a batch, (P,), differentiable."""
-        return _squares(outputs_PBC, _signs(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
+        return squared_distances(outputs_PBC, _signs(targets)) * (0.5 * self.factor(outputs_PBC.shape[1]))
 
     @torch.no_grad()
     def sums(self, outputs_PBC: Tensor, targets: Tensor) -> LossSums:
         """Return the sums of a batch, without gradient, (P,) each."""
         correct_PB = (outputs_PBC.squeeze(2) > 0) == (_labels(targets) == 1)
-        return _sums(correct_PB, _squares(outputs_PBC, _signs(targets)) * 0.5)
+        return _sums(correct_PB, squared_distances(outputs_PBC, _signs(targets)) * 0.5)
 
     def factor(self, samples: int) -> float:
         """Return the factor that scales the unscaled loss of ``samples`` samples."""
-        return _squares_factor(self.scale, self.outputs, samples)
+        return squares_factor(self.scale, self.outputs, samples)
 
 
 PerSample = Callable[[Tensor, Tensor], Tensor]
-"""(outputs (B, C), targets: labels (B,) or soft labels (B, k)) → the loss of each sample, (B,)."""
+"""(outputs (B, C), targets: labels (B,), soft labels (B, k) or numbers (B, k)) → the loss of each sample, (B,).
+
+With a label for each of L positions: (outputs (B, L, C), labels (B, L)) → (B,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +186,12 @@ class OwnLoss:
         per_sample: the user's loss.
         together: whether it runs on all points at once; otherwise on one after the other, as a loss must that branches
             on values.
+        targets: kind of the targets; outputs are (P, B, L, C) where it is ``positions``.
     """
 
     per_sample: PerSample
     together: bool = True
+    targets: Targets = "labels"
 
     def objective(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss of each point on a batch, (P,), differentiable.
@@ -202,18 +208,19 @@ class OwnLoss:
         Raises:
             InputError: ``per_sample`` does not give one number a sample.
         """
-        if outputs_PBC.shape[2] == 1:
-            predicted_PB = (outputs_PBC.squeeze(2) > 0).long()
-        else:
-            predicted_PB = _first_of_largest(_class_major(outputs_PBC))
-        return _sums(predicted_PB == _labels(targets), self._losses(outputs_PBC, targets).sum(1))
+        loss_P = self._losses(outputs_PBC, targets).sum(1)
+        if self.targets == "numbers":
+            return LossSums(torch.full_like(loss_P, torch.nan), loss_P)
+        right = _predicted(outputs_PBC) == (targets if self.targets == "positions" else _labels(targets))
+        return _sums(right.float().mean(2) if self.targets == "positions" else right, loss_P)
 
     def factor(self, samples: int) -> float:
         """Return the factor that scales the unscaled loss of ``samples`` samples."""
         return 1 / samples
 
     def _losses(self, outputs_PBC: Tensor, targets: Tensor) -> Tensor:
-        shared = targets.ndim == (2 if targets.is_floating_point() else 1)
+        plain = self.targets == "labels" and not targets.is_floating_point()
+        shared = targets.ndim == (1 if plain else 2)
         outputs_PBC = at_least_float32(outputs_PBC)
         if self.together:
             losses_PB: Tensor = vmap(self.per_sample, in_dims=(0, None if shared else 0))(outputs_PBC, targets)
@@ -252,7 +259,7 @@ def _log_likelihood(outputs_PCB: Tensor, targets: Tensor) -> Tensor:
     return log_p_PCB.gather(1, index_P1B).flatten(1).sum(1)
 
 
-def _squares(outputs_PBC: Tensor, target: Tensor) -> Tensor:
+def squared_distances(outputs_PBC: Tensor, target: Tensor) -> Tensor:
     """Return Σ ‖f - y‖² over the batch, (P,).
 
     ``target``, (B, C) or (P, B, C), is float32, so that the difference has at least that precision.
@@ -260,7 +267,8 @@ def _squares(outputs_PBC: Tensor, target: Tensor) -> Tensor:
     return (outputs_PBC - target).square().flatten(1).sum(1)
 
 
-def _squares_factor(scale: Literal["mean", "per_output", "sum"], outputs: int, samples: int) -> float:
+def squares_factor(scale: Literal["mean", "per_output", "sum"], outputs: int, samples: int) -> float:
+    """Return the factor that scales the squared distances of ``samples`` samples of ``outputs`` numbers each."""
     return {"mean": 1 / samples, "per_output": 1 / (outputs * samples), "sum": 1.0}[scale]
 
 
@@ -268,6 +276,13 @@ def _signs(targets: Tensor) -> Tensor:
     """Return -1 for class 0 and +1 for class 1, (B, 1) or (P, B, 1)."""
     share_of_one = targets[..., 1:] if targets.is_floating_point() else targets.unsqueeze(-1).float()
     return 2 * share_of_one - 1
+
+
+def _predicted(outputs: Tensor) -> Tensor:
+    """Return the classes predicted by outputs (P, B, C) or (P, B, L, C), without C."""
+    if outputs.shape[-1] == 1:
+        return (outputs.squeeze(-1) > 0).long()
+    return _first_of_largest(_class_major(outputs)) if outputs.ndim == 3 else outputs.max(-1).indices
 
 
 def _first_of_largest(outputs_PCB: Tensor) -> Tensor:

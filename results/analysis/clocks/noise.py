@@ -1,4 +1,4 @@
-"""Noise of test accuracies: from measurement to measurement, and from the size of the test set."""
+"""Noise of the metric: from measurement to measurement, and from the size of the test set."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import pandas as pd
 
 from results.analysis.segments import Floats, floats
 from results.analysis.selection import in_law
+from search_spaces.sections.metric import TEST_ACCURACY, Metric
 
 MAX_TEST_SAMPLES = 100_000
 MIN_ACCURACIES = 6  # distinct ones: three of no test set at all are multiples of some share up to 1e-5 half the time
@@ -15,12 +16,12 @@ MIN_ACCURACIES = 6  # distinct ones: three of no test set at all are multiples o
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyNoise:
-    """Noise of the test accuracies of a sweep.
+    """Noise of the test accuracies of a sweep, or of another metric.
 
     Attributes:
-        flicker: standard deviation of an accuracy about the smoothed curve, median over the points of the law; NaN if
+        flicker: standard deviation of the metric about the smoothed curve, median over the points of the law; NaN if
             unknown.
-        test_samples: size of the test set; None if the accuracies are not multiples of one share.
+        test_samples: size of the test set; None if the metric is no accuracy, or not a multiple of one share.
         standard_error: of the best accuracy as an estimate of that on all images, √(p(1-p)/n); NaN without n.
     """
 
@@ -34,18 +35,19 @@ class AccuracyNoise:
         return max((x for x in (self.flicker, self.standard_error) if math.isfinite(x)), default=0.0)
 
 
-def measure_noise(peaks: pd.DataFrame, flicker: pd.Series) -> AccuracyNoise:
-    """Measure the noise of the accuracies of a sweep.
+def measure_noise(peaks: pd.DataFrame, flicker: pd.Series, metric: Metric = TEST_ACCURACY) -> AccuracyNoise:
+    """Measure the noise of the metric of a sweep.
 
     Args:
         peaks: of ``find_peaks`` (P rows).
-        flicker: standard deviation of the accuracies of each point about its smoothed curve, in the same order.
+        flicker: standard deviation of the metric of each point about its smoothed curve, in the same order.
+        metric: the quantity by which points are judged.
     """
     law = in_law(peaks)
     seen = flicker.to_numpy(dtype=np.float64)[law]
     seen = seen[np.isfinite(seen)]
     best = floats(peaks, "best_test_acc")
-    samples = infer_test_samples(best)
+    samples = infer_test_samples(best) if metric.is_accuracy else None
     top = float(np.nanmax(best)) if np.isfinite(best).any() else math.nan
     return AccuracyNoise(
         flicker=float(np.median(seen)) if len(seen) else math.nan,

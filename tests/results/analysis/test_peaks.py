@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from results.analysis.peaks import find_peaks
+from results.analysis.selection import in_law
+from search_spaces.sections.metric import Metric
 
+LOSS = Metric(name="test_loss")
 RISE_FALL = [0.1, 0.5, 0.9, 0.95, 0.952, 0.94, 0.8, 0.7, 0.6, 0.5]
 ACCURACIES = hnp.arrays(np.float32, st.integers(1, 40), elements=st.integers(0, 100).map(lambda i: i / 100))
 SHARED_FIXTURES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -172,3 +175,51 @@ def test_a_million_rows_take_no_noticeable_time():
     rows["train_acc"] = rows["test_acc"]
     points = pd.DataFrame({"point": np.unique(point), "eta": 1.0, "lam": 1e-3, "outcome": "completed"})
     assert len(find_peaks(rows, points)) == p
+
+
+def parabola(step, best=0.3):
+    """A loss with its minimum at step 100, to which it has gone a share 1 - p of its way at 100·exp(-√p·log 100)."""
+    return best + np.log(step / 100) ** 2
+
+
+def test_of_a_loss_t_star_is_the_first_measurement_that_went_nearly_all_the_way_to_the_minimum(point_rows, points_of):
+    step = np.arange(1, 400)
+    rows = point_rows("a", np.full(399, np.nan), step, eta=0.5, lam=0.02).assign(test_loss=parabola(step))
+    points = points_of(rows.drop(columns="test_loss"))
+    peak = find_peaks(rows, points, 0.005, LOSS).iloc[0]
+    assert peak.t_star_step == np.ceil(100 * np.exp(-np.sqrt(0.005) * np.log(100)))
+    assert (peak.best_test_loss, peak.best_epoch) == (pytest.approx(0.3), 100)
+    assert peak.last_test_loss == pytest.approx(parabola(399))
+    assert peak.kappa == pytest.approx(peak.t_star_step * 0.5 * 0.02)
+    assert np.isnan(peak.best_test_acc)
+    assert not peak.censored
+    still = find_peaks(rows[rows.step < 99], points, 0.005, LOSS).iloc[0]
+    assert still.censored_why == "minimum in the last tenth of the run"
+    assert (
+        find_peaks(rows.assign(test_loss=np.nan), points, 0.005, LOSS).censored_why[0] == "no measurement of test loss"
+    )
+
+
+def test_accuracies_stay_known_where_a_loss_is_the_metric(point_rows, points_of):
+    rows = point_rows("a", RISE_FALL)
+    points = points_of(rows)
+    plain, judged = find_peaks(rows, points), find_peaks(rows.assign(test_loss=rows.test_acc), points, 0.005, LOSS)
+    assert judged.best_test_acc[0] == plain.best_test_acc[0]
+    assert "best_test_loss" not in plain
+    assert judged.t_star_step[0] == 1  # the smallest is the first
+
+
+def test_what_never_learned_is_told_by_the_way_from_the_first_loss_to_the_best(point_rows, points_of):
+    curves = {
+        "best": [2.0, 1.0, 0.2, 0.5],
+        "half": [2.0, 1.2, 1.1, 1.3],
+        "no": [2.0, 1.9, 1.8, 2.0],
+        "far": [1e9, 1.5, 1.4, 2],
+    }
+    rows = pd.concat(
+        [point_rows(name, np.full(4, np.nan)).assign(test_loss=losses) for name, losses in curves.items()],
+        ignore_index=True,
+    )
+    peaks = find_peaks(rows, points_of(rows.drop(columns="test_loss")), 0.005, LOSS)
+    assert peaks.learned.tolist() == [True, True, False, False]  # 1.1 lies half of the way from 2 to 0.2
+    assert in_law(peaks).tolist() == [True, True, False, False]

@@ -11,6 +11,7 @@ from results.analysis.regime import TrainingRegime
 from results.claims.accuracy import eta_independence, plateau
 from results.claims.judge import CLAIMS, CLAIMS_BY_NAME, judge
 from results.claims.verdict import Verdict, judge_interval, judge_range
+from search_spaces.sections.metric import Metric
 from search_spaces.sections.optimizer import Cosine
 
 LAMS = tuple(np.geomspace(1e-4, 1e-1, 13))
@@ -284,3 +285,35 @@ def test_json_has_no_nan(lawful):
     )
     assert odd.to_json()["value"] is None
     assert odd.to_json()["interval"] == [None, 1.0]
+
+
+def test_a_sweep_judged_by_its_loss_asks_for_the_law_and_not_for_accuracies(lawful):
+    rows, points = lawful
+    metric, losses = Metric(name="test_loss"), (2 - rows["test_acc"]).astype(np.float32)
+    rows = rows.assign(test_loss=losses, test_acc=np.nan, train_acc=np.nan)
+    found = find(rows, points, 0.005, BUDGETS, None, metric)
+    verdicts = {verdict.claim: verdict for verdict in judge(found)}
+    assert {v.verdict for name, v in verdicts.items() if CLAIMS_BY_NAME[name].needs_accuracy} == {"unasked"}
+    assert verdicts["plateau"].why == "the claim is about accuracies, and this sweep is judged by its test loss"
+    for name in ("scaling", "scaling_eta", "scaling_lam", "collapse", "small_lambda_ratio", "lambda_pred_order"):
+        assert verdicts[name].verdict == "pass", verdicts[name]
+    assert verdicts["scaling"].value == pytest.approx(-1, abs=0.05)
+    assert [clock.name for clock in found.clocks] == ["t_star", "smooth", "train_loss"]
+    assert found.clocks[1].exponent.value == pytest.approx(-1, abs=0.05)
+    first = rows.sort_values("step").groupby("point")["test_loss"].first()
+    assert found.tolerance == pytest.approx(0.005 * (first.median() - losses.min()))
+    assert found.noise.test_samples is None
+
+
+def test_tables_of_budgets_hold_values_and_the_smallest_loss_is_the_best(lawful):
+    rows, points = lawful
+    plain = find(rows, points, 0.005, BUDGETS)
+    loss = Metric(name="test_loss")
+    judged = find(rows.assign(test_loss=10 - rows["test_acc"]), points, 0.005 / 0.85, BUDGETS, None, loss)
+    assert judged.exponents.gamma.value == pytest.approx(plain.exponents.gamma.value, abs=0.05)
+    np.testing.assert_allclose(judged.within["acc"], 10 - plain.within["acc"], rtol=1e-6)
+    for name in ("acc_tuned", "acc_pred"):
+        np.testing.assert_allclose(judged.prediction[name], 10 - plain.prediction[name], rtol=1e-3)
+    np.testing.assert_allclose(judged.prediction["lam_tuned"], plain.prediction["lam_tuned"])
+    np.testing.assert_allclose(judged.prediction["gap"], plain.prediction["gap"], atol=2e-3)
+    assert judged.prediction["why"].str.startswith("no minimum is past within a tenth").any()

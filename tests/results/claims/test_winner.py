@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.claims.winner import find_winner
+from search_spaces.sections.metric import Metric
 
 
 def points_of(accuracies, **columns):
@@ -89,3 +90,18 @@ def test_no_setting_of_as_many_seeds_has_a_better_mean(table):
     most = max(map(len, table))
     assert winner.accuracy.value == pytest.approx(max(np.mean(s) for s in table if len(s) >= most / 2))
     json.dumps(winner.to_json(), allow_nan=False)
+
+
+def test_of_losses_the_smallest_mean_wins():
+    losses = {(0.1, 0.0): [0.4, 0.4], (0.1, 1e-4): [0.35, 0.37], (0.1, 1e-3): [0.20, 0.22], (0.1, 1e-2): [0.05, 0.9]}
+    points = points_of(losses).rename(columns={"best_test_acc": "best_test_loss", "last_test_acc": "last_test_loss"})
+    winner = find_winner(points, Metric(name="test_loss"))
+    assert winner.setting == {"eta": 0.1, "lam": 1e-3}
+    assert winner.headline() == (
+        "η = 0.1, λ = 0.001: test loss 0.21 ± 0.01414 (2 seeds); 0.2 at the end of training; λ = 0 reaches 0.4"
+    )
+    assert winner.next_step == "The best setting lies inside the grid."
+    zero = find_winner(
+        points[points.lam != 1e-3].assign(best_test_loss=lambda p: p.lam + 0.1), Metric(name="test_loss")
+    )
+    assert zero.setting["lam"] == 0

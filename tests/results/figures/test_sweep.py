@@ -15,6 +15,7 @@ from results.figures.drawing import Drawing, render, save
 from results.figures.sweep import draw_all, draw_collapse, draw_sweep
 from results.figures.sweep_data import MAX_CURVE_ROWS, LawLine, collapse_data, law_line, prediction_data, sweep_data
 from results.pages.panels import render_panels
+from search_spaces.sections.metric import Metric
 
 KAPPA = 0.5
 LAW = LawLine(
@@ -119,6 +120,23 @@ def test_tables_without_columns_say_no_data():
         assert texts(drawing).count("no data") == len(drawing.panels)
         assert drawing.data.empty
         render(drawing)
+
+
+def test_a_loss_stands_in_place_of_the_accuracy():
+    peaks = peaks_of().rename(columns={"best_test_acc": "best_test_loss"}).assign(best_test_acc=np.nan)
+    within = within_of(peaks_of())
+    curves = curves_of(peaks_of()).rename(columns={"test_acc": "test_loss"})
+    drawings = draw_all(peaks, within, prediction_of(), curves, LAW, Metric(name="test_loss"))
+    words = " ".join([text for d in drawings for text in (d.title, d.caption, *d.panels, texts(d))])
+    words += " ".join(ax.get_ylabel() for d in drawings for ax in d.figure.axes)
+    assert "b  Minimum test loss" in words
+    assert "Steps to minimum test loss" in words
+    assert "all minima (circles)" in words
+    assert "accuracy" not in words
+    assert "no data" not in words
+    sweep, collapse, _ = (drawing.data for drawing in drawings)
+    assert sweep[sweep["panel"] == "best_test_loss"]["y"].tolist() == peaks["best_test_loss"].tolist()
+    assert (collapse["panel"] == "curve").sum() > 0
 
 
 def test_a_table_of_nothing_but_nan_says_no_data():

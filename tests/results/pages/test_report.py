@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from results.pages.report import ReportContent, render_report
 from results.settling.choice import WayOut
 from results.settling.extensions import Extension
 from search_spaces.reading.load import load_grid
+from search_spaces.sections.metric import Metric
 
 GRIDS = Path(__file__).parents[3] / "grids"
 
@@ -151,6 +153,19 @@ def test_the_best_setting_comes_first_and_what_to_do_next_below_it():
     )
     assert first < source.index("add λ below 0.001") < source.index("t* ∝")
     assert "No point has trained as meant" in report_of(winner=None)
+
+
+def test_a_sweep_judged_by_its_loss_shows_losses_and_no_accuracies():
+    loss = Metric(name="test_loss")
+    peaks = peaks_of(best_test_acc=np.nan, best_train_acc=np.nan).assign(best_test_loss=0.0123456, learned=True)
+    winner = replace(WINNER, accuracy=Mean(value=0.0123456, seeds=1, spread=None, metric=loss), last=None, zero=None)
+    source = report_of(peaks=peaks, metric=loss, winner=winner)
+    text = " ".join(Page(source).texts)
+    assert "Best: η = 0.3, λ = 0.001: test loss 0.01235 (1 seed)" in text
+    assert "test loss at λ_pred" in text
+    assert "0.01235" in text
+    assert "train accuracy" not in text
+    assert "learned" not in text  # no axis
 
 
 def test_headline_names_the_law_and_counts_the_claims():

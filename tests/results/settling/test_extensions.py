@@ -62,6 +62,13 @@ def test_no_larger_eta_where_the_largest_diverged(grid):
     assert (30.0,) not in [e.values for e in extensions(grid, peaks.assign(outcome=lost), "eta")]
 
 
+def test_by_another_metric_a_larger_eta_follows_one_that_learned(grid):
+    unknown = peaks_of(grid).assign(best_test_acc=np.nan)
+    learned = unknown["eta"] < 3
+    assert (30.0,) in [e.values for e in extensions(grid, unknown.assign(learned=True), "eta")]
+    assert (30.0,) not in [e.values for e in extensions(grid, unknown.assign(learned=learned), "eta")]
+
+
 def test_no_larger_eta_where_the_largest_learns_less(grid):
     peaks = peaks_of(grid)
     low = peaks["best_test_acc"].where(peaks["eta"] < 3, 0.5)

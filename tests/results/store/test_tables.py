@@ -29,6 +29,7 @@ from results.store.tables import (
 )
 from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
+from search_spaces.sections.metric import Metric
 
 AXES = {"eta": 0.1, "lam": 0.0, "mu": 0.0, "seed": 0, "budget": 5.0}
 
@@ -216,3 +217,13 @@ def test_a_file_that_would_fill_the_memory_is_not_read(sweep, monkeypatch):
     monkeypatch.setattr(tables, "MAX_VERDICTS_BYTES", 10)
     with pytest.raises(InputError, match="at most 10 are expected"):
         read_written_verdicts(sweep, {"verdicts": []})
+
+
+def test_the_best_of_another_metric_is_a_column_where_there_is_one(sweep):
+    loss, accuracy = Metric(name="test_loss"), Metric()
+    plain, judged = point_end("p1", best_test_acc=0.9), point_end("p1", best_metric=0.25)
+    assert (plain.best(accuracy), plain.best(loss), judged.best(loss), judged.best(accuracy)) == (0.9, None, 0.25, None)
+    assert "best_metric" not in write_points(sweep, {"p1": AXES}, {"p1": plain})
+    assert "best_metric" not in read_points(sweep)
+    write_points(sweep, {"p1": AXES}, {"p1": judged})
+    assert read_points(sweep)["best_metric"].tolist() == [0.25]

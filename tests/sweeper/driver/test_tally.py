@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from results.store.commits import PointEnd
 from search_spaces.outcome import Outcome
-from sweeper.driver.tally import Tally
+from search_spaces.sections.metric import Metric
+from sweeper.driver.tally import Tally, best_of
 from sweeper.worker.messages import PackReport
 
 
@@ -85,3 +88,15 @@ def test_a_point_that_ends_twice_counts_as_it_ended_last():
     assert tally.outcomes() == {Outcome.COMPLETED: 2}
     assert tally.kappa() == (pytest.approx(1.0), 2)
     assert tally.best() == 0.9
+
+
+def test_the_best_loss_is_the_smallest():
+    def end(point, loss, outcome=Outcome.COMPLETED):
+        return replace(_end(point, outcome, acc=None), best_metric=loss)
+
+    tally = Tally(total=3, steps_total=30, best_before=0.5, metric=Metric(name="test_loss"))
+    tally.add(PackReport(pack="a", ends=(end("1", 0.7), end("2", 0.1, Outcome.DIVERGED))), now=0.0)
+    assert tally.best() == 0.5
+    tally.add(PackReport(pack="a", ends=(end("3", 0.3),)), now=1.0)
+    assert tally.best() == 0.3
+    assert best_of([None, None], tally.metric) is None

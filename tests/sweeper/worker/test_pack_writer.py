@@ -284,3 +284,16 @@ def test_a_point_that_trains_alone_forgets_what_it_reached_with_the_others(make_
 
 
 # ------------------------------------------------------------------------------------------ how often
+
+
+def test_an_end_has_the_best_of_the_grids_metric(make_writer):
+    writer, _ = make_writer("metric={name: test_loss}")
+    follow(writer)
+    for step, losses in enumerate([[0.9, 0.5], [0.3, 0.6], [0.4, 0.7]], start=1):
+        values = dict(measured(step, [0, 1]).values) | {"test_loss": np.array(losses)}
+        ends = (ended(0), ended(1)) if step == 3 else ()
+        writer.add(Measurement(step=step, members=(0, 1), values=values, ends=ends))
+    *_, last = valid_parts_in(make_writer.directory)
+    ends = read_commit(make_writer.directory, last).ends
+    assert [(end.best_metric, end.best_test_acc) for end in ends] == [(0.3, None), (0.5, None)]
+    assert [end.kappa for end in ends] == [0.2, 0.1]  # decay times of the smallest losses

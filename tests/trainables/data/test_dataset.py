@@ -106,6 +106,23 @@ def test_to_moves_everything():
     assert {p.device.type for p in parts} == {"meta"}
 
 
+@pytest.mark.parametrize(("shape", "stored"), [((), (1,)), ((1,), (1,)), ((4,), (4,))])
+def test_targets_may_be_numbers(shape, stored):
+    y = np.arange(8.0 * int(np.prod(shape))).reshape(8, *shape)  # float64, as numpy makes them
+    data = Dataset.from_tensors(**tensors(y_train=y[:6], y_test=y[6:], classes=None))
+    assert (data.classes, data.targets, data.positions) == (0, "numbers", ())
+    assert (data.train.labels.shape, data.train.labels.dtype) == ((6, *stored), torch.float32)
+    assert data.test.labels.flatten().tolist() == y[6:].flatten().tolist()
+
+
+def test_labels_may_stand_at_each_position():
+    y = torch.randint(3, (8, 5))
+    data = Dataset.from_tensors(**tensors(y_train=y[:6], y_test=y[6:]))
+    assert (data.targets, data.positions, data.to(torch.device("cpu")).positions) == ("positions", (5,), (5,))
+    assert torch.equal(data.train.labels, y[:6])
+    assert Dataset.from_tensors(**tensors()).targets == "labels"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -120,8 +137,18 @@ def test_to_moves_everything():
         ({"x_train": -torch.ones(6, 3, 4, 4).long()}, "x_train has the token -1: tokens are integers from 0 on"),
         ({"x_train": torch.full((6, 3, 4, 4), torch.nan)}, "x_train has numbers that are not finite"),
         ({"x_train": torch.ones(6, 3, 4, 4)}, "do not vary"),
-        ({"y_train": torch.zeros(5).long()}, r"y_train must have shape \(6,\), one label a sample, but got \(5,\)"),
-        ({"y_test": torch.zeros(2, 3).long()}, r"y_test must have shape \(2,\)"),
+        (
+            {"y_train": torch.zeros(5).long()},
+            r"y_train must have shape \(6,\), one label a sample, or \(6, L\), one a position with L > 1, but g",
+        ),
+        ({"y_test": torch.zeros(2, 3).long()}, r"y_train has targets of shape \(\), but y_test of shape \(3,\)"),
+        ({"y_test": torch.zeros(2, 3, 4).long()}, r"y_test must have shape \(2,\)"),
+        ({"classes": None}, "y_train must be floats where classes is left out, but got torch.int64: give classes for"),
+        (
+            {"classes": None, "y_train": torch.zeros(6, 1, 1)},
+            r"y_train must have shape \(6,\) or \(6, k\), one or k numbers",
+        ),
+        ({"classes": None, "y_train": torch.full((6,), torch.inf)}, "y_train has numbers that are not finite"),
         ({"y_train": torch.zeros(6)}, "y_train must be integers, but got torch.float32"),
         ({"y_test": torch.tensor([0, 3])}, "y_test must be from 0 to 2, but has labels from 0 to 3"),
         ({"y_test": torch.tensor([-1, 1])}, "labels from -1 to 1"),

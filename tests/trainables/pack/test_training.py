@@ -280,6 +280,19 @@ def test_a_point_that_has_peaked_is_stopped_and_its_rows_are_those_it_would_have
         assert s[-1] >= max(1, 2.5 * star)
 
 
+def test_a_point_is_stopped_by_the_metric_of_its_grid(make_recipe):
+    changes = {"measure": {"log": 20}, "trainable.batch": 16, "stop": "peaked", "metric": {"name": "test_loss"}}
+    points = _points([(0.1, 0.3, 0, 1.0, 200), (0.1, 0.1, 1, 1.0, 400)])
+    recipe = make_recipe(changes)
+    curves, ends = _train(points, recipe)
+    assert [ends[i][1] for i in range(2)] == [Outcome.STOPPED, Outcome.STOPPED]
+    for curve in curves:
+        s, loss = np.array(curve["decay_time"]), np.array(curve["test_loss"])
+        within = loss <= loss.min() + 0.005 * (loss[0] - loss.min())
+        assert s[-1] >= max(1, 2.5 * s[np.argmax(within)]) > s[-2]
+    _assert_resumes(points, recipe, 20)
+
+
 def test_a_stop_is_the_same_after_an_interruption(make_recipe):
     recipe = make_recipe({"measure": {"log": 20}, "trainable.batch": 16, "stop": "peaked"})
     points = _points([(0.1, 0.3, 0, 1.0, 200), (0.1, 0.1, 1, 1.0, 400)])

@@ -1,4 +1,4 @@
-"""Commands that plan or train: ``plan``, ``run``, ``settle``, ``submit``, ``predict``, ``schema``."""
+"""Commands that plan or train: ``plan``, ``run``, ``settle``, ``submit``, ``predict``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sweeper.cli.options import (
     parse_duration,
     sweep_folder,
 )
-from sweeper.cli.output import print_json, show
+from sweeper.cli.output import show
 from sweeper.console import error_line, labeled, quoted, stderr, stdout
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _plan(grid: GridFile, address: Address = None, settings: Settings = None) ->
 
     Example: [cyan]sweeper plan grids/digits.yaml --set budget.max=500[/]
     """
-    from sweeper.cli.plan_view import PlanView
+    from sweeper.cli.views.plan import PlanView
     from sweeper.driver.estimate import estimate_run
 
     with grid_of(grid, settings) as chosen:
@@ -75,7 +75,7 @@ def _run(
         _say_starting(chosen)
         from results.store.sweep_dir import SweepDir
         from search_spaces.outcome import Outcome
-        from sweeper.cli.result_view import ResultView
+        from sweeper.cli.views.result import ResultView
 
         sweeps = lasting_path(out)
         root = sweep_folder(str(sweeps / chosen.name))
@@ -101,7 +101,7 @@ def _settle(
     from results.claims.judge import CLAIMS_BY_NAME
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.result_view import SettlementView, print_ways
+    from sweeper.cli.views.result import SettlementView, print_ways
     from sweeper.settle.rounds import settle
 
     if unknown := sorted(set(claim or ()) - CLAIMS_BY_NAME.keys()):
@@ -205,7 +205,7 @@ def _predict(
         if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
             raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
         _say_starting(chosen)
-        from sweeper.cli.forecast_view import ForecastView
+        from sweeper.cli.views.forecast import ForecastView
         from sweeper.predict.predict import guess
 
         if dry or share == 0:
@@ -249,21 +249,10 @@ def _track_forecast(sweep: str, uri: str | None) -> None:
         mirror.finish(complete=True)
 
 
-def _schema() -> None:
-    """Print the JSON Schema of the grid, for editors.
-
-    Example: [cyan]sweeper schema > grid.schema.json[/]
-    """
-    from search_spaces.reference.json_schema import grid_schema
-
-    print_json(grid_schema(), stdout())
-
-
 COMMANDS: dict[str, Callable[..., None]] = {
     "plan": _plan,
     "run": _run,
     "settle": _settle,
     "submit": _submit,
     "predict": _predict,
-    "schema": _schema,
 }

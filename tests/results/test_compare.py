@@ -13,8 +13,8 @@ from results.compare import compare_sweeps
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.cli.comparison_view import ComparisonView
 from sweeper.cli.output import show
+from sweeper.cli.views.comparison import ComparisonView
 from sweeper.driver.run import run_sweep
 
 SEEDED = SMALL.replace("eta: [0.1, 0.3], lam: [0, 0.01, 0.1]", "eta: [0.3], lam: [0.01], seed: [0, 1, 2]")

@@ -221,11 +221,14 @@ def test_compare_refuses_what_is_no_sweep_and_no_accuracy(sweeper):
 def test_every_command_has_help_with_an_example(sweeper):
     commands = re.findall(r"│ (\w+) ", sweeper("--help").stdout.split("Commands")[1])
     assert commands == [
+        "grids",
+        "new",
         "plan",
         "run",
         "settle",
         "submit",
         "predict",
+        "list",
         "status",
         "watch",
         "verify",
@@ -233,6 +236,7 @@ def test_every_command_has_help_with_an_example(sweeper):
         "figure",
         "gallery",
         "compare",
+        "export",
         "track",
         "ui",
         "schema",

@@ -14,8 +14,8 @@ from tests_support import SMALL
 from results.figures.paper.draw import paper_figure
 from results.store.sweep_dir import SweepDir
 from sweeper.cli.app import main
-from sweeper.cli.figures_view import FiguresView
 from sweeper.cli.output import show
+from sweeper.cli.views.figures import FiguresView
 
 ROOT = Path(__file__).parents[4]
 

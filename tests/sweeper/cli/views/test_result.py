@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from sweeper.cli.result_view import ResultView
+from sweeper.cli.views.result import ResultView
 
 
 def test_each_way_out_is_said_once_with_its_claims(sweep, small_grid):

@@ -136,10 +136,13 @@ def _ui(
 
     Example: [cyan]sweeper ui --port 5001[/]
     """
+    from results.store.sweep_dir import SweepDir
     from sweeper.tracking.mirror import prepare
     from sweeper.tracking.server import serve_ui
 
     sweeps = lasting_path(out)
+    if isinstance(sweeps, Path) and not (sweeps / "mlflow.db").is_file() and SweepDir(sweeps).plan.is_file():
+        sweeps = sweeps.absolute().parent  # a sweep was given, not the folder of sweeps that it lies in
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
         raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
     with socket.socket() as probe:

@@ -89,6 +89,8 @@ def _figure(
 ) -> None:
     """Draw a figure of the paper from sweeps, as SVG, PNG and the CSV of what it shows; prints the paths.
 
+    Budgets T are those of analysis.budgets. A grid without them shows the longest T, a tenth and a hundredth of it.
+
     Example: [cyan]sweeper figure 2 runs/digits[/]   (5ab is theory alone and takes no sweep)
     """
     from results.figures.paper.draw import paper_figure

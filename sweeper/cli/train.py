@@ -135,6 +135,9 @@ def _submit(
     ],
     address: Annotated[str, typer.Option(help="The cluster's dashboard.")] = "http://127.0.0.1:8265",
     name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    python: Annotated[
+        str, typer.Option(help="The cluster's interpreter that has sweeper: a path there, or a name on its PATH.")
+    ] = "python",
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow as the cluster sees it: a URI, or 'none'.  [default: the cluster's own]")
     ] = None,
@@ -157,7 +160,7 @@ def _submit(
 
     try:
         with grid_of(grid, settings, name) as chosen:
-            job = submit_grid(chosen, out, address, tracking_uri, on_accepted)
+            job = submit_grid(chosen, out, address, tracking_uri, on_accepted, python=python)
     except JobFailedError as error:
         stderr().print(Text(str(error)), soft_wrap=True)
         sys.exit(STATUS_BAD_INPUT)

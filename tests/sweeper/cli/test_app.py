@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -168,6 +169,7 @@ def test_an_interrupt_says_how_to_continue(sweeper, tmp_path, backend):
     assert "Traceback" not in stderr
     assert "scaling" not in stdout
     assert json.loads(sweeper("status", "runs/small", "--json").stdout)["missing"] == 1
+    assert len(pd.read_parquet(tmp_path / "runs/small/points.parquet")) == 1
 
 
 def test_failed_points_are_grouped_by_cause_and_the_status_says_so(sweeper):
@@ -285,6 +287,15 @@ def test_the_command_that_is_printed_serves_the_folder(sweeper, tmp_path, out):
     assert (tmp_path / out / "mlflow.db").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {"small.yaml", out}
     assert "warning" not in done.stderr
+
+
+def test_the_page_of_a_sweep_is_that_of_its_folder(sweeper, ran):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ("ui", "--port", port, "--out", "runs/small")
+        assert "no mlflow.db here" in sweeper(*arguments, expect=2).stderr
+        (ran.parent / "mlflow.db").touch()
+        assert f"--port {port}: something else answers there" in sweeper(*arguments, expect=2).stderr
 
 
 @pytest.mark.slow

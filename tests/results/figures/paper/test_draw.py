@@ -53,6 +53,16 @@ def test_a_figure_is_drawn_beside_the_report_and_its_paths_are_printed(folder):
     assert best["y"].tolist() == pytest.approx(wanted["best_test_acc"].tolist())
 
 
+@pytest.mark.parametrize("name", ["2", "S8"])
+def test_a_grid_without_budgets_shows_its_longest_and_parts_of_it(sweep, small_grid, name, tmp_path):
+    _, directory = sweep(small_grid("analysis={}", "measure={log: 10}"))
+    _, paths = paper_figure(name, [directory.root], tmp_path / "drawn", {}, None)
+    shown = pd.read_csv(next(path for path in paths if path.suffix == ".csv"))
+    panel = shown[shown["panel"] == {"2": "within", "S8": "budgets"}[name]]
+    assert set(panel["budget_at"]) <= {0.6, 6.0, 60.0}
+    assert panel["y"].notna().any()
+
+
 def test_another_folder_and_the_points_of_one_value(folder, tmp_path):
     done = sweeper(folder, "figure", "S6", "runs/small", "--only", "eta=0.1", "--out", tmp_path / "drawn")
     assert {p.name for p in (tmp_path / "drawn").iterdir()} == {f"figure_S6.{e}" for e in ("svg", "png", "csv")}

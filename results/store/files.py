@@ -201,6 +201,8 @@ def open_whole(path: Path, confirm: Callable[[], None] = lambda: None) -> Iterat
 
 def _flush_names(folder: Path) -> None:
     """Make new and changed names in ``folder`` durable. On Linux a rename is durable once its folder is flushed."""
+    if os.name == "nt":  # where no folder can be opened
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -118,14 +118,13 @@ def ray_backend(grid: Grid, address: str | None) -> RayBackend:
         InputError: Ray is not installed, or no cluster answers.
     """
     from sweeper.backends.ray.code_bundle import code_bundle
+    from sweeper.backends.ray.environment import no_ray_error
     from sweeper.lock.holder import RAY_JOB_VARIABLE
 
     try:
         from sweeper.backends.ray.backend import RayBackend
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed here, which Ray needs; 'sweeper run --backend inprocess' does without."
-        ) from None
+    except ImportError as error:
+        raise no_ray_error(error) from None
     if address is None:
         return RayBackend()
     if RAY_JOB_VARIABLE in os.environ:

@@ -17,6 +17,7 @@ from search_spaces.sections.grid import Grid, Resources
 from sweeper.addresses import mask_secrets
 from sweeper.backends.capacity import Capacity, available_cpus
 from sweeper.backends.ray.connection import connect, shut_down
+from sweeper.backends.ray.environment import no_ray_error
 from sweeper.backends.ray.liveness import (
     UNRESPONSIVE_SECONDS,
     LivenessCheck,
@@ -124,8 +125,11 @@ class RayBackend:
     ) -> None:
         """Call ``run_chunks`` until no pack is left, the sweep is to stop, or a call brought no new end."""
         # Imported here, since Tune takes a second to import while the nodes answer (see ``nodes``).
-        from sweeper.backends.ray.callback import DriverHooks  # noqa: PLC0415
-        from sweeper.backends.ray.tune import run_chunks  # noqa: PLC0415
+        try:
+            from sweeper.backends.ray.callback import DriverHooks  # noqa: PLC0415
+            from sweeper.backends.ray.tune import run_chunks  # noqa: PLC0415
+        except ImportError as error:
+            raise no_ray_error(error) from None
 
         restarts = _RestartCounter(directory)
         while True:

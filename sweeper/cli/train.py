@@ -43,19 +43,30 @@ if TYPE_CHECKING:
     from sweeper.predict.probe import SweepRunner
 
 
-def _plan(grid: GridFile, address: Address = None, settings: Settings = None) -> None:
+def _plan(
+    grid: GridFile,
+    out: Out = "runs",
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    address: Address = None,
+    settings: Settings = None,
+) -> None:
     """Show points, packs and cost of a grid, on this machine or on a cluster; nothing runs.
+
+    Where the folder of sweeps holds the sweep already, show what is done and what is left to train.
 
     Example: [cyan]sweeper plan grids/digits.yaml --set budget.max=500[/]
     """
-    from sweeper.cli.views.plan import PlanView
-    from sweeper.driver.estimate import estimate_run
+    with grid_of(grid, settings, name) as chosen:
+        _say(chosen, "planning")
+        from results.store.sweep_dir import SweepDir
+        from sweeper.cli.views.plan import PlanView
+        from sweeper.driver.estimate import estimate_run
 
-    with grid_of(grid, settings) as chosen:
+        directory = SweepDir(sweep_folder(str(lasting_path(out) / chosen.name)))
         if address is None:
-            return show(PlanView(estimate_run(chosen)))
+            return show(PlanView(estimate_run(chosen, directory)))
         with closing(ray_backend(chosen, address)) as cluster:
-            return show(PlanView(estimate_run(chosen, cluster), on_cluster=True))
+            return show(PlanView(estimate_run(chosen, directory, cluster), on_cluster=True))
 
 
 def _run(
@@ -64,6 +75,9 @@ def _run(
     name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
     backend: BackendName = "ray",
     address: Address = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Most packs that train at a time.  [default: all that there is room for]")
+    ] = None,
     tracking_uri: Tracking = None,
     settings: Settings = None,
 ) -> None:
@@ -72,14 +86,14 @@ def _run(
     Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
     """
     with grid_of(grid, settings, name) as chosen:
-        _say_starting(chosen)
+        _say(chosen, "starting")
         from results.store.sweep_dir import SweepDir
         from search_spaces.outcome import Outcome
         from sweeper.cli.views.result import ResultView
 
         sweeps = lasting_path(out)
         root = sweep_folder(str(sweeps / chosen.name))
-        result = make_sweep_runner(sweeps, backend, address, tracking_uri)(chosen)
+        result = make_sweep_runner(sweeps, backend, address, tracking_uri, workers)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
     sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
 
@@ -110,7 +124,7 @@ def _settle(
     state = read_state(directory)
     state.required_plan()  # says that no sweep lies there
     grid = state.required_grid().model_copy(update={"name": directory.name})  # it may have been moved
-    _say_starting(grid)
+    _say(grid, "starting")
 
     def confirm(ways: Sequence[WayOut], first: WayOut) -> bool:
         print_ways(ways, first, seconds, stderr())
@@ -123,9 +137,9 @@ def _settle(
     sys.exit(STATUS_FAILED if settlement.stopped and not settlement.declined else STATUS_DONE)
 
 
-def _say_starting(grid: Grid) -> None:
+def _say(grid: Grid, what: str) -> None:
     """Print a line before PyTorch is imported, which takes seconds."""
-    stderr().print(f"[bold]{grid.name}[/]: starting", highlight=False, soft_wrap=True)
+    stderr().print(f"[bold]{grid.name}[/]: {what}", highlight=False, soft_wrap=True)
 
 
 def _submit(
@@ -207,7 +221,7 @@ def _predict(
     with grid_of(grid, settings, name) as chosen:
         if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
             raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
-        _say_starting(chosen)
+        _say(chosen, "starting")
         from sweeper.cli.views.forecast import ForecastView
         from sweeper.predict.predict import guess
 

@@ -41,7 +41,7 @@ def next_plan(directory, grid, backend, console=None):
 
 def show_plan(grid, console, cluster=None):
     """Print what ``sweeper plan`` prints."""
-    show(PlanView(estimate_run(grid, cluster), on_cluster=cluster is not None), console=console)
+    show(PlanView(estimate_run(grid, cluster=cluster), on_cluster=cluster is not None), console=console)
 
 
 class InterruptedBackend(InProcessBackend):

@@ -73,7 +73,13 @@ def _say(line: str | Text) -> None:
 
 
 def make_sweep_runner(
-    out: AnyPath, backend: str, address: str | None, tracking_uri: str | None, workers: int | None = None
+    out: AnyPath,
+    backend: str,
+    address: str | None,
+    tracking_uri: str | None,
+    workers: int | None = None,
+    *,
+    quiet: bool = False,
 ) -> SweepRunner:
     """Return a function that runs a grid in a folder of sweeps.
 
@@ -83,6 +89,7 @@ def make_sweep_runner(
         address: address of a Ray cluster; None for this machine.
         tracking_uri: address of MLflow, or ``none``; None for the default.
         workers: most packs that run at the same time; None for as many as there is room for.
+        quiet: whether to show no progress.
     """
     from sweeper.driver.run import run_sweep
 
@@ -90,7 +97,7 @@ def make_sweep_runner(
     open_backend = make_backend_opener(backend, address, workers)
 
     def run(grid: Grid, *, report: bool = True) -> SweepResult:
-        return run_sweep(grid, out, lambda: open_backend(grid), uri, stderr(), report=report)
+        return run_sweep(grid, out, lambda: open_backend(grid), uri, stderr(quiet=quiet), report=report)
 
     return run
 

@@ -56,6 +56,9 @@ Tracking = Annotated[
 ]
 BackendName = Annotated[Literal["ray", "inprocess"], typer.Option("--backend", help="Where packs run.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the answer and errors alone: no progress, no warnings.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 _SHIPPED = "the name of a grid that ships, such as digits ('sweeper grids' lists them)"

@@ -25,6 +25,7 @@ from sweeper.cli.options import (
     GridFile,
     Json,
     Out,
+    Quiet,
     Settings,
     SweepFolder,
     Tracking,
@@ -80,20 +81,21 @@ def _run(
     ] = None,
     tracking_uri: Tracking = None,
     settings: Settings = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a grid; run it again to continue. Trains exactly the points that are missing, then analyzes.
 
     Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
     """
     with grid_of(grid, settings, name) as chosen:
-        _say(chosen, "starting")
+        _say(chosen, "starting", quiet=quiet)
         from results.store.sweep_dir import SweepDir
         from search_spaces.outcome import Outcome
         from sweeper.cli.views.result import ResultView
 
         sweeps = lasting_path(out)
         root = sweep_folder(str(sweeps / chosen.name))
-        result = make_sweep_runner(sweeps, backend, address, tracking_uri, workers)(chosen)
+        result = make_sweep_runner(sweeps, backend, address, tracking_uri, workers, quiet=quiet)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
     sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
 
@@ -137,9 +139,9 @@ def _settle(
     sys.exit(STATUS_FAILED if settlement.stopped and not settlement.declined else STATUS_DONE)
 
 
-def _say(grid: Grid, what: str) -> None:
+def _say(grid: Grid, what: str, *, quiet: bool = False) -> None:
     """Print a line before PyTorch is imported, which takes seconds."""
-    stderr().print(f"[bold]{grid.name}[/]: {what}", highlight=False, soft_wrap=True)
+    stderr(quiet=quiet).print(f"[bold]{grid.name}[/]: {what}", highlight=False, soft_wrap=True)
 
 
 def _submit(
@@ -213,6 +215,7 @@ def _predict(
     tracking_uri: Tracking = None,
     settings: Settings = None,
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict the best λ for a budget from a short probe at large λ. The grid's own axis lam and budget do not matter.
 
@@ -221,14 +224,14 @@ def _predict(
     with grid_of(grid, settings, name) as chosen:
         if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
             raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
-        _say(chosen, "starting")
+        _say(chosen, "starting", quiet=quiet)
         from sweeper.cli.views.forecast import ForecastView
         from sweeper.predict.predict import guess
 
         if dry or share == 0:
             return show(ForecastView(guess(chosen, budget, factor)), as_json=json_)
         sweeps = lasting_path(out)
-        run = make_sweep_runner(sweeps, backend, address, tracking_uri)
+        run = make_sweep_runner(sweeps, backend, address, tracking_uri, quiet=quiet)
         forecast = _forecast(chosen, budget, share, factor, sweeps, run, verify=verify_)
         _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
     return show(ForecastView(forecast), as_json=json_)

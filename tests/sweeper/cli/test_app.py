@@ -105,6 +105,16 @@ def test_a_run_in_this_process_needs_neither_ray_nor_mlflow(first_run):
     assert not rows.duplicated(["point", "step"]).any()
 
 
+def test_a_quiet_run_prints_its_answer_and_errors_alone(sweeper, ran):
+    done = sweeper("run", "small.yaml", *IN_PROCESS, "--quiet")
+    assert done.stderr == ""
+    assert "6 completed" in done.stdout
+    fresh = sweeper("run", "small.yaml", *IN_PROCESS, "-q", "--set", "axes.eta=[0.2]", "--name", "fresh")
+    assert fresh.stderr == ""
+    assert "3 completed" in fresh.stdout
+    assert "no such file" in sweeper("run", "nothing.yaml", "-q", expect=2).stderr
+
+
 def test_status_analyze_and_run_again(sweeper, ran):
     root = ran
     status = json.loads(sweeper("status", root, "--json").stdout)

@@ -52,6 +52,19 @@ def test_what_is_printed(sweeps, tmp_path):
     assert json.loads(as_json.file.getvalue())["sweeps"] == ["one", "other"]
 
 
+def test_another_model_is_told(sweeps, tmp_path):
+    assert compare_sweeps(sweeps / "one", sweeps / "other", None, tmp_path).differences == ()
+    grid = load_grid(SEEDED, "grid.yaml", ["name=wide", "trainable.model.width=17"])
+    run_sweep(grid, tmp_path, InProcessBackend, None, Console(quiet=True))
+    comparison = compare_sweeps(sweeps / "one", tmp_path / "wide", None, tmp_path / "compared")
+    assert comparison.differences == ("trainable.model.width: 16 → 17",)
+    console = Console(file=StringIO(), width=150)
+    show(ComparisonView(comparison), console=console)
+    assert "careful: not the same is trained, from the first to the second: trainable.model.width: 16 → 17" in (
+        console.file.getvalue()
+    )
+
+
 def test_default_folder_and_names_that_tell_apart(sweeps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     comparison = compare_sweeps(sweeps / "one", sweeps / "other", None, None)

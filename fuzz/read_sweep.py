@@ -31,8 +31,8 @@ from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.output import show
-from sweeper.cli.result_view import ResultView
-from sweeper.cli.status_view import StatusView
+from sweeper.cli.views.result import ResultView
+from sweeper.cli.views.status import StatusView
 from sweeper.driver.run import run_sweep
 from sweeper.health.status import disk_usage, status_of
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from search_spaces.namesakes import missing_attribute
 
+BELONGS_TO = "sweeper"  # another package that is installed over this one has no such name
+
 if TYPE_CHECKING:
     from results.analysis.findings import find
     from results.claims.judge import judge

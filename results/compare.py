@@ -15,6 +15,7 @@ from results.store.plan_file import read_grid, read_plan
 from results.store.schema import COLUMNS
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_points, read_rows, row_columns
+from search_spaces.changes import trainable_differences
 from search_spaces.errors import InputError
 
 _ROW_COLUMNS = ("point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_time", "train_acc", "test_acc")
@@ -28,15 +29,18 @@ class Comparison:
         names: Names of the two sweeps, as the figure and the sentences show them.
         contests: What was compared, with the winner of each.
         folder: Folder that holds the files.
+        differences: Keys in which model, data or loss of the two differ, a line each.
     """
 
     names: tuple[str, str]
     contests: tuple[Contest, ...]
     folder: AnyPath
+    differences: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Sequence[object]]:
         """Return names and contests as a dict for ``json.dumps``."""
-        return {"sweeps": self.names, "contests": [c.to_json() for c in self.contests]}
+        contests = [c.to_json() for c in self.contests]
+        return {"sweeps": self.names, "contests": contests, "differences": self.differences}
 
 
 def compare_sweeps(first: AnyPath, second: AnyPath, accuracy: float | None, out: AnyPath | None) -> Comparison:
@@ -60,7 +64,8 @@ def compare_sweeps(first: AnyPath, second: AnyPath, accuracy: float | None, out:
     contests = tuple(compare(a, b, accuracy))
     folder = out if out is not None else Path.cwd() / "-".join(["comparison", *(n.replace("/", "-") for n in names)])
     save(draw_comparison(a, b), folder)
-    comparison = Comparison(names=names, contests=contests, folder=folder)
+    differences = trainable_differences(*(read_grid(SweepDir(path)) for path in (first, second)))
+    comparison = Comparison(names=names, contests=contests, folder=folder, differences=tuple(differences))
     write_text(folder / "comparison.json", json.dumps(comparison.to_json(), indent=2, allow_nan=False) + "\n")
     return comparison
 

@@ -38,6 +38,16 @@ def conflicts(old: Grid, new: Grid, points: Sequence[Point], known: Iterable[Poi
     return lines or _budget_conflicts(old, new, points, known)
 
 
+def trainable_differences(first: Grid, second: Grid) -> list[str]:
+    """Return the keys of ``trainable`` in which two grids differ, a line each: model, data, loss, ….
+
+    A key that is an axis of a grid has many values there, so that it is left out.
+    """
+    sections = [without_data_location(grid.model_dump(include={"trainable"})["trainable"]) for grid in (first, second)]
+    axes = tuple(f"trainable.{name}:" for name in {*first.axes, *second.axes})
+    return [line for line in _differences(("trainable",), *sections) if not line.startswith(axes)]
+
+
 def _differences(path: tuple[str, ...], old: object, new: object) -> list[str]:
     """Return the keys at and below ``path`` whose values differ, a line each."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):

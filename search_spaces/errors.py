@@ -127,6 +127,11 @@ def first_problem(error: ValueError) -> str:
     return f"{where}: {problem['msg']}" if where else problem["msg"]
 
 
+def synonym_of(word: str) -> str:
+    """Return the axis or key that means the same as a word of other libraries; empty if there is none."""
+    return _SYNONYMS.get(word.lower(), "")
+
+
 def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None) -> str:
     """Return a hint that names the nearest known word and lists the known words.
 
@@ -146,7 +151,7 @@ def suggest(word: str, known: Iterable[str], listed: Iterable[str] | None = None
     """
     words = sorted(known)
     listing = ", ".join(words if listed is None else listed)
-    synonym = _SYNONYMS.get(word.lower())
+    synonym = synonym_of(word)
     near = [synonym] if synonym in words else []
     if not near and len(word) <= _MAX_WORD_LENGTH:
         near = get_close_matches(word.lower(), words, n=1, cutoff=0.6)

@@ -19,9 +19,9 @@ class _LastingConsole(Console):
         self.quiet = True
 
 
-def stderr() -> Console:
-    """Console for progress and errors; stdout carries only results."""
-    return _LastingConsole(stderr=True, highlight=False, emoji=False)
+def stderr(*, quiet: bool = False) -> Console:
+    """Console for progress and errors; stdout carries only results. With ``quiet`` nothing is shown."""
+    return _LastingConsole(stderr=True, highlight=False, emoji=False, quiet=quiet)
 
 
 def stdout() -> Console:

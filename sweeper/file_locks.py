@@ -1,9 +1,18 @@
-"""Locks on open files (flock), which the system releases however the process that holds one ends."""
+"""Locks on open files (flock), which the system releases however the process that holds one ends.
+
+The library filelock locks a file that it opens by itself, for one process alone. The lock of a sweep needs more: it is
+held on a file that was checked and that names its holder, others look at it with a shared lock, and a file system
+without locks is told from a lock that is taken. The folder of a data set needs no more (``trainables.data.cache``).
+"""
 
 import errno
-import fcntl
 import time
 from typing import TextIO
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows: planning, forecasts without a probe, and analysis need no lock
+    fcntl = None  # type: ignore[assignment]
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _PAUSE_SECONDS = 0.05
@@ -27,6 +36,8 @@ def try_lock(file: TextIO, *, shared: bool = False, seconds: float = 0.0) -> boo
     Raises:
         NoLocksError: the file system knows no locks.
     """
+    if fcntl is None:
+        raise NoLocksError(errno.ENOSYS, "Windows has no flock; use WSL")
     until = time.monotonic() + seconds
     while True:
         try:

@@ -27,8 +27,9 @@ def handle_signals(handler: Handler) -> Iterator[None]:
         yield
         return
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield

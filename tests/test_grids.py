@@ -9,7 +9,7 @@ from search_spaces.points import make_points
 from search_spaces.reading.load import load_grid
 from search_spaces.sections.data import Digits
 from search_spaces.sections.trainable import Trainable
-from sweeper.cli.plan_view import ASSUMED_SPEED
+from sweeper.cli.views.plan import ASSUMED_SPEED
 from sweeper.driver.planning import plan_for
 from trainables.profile import profiles_of
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from search_spaces.namesakes import missing_attribute
 
+BELONGS_TO = "sweeper"  # another package that is installed over this one has no such name
+
 if not TYPE_CHECKING:  # type checkers would take it for a promise of every name
 
     def __getattr__(name: str) -> object:

@@ -47,6 +47,21 @@ def last_steady_epochs(points: pd.DataFrame, regime: TrainingRegime) -> Floats:
     return np.where(shares > 0, ends * (1 + 1e-9), -1.0)
 
 
+def usual_budgets(points: pd.DataFrame, regime: TrainingRegime) -> tuple[float, ...]:
+    """Choose the budgets T of a sweep that names none: a hundredth, a tenth and the whole of the longest, in epochs.
+
+    Where a schedule stretches with the budget, a point shows its own budget alone: then the three longest budgets.
+
+    Args:
+        points: one row a point, with its axes and ``budget``.
+        regime: how the points trained.
+    """
+    budgets = sorted({float(budget) for budget in floats(points, "budget")})
+    if not budgets:
+        return ()
+    return tuple(budgets[-3:]) if regime.stretched(points).any() else tuple(budgets[-1] / k for k in (100, 10, 1))
+
+
 def within_budget(
     rows: pd.DataFrame, budgets: Sequence[float], tolerance: float = 0.005, regime: TrainingRegime | None = None
 ) -> pd.DataFrame:

@@ -188,6 +188,10 @@ def _slope(law: pd.DataFrame, y: Floats, x: Floats) -> IntervalEstimate | None:
     return found
 
 
+def _lower_bounds(count: int) -> str:
+    return f"{count} {'is a lower bound' if count == 1 else 'are lower bounds'}"
+
+
 def _time_verdict(
     claim: str,
     threshold: str,
@@ -197,7 +201,7 @@ def _time_verdict(
 ) -> Verdict:
     """Judge an exponent of the time to training accuracy 1 by a band."""
     estimate, counts = found
-    observed = f"{counts.used - counts.censored} points reach training accuracy 1, {counts.censored} are lower bounds"
+    observed = f"{counts.used - counts.censored} points reach training accuracy 1, {_lower_bounds(counts.censored)}"
     if estimate is None:
         why = f"{observed}: at least {MIN_OBSERVED} over {MIN_DECADES} decades of {axis.partition(',')[0]} are needed"
         return inconclusive(claim, threshold, why, counts, ("eta",) if axis.startswith("eta") else ("smaller_lam",))

@@ -174,7 +174,7 @@ def create(path: AnyPath) -> None:
 
 
 @contextmanager
-def _whole(path: Path, confirm: Callable[[], None]) -> Iterator[BinaryIO]:
+def open_whole(path: Path, confirm: Callable[[], None] = lambda: None) -> Iterator[BinaryIO]:
     """Open a file that appears whole or not at all: it is written under a hidden name, flushed, then renamed.
 
     Args:
@@ -201,6 +201,8 @@ def _whole(path: Path, confirm: Callable[[], None]) -> Iterator[BinaryIO]:
 
 def _flush_names(folder: Path) -> None:
     """Make new and changed names in ``folder`` durable. On Linux a rename is durable once its folder is flushed."""
+    if os.name == "nt":  # where no folder can be opened
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -225,7 +227,7 @@ def write_bytes(path: AnyPath, content: bytes, confirm: Callable[[], None] = lam
         confirm()
         path.write(content)
         return
-    with _whole(path, confirm) as file:
+    with open_whole(path, confirm) as file:
         file.write(content)
 
 

@@ -1,6 +1,6 @@
 """The tables of a sweep as pandas frames, and its verdicts."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated
@@ -46,20 +46,50 @@ def read_rows(directory: SweepDir, columns: Collection[str] | None = None) -> pd
 
 
 def _read(directory: SweepDir, names: list[PartName], columns: Collection[str] | None) -> pa.Table:
+    dataset = _dataset(directory, names, dictionaries=True)
+    table = dataset.to_table(columns=list(columns) if columns is not None else None).unify_dictionaries()
+    _refuse_wrong(directory, table)
+    return table
+
+
+def row_stream(directory: SweepDir, names: list[PartName]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the columns of some parts and their rows, a part after the other, in the memory of a part.
+
+    Args:
+        directory: the sweep.
+        names: the parts.
+
+    Raises:
+        InputError: one of the parts is damaged or not of this program.
+    """
+    dataset = _dataset(directory, names, dictionaries=False)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in dataset.to_batches():
+            _refuse_wrong(directory, pa.Table.from_batches([batch]))
+            yield batch
+
+    return dataset.schema, batches()
+
+
+def _dataset(directory: SweepDir, names: list[PartName], *, dictionaries: bool) -> ds.Dataset:
+    """Open some parts as one table, whose ids are text, or dictionaries of it."""
     map_reads(directory, partial(_refuse_unreadable, directory), names)
-    options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS)
+    options = ds.ParquetReadOptions(dictionary_columns=_TEXT_COLUMNS if dictionaries else [])
     paths = [directory.rows / name.file for name in names]
     sources = [path.arrow() if isinstance(path, ObjectPath) else (str(path), None) for path in paths]
-    dataset = ds.dataset(
+    schema = _schema_of(directory, names)
+    return ds.dataset(
         [name for name, _ in sources],
         filesystem=sources[0][1] if sources else None,
-        schema=_dictionaries(_schema_of(directory, names)),
+        schema=_dictionaries(schema) if dictionaries else schema,
         format=ds.ParquetFileFormat(read_options=options),
     )
-    table = dataset.to_table(columns=list(columns) if columns is not None else None).unify_dictionaries()
+
+
+def _refuse_wrong(directory: SweepDir, table: pa.Table) -> None:
     if wrong := wrong_value(table):
         raise InputError(f"{directory.rows}: a value that no row has: {wrong}; {REMEDY}")
-    return table
 
 
 def _refuse_unreadable(directory: SweepDir, name: PartName) -> None:

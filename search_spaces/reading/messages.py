@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from search_spaces.axes import Problem, number_hint
-from search_spaces.errors import suggest
+from search_spaces.axes import NAMED_AXES, Problem, number_hint
+from search_spaces.errors import suggest, synonym_of
 from search_spaces.reading.key_schemas import (
     COORDINATES,
     Schema,
@@ -70,6 +70,8 @@ def refusal(path: KeyPath, value: Value, data: Mapping[str, Value]) -> str:
         return f"'{printable(value)}' is unknown; {suggest(value, words)}"
     types = {schema.get("type") for schema in schemas}
     hint = number_hint(value) if types & {"integer", "number"} else ""
+    if path == ("budget",) and _is_number(value):
+        hint = f"; {show(value)} epochs for each point are {_fixed(value)}"
     if "string" in types and not words and isinstance(value, int | float):
         hint = f"; write '{show(value)}' in quotes for the text"
     return f"{show(value)} is not allowed: it must be {_describe(schemas)}{hint}"
@@ -133,10 +135,31 @@ def _unknown_key(path: KeyPath, data: Mapping[str, Value]) -> str:
     keys = section_keys(chosen_forms(schemas, section))
     if path[-1] in section_keys(schemas):  # of another form of the section
         return f"unknown key beside '{choice_label(schemas, section)}'; known: {', '.join(sorted(keys))}"
+    if (axis := _axis_meant(str(path[-1]), keys)) and (len(path) == 1 or path[0] == "optimizer"):
+        value = _value_at(data, path)
+        values = value if isinstance(value, list | dict) else [value]
+        return f"unknown key; this is the axis '{axis}': write axes.{axis}: {show(values)}"
+    if path in {("epochs",), ("budget", "epochs")} and _is_number(value := _value_at(data, path)):
+        return f"unknown key; {show(value)} epochs for each point are budget: {_fixed(value)}"
     hint = suggest(str(path[-1]), keys)
     if "did you mean" not in hint and (place := next(_places_of(path[-1], data), "")):
         hint = f"did you mean '{place}'? ({hint})"
     return f"unknown key; {hint}"
+
+
+def _axis_meant(key: str, keys: Sequence[str]) -> str:
+    """Return the axis that a key means; empty if it means none, or if one of the section's ``keys`` means the same."""
+    meant = key if key in NAMED_AXES else synonym_of(key)
+    return meant if meant in NAMED_AXES and meant not in keys else ""
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _fixed(epochs: Value) -> str:
+    """Return the section ``budget`` that gives each point as many epochs."""
+    return f"{{rule: fixed, constant: {show(epochs)}}}"
 
 
 def _places_of(key: str | int, data: Mapping[str, Value], above: KeyPath = ()) -> Iterator[str]:

@@ -70,7 +70,10 @@ class Steps(Section):
 
 
 class Measure(Section):
-    """The steps at which accuracy and loss are measured, by one of ``every`` and ``log``. The last step always is."""
+    """The steps at which accuracy and loss are measured, by one of ``every`` and ``log``. The last step always is.
+
+    Without either, it is every epoch.
+    """
 
     every: Literal["epoch"] | Steps | None = None
     """``epoch``: after each epoch. ``{steps: k}``: after every k steps."""
@@ -78,6 +81,11 @@ class Measure(Section):
     """Number of measurements in each decade of steps; t* needs relative precision only."""
     train: Count | Literal["all"] = "all"
     """Number of training samples, the first ones, on which ``train_acc`` and ``train_loss`` are measured."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: object) -> object:
+        return {"every": "epoch", **data} if isinstance(data, dict) and not {"every", "log"} & data.keys() else data
 
     @model_validator(mode="after")
     def _check_one_of(self) -> "Measure":

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search_spaces.sections.grid import Resources
 
@@ -19,6 +19,11 @@ class Capacity:
 
     workers: int
     pack_bytes: float | None = None
+
+
+def at_most(capacity: Capacity, workers: int | None) -> Capacity:
+    """Return a capacity of at most so many workers; as it is if None."""
+    return capacity if workers is None else replace(capacity, workers=min(capacity.workers, workers))
 
 
 def available_cpus() -> int:

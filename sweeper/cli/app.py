@@ -10,14 +10,13 @@ from typing import Annotated
 import typer
 
 from search_spaces.errors import InputError
-from sweeper.cli import monitor, report, train
+from sweeper.cli import grids, monitor, report, train
 from sweeper.cli.launch import ended_in_order
 from sweeper.cli.options import STATUS_BAD_INPUT
 from sweeper.cli.output import lasting_output
 from sweeper.console import error_line, stderr
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,14 +39,17 @@ def _options(
     """Options of the program itself."""
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {**train.COMMANDS, **monitor.COMMANDS, **report.COMMANDS}
+_COMMANDS: dict[str, Callable[..., None]] = {**grids.COMMANDS, **train.COMMANDS, **monitor.COMMANDS, **report.COMMANDS}
 _RESUMED = {"run", "settle", "predict"}  # they go on where they were interrupted; others start anew
 _ORDER = [
+    "grids",
+    "new",
     "plan",
     "run",
     "settle",
     "submit",
     "predict",
+    "list",
     "status",
     "watch",
     "verify",
@@ -55,6 +57,7 @@ _ORDER = [
     "figure",
     "gallery",
     "compare",
+    "export",
     "track",
     "ui",
     "schema",

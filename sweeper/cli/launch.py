@@ -72,7 +72,15 @@ def _say(line: str | Text) -> None:
         stderr().print(line, soft_wrap=True)
 
 
-def make_sweep_runner(out: AnyPath, backend: str, address: str | None, tracking_uri: str | None) -> SweepRunner:
+def make_sweep_runner(
+    out: AnyPath,
+    backend: str,
+    address: str | None,
+    tracking_uri: str | None,
+    workers: int | None = None,
+    *,
+    quiet: bool = False,
+) -> SweepRunner:
     """Return a function that runs a grid in a folder of sweeps.
 
     Args:
@@ -80,19 +88,21 @@ def make_sweep_runner(out: AnyPath, backend: str, address: str | None, tracking_
         backend: ``ray`` or ``inprocess``.
         address: address of a Ray cluster; None for this machine.
         tracking_uri: address of MLflow, or ``none``; None for the default.
+        workers: most packs that run at the same time; None for as many as there is room for.
+        quiet: whether to show no progress.
     """
     from sweeper.driver.run import run_sweep
 
     uri = tracking_of(tracking_uri, out)
-    open_backend = make_backend_opener(backend, address)
+    open_backend = make_backend_opener(backend, address, workers)
 
     def run(grid: Grid, *, report: bool = True) -> SweepResult:
-        return run_sweep(grid, out, lambda: open_backend(grid), uri, stderr(), report=report)
+        return run_sweep(grid, out, lambda: open_backend(grid), uri, stderr(quiet=quiet), report=report)
 
     return run
 
 
-def make_backend_opener(backend: str, address: str | None) -> Callable[[Grid], Backend]:
+def make_backend_opener(backend: str, address: str | None, workers: int | None) -> Callable[[Grid], Backend]:
     """Return a function that opens the backend.
 
     Raises:
@@ -103,7 +113,7 @@ def make_backend_opener(backend: str, address: str | None) -> Callable[[Grid], B
 
     def open_backend(grid: Grid) -> Backend:
         if backend == "ray":
-            return ray_backend(grid, address)
+            return ray_backend(grid, address, workers)
         from sweeper.backends.inprocess import InProcessBackend
 
         return InProcessBackend()
@@ -111,29 +121,28 @@ def make_backend_opener(backend: str, address: str | None) -> Callable[[Grid], B
     return open_backend
 
 
-def ray_backend(grid: Grid, address: str | None) -> RayBackend:
+def ray_backend(grid: Grid, address: str | None, workers: int | None = None) -> RayBackend:
     """Start Ray on this machine, or join a cluster and send it the code that the grid names.
 
     Raises:
         InputError: Ray is not installed, or no cluster answers.
     """
     from sweeper.backends.ray.code_bundle import code_bundle
+    from sweeper.backends.ray.environment import no_ray_error
     from sweeper.lock.holder import RAY_JOB_VARIABLE
 
     try:
         from sweeper.backends.ray.backend import RayBackend
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed here, which Ray needs; 'sweeper run --backend inprocess' does without."
-        ) from None
+    except ImportError as error:
+        raise no_ray_error(error) from None
     if address is None:
-        return RayBackend()
+        return RayBackend(max_workers=workers)
     if RAY_JOB_VARIABLE in os.environ:
         # Ray makes the folder of a job anew where another node shares it: who is in the old one is nowhere.
         os.chdir(os.sep)
-        return RayBackend(address)
+        return RayBackend(address, max_workers=workers)
     with code_bundle(grid, Path.cwd()) as folder:
-        return RayBackend(address, folder if any(folder.iterdir()) else None)
+        return RayBackend(address, folder if any(folder.iterdir()) else None, workers)
 
 
 def tracking_of(uri: str | None, out: AnyPath) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands that look after a sweep: ``status``, ``watch``, ``verify``; and its copy in MLflow: ``track``, ``ui``."""
+"""Commands that look after sweeps: ``list``, ``status``, ``watch``, ``verify``; and MLflow: ``track``, ``ui``."""
 
 from __future__ import annotations
 
@@ -33,23 +33,40 @@ from sweeper.console import labeled, stderr, stdout
 def _status(sweep_dir: SweepFolder, json_: Json = False) -> None:
     """Show how far a sweep is: done, failed, missing; what it takes on the disk, and who runs it.
 
-    Of a folder of sweeps, show each in a line.
+    Of a folder of sweeps, list them, as 'sweeper list' does.
 
     Example: [cyan]sweeper status runs/digits[/]
     """
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.status_view import StatusesView, StatusView
+    from sweeper.cli.views.status import StatusView
+    from sweeper.cli.views.sweeps import SweepsView
     from sweeper.health.best import best_setting
     from sweeper.health.status import disk_usage, status_of
 
     roots = sweeps_below(sweep_dir)
     if roots != [sweep_folder(sweep_dir)]:
-        return show(StatusesView.of(map(SweepDir, roots)), as_json=json_)
+        return show(SweepsView.of(map(SweepDir, roots)), as_json=json_)
     directory = SweepDir(roots[0])
     state = read_state(directory)
     view = StatusView(directory, status_of(state), disk_usage(directory), best_setting(state))
     return show(view, as_json=json_)
+
+
+def _list(
+    sweeps: Annotated[
+        str, typer.Argument(metavar="[FOLDER]", help="Folder of sweeps.  [default: runs]", show_default=False)
+    ] = "runs",
+    json_: Json = False,
+) -> None:
+    """List the sweeps of a folder: points done, best accuracy, state.
+
+    Example: [cyan]sweeper list runs[/]
+    """
+    from results.store.sweep_dir import SweepDir
+    from sweeper.cli.views.sweeps import SweepsView
+
+    show(SweepsView.of(map(SweepDir, sweeps_below(sweeps))), as_json=json_)
 
 
 def _watch(
@@ -61,7 +78,7 @@ def _watch(
     Example: [cyan]sweeper watch runs/digits[/]
     """
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.status_view import watch
+    from sweeper.cli.views.status import watch
 
     try:
         watch(SweepDir(sweep_folder(sweep_dir)), stdout(), every)
@@ -79,7 +96,7 @@ def _verify(
     Example: [cyan]sweeper verify runs/digits --repair[/]
     """
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.inspection_view import InspectionView
+    from sweeper.cli.views.inspection import InspectionView
     from sweeper.health.verify import verify as verify_sweep
 
     found, repaired = verify_sweep(SweepDir(sweep_folder(sweep_dir)), repair=repair)
@@ -119,10 +136,13 @@ def _ui(
 
     Example: [cyan]sweeper ui --port 5001[/]
     """
+    from results.store.sweep_dir import SweepDir
     from sweeper.tracking.mirror import prepare
     from sweeper.tracking.server import serve_ui
 
     sweeps = lasting_path(out)
+    if isinstance(sweeps, Path) and not (sweeps / "mlflow.db").is_file() and SweepDir(sweeps).plan.is_file():
+        sweeps = sweeps.absolute().parent  # a sweep was given, not the folder of sweeps that it lies in
     if not isinstance(sweeps, Path) or not (sweeps / "mlflow.db").is_file():
         raise InputError(f"--out {out}: no mlflow.db here; give the folder of a sweep that was run with tracking.")
     with socket.socket() as probe:
@@ -136,6 +156,7 @@ def _ui(
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "list": _list,
     "status": _status,
     "watch": _watch,
     "verify": _verify,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,9 +16,28 @@ import typer
 from results.store.paths import AnyPath, any_path
 from search_spaces.errors import InputError
 from search_spaces.sections.grid import Grid
+from sweeper.shipped_grids import shipped_file, shipped_names
+
+
+def complete_grid(incomplete: str) -> list[str]:
+    """Return the grids that ship, the grid files and the folders whose names go on from what was typed."""
+    start = Path(incomplete)
+    folder, name = (start, "") if incomplete.endswith("/") else (start.parent, start.name)
+    found = [path for path in sorted(folder.glob(f"{glob.escape(name)}*")) if path.is_dir() or path.suffix == ".yaml"]
+    files = [f"{path}/" if path.is_dir() else str(path) for path in found]
+    return [*(n for n in shipped_names() if n.startswith(incomplete)), *files]
+
 
 # Of folders the options are text, since they may be addresses in an object store.
-GridFile = Annotated[Path, typer.Argument(metavar="GRID", help="The grid, a YAML file.", show_default=False)]
+GridFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="GRID",
+        help="The grid: a YAML file, or the name of one that ships ('sweeper grids' lists them).",
+        show_default=False,
+        autocompletion=complete_grid,
+    ),
+]
 SweepFolder = Annotated[
     str, typer.Argument(metavar="SWEEP_DIR", help="Folder of a sweep, or its address (s3://…).", show_default=False)
 ]
@@ -35,8 +56,12 @@ Tracking = Annotated[
 ]
 BackendName = Annotated[Literal["ray", "inprocess"], typer.Option("--backend", help="Where packs run.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join, 'auto' or HOST:PORT.  [default: this machine]")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the answer and errors alone: no progress, no warnings.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
+_SHIPPED = "the name of a grid that ships, such as digits ('sweeper grids' lists them)"
 STATUS_DONE, STATUS_FAILED, STATUS_BAD_INPUT, STATUS_INTERRUPTED = 0, 1, 2, 130
 
 
@@ -56,7 +81,7 @@ def grid_of(path: Path, settings: Sequence[str] | None, name: str | None = None)
     """Load the grid of a file, with ``--set`` and ``--name`` applied. Errors about its keys name the file and the line.
 
     Args:
-        path: the YAML file. It is read once, so that it may be a pipe.
+        path: the YAML file, or the name of a grid that ships. It is read once, so that it may be a pipe.
         settings: texts KEY=VALUE of ``--set``.
         name: name of the sweep; the grid's own if None.
 
@@ -65,7 +90,8 @@ def grid_of(path: Path, settings: Sequence[str] | None, name: str | None = None)
     """
     from search_spaces.reading.load import load_grid, locate
 
-    text = _read_file(path)
+    path = find_grid(path)
+    text = read_grid_file(path)
     overrides = [*(settings or ()), *([f"name={json.dumps(name)}"] if name is not None else [])]
     try:
         yield load_grid(text, str(path), overrides)
@@ -75,15 +101,26 @@ def grid_of(path: Path, settings: Sequence[str] | None, name: str | None = None)
         raise InputError(named) from error.__cause__
 
 
-def _read_file(path: Path) -> str:
+def find_grid(path: Path) -> Path:
+    """Return a file as it is, and for the name of a grid that ships, where no such file exists, the file of that."""
+    return path if path.exists() and not path.is_dir() else shipped_file(path.as_posix()) or path
+
+
+def read_grid_file(path: Path) -> str:
+    """Read a grid file, or the grid that ships under that name.
+
+    Raises:
+        InputError: there is no such file, or it is no text.
+    """
+    path = find_grid(path)
     try:
         return path.read_bytes().decode("utf-8")
     except IsADirectoryError:
-        raise InputError(f"{path}: this is a folder; give a YAML file such as grids/digits.yaml.") from None
+        raise InputError(f"{path}: this is a folder; give a YAML file, or {_SHIPPED}.") from None
     except FileNotFoundError:
-        known = sorted(str(p) for p in Path("grids").glob("*.yaml"))
-        hint = f" There are: {', '.join(known)}." if known else ""
-        raise InputError(f"{path}: no such file.{hint}") from None
+        near = get_close_matches(path.as_posix(), shipped_names(), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else "."
+        raise InputError(f"{path}: no such file{hint} Give a YAML file, or {_SHIPPED}.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file (UTF-8); a grid is YAML.") from None
     except OSError as error:

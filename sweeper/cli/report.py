@@ -1,4 +1,4 @@
-"""Commands that write what came out: ``analyze``, ``compare``, ``figure``, ``gallery``."""
+"""Commands that write what came out: ``analyze``, ``compare``, ``export``, ``figure``, ``gallery``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from search_spaces.errors import InputError
 from sweeper.cli.options import Json, SweepFolder, lasting_path, parse_key_value, sweep_folder
 from sweeper.cli.output import show
 from sweeper.console import stderr
+from sweeper.shipped_grids import FOLDER
 
 
 def _analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
@@ -23,7 +24,7 @@ def _analyze(sweep_dir: SweepFolder, json_: Json = False) -> None:
     from results.conclude import conclude
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.result_view import ResultView
+    from sweeper.cli.views.result import ResultView
 
     directory = SweepDir(sweep_folder(sweep_dir))
     show(ResultView(conclude(read_state(directory)), directory), as_json=json_)
@@ -44,13 +45,30 @@ def _compare(
     Example: [cyan]sweeper compare runs/constant runs/autol2[/]
     """
     from results.compare import compare_sweeps
-    from sweeper.cli.comparison_view import ComparisonView
+    from sweeper.cli.views.comparison import ComparisonView
 
     if accuracy is not None and not 0 < accuracy <= 1:
         raise InputError(f"--accuracy {accuracy}: a test accuracy is a number > 0 and <= 1.")
     roots = sweep_folder(first), sweep_folder(second)
     comparison = compare_sweeps(*roots, accuracy, None if out is None else lasting_path(out))
     show(ComparisonView(comparison), as_json=json_)
+
+
+def _export(
+    sweep_dir: SweepFolder,
+    csv: Annotated[bool, typer.Option("--csv/--parquet", help="Format of the files.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to.  [default: export-NAME]")] = None,
+) -> None:
+    """Write the tables of a sweep for other programs, a file a table: rows, points, peaks, …; prints the paths.
+
+    Example: [cyan]sweeper export runs/digits --csv[/]
+    """
+    from results.export import export_sweep
+    from results.store.sweep_dir import SweepDir
+
+    directory = SweepDir(sweep_folder(sweep_dir))
+    for path in export_sweep(directory, out or Path(f"export-{directory.name}"), "csv" if csv else "parquet"):
+        print(path)
 
 
 def _figure(
@@ -71,10 +89,12 @@ def _figure(
 ) -> None:
     """Draw a figure of the paper from sweeps, as SVG, PNG and the CSV of what it shows; prints the paths.
 
+    Budgets T are those of analysis.budgets. A grid without them shows the longest T, a tenth and a hundredth of it.
+
     Example: [cyan]sweeper figure 2 runs/digits[/]   (5ab is theory alone and takes no sweep)
     """
     from results.figures.paper.draw import paper_figure
-    from sweeper.cli.figures_view import FiguresView
+    from sweeper.cli.views.figures import FiguresView
 
     if list_:
         return show(FiguresView())
@@ -95,7 +115,9 @@ def _gallery(
         typer.Argument(metavar="SWEEP_DIR...", help="Folders of sweeps, or folders of such.", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of gallery.md, gallery.html and gallery/.")] = Path("docs"),
-    grids: Annotated[Path, typer.Option(help="Folder of the project's grids.")] = Path("grids"),
+    grids: Annotated[
+        Path, typer.Option(help="Folder of the project's grids.", show_default="those that ship")
+    ] = FOLDER,
 ) -> None:
     """Draw the figures that sweeps of the project's grids are about; the others stay as they were. Prints the pages.
 
@@ -113,6 +135,7 @@ def _gallery(
 COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": _analyze,
     "compare": _compare,
+    "export": _export,
     "figure": _figure,
     "gallery": _gallery,
 }

@@ -1,4 +1,4 @@
-"""Commands that plan or train: ``plan``, ``run``, ``settle``, ``submit``, ``predict``, ``schema``."""
+"""Commands that plan or train: ``plan``, ``run``, ``settle``, ``submit``, ``predict``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from sweeper.cli.options import (
     GridFile,
     Json,
     Out,
+    Quiet,
     Settings,
     SweepFolder,
     Tracking,
@@ -33,7 +34,7 @@ from sweeper.cli.options import (
     parse_duration,
     sweep_folder,
 )
-from sweeper.cli.output import print_json, show
+from sweeper.cli.output import show
 from sweeper.console import error_line, labeled, quoted, stderr, stdout
 
 if TYPE_CHECKING:
@@ -43,19 +44,30 @@ if TYPE_CHECKING:
     from sweeper.predict.probe import SweepRunner
 
 
-def _plan(grid: GridFile, address: Address = None, settings: Settings = None) -> None:
+def _plan(
+    grid: GridFile,
+    out: Out = "runs",
+    name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    address: Address = None,
+    settings: Settings = None,
+) -> None:
     """Show points, packs and cost of a grid, on this machine or on a cluster; nothing runs.
+
+    Where the folder of sweeps holds the sweep already, show what is done and what is left to train.
 
     Example: [cyan]sweeper plan grids/digits.yaml --set budget.max=500[/]
     """
-    from sweeper.cli.plan_view import PlanView
-    from sweeper.driver.estimate import estimate_run
+    with grid_of(grid, settings, name) as chosen:
+        _say(chosen, "planning")
+        from results.store.sweep_dir import SweepDir
+        from sweeper.cli.views.plan import PlanView
+        from sweeper.driver.estimate import estimate_run
 
-    with grid_of(grid, settings) as chosen:
+        directory = SweepDir(sweep_folder(str(lasting_path(out) / chosen.name)))
         if address is None:
-            return show(PlanView(estimate_run(chosen)))
+            return show(PlanView(estimate_run(chosen, directory)))
         with closing(ray_backend(chosen, address)) as cluster:
-            return show(PlanView(estimate_run(chosen, cluster), on_cluster=True))
+            return show(PlanView(estimate_run(chosen, directory, cluster), on_cluster=True))
 
 
 def _run(
@@ -64,22 +76,26 @@ def _run(
     name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
     backend: BackendName = "ray",
     address: Address = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Most packs that train at a time.  [default: all that there is room for]")
+    ] = None,
     tracking_uri: Tracking = None,
     settings: Settings = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run a grid; run it again to continue. Trains exactly the points that are missing, then analyzes.
 
     Example: [cyan]sweeper run grids/digits.yaml --set axes.seed=[0,1,2] --name digits-seeds[/]
     """
     with grid_of(grid, settings, name) as chosen:
-        _say_starting(chosen)
+        _say(chosen, "starting", quiet=quiet)
         from results.store.sweep_dir import SweepDir
         from search_spaces.outcome import Outcome
-        from sweeper.cli.result_view import ResultView
+        from sweeper.cli.views.result import ResultView
 
         sweeps = lasting_path(out)
         root = sweep_folder(str(sweeps / chosen.name))
-        result = make_sweep_runner(sweeps, backend, address, tracking_uri)(chosen)
+        result = make_sweep_runner(sweeps, backend, address, tracking_uri, workers, quiet=quiet)(chosen)
     show(ResultView(result, SweepDir(root), tracked=tracking_uri is None and isinstance(root, Path)))
     sys.exit(STATUS_FAILED if result.missing or result.outcomes[Outcome.FAILED] else STATUS_DONE)
 
@@ -101,7 +117,7 @@ def _settle(
     from results.claims.judge import CLAIMS_BY_NAME
     from results.store.state import read_state
     from results.store.sweep_dir import SweepDir
-    from sweeper.cli.result_view import SettlementView, print_ways
+    from sweeper.cli.views.result import SettlementView, print_ways
     from sweeper.settle.rounds import settle
 
     if unknown := sorted(set(claim or ()) - CLAIMS_BY_NAME.keys()):
@@ -110,7 +126,7 @@ def _settle(
     state = read_state(directory)
     state.required_plan()  # says that no sweep lies there
     grid = state.required_grid().model_copy(update={"name": directory.name})  # it may have been moved
-    _say_starting(grid)
+    _say(grid, "starting")
 
     def confirm(ways: Sequence[WayOut], first: WayOut) -> bool:
         print_ways(ways, first, seconds, stderr())
@@ -123,9 +139,9 @@ def _settle(
     sys.exit(STATUS_FAILED if settlement.stopped and not settlement.declined else STATUS_DONE)
 
 
-def _say_starting(grid: Grid) -> None:
+def _say(grid: Grid, what: str, *, quiet: bool = False) -> None:
     """Print a line before PyTorch is imported, which takes seconds."""
-    stderr().print(f"[bold]{grid.name}[/]: starting", highlight=False, soft_wrap=True)
+    stderr(quiet=quiet).print(f"[bold]{grid.name}[/]: {what}", highlight=False, soft_wrap=True)
 
 
 def _submit(
@@ -135,6 +151,9 @@ def _submit(
     ],
     address: Annotated[str, typer.Option(help="The cluster's dashboard.")] = "http://127.0.0.1:8265",
     name: Annotated[str | None, typer.Option(help="Name of the sweep.  [default: the grid's]")] = None,
+    python: Annotated[
+        str, typer.Option(help="The cluster's interpreter that has sweeper: a path there, or a name on its PATH.")
+    ] = "python",
     tracking_uri: Annotated[
         str | None, typer.Option(help="MLflow as the cluster sees it: a URI, or 'none'.  [default: the cluster's own]")
     ] = None,
@@ -157,7 +176,7 @@ def _submit(
 
     try:
         with grid_of(grid, settings, name) as chosen:
-            job = submit_grid(chosen, out, address, tracking_uri, on_accepted)
+            job = submit_grid(chosen, out, address, tracking_uri, on_accepted, python=python)
     except JobFailedError as error:
         stderr().print(Text(str(error)), soft_wrap=True)
         sys.exit(STATUS_BAD_INPUT)
@@ -193,6 +212,7 @@ def _predict(
     tracking_uri: Tracking = None,
     settings: Settings = None,
     json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict the best λ for a budget from a few short runs. The grid's own axis lam and budget do not matter.
 
@@ -201,14 +221,14 @@ def _predict(
     with grid_of(grid, settings, name) as chosen:
         if wrong := [b for b in budget if not 0 < b <= MAX_EPOCHS]:
             raise InputError(f"--budget {wrong[0]:g}: a budget is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}.")
-        _say_starting(chosen)
-        from sweeper.cli.forecast_view import ForecastView
+        _say(chosen, "starting", quiet=quiet)
+        from sweeper.cli.views.forecast import ForecastView
         from sweeper.predict.predict import guess
 
         if dry or runs == 1:
             return show(ForecastView(guess(chosen, budget)), as_json=json_)
         sweeps = lasting_path(out)
-        run = make_sweep_runner(sweeps, backend, address, tracking_uri)
+        run = make_sweep_runner(sweeps, backend, address, tracking_uri, quiet=quiet)
         forecast = _forecast(chosen, budget, runs, sweeps, run, verify=verify_)
         _track_forecast(forecast.sweep, tracking_of(tracking_uri, sweeps))
     return show(ForecastView(forecast), as_json=json_)
@@ -239,21 +259,10 @@ def _track_forecast(sweep: str, uri: str | None) -> None:
         mirror.finish(complete=True)
 
 
-def _schema() -> None:
-    """Print the JSON Schema of the grid, for editors.
-
-    Example: [cyan]sweeper schema > grid.schema.json[/]
-    """
-    from search_spaces.reference.json_schema import grid_schema
-
-    print_json(grid_schema(), stdout())
-
-
 COMMANDS: dict[str, Callable[..., None]] = {
     "plan": _plan,
     "run": _run,
     "settle": _settle,
     "submit": _submit,
     "predict": _predict,
-    "schema": _schema,
 }

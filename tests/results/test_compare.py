@@ -13,8 +13,8 @@ from results.compare import compare_sweeps
 from search_spaces.errors import InputError
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.cli.comparison_view import ComparisonView
 from sweeper.cli.output import show
+from sweeper.cli.views.comparison import ComparisonView
 from sweeper.driver.run import run_sweep
 
 SEEDED = SMALL.replace("eta: [0.1, 0.3], lam: [0, 0.01, 0.1]", "eta: [0.3], lam: [0.01], seed: [0, 1, 2]")
@@ -50,6 +50,19 @@ def test_what_is_printed(sweeps, tmp_path):
     as_json = Console(file=StringIO(), width=150)
     show(ComparisonView(comparison), console=as_json, as_json=True)
     assert json.loads(as_json.file.getvalue())["sweeps"] == ["one", "other"]
+
+
+def test_another_model_is_told(sweeps, tmp_path):
+    assert compare_sweeps(sweeps / "one", sweeps / "other", None, tmp_path).differences == ()
+    grid = load_grid(SEEDED, "grid.yaml", ["name=wide", "trainable.model.width=17"])
+    run_sweep(grid, tmp_path, InProcessBackend, None, Console(quiet=True))
+    comparison = compare_sweeps(sweeps / "one", tmp_path / "wide", None, tmp_path / "compared")
+    assert comparison.differences == ("trainable.model.width: 16 → 17",)
+    console = Console(file=StringIO(), width=150)
+    show(ComparisonView(comparison), console=console)
+    assert "careful: not the same is trained, from the first to the second: trainable.model.width: 16 → 17" in (
+        console.file.getvalue()
+    )
 
 
 def test_default_folder_and_names_that_tell_apart(sweeps, tmp_path, monkeypatch):

@@ -36,6 +36,7 @@ TRAINABLE = "a section {model, data, loss, init, augment, numerics, batch, micro
 ANY_TRAINABLE = (
     "arguments, augment, batch, data, function, homogeneity, init, kernel, loop, loss, micro_batch, model, numerics"
 )
+BUDGET = "a section {rule, constant, max, zero_lam, leave_out, exceptions}"
 MODEL = "a section {name: fc | cnn | wrn | resnet50, …}"
 DATA = "a section {name: digits | mnist | fashion_mnist | cifar10 | image_folder | teacher, …}"
 ADAM = "Adam divides λθ by the size of each weight's gradients, so this is not L2 regularization; use 'name: adamw', or write 'coupled: true' if that is what you study"
@@ -587,7 +588,7 @@ BAD = [
     ("budget-missing", {"budget": ""},
      ", budget: is missing; it must be a section {rule, constant, max, zero_lam, leave_out, exceptions}."),
     ("budget-number", {"budget": "budget: 100"},
-     ", line 11, budget: 100 is not allowed: it must be a section {rule, constant, max, zero_lam, leave_out, exceptions}."),
+     f", line 11, budget: 100 is not allowed: it must be {BUDGET}; 100 epochs for each point are {{rule: fixed, constant: 100}}."),
     ("budget-empty", {"budget": "budget:"},
      ", line 11, budget: is empty; it must be a section {rule, constant, max, zero_lam, leave_out, exceptions}."),
     ("budget-rule", {"budget": "budget: {rule: inverse_lambda, constant: 2}"},
@@ -607,7 +608,7 @@ BAD = [
     ("budget-constant-text", {"budget": "budget: {rule: fixed, constant: 1 epoch}"},
      ", line 11, budget.constant: the text '1 epoch' is not allowed: it must be a finite number > 0."),
     ("budget-synonym", {"budget": "budget: {rule: fixed, epochs: 100}"},
-     [", line 11, budget.epochs: unknown key; known: constant, exceptions, leave_out, max, rule, zero_lam."]),
+     [", line 11, budget.epochs: unknown key; 100 epochs for each point are budget: {rule: fixed, constant: 100}."]),
     ("budget-max-inf", {"budget": "budget: {rule: fixed, constant: 1, max: .inf}"},
      ", line 11, budget.max: .inf is not allowed: it must be a finite number > 0 and <= 10,000,000,000."),
     ("budget-max-zero", {"budget": "budget: {rule: fixed, constant: 1, max: 0}"},
@@ -638,11 +639,19 @@ BAD = [
      ", line 11, budget: eta 1e+200 and lam 1e+200 give 0 epochs by the rule inverse_eta_lam; a budget is > 0 and <= 10,000,000,000. Mend the constant or the axis, or give budget.max."),
     ("budget-years", {"eta": "  eta: [1, 1e-9]", "budget": "budget: {rule: inverse_eta_lam, constant: 2}"},
      ", line 11, budget: eta 1e-09 and lam 0.001 give 2e+12 epochs by the rule inverse_eta_lam; a budget is > 0 and <= 10,000,000,000. Mend the constant or the axis, or give budget.max."),
+    ("budget-key-epochs", {"budget": "budget: {epochs: 5}"},
+     [", line 11, budget.rule: is missing; it must be 'inverse_eta_lam', 'inverse_lam', 'fixed' or 'predicted'.",
+      ", line 11, budget.epochs: unknown key; 5 epochs for each point are budget: {rule: fixed, constant: 5}."]),
+    ("epochs", {"budget": "epochs: 5"},
+     [f", budget: is missing; it must be {BUDGET}.", ", line 11, epochs: unknown key; 5 epochs for each point are budget: {rule: fixed, constant: 5}."]),
+    # axes in the place of keys
+    ("axis-weight-decay", {"optimizer": "optimizer: {name: sgd, weight_decay: 0.1}"},
+     ", line 7, optimizer.weight_decay: unknown key; this is the axis 'lam': write axes.lam: [0.1]."),
+    ("axis-at-the-top", {"optimizer": "lam: [0.1, 1]"},
+     ", line 7, lam: unknown key; this is the axis 'lam': write axes.lam: [0.1, 1]."),
     # measure
     ("measure-text", {"measure": "measure: epoch"},
      ", line 12, measure: the text 'epoch' is not allowed: it must be a section {every, log, train}."),
-    ("measure-none", {"measure": "measure: {}"},
-     ", line 12, measure: give exactly one of 'every' (epoch or {steps: k}) and 'log' (measurements a decade)."),
     ("measure-empty", {"measure": "measure:"},
      ", line 12, measure: is empty; it must be a section {every, log, train}, or leave the key out."),
     ("measure-both", {"measure": "measure: {every: epoch, log: 60}"},

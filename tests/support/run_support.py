@@ -8,7 +8,7 @@ from results.store.state import read_state
 from search_spaces.points import make_points
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.output import show
-from sweeper.cli.plan_view import PlanView
+from sweeper.cli.views.plan import PlanView
 from sweeper.driver.estimate import estimate_run
 from sweeper.driver.planning import continued_plan, store_plan
 from sweeper.driver.spec import RunSpec
@@ -41,7 +41,7 @@ def next_plan(directory, grid, backend, console=None):
 
 def show_plan(grid, console, cluster=None):
     """Print what ``sweeper plan`` prints."""
-    show(PlanView(estimate_run(grid, cluster), on_cluster=cluster is not None), console=console)
+    show(PlanView(estimate_run(grid, cluster=cluster), on_cluster=cluster is not None), console=console)
 
 
 class InterruptedBackend(InProcessBackend):

@@ -30,7 +30,7 @@ from search_spaces.reading.load import load_grid
 from search_spaces.sections.grid import Recovery
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.cli.output import show
-from sweeper.cli.status_view import StatusView, watch
+from sweeper.cli.views.status import StatusView, watch
 from sweeper.driver.run import run_sweep
 from sweeper.health.status import disk_usage, status_of
 from sweeper.health.verify import verify

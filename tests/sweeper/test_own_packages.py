@@ -1,6 +1,8 @@
 """Folders of users that hold files with the names of sweeper's packages, in real processes."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+GRIDS = sorted((ROOT / "grids").rglob("*.yaml"))
 NAMES = ("search_spaces", "trainables", "results")
 # What an editable install adds: sweeper is found behind everything that the path holds.
 EDITABLE = f"""
@@ -85,7 +88,7 @@ def test_a_module_that_was_imported_before_is_named_with_the_package_it_stands_f
     (tmp_path / f"{name}.py").write_text("")
     status, _, error = script(tmp_path, f"import {name}\nfrom sweeper import predict_lambda")
     assert status == 1
-    assert f"ImportError: sweeper needs its own package '{name}' ({ROOT}/{name}/__init__.py)" in error
+    assert f"NamesakeError: sweeper needs its own package '{name}' ({ROOT}/{name}/__init__.py)" in error
     assert f"was imported before: {tmp_path}/{name}.py. Rename that one." in error
 
 
@@ -103,3 +106,72 @@ def test_a_module_that_is_hidden_is_named_with_the_package_that_hides_it(tmp_pat
     assert status == 1
     assert f"AttributeError: module '{name}' has no attribute 'f'; it was found at {ROOT}/{name}/__init__.py." in error
     assert f"{tmp_path}/{name}.py has the same name and is hidden by it; rename that one." in error
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory):
+    """Wheels of sweeper, and of another distribution with a package ``results``."""
+    folder = tmp_path_factory.mktemp("wheels")
+    ours, theirs = folder / "ours", folder / "theirs"
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in (*NAMES, "sweeper"):
+        shutil.copytree(ROOT / name, ours / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, ours)
+    (theirs / "results").mkdir(parents=True)
+    (theirs / "results/__init__.py").write_text("def f():\n    return 'theirs'\n")
+    (theirs / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "other-results"\nversion = "1.0"\n[tool.setuptools]\npackages = ["results"]\n'
+    )
+    build = ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "-w", folder]
+    subprocess.run([sys.executable, *build, ours, theirs], check=True, capture_output=True)
+    return next(folder.glob("sweeper-*.whl")), next(folder.glob("other_results-*.whl"))
+
+
+@pytest.fixture
+def install(tmp_path):
+    """Installs wheels into a fresh environment that sees the libraries of this one; gives its ``sweeper``."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    (packages / "libraries.pth").write_text(f"{Path(pytest.__file__).parent.parent}\n")  # whose own .pth are not read
+
+    def run(*files):
+        pip = ["-m", "pip", "--python", venv / "bin/python", "install", "--quiet", "--no-deps", "--no-index"]
+        for file in files:
+            subprocess.run([sys.executable, *pip, "--force-reinstall", file], check=True, capture_output=True)
+
+        def sweeper(*words):
+            usual = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"COLUMNS": "160"}
+            command, text = [venv / "bin/sweeper", *words], {"capture_output": True, "text": True}
+            return subprocess.run(command, cwd=tmp_path, env=usual, check=False, **text)
+
+        return packages, sweeper
+
+    return run
+
+
+@pytest.mark.slow
+def test_an_installed_sweeper_brings_its_grids_and_stands_beside_another_results(wheels, install, tmp_path):
+    ours, theirs = wheels
+    packages, sweeper = install(theirs, ours)
+    (tmp_path / "results.py").write_text("def f():\n    return 'mine'\n")
+    listed = json.loads(sweeper("grids", "--json").stdout)
+    assert set(listed) == {path.relative_to(ROOT / "grids").with_suffix("").as_posix() for path in GRIDS}
+    assert Path(listed["digits"]["file"]).parent == packages / "sweeper/grids"
+    changes = ("--set", "budget={rule: fixed, constant: 5}", "--set", "axes.seed=[0]")
+    done = sweeper("run", "digits", *changes, "--backend", "inprocess", "--tracking-uri", "none")
+    assert done.returncode == 0, done.stderr
+    assert "27 completed" in done.stdout
+    assert (tmp_path / "runs/digits/report.html").is_file()
+
+
+@pytest.mark.slow
+def test_another_results_that_was_installed_over_sweepers_is_named_in_a_sentence(wheels, install):
+    packages, sweeper = install(*wheels)
+    done = sweeper("grids")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: sweeper needs its own package 'results', but the file {packages}/results/")
+    assert "belongs to the package 'other-results', which was installed over it" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

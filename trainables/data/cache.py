@@ -1,6 +1,6 @@
 """Arrays stored beside the data that they were made from, shared by all workers of a machine."""
 
-import fcntl
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 CACHE_FOLDER = ".sweeper-cache"
@@ -53,8 +54,9 @@ def folder_lock(folder: Path) -> Iterator[None]:
     Raises:
         OSError: the folder may not be written, or its file system has no locks.
     """
-    with (folder / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    if not folder.is_dir():  # which a FileLock would make
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    with FileLock(folder / ".lock"):
         yield
 
 

@@ -49,8 +49,8 @@ _SEED_DOTS = "Means over seeds; each seed is a small dot."
 
 _HOLLOW_MARKS = {"censored": "a lower bound", "edge": "the end of the grid"}
 
-_BUDGETS = "several λ at one η, analysis.budgets, a run at large λ past its maximum, perhaps in a sweep of its own"
-_SCALING = "axes eta and lam, analysis.budgets; one sweep, or two for two rows"
+_BUDGETS = "several λ at one η, a run at large λ past its maximum, perhaps in a sweep of its own"
+_SCALING = "axes eta and lam; one sweep, or two for two rows"
 _DECAY = "axis lam; sweeps of one network and data set, or of two for two rows"
 _AUTO = "one sweep with l2.auto and one of constant λ at the same η"
 
@@ -83,7 +83,7 @@ FIGURES: dict[str, PaperFigure] = {
     ),
     "2def": PaperFigure(
         caption="Figure 2 for the wide ResNet: d, epochs to maximum test accuracy; e, the maximum; f, within a budget.",
-        needs="axes eta and lam, analysis.budgets; one sweep",
+        needs="axes eta and lam; one sweep",
         data=scaling.time_and_accuracy,
         draw=partial(scaling.draw_time_and_accuracy, letters="def"),
         sweeps=1,
@@ -165,7 +165,7 @@ FIGURES: dict[str, PaperFigure] = {
     ),
     "S8": PaperFigure(
         caption="a, maximum test accuracy over η and λ; b, against λ for several T.",
-        needs="axes eta and lam, two values or more; analysis.budgets, or sweeps that differ in a fixed budget",
+        needs="axes eta and lam, two values or more",
         data=budgets.heat_and_budgets,
         draw=budgets.draw_heat_and_budgets,
     ),
@@ -248,7 +248,8 @@ def draw_figure(name: str, tables: Tables) -> Drawing:
     try:
         if layout.sweeps is not None and len(tables.names) > layout.sweeps:
             limit = f"at most {layout.sweeps} sweep{'s' * (layout.sweeps > 1)}" if layout.sweeps else "no sweep"
-            raise RequirementError(f"{limit}, but {len(tables.names)} are given")
+            given = len(tables.names)
+            raise RequirementError(f"{limit}, but {given} {'is' if given == 1 else 'are'} given")
         data = layout.data(tables)
     except RequirementError as error:
         raise InputError(f"figure {name} of {sweeps}: it needs {error}. In all: {layout.needs}.") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from results.analysis.budgets import within_budget
+from results.analysis.budgets import usual_budgets, within_budget
 from results.analysis.peaks import find_peaks
 from results.analysis.regime import regime_of
 from results.analysis.segments import extra_axes
@@ -103,7 +103,8 @@ def _read_sweep(directory: SweepDir, grid: Grid, only: Mapping[str, str]) -> dic
     rows = read_rows(directory, [*_ROW_COLUMNS, *further])
     rows = rows[rows["point"].isin(points["point"])]
     peaks = find_peaks(rows, points, grid.analysis.tolerance)
-    trainable = grid.trainable
+    trainable, regime = grid.trainable, regime_of(grid)
+    budgets = grid.analysis.budgets or usual_budgets(points, regime)
     facts = {
         "auto": grid.l2.auto is not None,
         "schedule": grid.schedule.name,
@@ -114,7 +115,7 @@ def _read_sweep(directory: SweepDir, grid: Grid, only: Mapping[str, str]) -> dic
         "sweeps": pd.DataFrame([facts]),
         "rows": rows,
         "peaks": peaks.assign(in_law=in_law(peaks)),
-        "within": within_budget(rows, grid.analysis.budgets, grid.analysis.tolerance, regime_of(grid)),
+        "within": within_budget(rows, budgets, grid.analysis.tolerance, regime),
     }
 
 

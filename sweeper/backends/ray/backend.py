@@ -15,8 +15,9 @@ from search_spaces.errors import InputError
 from search_spaces.plan import Pack, Plan
 from search_spaces.sections.grid import Grid, Resources
 from sweeper.addresses import mask_secrets
-from sweeper.backends.capacity import Capacity, available_cpus
+from sweeper.backends.capacity import Capacity, at_most, available_cpus
 from sweeper.backends.ray.connection import connect, shut_down
+from sweeper.backends.ray.environment import no_ray_error
 from sweeper.backends.ray.liveness import (
     UNRESPONSIVE_SECONDS,
     LivenessCheck,
@@ -45,12 +46,13 @@ class RayBackend:
     name = "ray"
     grace_seconds = GRACE_SECONDS
 
-    def __init__(self, address: str = "local", code: Path | None = None) -> None:
+    def __init__(self, address: str = "local", code: Path | None = None, max_workers: int | None = None) -> None:
         """Start a local Ray on loopback, or join the cluster at ``address``.
 
         Args:
             address: ``local``, ``auto`` or HOST:PORT.
             code: a folder that the workers of a cluster get a copy of, as their working directory.
+            max_workers: most packs that run at the same time; None for as many as there is room for.
 
         Raises:
             InputError: no cluster answers at ``address``.
@@ -65,7 +67,7 @@ class RayBackend:
         # Ray prints "(raylet) A worker died …" on stdout whatever log_to_driver says, and has no public switch for it.
         # Nothing is lost without the line: the pack is tried again, and an unfinished pack is in the account.
         ray_worker._worker_logs_enabled = False
-        self._address, self._options = address, options
+        self._address, self._options, self._max_workers = address, options, max_workers
         self._is_local = address == "local"
         self._start()
 
@@ -78,7 +80,8 @@ class RayBackend:
 
     def request_capacity(self, resources: Resources) -> Callable[[], Capacity]:
         """Ask the nodes of Ray for their CPUs and GPUs, as ``nodes.request_capacity`` describes."""
-        return request_capacity(ray.nodes(), resources, joined=not self._is_local)
+        answer = request_capacity(ray.nodes(), resources, joined=not self._is_local)
+        return lambda: at_most(answer(), self._max_workers)
 
     def pace(self, grid: Grid, pack: Pack) -> "Pace | None":
         """Measure the pace of a pack on a worker.
@@ -124,8 +127,11 @@ class RayBackend:
     ) -> None:
         """Call ``run_chunks`` until no pack is left, the sweep is to stop, or a call brought no new end."""
         # Imported here, since Tune takes a second to import while the nodes answer (see ``nodes``).
-        from sweeper.backends.ray.callback import DriverHooks  # noqa: PLC0415
-        from sweeper.backends.ray.tune import run_chunks  # noqa: PLC0415
+        try:
+            from sweeper.backends.ray.callback import DriverHooks  # noqa: PLC0415
+            from sweeper.backends.ray.tune import run_chunks  # noqa: PLC0415
+        except ImportError as error:
+            raise no_ray_error(error) from None
 
         restarts = _RestartCounter(directory)
         while True:
@@ -134,7 +140,8 @@ class RayBackend:
             if not chunks:  # Ray died when the last pack had just ended
                 return
             try:
-                run_chunks(directory, chunks, plan.workers, grid, DriverHooks(notify, self._liveness, tick))
+                hooks = DriverHooks(notify, self._liveness, tick)
+                run_chunks(directory, chunks, plan.workers, grid, hooks, capped=self._max_workers is not None)
             except RayLostError as error:
                 if stop_requested(directory):  # whoever stops this process may have stopped Ray's with it
                     raise KeyboardInterrupt from None

@@ -2,11 +2,14 @@
 
 import os
 import secrets
+from importlib.metadata import version
 from pathlib import Path
 
+from search_spaces.errors import InputError
 from sweeper.private import private_folder
 from sweeper.user_environment import ensure_home
 
+RAY_VERSIONS = ">=2.60,<2.61"  # as in pyproject.toml: ``patches`` changes private names of it
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
@@ -59,3 +62,12 @@ def _is_private(file: Path) -> bool:
         )
     except (OSError, ValueError):
         return False
+
+
+def no_ray_error(error: ImportError) -> InputError:
+    """Return why Ray cannot be used: it or what it needs is absent, or it lacks a private name that sweeper changes."""
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("ray."):
+        why = f"{error.name} is not installed here, which Ray needs"
+    else:
+        why = f"Ray {version('ray')} lacks what sweeper uses or changes ({error}); install 'ray[tune]{RAY_VERSIONS}'"
+    return InputError(f"{why}; 'sweeper run --backend inprocess' does without.")

@@ -13,6 +13,16 @@ from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 
+_CHANGED = (
+    (class_cache, "ENV_VARS_TO_PROPAGATE"),
+    (TuneController, "checkpoint"),
+    (usage, "tag_callbacks"),
+    (RayActorManager, "_actor_task_failed"),
+)
+for _owner, _name in _CHANGED:  # to set a name that Ray has no more would change nothing, and say nothing
+    if not hasattr(_owner, _name):
+        raise ImportError(f"{_owner.__name__} has no {_name}", name=f"{_owner.__name__}.{_name}")
+
 
 @contextmanager
 def patched_tune() -> Iterator[None]:

@@ -19,7 +19,13 @@ class JobFailedError(Exception):
 
 
 def submit_grid(
-    grid: Grid, out: str, address: str, tracking_uri: str | None, on_accepted: Callable[[str], None] = lambda _: None
+    grid: Grid,
+    out: str,
+    address: str,
+    tracking_uri: str | None,
+    on_accepted: Callable[[str], None] = lambda _: None,
+    *,
+    python: str = "python",
 ) -> str:
     """Run a grid, or what is missing of it, as a job, and return the id of the job once it runs.
 
@@ -29,6 +35,7 @@ def submit_grid(
         address: address of the cluster's dashboard.
         tracking_uri: address of MLflow, as the cluster sees it; None leaves that to the cluster.
         on_accepted: is called with the job's id as soon as it has one.
+        python: the cluster's interpreter that has sweeper, a path there or a name on its PATH.
 
     Raises:
         InputError: nothing was submitted.
@@ -39,7 +46,7 @@ def submit_grid(
         from sweeper.backends.ray import jobs  # noqa: PLC0415 - where Ray is not installed, all else works
     except ModuleNotFoundError as error:
         raise InputError(f"sweeper submit: {error.name} is not installed here; 'pip install ray[default]'.") from None
-    command = ["python", "-m", "sweeper", "run", _GRID_FILE, "--address", "auto", "--out", out]
+    command = [python, "-m", "sweeper", "run", _GRID_FILE, "--address", "auto", "--out", out]
     command += ["--tracking-uri", tracking_uri] if tracking_uri is not None else []
     with code_bundle(grid, Path.cwd()) as folder:
         write_text(folder / _GRID_FILE, to_yaml(grid))

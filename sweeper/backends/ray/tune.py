@@ -28,7 +28,9 @@ from sweeper.worker.messages import heartbeat_seconds
 COORDINATOR_BYTES = 2**28
 
 
-def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: Grid, hooks: DriverHooks) -> None:
+def run_chunks(
+    directory: SweepDir, chunks: Sequence[str], workers: int, grid: Grid, hooks: DriverHooks, *, capped: bool = False
+) -> None:
     """Train the packs of ``chunks`` as Ray trials, and give up those whose workers are lost too often.
 
     Args:
@@ -37,6 +39,7 @@ def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: G
         workers: number of workers of the cluster or machine.
         grid: the grid of the sweep.
         hooks: calls from the loop of Tune to the driver.
+        capped: whether no more than ``workers`` may train at a time, even if more machines join.
 
     Raises:
         RayLostError: a vital part of Ray is gone.
@@ -57,7 +60,7 @@ def run_chunks(directory: SweepDir, chunks: Sequence[str], workers: int, grid: G
         tuner = tune.Tuner(
             trainable,
             param_space=_chunk_per_trial(chunks),
-            tune_config=_tune_config(len(chunks), workers, grid.resources),
+            tune_config=_tune_config(len(chunks), workers if capped or grid.resources.processes_per_pack > 1 else None),
             run_config=_run_config(state, callback),
         )
         try:
@@ -83,14 +86,14 @@ def _chunk_per_trial(chunks: Sequence[str]) -> dict[str, Any]:
     return {"packs": tune.sample_from(lambda _: next(remaining))}
 
 
-def _tune_config(trials: int, workers: int, resources: Resources) -> Any:
-    """Return the configuration of a search over so many trials."""
+def _tune_config(trials: int, most: int | None) -> Any:
+    """Return the configuration of a search over so many trials, of which ``most`` may run at a time."""
     return tune.TuneConfig(
         num_samples=trials,
         scheduler=PlanOrderScheduler(),
         reuse_actors=True,
         trial_dirname_creator=lambda trial: trial.trial_id,
-        max_concurrent_trials=workers if resources.processes_per_pack > 1 else None,
+        max_concurrent_trials=most,
     )
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from results.analysis.budgets import steady_rows, tuned_and_predicted, within_budget
+from results.analysis.budgets import steady_rows, tuned_and_predicted, usual_budgets, within_budget
 from results.analysis.curves import collapse_curves
 from results.analysis.peaks import find_peaks
 from results.analysis.regime import TrainingRegime
@@ -191,3 +191,10 @@ def test_collapse_keeps_first_best_and_last_of_at_most_400(point_rows, points_of
     assert {0, int(peaks.t_star_step[0]), 20_000} <= set(kept)
     assert list(curves.columns) == ["point", "seed", "eta", "lam", "mu", "step", "epoch", "decay_time", "test_acc"]
     assert collapse_curves(rows.iloc[:0], peaks).empty
+
+
+def test_a_grid_without_budgets_has_the_longest_and_its_tenth_and_hundredth_or_those_of_a_schedule():
+    points = pd.DataFrame({"point": list("abcd"), "eta": 0.1, "lam": 0.1, "mu": 0.0, "budget": [2.0, 5.0, 20.0, 20.0]})
+    assert usual_budgets(points, TrainingRegime()) == (0.2, 2.0, 20.0)
+    assert usual_budgets(points, TrainingRegime(schedule=Cosine(name="cosine"))) == (2.0, 5.0, 20.0)
+    assert usual_budgets(points.iloc[:0], TrainingRegime()) == ()

@@ -453,7 +453,7 @@ def test_numbers_are_read_off_the_figures_beyond_the_paper():
         ("2", lambda: tables(*ladder(), *ladder(mu=0.9)), "one value of mu, but there are 0, 0.9; choose with --only"),
         ("2", lambda: tables(*ladder(), eta=7.0), "needs points of η = 7; there are η = 1."),
         ("2", lambda: tables(run(0.0, 10, 0.8)), "needs points of λ > 0."),
-        ("5ab", lambda: tables(*ladder()), "figure 5ab of a: it needs no sweep, but 1 are given."),
+        ("5ab", lambda: tables(*ladder()), "figure 5ab of a: it needs no sweep, but 1 is given."),
         ("2def", EXAMPLES["3"], "needs at most 1 sweep, but 2 are given"),
         ("S1", lambda: tables(*ladder(train_acc=0.5)), "needs values in the column t_train1"),
         ("S2", lambda: tables(*ladder()), "needs momentum"),

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from search_spaces.sections.grid import Resources
 from sweeper.backends.capacity import (
+    Capacity,
+    at_most,
     available_cpus,
     count_processes,
     gpu_bytes_per_pack,
@@ -49,3 +51,9 @@ def test_a_plan_can_be_made_anywhere(asked):
     if not local_gpu_bytes():
         assert capacity.workers == max(1, int(available_cpus() / asked.get("cpus_per_pack", 1)))
         assert capacity.pack_bytes is None
+
+
+def test_a_capacity_may_be_limited_but_never_grows():
+    whole = Capacity(workers=4, pack_bytes=1e9)
+    assert [at_most(whole, most).workers for most in (None, 1, 4, 9)] == [4, 1, 4, 4]
+    assert at_most(whole, 2).pack_bytes == 1e9

@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -104,6 +105,16 @@ def test_a_run_in_this_process_needs_neither_ray_nor_mlflow(first_run):
     assert not rows.duplicated(["point", "step"]).any()
 
 
+def test_a_quiet_run_prints_its_answer_and_errors_alone(sweeper, ran):
+    done = sweeper("run", "small.yaml", *IN_PROCESS, "--quiet")
+    assert done.stderr == ""
+    assert "6 completed" in done.stdout
+    fresh = sweeper("run", "small.yaml", *IN_PROCESS, "-q", "--set", "axes.eta=[0.2]", "--name", "fresh")
+    assert fresh.stderr == ""
+    assert "3 completed" in fresh.stdout
+    assert "no such file" in sweeper("run", "nothing.yaml", "-q", expect=2).stderr
+
+
 def test_status_analyze_and_run_again(sweeper, ran):
     root = ran
     status = json.loads(sweeper("status", root, "--json").stdout)
@@ -168,6 +179,7 @@ def test_an_interrupt_says_how_to_continue(sweeper, tmp_path, backend):
     assert "Traceback" not in stderr
     assert "scaling" not in stdout
     assert json.loads(sweeper("status", "runs/small", "--json").stdout)["missing"] == 1
+    assert len(pd.read_parquet(tmp_path / "runs/small/points.parquet")) == 1
 
 
 def test_failed_points_are_grouped_by_cause_and_the_status_says_so(sweeper):
@@ -221,11 +233,14 @@ def test_compare_refuses_what_is_no_sweep_and_no_accuracy(sweeper):
 def test_every_command_has_help_with_an_example(sweeper):
     commands = re.findall(r"│ (\w+) ", sweeper("--help").stdout.split("Commands")[1])
     assert commands == [
+        "grids",
+        "new",
         "plan",
         "run",
         "settle",
         "submit",
         "predict",
+        "list",
         "status",
         "watch",
         "verify",
@@ -233,6 +248,7 @@ def test_every_command_has_help_with_an_example(sweeper):
         "figure",
         "gallery",
         "compare",
+        "export",
         "track",
         "ui",
         "schema",
@@ -281,6 +297,15 @@ def test_the_command_that_is_printed_serves_the_folder(sweeper, tmp_path, out):
     assert (tmp_path / out / "mlflow.db").is_file()
     assert {path.name for path in tmp_path.iterdir()} == {"small.yaml", out}
     assert "warning" not in done.stderr
+
+
+def test_the_page_of_a_sweep_is_that_of_its_folder(sweeper, ran):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ("ui", "--port", port, "--out", "runs/small")
+        assert "no mlflow.db here" in sweeper(*arguments, expect=2).stderr
+        (ran.parent / "mlflow.db").touch()
+        assert f"--port {port}: something else answers there" in sweeper(*arguments, expect=2).stderr
 
 
 @pytest.mark.slow

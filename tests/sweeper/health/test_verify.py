@@ -29,9 +29,9 @@ from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.reading.load import load_grid
 from sweeper.backends.inprocess import InProcessBackend
-from sweeper.cli.inspection_view import InspectionView
 from sweeper.cli.output import show
-from sweeper.cli.status_view import StatusView
+from sweeper.cli.views.inspection import InspectionView
+from sweeper.cli.views.status import StatusView
 from sweeper.driver.run import run_sweep
 from sweeper.health.inventory import take_inventory
 from sweeper.health.leftovers import remove_leftovers, unused_checkpoints

@@ -14,8 +14,8 @@ from tests_support import SMALL
 from results.figures.paper.draw import paper_figure
 from results.store.sweep_dir import SweepDir
 from sweeper.cli.app import main
-from sweeper.cli.figures_view import FiguresView
 from sweeper.cli.output import show
+from sweeper.cli.views.figures import FiguresView
 
 ROOT = Path(__file__).parents[4]
 
@@ -51,6 +51,16 @@ def test_a_figure_is_drawn_beside_the_report_and_its_paths_are_printed(folder):
     best = data[(data["panel"] == "best") & (data["mark"] == "observed")].sort_values(["eta", "lam"])
     wanted = peaks[peaks["lam"] > 0].sort_values(["eta", "lam"])
     assert best["y"].tolist() == pytest.approx(wanted["best_test_acc"].tolist())
+
+
+@pytest.mark.parametrize("name", ["2", "S8"])
+def test_a_grid_without_budgets_shows_its_longest_and_parts_of_it(sweep, small_grid, name, tmp_path):
+    _, directory = sweep(small_grid("analysis={}", "measure={log: 10}"))
+    _, paths = paper_figure(name, [directory.root], tmp_path / "drawn", {}, None)
+    shown = pd.read_csv(next(path for path in paths if path.suffix == ".csv"))
+    panel = shown[shown["panel"] == {"2": "within", "S8": "budgets"}[name]]
+    assert set(panel["budget_at"]) <= {0.6, 6.0, 60.0}
+    assert panel["y"].notna().any()
 
 
 def test_another_folder_and_the_points_of_one_value(folder, tmp_path):

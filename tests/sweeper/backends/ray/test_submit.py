@@ -144,7 +144,7 @@ def test_a_sweep_is_submitted_followed_stopped_and_goes_on(cluster, folder, tmp_
     out = tmp_path / "runs"
     said = cluster(f"""
         cd {folder}
-        python -m sweeper submit own.yaml --out {out} --tracking-uri none
+        python -m sweeper submit own.yaml --out {out} --tracking-uri none --python {sys.executable}
         python -m sweeper watch {out}/own
         python -m sweeper submit own.yaml --out {out} --tracking-uri none --set trainable.batch=7 2>&1 || echo status $?
         RAY_AUTH_TOKEN={"0" * 48} python -m sweeper submit own.yaml --out {out} 2>&1 || echo status $?

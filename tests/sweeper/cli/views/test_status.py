@@ -14,11 +14,8 @@ from tests_support import commit_rows, rows_table
 from results.store.attempts import claim
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import InputError
 from search_spaces.points import make_points
-from sweeper.cli.options import sweeps_below
-from sweeper.cli.output import show
-from sweeper.cli.status_view import StatusesView, line, watch
+from sweeper.cli.views.status import line, watch
 from sweeper.driver.planning import plan_for
 from sweeper.health.status import status_of
 from trainables.profile import profiles_of
@@ -89,37 +86,3 @@ def test_the_time_that_is_left_is_less_by_what_packs_under_way_have_behind_them(
         pace = 2 * int(step) / seconds
         assert status_of(read_state(directory)).eta_seconds == pytest.approx((steps - 2 * int(step)) / pace, rel=1e-3)
     assert "about " in line(status_of(read_state(directory)))
-
-
-def test_a_folder_of_sweeps_is_a_line_a_sweep(sweep, small_grid, tmp_path):
-    for name in ("second", "first"):
-        sweep(small_grid(f"name={name}", "axes={eta: [0.1], lam: [0.1]}"))
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "lost").mkdir()
-    (tmp_path / "lost/plan.json").write_text("{")
-    roots = sweeps_below(str(tmp_path))
-    assert [root.name for root in roots] == ["first", "lost", "second"]
-    view, console = StatusesView.of(map(SweepDir, roots)), Console(file=io.StringIO(), width=300)
-    show(view, console=console)
-    first, lost, second = console.file.getvalue().splitlines()
-    assert first.startswith("first 1/1 point")
-    assert lost.startswith(f"error: {tmp_path}/lost/plan.json")
-    assert second.startswith("second 1/1 point")
-    assert view.to_json()[str(tmp_path / "first")]["missing"] == 0
-    assert "plan.json" in view.to_json()[str(tmp_path / "lost")]["error"]
-    assert sweeps_below(str(tmp_path / "first")) == [tmp_path / "first"]
-
-
-@pytest.mark.parametrize(
-    ("folder", "why"),
-    [
-        ("empty", r"empty: no sweep here \(no plan.json\): this folder is empty. Give"),
-        ("notes", r"notes: no sweep here \(no plan.json\). Give"),
-        ("nothing", r"nothing: no sweep here \(no plan.json\). Give"),
-    ],
-)
-def test_a_folder_without_sweeps_is_refused_with_the_reason(tmp_path, folder, why):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "notes/inner").mkdir(parents=True)
-    with pytest.raises(InputError, match=why):
-        sweeps_below(str(tmp_path / folder))

@@ -76,8 +76,20 @@ class PlanView:
             **_memory(grid, plan, by_variant, self.estimate.capacity),
             "makespan": f"{plan.makespan / plan.bound:.2f} × the lower bound on {counted(plan.workers, 'worker')}",
             "time": self._time(),
+            **self._progress(),
         }
         return lines | ({"warning": COUPLED} if isinstance(grid.optimizer, Adam) else {})
+
+    def _progress(self) -> dict[str, str]:
+        """What is done and what is left of a sweep that exists: ``8 done, 4 to train, 0:25``."""
+        progress = self.estimate.progress
+        if progress is None:
+            return {}
+        if progress.conflict:
+            return {"sweep": progress.conflict}
+        left = f"{progress.left:,} to train" if progress.left else "nothing to train"
+        seconds = f", {duration(progress.seconds)}" if progress.left and progress.seconds is not None else ""
+        return {"sweep": f"{progress.done:,} done, {left}{seconds}"}
 
     def _time(self) -> str:
         estimate = self.estimate

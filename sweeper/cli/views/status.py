@@ -1,7 +1,7 @@
 """The answers of ``sweeper status`` and ``sweeper watch``."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from results.store.state import read_state
 from results.store.sweep_dir import SweepDir
-from search_spaces.errors import InputError, command, counted
+from search_spaces.errors import command, counted
 from sweeper.cli.output import has_reader
 from sweeper.console import counted_of, duration, labeled, short_path, untrusted
 from sweeper.health.status import Status, status_of
@@ -55,41 +55,6 @@ class StatusView:
         console.print(f"[bold]disk[/]     {disk}", highlight=False)
         console.print(f"[bold]running[/]  {escape(status.running or 'no')}", highlight=False, soft_wrap=True)
         _print_trouble(status, self.directory, console)
-
-
-@dataclass(frozen=True, slots=True)
-class StatusesView:
-    """The status of each sweep of a folder, in a line.
-
-    Attributes:
-        statuses: folder of the sweep to its status, or to why it cannot be read.
-    """
-
-    statuses: Mapping[str, Status | str]
-
-    @classmethod
-    def of(cls, directories: Iterable[SweepDir]) -> "StatusesView":
-        """Read the status of each sweep."""
-        statuses: dict[str, Status | str] = {}
-        for directory in directories:
-            try:
-                statuses[str(directory.root)] = status_of(read_state(directory))
-            except InputError as error:
-                statuses[str(directory.root)] = str(error)
-        return cls(statuses)
-
-    def to_json(self) -> Mapping[str, object]:
-        """Folder to status, or to an error, as a dict for ``json.dumps``."""
-        return {
-            folder: status.to_json() if isinstance(status, Status) else {"error": status}
-            for folder, status in self.statuses.items()
-        }
-
-    def print(self, console: Console) -> None:
-        """Print a line for each sweep."""
-        for status in self.statuses.values():
-            text = line(status) if isinstance(status, Status) else labeled("error:", "red", f" {untrusted(status)}")
-            console.print(text, soft_wrap=True, highlight=False)
 
 
 def watch(directory: SweepDir, console: Console, seconds: float) -> None:

@@ -33,6 +33,9 @@ class ComparisonView:
         console.print(table)
         for c in comparison.contests:
             console.print(f"[bold]{c.claim}[/]: {escape(c.why)}", soft_wrap=True, highlight=False)
+        if comparison.differences:
+            note = f"not the same is trained, from the first to the second: {'; '.join(comparison.differences)}"
+            console.print(f"[yellow]careful:[/] {escape(note)}", soft_wrap=True, highlight=False)
         console.print(f"\n[bold]figure[/]   {escape(str(comparison.folder / 'comparison.svg'))}", soft_wrap=True)
 
 

@@ -18,6 +18,8 @@ from search_spaces.outcome import Outcome
 from sweeper.console import duration, labeled, quoted, short_path, untrusted
 
 if TYPE_CHECKING:  # matplotlib and scipy, which they need, take over a second to import
+    import pandas as pd
+
     from results.conclude import SweepResult
     from results.settling.choice import WayOut
     from sweeper.settle.rounds import Settlement
@@ -126,9 +128,29 @@ def _print_failures(result: SweepResult, directory: SweepDir, console: Console) 
         console.print(
             labeled(f"\n{counted(len(ends), 'point')} {outcome}:", color, f" {untrusted(why)}"), soft_wrap=True
         )
+        if outcome is Outcome.DIVERGED:
+            for hint in too_large_rates(result.analysis.findings.peaks):
+                console.print(f"  {hint}", soft_wrap=True, highlight=False)
         log = directory.logs / f"{ends[0].point}.txt"
         if outcome is Outcome.FAILED and log.is_file():
             console.print(f"  traceback: {escape(short_path(log))}", soft_wrap=True, highlight=False)
+
+
+def too_large_rates(peaks: pd.DataFrame) -> list[str]:
+    """Return a sentence for each momentum whose points all diverged from some η on, whatever their λ.
+
+    Args:
+        peaks: one row a point, with ``eta``, ``mu`` and ``outcome``.
+    """
+    hints = []
+    for mu in sorted({float(value) for value in peaks["mu"]}):
+        own = peaks[peaks["mu"] == mu]
+        diverged = own["outcome"] == "diverged"
+        smallest = own.loc[diverged, "eta"].min()  # NaN if none diverged
+        if diverged.any() and diverged[own["eta"] >= smallest].all():
+            momentum = f" with μ {mu:g}" if mu else ""
+            hints.append(f"η {smallest:g}{momentum} is too large for this model; try a smaller one.")
+    return hints
 
 
 def print_ways(ways: Sequence[WayOut], first: WayOut, seconds: float, console: Console) -> None:

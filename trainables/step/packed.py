@@ -203,7 +203,8 @@ class _BatchedLinear(torch.autograd.Function):
         w_PFG = w_PGF.transpose(1, 2)
         z_PBG = torch.bmm(h_PBF, w_PFG) if b_PG is None else torch.baddbmm(b_PG.unsqueeze(1), h_PBF, w_PFG)
         if relu:
-            z_PBG.relu_()
+            # The compiler of torch 2.11 loses track of a tensor that is changed in place and saved: gradients become 0.
+            z_PBG = torch.relu(z_PBG) if torch.compiler.is_compiling() else z_PBG.relu_()
         ctx.save_for_backward(h_PBF, w_PGF, z_PBG if relu else None)
         return z_PBG
 

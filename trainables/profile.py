@@ -32,6 +32,7 @@ from trainables.models.logits import logits_of
 from trainables.models.ntk_linear import NtkLinear
 from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
+from trainables.step.packed import is_matrix_stack
 from trainables.task import Task, built_from, import_function, task_of
 from trainables.torch_state import eager, neutral_torch
 
@@ -41,6 +42,10 @@ from trainables.torch_state import eager, neutral_torch
 # 1.8 ms a point alone and 0.8 ms in packs of 8; 32 channels on 28×28 images lose, 186 ms and 208 ms.
 MAX_CPU_ACTIVATION_BYTES = 2**20
 MAX_CPU_POINTS = 64
+# Of any model but a stack of matrices, a pack runs by vmap, as grouped convolutions in another layout. It saves launches
+# and computes slower, so that it pays where a GPU waits for the next launch: up to a step of some milliseconds.
+MAX_VMAPPED_STEP_FLOPS = 2e11
+MAX_GPU_POINTS = 1024
 # Copies of the widest activation that a measurement holds: a layer's input, its output and its workspace. Measured for
 # the CNN with 16 channels on 32×32 images, whose widest has 67 MB for 1,024 of them: 193 MB alone, 241 in packs.
 ACTIVATION_COPIES = 3
@@ -86,10 +91,14 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     outputs = getattr(task.objective(together=False), "outputs", None)  # a loss of the user's own tells none
     with explained(recipe.trainable, task.data), phase("a forward pass"):
         model = built_from(task, 0)
+        by_matrices = is_matrix_stack(model)
         with eager(model):
             forward = _forward_cost(model, task.data, outputs)
     parameters = sum(p.numel() for p in model.parameters())
-    free, alone = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1
+    free, single_process = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1
+    # Autocast does not reach what vmap makes of a layer: in bfloat16 a pack would compute in other dtypes than its points
+    mixed = not by_matrices and recipe.trainable.numerics.precision == "bfloat16"
+    together = single_process and admission.together and not mixed
     measured = test + (0 if free else measured_train_samples(recipe, train))
     auto = recipe.l2.auto
     return Profile(
@@ -102,8 +111,9 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         decay=describe_l2(model, recipe.l2, train),
         ends_at=EXPECTED_DECAY_TIME / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=_pack_limit(forward, micro_batch) if alone and admission.together else 1,
-        point_bytes=_point_bytes(forward, micro_batch, max(train, test), parameters) if alone else 0,
+        pack_limit=_pack_limit(forward, micro_batch) if together else 1,
+        gpu_pack_limit=_gpu_pack_limit(forward, micro_batch, by_matrices=by_matrices) if together else 1,
+        point_bytes=_point_bytes(forward, micro_batch, max(train, test), parameters) if single_process else 0,
         micro_batches=micro_batches,
         processes=processes,
         notes=(*task.data.notes, *admission.notes),
@@ -203,6 +213,14 @@ def _micro_batches(size: int | None, batch: int, processes: int) -> int:
 def _pack_limit(forward: _ForwardCost, micro_batch: int) -> int:
     """Return the number of points that can share a pack on a CPU."""
     return max(1, min(MAX_CPU_POINTS, MAX_CPU_ACTIVATION_BYTES // (micro_batch * forward.widest * 4)))
+
+
+def _gpu_pack_limit(forward: _ForwardCost, micro_batch: int, *, by_matrices: bool) -> int:
+    """Return the number of points that can share a pack on a GPU, whatever its memory."""
+    step_flops = 3 * micro_batch * forward.flops
+    if by_matrices or step_flops == 0:
+        return MAX_GPU_POINTS
+    return max(1, min(MAX_GPU_POINTS, int(MAX_VMAPPED_STEP_FLOPS / step_flops)))
 
 
 def _point_bytes(forward: _ForwardCost, micro_batch: int, measured: int, parameters: int) -> int:

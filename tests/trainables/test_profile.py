@@ -4,7 +4,8 @@ from torch import nn
 
 from search_spaces.errors import InputError
 from trainables.data import Dataset
-from trainables.profile import MAX_CPU_ACTIVATION_BYTES, MAX_GPU_POINTS, _forward_cost, profile
+from trainables.pack_limits import MAX_CPU_ACTIVATION_BYTES
+from trainables.profile import _forward_cost, profile
 
 
 def test_a_fully_connected_network_costs_two_flop_a_weight(make_recipe):
@@ -69,35 +70,6 @@ def test_a_full_batch_in_parts_is_no_measurement_of_the_set(make_recipe):
     full = {"trainable.data.train": 100, "trainable.batch": "full"}
     assert profile(make_recipe(full)).measured == 1697
     assert profile(make_recipe(full | {"trainable.micro_batch": 50})).measured == 1697 + 100
-
-
-NETWORKS = {
-    "matrices": {"name": "fc", "width": 512},
-    "tiny": {"name": "cnn", "channels": 4, "dense": 8, "pool": 2},
-    "large": {"name": "cnn", "channels": 512, "dense": 8, "pool": 2},
-}
-
-
-@pytest.mark.parametrize(("name", "limit"), [("matrices", MAX_GPU_POINTS), ("tiny", MAX_GPU_POINTS), ("large", None)])
-def test_on_a_gpu_large_convolutions_share_a_pack_up_to_some_arithmetic(make_recipe, name, limit):
-    cost = profile(make_recipe({"trainable.model": NETWORKS[name], "trainable.batch": 32}))
-    assert cost.gpu_pack_limit == (limit or int(2e11 / cost.step_flops))
-    parts = profile(make_recipe({"trainable.model": NETWORKS[name], "trainable.batch": 32, "trainable.micro_batch": 8}))
-    assert parts.gpu_pack_limit == (limit or int(2e11 / (cost.step_flops / 4)))
-
-
-def test_convolutions_larger_than_that_train_alone_on_a_gpu(make_recipe):
-    wide = {"name": "wrn", "depth": 28, "width": 10}
-    assert profile(make_recipe({"trainable.model": wide})).gpu_pack_limit == 1
-
-
-@pytest.mark.parametrize("name", ["tiny", "large"])
-def test_in_bfloat16_only_matrices_share_a_pack(make_recipe, name):
-    low = {"trainable.numerics.precision": "bfloat16"}
-    cost, matrices = (profile(make_recipe({"trainable.model": NETWORKS[n]} | low)) for n in (name, "matrices"))
-    assert (cost.pack_limit, cost.gpu_pack_limit) == (1, 1)
-    assert matrices.pack_limit > 1
-    assert matrices.gpu_pack_limit == MAX_GPU_POINTS
 
 
 def test_points_that_several_processes_train_have_packs_of_their_own(make_recipe):

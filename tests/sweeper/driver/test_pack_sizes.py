@@ -6,7 +6,8 @@ import pytest
 
 from search_spaces.points import make_points
 from sweeper.driver.pack_sizes import limit_packs, size_packs
-from trainables.profile import MAX_GPU_POINTS, profiles_of
+from trainables.pack_limits import MAX_GPU_POINTS
+from trainables.profile import profiles_of
 
 
 @pytest.mark.parametrize(("points", "limit"), [(10, 8), (1, 1), (0.5, 1), (10**6, MAX_GPU_POINTS)])

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.admission import Admission
+from trainables.data.transfer import on_device
 from trainables.pack.network import Draw, SquaredNorms, host_copies, saved_names, squared_norms
 from trainables.step.packed import PackedModel, pack_model
 from trainables.task import Task, built_from, initial_weights, scale_invariant_weights, task_of
@@ -68,10 +70,12 @@ class PackedNetwork:
         self._invariant = scale_invariant_weights(trainable)
         self.precision = trainable.numerics.precision
         self._evaluation_changes, self._saved_names = admission.evaluation_changes, saved_names(module)
-        weights = [initial_weights(trainable, built_from(task, p.seed), p.seed, p.sigma_w) for p in points]
-        parameters = _stacked([parameters for parameters, _ in weights], device)
+        starts = {(p.seed, p.sigma_w): None for p in points}  # made once each: packs have few seeds and many λ
+        weights = [initial_weights(trainable, built_from(task, seed), seed, sigma_w) for seed, sigma_w in starts]
+        positions = [list(starts).index((p.seed, p.sigma_w)) for p in points]
+        parameters = _at(_stacked([parameters for parameters, _ in weights], device), positions)
         self.parameters = {name: p.requires_grad_() for name, p in parameters.items()}
-        self.buffers = _stacked([buffers for _, buffers in weights], device)
+        self.buffers = dict(_at(_stacked([buffers for _, buffers in weights], device), positions))
         self.running_statistics = [n for n, _ in module.named_buffers() if self.buffers[n].dtype != torch.bool]
 
     def weights_at(self, positions: Sequence[int]) -> Weights:
@@ -167,6 +171,13 @@ def _stacked(points: Sequence[Mapping[str, Tensor]], device: torch.device) -> di
 
 
 def _at(tensors: Mapping[str, Tensor], positions: Sequence[int]) -> Mapping[str, Tensor]:
-    """Return the tensors of the points at ``positions``, (n, ...) each; without a copy if these are all points."""
-    points = len(next(iter(tensors.values()), ()))
-    return tensors if len(positions) == points else {name: t[positions] for name, t in tensors.items()}
+    """Return the tensors of the points at ``positions``, (n, ...) each; views if these are neighbors in order."""
+    if not tensors:
+        return tensors
+    first, count = positions[0], len(positions)
+    if list(positions) == list(range(first, first + count)):
+        whole = all(len(t) == count for t in tensors.values())
+        return tensors if whole else {name: t[first : first + count] for name, t in tensors.items()}
+    device = next(iter(tensors.values())).device
+    index = on_device(np.array(positions), device)
+    return {name: t[index] for name, t in tensors.items()}

@@ -17,6 +17,7 @@ from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.admission import Admission
 from trainables.data.transfer import on_device
 from trainables.pack.network import Draw, SquaredNorms, host_copies, saved_names, squared_norms
+from trainables.step.layout import weights_of_pack
 from trainables.step.packed import PackedModel, pack_model
 from trainables.task import Task, built_from, initial_weights, scale_invariant_weights, task_of
 
@@ -74,7 +75,7 @@ class PackedNetwork:
         weights = [initial_weights(trainable, built_from(task, seed), seed, sigma_w) for seed, sigma_w in starts]
         positions = [list(starts).index((p.seed, p.sigma_w)) for p in points]
         parameters = _at(_stacked([parameters for parameters, _ in weights], device), positions)
-        self.parameters = {name: p.requires_grad_() for name, p in parameters.items()}
+        self.parameters = {name: weights_of_pack(p).requires_grad_() for name, p in parameters.items()}
         self.buffers = dict(_at(_stacked([buffers for _, buffers in weights], device), positions))
         self.running_statistics = [n for n, _ in module.named_buffers() if self.buffers[n].dtype != torch.bool]
 
@@ -139,7 +140,8 @@ class PackedNetwork:
 
     def keep(self, index: Tensor) -> None:
         """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
-        self.parameters = {name: p.detach()[index].requires_grad_() for name, p in self.parameters.items()}
+        kept = {name: weights_of_pack(p.detach()[index]) for name, p in self.parameters.items()}
+        self.parameters = {name: p.requires_grad_() for name, p in kept.items()}
         self.buffers = {name: b[index] for name, b in self.buffers.items()}
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:

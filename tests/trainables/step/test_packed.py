@@ -169,6 +169,17 @@ def test_compiled_gradients_equal_eager_ones(name, count):
     torch.testing.assert_close(got, want)
 
 
+@pytest.mark.parametrize("name", ["fc", "cnn batch"])
+def test_packs_of_several_points_are_not_compiled(name):
+    module, counters = MODULES[name](), torch._dynamo.utils.counters
+    counters.clear()
+    model = pack_model(module, compiled=True)
+    for count in (3, 2):
+        state = _parameters(module, count), _buffers(module, count)
+        model(*state, torch.randn(9, *SHAPE), shared=True, training=True)
+    assert not counters["stats"]
+
+
 def test_modules_without_memory_can_be_packed():
     module = build_model(WideResNet(name="wrn", depth=10, width=1, batch_norm="running"), SHAPE, 10)
     for count in (1, 2):

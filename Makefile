@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := search_spaces trainables results sweeper tests benchmarks examples
 
-.PHONY: demo test test-slow check format bench docs fuzz image-check clean
+.PHONY: demo test test-slow check format bench gpu docs fuzz image-check clean
 
 demo: $(VENV)/.installed  ## install and run the default sweep
 	$(BIN)/sweeper run grids/digits.yaml
@@ -28,6 +28,9 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/overhead.py
+
+gpu:  ## nine minutes of one GPU: tests, benchmarks and sweeps at paper scale, with what benchmarks/gpu_pack.sh has packed
+	PY=$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) bash benchmarks/gpu.sh
 
 SECONDS_OF_FUZZ ?= 120
 fuzz: $(VENV)/.installed-dev  ## looks for what breaks the reading of grids, then of sweeps, SECONDS_OF_FUZZ seconds each

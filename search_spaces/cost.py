@@ -24,6 +24,7 @@ class Profile:
         measured: samples that a measurement runs through the model.
         watched: training samples that AutoL2 reads besides the step's own batch, as a mean over steps.
         pack_limit: points that can share a pack; the limit of a CPU until the memory of a GPU is known.
+        gpu_pack_limit: points that can share a pack on a GPU, whatever its memory.
         point_bytes: GPU memory that a point in training takes; 0 if memory does not limit packs.
         ends_at: ηλ·steps/(1-μ), with the grid's λ, at which a point is expected to end; infinity for its budget.
         flow: whether a point is a differential equation, which costs its measurements and not its steps.
@@ -43,6 +44,7 @@ class Profile:
     measured: int
     watched: float
     pack_limit: int
+    gpu_pack_limit: int = 1
     point_bytes: int = 0
     ends_at: float = math.inf
     flow: bool = False

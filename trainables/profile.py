@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,37 +26,14 @@ from trainables.admission import (
 from trainables.data import Dataset
 from trainables.data.torchvision_sets import DataNotFoundError, published_shapes
 from trainables.kernel.cost import kernel_profile
-from trainables.measurement import EVALUATION_BATCH
 from trainables.models.logits import logits_of
 from trainables.models.ntk_linear import NtkLinear
+from trainables.pack_limits import ForwardCost, PackShape
 from trainables.peaked import EXPECTED_DECAY_TIME
 from trainables.step.l2 import describe_l2, weight_decay_of
+from trainables.step.packed import is_matrix_stack
 from trainables.task import Task, built_from, check_metric, import_function, task_of
 from trainables.torch_state import eager, neutral_torch
-
-# The widest activation of a pack should stay in a core's L2 cache (1 MiB on the machine measured). Larger packs save
-# nothing: a step of FC-64 on digits takes 0.71 ms a point in packs of 8 and 0.69 ms in packs of 16, one of
-# FC-256 5.5 ms alone and 5.9 ms in packs of 8. Small convolutions gain too: 8 channels on 8×8 images, batches of 32,
-# 1.8 ms a point alone and 0.8 ms in packs of 8; 32 channels on 28×28 images lose, 186 ms and 208 ms.
-MAX_CPU_ACTIVATION_BYTES = 2**20
-MAX_CPU_POINTS = 64
-# Copies of the widest activation that a measurement holds: a layer's input, its output and its workspace. Measured for
-# the CNN with 16 channels on 32×32 images, whose widest has 67 MB for 1,024 of them: 193 MB alone, 241 in packs.
-ACTIVATION_COPIES = 3
-
-
-class _ForwardCost(NamedTuple):
-    """Cost of a forward pass of one sample.
-
-    Attributes:
-        flops: FLOP of the layers with weight matrices.
-        activations: numbers kept for the backward pass.
-        widest: numbers of the widest layer's output.
-    """
-
-    flops: float
-    activations: int
-    widest: int
 
 
 @lru_cache(maxsize=256)
@@ -90,8 +66,9 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         with eager(model):
             forward = _forward_cost(model, task.data, outputs)
     parameters = sum(p.numel() for p in model.parameters())
-    free, alone = measures_train_set(recipe.trainable, micro_batch == train, model, admission), processes == 1
-    measured = test + (0 if free else measured_train_samples(recipe, train))
+    free = measures_train_set(recipe.trainable, micro_batch == train, model, admission)
+    low, together = recipe.trainable.numerics.precision == "bfloat16", processes == 1 and admission.together
+    shape = PackShape(forward, micro_batch, max(train, test), parameters, is_matrix_stack(model), low, together)
     auto = recipe.l2.auto
     return Profile(
         train=train,
@@ -99,12 +76,13 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         batch=batch,
         parameters=parameters,
         forward_flops=forward.flops,
-        measured=measured,
+        measured=test + (0 if free else measured_train_samples(recipe, train)),
         decay=describe_l2(model, recipe.l2, train),
         ends_at=EXPECTED_DECAY_TIME / weight_decay_of(recipe.l2, 1.0, train) if recipe.stop == "peaked" else math.inf,
         watched=train / auto.every if auto is not None and auto.signal == "train" and not free else 0.0,
-        pack_limit=_pack_limit(forward, micro_batch) if alone and admission.together else 1,
-        point_bytes=_point_bytes(forward, micro_batch, max(train, test), parameters) if alone else 0,
+        pack_limit=shape.cpu_limit(),
+        gpu_pack_limit=shape.gpu_limit(),
+        point_bytes=shape.point_bytes() if processes == 1 else 0,
         micro_batches=micro_batches,
         processes=processes,
         notes=(*task.data.notes, *admission.notes),
@@ -201,26 +179,7 @@ def _micro_batches(size: int | None, batch: int, processes: int) -> int:
     return count
 
 
-def _pack_limit(forward: _ForwardCost, micro_batch: int) -> int:
-    """Return the number of points that can share a pack on a CPU."""
-    return max(1, min(MAX_CPU_POINTS, MAX_CPU_ACTIVATION_BYTES // (micro_batch * forward.widest * 4)))
-
-
-def _point_bytes(forward: _ForwardCost, micro_batch: int, measured: int, parameters: int) -> int:
-    """Return the memory that a point takes on a GPU, in bytes.
-
-    Args:
-        forward: cost of a forward pass.
-        micro_batch: samples whose activations a step keeps for its backward pass.
-        measured: samples of the larger of training and test set.
-        parameters: numbers of the model's parameters, which are held as weights, gradients and two moments.
-    """
-    step = micro_batch * forward.activations
-    measurement = ACTIVATION_COPIES * min(EVALUATION_BATCH, measured) * forward.widest
-    return 4 * max(step, measurement) + 16 * parameters
-
-
-def _forward_cost(model: nn.Module, data: Dataset, classes: int | None) -> _ForwardCost:
+def _forward_cost(model: nn.Module, data: Dataset, classes: int | None) -> ForwardCost:
     """Return the cost of a forward pass of one sample.
 
     FLOP are those of the layers with weight matrices: 2 · fan-in for each output. Torch's own counter, like every pass
@@ -257,7 +216,7 @@ def _forward_cost(model: nn.Module, data: Dataset, classes: int | None) -> _Forw
         final = logits_of(model(torch.zeros(TRIAL_SAMPLES, *data.train.shape, dtype=data.input_dtype, device=device)))
     check_outputs(final, TRIAL_SAMPLES, classes, data.positions)
     outputs.append(final.numel() // TRIAL_SAMPLES)
-    return _ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs))
+    return ForwardCost(flops=float(sum(flops)), activations=sum(outputs), widest=max(outputs))
 
 
 def profiles_of(grid: Grid, points: Sequence[Point], *, only_plan: bool = False) -> dict[Variant, Profile]:

@@ -74,6 +74,7 @@ def _process_settings_restored() -> Iterator[None]:
     """Restore the settings of the process."""
     dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     precision, tf32 = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    search = torch.backends.cudnn.benchmark
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     flushing = sys.float_info.min / 2 == 0  # torch can set this, but not tell it
@@ -84,6 +85,7 @@ def _process_settings_restored() -> Iterator[None]:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.allow_tf32 = tf32
+        torch.backends.cudnn.benchmark = search
         if deterministic:  # setting it imports torch's compiler, which takes a second and leaves a folder behind
             torch.use_deterministic_algorithms(True, warn_only=warn_only)
         torch.set_flush_denormal(flushing)

@@ -52,9 +52,6 @@ def draw_all(
     ]
 
 
-# ---------------------------------------------------------------------------------------------- sweep
-
-
 def draw_sweep(peaks: pd.DataFrame, within: pd.DataFrame, scale: ColorScale, metric: Metric = TEST_ACCURACY) -> Drawing:
     """Draw time to the best of the metric, the best, and the best within budgets, against λ (paper, figure 2a to c).
 
@@ -139,9 +136,6 @@ def _draw_zero_reference(ax: Axes, rows: pd.DataFrame, color: Callable[[float], 
             ax.axhline(middle, color=hue, linewidth=0.7, linestyle=DASHED, gid=line_id(part))
             diamond: dict[str, Any] = {"color": hue, "marker": "D", "markersize": 5, "gid": line_id(part, "diamond")}
             ax.plot([0], [middle], transform=across, clip_on=False, zorder=3, **diamond)
-
-
-# ------------------------------------------------------------------------------------------- collapse
 
 
 def draw_collapse(
@@ -267,9 +261,6 @@ def _draw_fit(ax: Axes, law: LawLine, fitted: pd.DataFrame) -> None:
 def _interval(low: float, high: float) -> str:
     """Return an interval as text; empty if it is not finite."""
     return f" [{low:.2f}, {high:.2f}]" if np.isfinite([low, high]).all() else ""
-
-
-# ---------------------------------------------------------------------------------------- lambda_pred
 
 
 def draw_lambda_pred(prediction: pd.DataFrame, scale: ColorScale, metric: Metric = TEST_ACCURACY) -> Drawing:

@@ -65,14 +65,7 @@ def format_bound(row: Row, name: str) -> str:
 
 
 def _point_table(name: str, axes: Sequence[str], points: pd.DataFrame, metric: Metric) -> Markup:
-    """Return a table of points with its footnotes.
-
-    Args:
-        name: Content of the table, for screen readers.
-        axes: Axes that become columns.
-        points: One row a point.
-        metric: The quantity by which points are judged.
-    """
+    """Return a table of points with its footnotes; ``name`` is its content for screen readers."""
     rows = first_rows(points).rows
     notes = collect_notes(rows, _note, name.lower().replace(" ", "-"))
     train_accuracy = Column(

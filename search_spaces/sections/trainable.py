@@ -48,8 +48,8 @@ class Numerics(Section):
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """``tf32``: matrix products of a GPU with 10 bits of mantissa. ``bfloat16``: autocast; weights stay float32."""
     compile: bool = False
-    """Let ``torch.compile`` fuse the forward and backward pass, which takes a minute or more at the start of each
-    worker."""
+    """Let ``torch.compile`` fuse the forward and backward pass of points that train alone, which takes a minute or more
+    at the start of each worker. Packs of several points are not compiled."""
 
 
 Batch = Literal["full"] | Count

@@ -12,6 +12,7 @@ from sweeper.backends.capacity import Capacity, gpu_bytes_per_pack, local_gpu_by
 from sweeper.worker.messages import Notify, stop_requested
 from sweeper.worker.run_pack import run_pack
 from sweeper.worker.storage_retry import StorageRefusedError
+from trainables.gpu_fault import GpuFaultError
 
 
 class InProcessBackend:
@@ -50,6 +51,9 @@ class InProcessBackend:
             plan: the packs to train.
             grid: the grid of the sweep.
             notify: receives the reports of the packs.
+
+        Raises:
+            InputError: the GPU of this process failed.
         """
         threads = max(1, int(grid.resources.cpus_per_pack))
         for pack in plan.packs:
@@ -60,6 +64,12 @@ class InProcessBackend:
                 run_pack(str(directory.root), pack.id, notify, threads, recovery=grid.recovery)
             except StorageRefusedError as error:
                 give_up(directory, pack.id, str(error))
+            except GpuFaultError as error:
+                raise InputError(
+                    f"the GPU failed while this process trained the pack {pack.id} ({error}), and the process can use "
+                    "it no more. What was committed stays: run the same command again to go on. If the GPU fails "
+                    "again, nvidia-smi and the system's log (Xid) say more."
+                ) from error
 
     def close(self) -> None:
         """Do nothing: this backend holds nothing."""

@@ -7,11 +7,10 @@ from search_spaces.cost import Profile
 from search_spaces.recipe import Variant
 
 GPU_MEMORY_SHARE = 0.8  # of the memory that a pack is given; the rest is for the library's workspaces
-MAX_GPU_PACK_POINTS = 1024
 
 
 def size_packs(profiles: Mapping[Variant, Profile], pack_bytes: float | None) -> dict[Variant, Profile]:
-    """Return ``profiles`` with ``pack_limit`` set to what the memory of a GPU may hold.
+    """Return ``profiles`` with ``pack_limit`` set to what a GPU can compute together and its memory may hold.
 
     Args:
         profiles: the cost of each variant.
@@ -20,7 +19,7 @@ def size_packs(profiles: Mapping[Variant, Profile], pack_bytes: float | None) ->
     if pack_bytes is None:
         return dict(profiles)
     return {
-        variant: replace(profile, pack_limit=_points_in(pack_bytes, profile.point_bytes))
+        variant: replace(profile, pack_limit=min(profile.gpu_pack_limit, _points_in(pack_bytes, profile.point_bytes)))
         if profile.point_bytes
         else profile
         for variant, profile in profiles.items()
@@ -29,7 +28,7 @@ def size_packs(profiles: Mapping[Variant, Profile], pack_bytes: float | None) ->
 
 def _points_in(pack_bytes: float, point_bytes: int) -> int:
     """Return how many points of ``point_bytes`` fit into ``pack_bytes`` of GPU memory, at least 1."""
-    return max(1, min(MAX_GPU_PACK_POINTS, int(GPU_MEMORY_SHARE * pack_bytes) // point_bytes))
+    return max(1, int(GPU_MEMORY_SHARE * pack_bytes) // point_bytes)
 
 
 def limit_packs(profiles: Mapping[Variant, Profile], limits: Mapping[Variant, int]) -> dict[Variant, Profile]:

@@ -17,7 +17,8 @@ from sweeper.worker.messages import Notify, heartbeat_seconds, stop_requested
 from sweeper.worker.pack_writer import PackWriter
 from sweeper.worker.storage_retry import StorageRefusedError
 from sweeper.worker.torch_process import training_settings
-from trainables.memory import out_of_memory
+from trainables.gpu_fault import raise_gpu_fault
+from trainables.memory import out_of_memory, release_gpu_memory
 from trainables.pack.follow import follow
 from trainables.pack.group import SINGLE_PROCESS, Group, GroupLostError, TorchGroup
 from trainables.train import Training, start_training
@@ -53,6 +54,7 @@ def run_pack(
 
     Raises:
         StorageRefusedError: storage refused longer than the grid allows.
+        GpuFaultError: the GPU of this process has failed.
     """
     directory = SweepDir(any_path(root))
     try:
@@ -81,6 +83,7 @@ class _PackRun:
         self._checkpoint = attempt.restart.checkpoint  # resumed from once
         self._writer = PackWriter(attempt, self._heartbeat_seconds)
         self._stop_checked = time.monotonic()
+        self._halved = False
 
     def run(self, *, halve: bool) -> None:
         """Train until every point has ended or the run is to stop.
@@ -92,6 +95,9 @@ class _PackRun:
             self._checkpoint = NO_CHECKPOINT
             self._halve(count)
         while points := self._next_points():
+            if self._halved:  # only here is nothing left that holds the tensors of those that did not fit
+                release_gpu_memory()
+                self._halved = False
             if not self._train(points):
                 self._writer.pause()
                 return
@@ -154,9 +160,11 @@ class _PackRun:
 
         Raises:
             BaseException: ``error``, if it is not of the point's code: a signal, or another process that is gone.
+            GpuFaultError: the GPU of this process has failed.
         """
         if isinstance(error, GroupLostError) or is_raised_by_signal(error):
             raise error
+        raise_gpu_fault(error)
         self._checkpoint = NO_CHECKPOINT
         if len(points) == 1:
             self._writer.fail(points[0], error)
@@ -170,6 +178,7 @@ class _PackRun:
         directory, variant = self._attempt.directory, self._attempt.pack.points[0].variant
         self._attempt.retry(lambda: record_too_many_points(directory, variant, count))
         self._writer.restart_open_points(count // 2)
+        self._halved = True
 
     def _stop_requested(self) -> bool:
         """Return whether the run is to stop; look at the disk about once a heartbeat."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from trainables.memory import keep_freed_memory
+from trainables.memory import join_gpu_memory, keep_freed_memory
 from trainables.torch_state import neutral_torch
 
 
@@ -19,6 +19,7 @@ def training_settings(threads: int) -> Iterator[None]:
     The process may be somebody's notebook.
     """
     keep_freed_memory()
+    join_gpu_memory()
     # Weights that decay towards 0 would otherwise become 100 times slower numbers.
     with neutral_torch(threads, flush_denormal=True):
         yield

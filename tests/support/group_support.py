@@ -53,6 +53,7 @@ SYMPTOMS = {
     "exit": lambda: sys.exit("ill"),
     "generator-exit": lambda: _raise(GeneratorExit("ill")),
     "process-exit": lambda: os._exit(0),
+    "gpu": lambda: _raise(RuntimeError("CUDA error: an illegal memory access was encountered")),
 }
 
 

@@ -141,10 +141,14 @@ def steps(point, device, folder, fault, times):
     mark = os.path.join(folder, f"{point.id}-{fault}")
     with open(mark, "a") as file:
         file.write("x")
+    with open(mark + "-pids", "a") as file:
+        file.write(f"{os.getpid()}\\n")
     for step in range(1, 6):
         if step == 3 and point.eta in (0.3, 0.5) and os.path.getsize(mark) <= times:
             if fault == "hangs":
                 time.sleep(1e6)
+            if fault == "gpu":
+                raise RuntimeError("CUDA error: an illegal memory access was encountered")
             os.kill(os.getpid(), signal.SIGKILL)
         yield Measured(step=step, epoch=step, train_acc=0.5, test_acc=step / 10, train_loss=1 / step, test_loss=1.0)
 """
@@ -173,6 +177,8 @@ recovery: {{retries: 1, hang_seconds: 2, commit_seconds: 0}}
             marks=pytest.mark.slow,
         ),
         pytest.param("dies", 99, r"its worker died 2 times", marks=pytest.mark.slow),
+        pytest.param("gpu", 99, r"its worker died 2 times: .*CUDA error: an illegal memory", marks=pytest.mark.slow),
+        pytest.param("gpu", 1, "", marks=pytest.mark.slow),
     ],
 )
 def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
@@ -193,6 +199,8 @@ def test_a_loop_that_hangs_or_dies_is_tried_again_and_then_given_up_by_name(
         assert set(ends) == {Outcome.COMPLETED, Outcome.FAILED}
         assert re.match(why, ends[Outcome.FAILED].why)
         assert (sweep.directory.given_up / f"{ends[Outcome.FAILED].pack}.json").is_file()
+    pids = [file.read_text().split() for file in tmp_path.glob("*-pids")]
+    assert sorted(len(set(processes)) for processes in pids) == [1, 2]  # each try in a process of its own
 
 
 @pytest.mark.ray

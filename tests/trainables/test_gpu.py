@@ -1,6 +1,10 @@
-"""Training on a GPU beside training on a CPU; and, where there is no GPU, steps on one that is only imagined."""
+"""Training on a GPU beside training on a CPU; and, where there is no GPU, steps on one that is only imagined.
+
+All of it runs with the CPU in the place of the GPU too, so that the tests themselves are known to be sound.
+"""
 
 import io
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -30,17 +34,32 @@ CLOSE = {"fc": 1e-4} | {name: 1e-2 for name in MODELS if name != "fc"}
 COLUMNS = ("train_loss", "test_loss", "weight_norm", "eta_t", "lam_t", "decay_time")
 
 
+NEEDS_GPU = (
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+)
+
+
 @pytest.fixture(autouse=True)
 def _precision_as_it_was():
-    matmul, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    matmul, cudnn = torch.get_float32_matmul_precision(), torch.backends.cudnn
+    before = cudnn.allow_tf32, cudnn.benchmark
     yield
     torch.set_float32_matmul_precision(matmul)
-    torch.backends.cudnn.allow_tf32 = cudnn
+    cudnn.allow_tf32, cudnn.benchmark = before
+
+
+@pytest.fixture(params=["cpu", pytest.param(GPU, marks=NEEDS_GPU)])
+def device(request):
+    """A GPU, and a CPU in its place."""
+    return request.param
 
 
 def gpu(test):
     """Needs a GPU."""
-    return pytest.mark.gpu(pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")(test))
+    for mark in NEEDS_GPU:
+        test = mark(test)
+    return test
 
 
 def _points(*members, mu=0.9):
@@ -77,12 +96,11 @@ def _recipe_of(make_recipe, name, **changes):
     return make_recipe(batch | {key.replace("__", "."): value for key, value in changes.items()})
 
 
-@gpu
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_gpu_trains_as_a_cpu(make_recipe, name, count):
+def test_a_gpu_trains_as_a_cpu(make_recipe, device, name, count):
     recipe, points = _recipe_of(make_recipe, name), _three()[:count]
-    (on_gpu, gpu_ends), (on_cpu, cpu_ends) = (_train(points, recipe, device) for device in (GPU, "cpu"))
+    (on_gpu, gpu_ends), (on_cpu, cpu_ends) = (_train(points, recipe, d) for d in (device, "cpu"))
     assert gpu_ends == cpu_ends
     _assert_close(on_gpu, on_cpu, CLOSE[name])
 
@@ -97,48 +115,44 @@ CHANGES = {
 }
 
 
-@gpu
 @pytest.mark.parametrize("name", CHANGES)
-def test_every_option_works_on_a_gpu(make_recipe, name):
+def test_every_option_works_on_a_gpu(make_recipe, device, name):
     recipe = make_recipe({"trainable.batch": 32} | CHANGES[name])
     points = _three(mu=0.9 if recipe.optimizer.name == "sgd" else 0.0)
-    _assert_close(_train(points, recipe, GPU)[0], _train(points, recipe, "cpu")[0], rtol=1e-3)
+    _assert_close(_train(points, recipe, device)[0], _train(points, recipe, "cpu")[0], rtol=1e-3)
 
 
-@gpu
 @pytest.mark.parametrize("name", MODELS)
-def test_on_a_gpu_too_a_pack_equals_its_points_alone(make_recipe, name):
+def test_on_a_gpu_too_a_pack_equals_its_points_alone(make_recipe, device, name):
     recipe, points = _recipe_of(make_recipe, name), _three()
-    together, ends = _train(points, recipe, GPU)
+    together, ends = _train(points, recipe, device)
     for i, point in enumerate(points):
-        alone, end = _train([point], recipe, GPU)
+        alone, end = _train([point], recipe, device)
         assert ends[i] == end[0]
         _assert_close([together[i]], alone, CLOSE[name])
 
 
-@gpu
 @pytest.mark.parametrize("ready", [True, False])
 @pytest.mark.parametrize("augment", [{}, AUGMENTED, {"resized_crop": True}], ids=lambda a: "-".join(a) or "plain")
-def test_a_gpu_sees_the_same_batches(make_recipe, monkeypatch, augment, ready):
+def test_a_gpu_sees_the_same_batches(make_recipe, device, monkeypatch, augment, ready):
     monkeypatch.setattr(trainables.step.batches, "MAX_NORMALIZED_BYTES", 2**26 if ready else 0)
     recipe = make_recipe({"trainable.batch": 16, "trainable.augment": augment})
-    on_gpu, on_cpu = (PackTraining(_three(), recipe, device)._gradients._batches for device in (GPU, "cpu"))
+    on_gpu, on_cpu = (PackTraining(_three(), recipe, d)._gradients._batches for d in (device, "cpu"))
     for step, members in ((0, [0]), (1, [0, 1]), (3, [0, 1, 2]), (9, [0, 2])):
         got, want = next(on_gpu.of_step(step, members)), next(on_cpu.of_step(step, members))
         assert got[2] == want[2]
         for tensor, expected in zip(got[:2], want[:2], strict=True):
-            assert tensor.device.type == GPU
+            assert tensor.device.type == device
             # a scaled crop is rounded to whole numbers, 0.17 apart once normalized, and halves may fall to either side
             torch.testing.assert_close(
                 tensor.cpu(), expected, rtol=1e-5, atol=0.2 if "resized_crop" in augment else 1e-6
             )
 
 
-@gpu
 @pytest.mark.parametrize("ready", [True, False])
-def test_chunks_of_a_set_on_a_gpu(make_recipe, monkeypatch, ready):
+def test_chunks_of_a_set_on_a_gpu(make_recipe, device, monkeypatch, ready):
     monkeypatch.setattr(trainables.step.batches, "MAX_NORMALIZED_BYTES", 2**26 if ready else 0)
-    on_gpu, on_cpu = (PackTraining(_three(), make_recipe(), device)._evaluation._test for device in (GPU, "cpu"))
+    on_gpu, on_cpu = (PackTraining(_three(), make_recipe(), d)._evaluation._test for d in (device, "cpu"))
     for got, want in zip(on_gpu.chunks(100, 30), on_cpu.chunks(100, 30), strict=True):
         for tensor, expected in zip(got, want, strict=True):
             torch.testing.assert_close(tensor.cpu(), expected)
@@ -191,12 +205,22 @@ def test_the_host_never_waits_in_a_training_step(make_recipe, monkeypatch, name,
         torch.cuda.set_sync_debug_mode("default")
 
 
-class _Copies(TorchDispatchMode):
-    """Notes what makes the host wait for the device: numbers fetched, and copies that are not ``non_blocking``."""
+NO_KERNELS = {"detach", "empty", "empty_like", "device", "promote_types"}
+
+
+class _Kernels(TorchDispatchMode):
+    """Notes what a step makes a device do, and what makes the host wait for it.
+
+    Attributes:
+        names: operations that start a kernel, in order.
+        waiting: numbers fetched, and copies between devices that are not ``non_blocking``.
+        layouts: for each convolution whether its images and its weights have their channels last.
+        turned: copies of images or of weights of convolutions, as into another layout.
+    """
 
     def __init__(self):
         super().__init__()
-        self.waiting = []
+        self.names, self.waiting, self.layouts, self.turned = [], [], [], []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name, kwargs = func.overloadpacket.__name__, kwargs or {}
@@ -208,40 +232,107 @@ class _Copies(TorchDispatchMode):
         copied = target is not None and target != first.device.type and not kwargs.get("non_blocking")
         if fetched or copied:
             self.waiting.append((name, tuple(first.shape)))
+        if name == "convolution":
+            self.layouts.append(tuple(t.stride()[1] == 1 for t in args[:2]))
+        if name == "clone" and first.ndim == 4:
+            self.turned.append(tuple(first.shape))
+        if not func.is_view and name not in NO_KERNELS:
+            self.names.append(name)
         return func(*args, **kwargs)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a real one")
-@pytest.mark.parametrize("seeds", SEEDS, ids=str)
-@pytest.mark.parametrize("name", [name for name in STEPS if "bfloat16" not in name])
-def test_a_step_on_an_imagined_gpu_mixes_no_devices_and_never_waits(make_recipe, monkeypatch, name, seeds):
-    """Fake tensors know their device, and an operation on two devices raises; only the backward pass is left out."""
-    points, recipe = _prepared(make_recipe, name, seeds)
-    profile(recipe), scale_invariant_weights(recipe.trainable)  # kept: they compute with numbers
+@pytest.fixture
+def imagine(monkeypatch):
+    """Training on an imagined GPU of fake tensors, which know their device: an operation on two devices raises.
+
+    Only the backward pass is left out, for which torch asks a real GPU.
+    """
     monkeypatch.setattr(trainables.step.batches, "MAX_NORMALIZED_BYTES", 0)
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
-    monkeypatch.setattr(torch.autograd, "grad", lambda loss, of, weight, **_: [torch.empty_like(p) for p in of])
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        training = PackTraining(points, recipe, GPU)
-        training._network._model._deterministic = True  # the check asks the GPU's generator
-        with _Copies() as copies:
+    monkeypatch.setattr(torch.cuda.amp.common, "amp_definitely_not_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_: True)
+
+    @contextmanager
+    def imagined(points, recipe):
+        profile(recipe), scale_invariant_weights(recipe.trainable)  # kept: they compute with numbers
+        with FakeTensorMode(allow_non_fake_inputs=True), monkeypatch.context() as patch:
+            patch.setattr(torch.autograd, "grad", lambda loss, of, weight, **_: [torch.empty_like(p) for p in of])
+            training = PackTraining(points, recipe, GPU)
+            training._network._model._deterministic = True  # the check asks the GPU's generator
+            yield training
+
+    return imagined
+
+
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a real one")
+
+
+@no_gpu
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_on_an_imagined_gpu_mixes_no_devices_and_never_waits(make_recipe, imagine, name, seeds):
+    points, recipe = _prepared(make_recipe, name, seeds)
+    with imagine(points, recipe) as training:
+        with _Kernels() as kernels:
             for _ in range(2):
                 _step(training)
         evaluation = training._evaluation
         evaluation._evaluate(training._network.weights_at(range(len(points))), evaluation._test, 100)
         training._drop({0} if len(points) > 1 else set())
         _step(training)
-    assert all(p.device.type == GPU for p in training._network.parameters.values())
-    assert copies.waiting == []
+        assert all(p.device.type == GPU for p in training._network.parameters.values())
+    assert kernels.waiting == []
 
 
-@gpu
+def _kernels_of_a_step(training):
+    _step(training)  # the rates are copied to the device once
+    with _Kernels() as kernels:
+        _step(training)
+    return kernels
+
+
+@no_gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_pack_of_matrices_launches_as_many_kernels_as_a_point(make_recipe, imagine, precision):
+    counts = []
+    for count in (1, 2, 16):
+        recipe = make_recipe({"trainable.numerics.precision": precision})
+        with imagine(_points(*[(0.02, 1e-2, 0, 9)] * count, mu=0.0), recipe) as training:
+            counts.append(len(_kernels_of_a_step(training).names))
+    assert counts == [counts[0]] * 3
+
+
+def _order(t):
+    """The strides of a tensor, where they say anything."""
+    return [stride for stride, size in zip(t.stride(), t.shape, strict=True) if size > 1]
+
+
+@no_gpu
+@pytest.mark.parametrize("name", ["cnn none", "cnn running", "wrn", "wrn original"])
+def test_convolutions_of_a_point_alone_have_their_channels_last_and_are_not_turned(make_recipe, imagine, name):
+    """Also where the pack shrinks to that point, and with the one channel of digits.
+
+    In float32: a cast of fake tensors, unlike one of real ones, may lose the layout of a single channel.
+    """
+    recipe = _recipe_of(make_recipe, name)
+    for count in (1, 2):
+        with imagine(_points(*[(0.02, 1e-2, 0, 9)] * count), recipe) as training:
+            training._drop({0} if count == 2 else set())
+            kernels = _kernels_of_a_step(training)
+            velocities = training._optimizer.velocity
+            for key, p in training._network.parameters.items():
+                assert _order(velocities[key]) == _order(p)
+        assert kernels.layouts
+        assert set(kernels.layouts) == {(True, True)}
+        assert len(kernels.turned) == name.startswith("cnn")  # for the dense layers
+
+
 @pytest.mark.parametrize("name", ["fc", "cnn none", "cnn batch"])
 @pytest.mark.parametrize("precision", ["bfloat16", "tf32"])
-def test_lower_precision_trains_nearly_the_same_on_a_gpu(make_recipe, name, precision):
+def test_lower_precision_trains_nearly_the_same_on_a_gpu(make_recipe, device, name, precision):
     points = _points((0.02, 1e-2, 0, 3), (0.02, 0.1, 1, 3))
-    low, _ = _train(points, _recipe_of(make_recipe, name, trainable__numerics={"precision": precision}), GPU)
-    full, _ = _train(points, _recipe_of(make_recipe, name), GPU)
+    low, _ = _train(points, _recipe_of(make_recipe, name, trainable__numerics={"precision": precision}), device)
+    full, _ = _train(points, _recipe_of(make_recipe, name), device)
     _assert_close(low, full, rtol=0.05)
 
 
@@ -281,29 +372,19 @@ def test_a_worker_compiles_a_network_once_and_not_for_every_pack(make_recipe, na
     _assert_close(compiled, _train(_three()[:1], _recipe_of(make_recipe, name), "cpu")[0], rtol=1e-4)
 
 
-@gpu
 @pytest.mark.parametrize("name", ["fc", "cnn running", "wrn"])
-@pytest.mark.parametrize("where", [GPU, "cpu"])
-def test_training_resumes_on_a_gpu(make_recipe, name, where):
+@pytest.mark.parametrize("where", [pytest.param(GPU, marks=NEEDS_GPU), "cpu"])
+def test_training_resumes_on_a_gpu(make_recipe, device, name, where):
     recipe, points = _recipe_of(make_recipe, name), _three()
-    expected = list(train_pack(points, recipe, GPU))
-    first, file = PackTraining(points, recipe, GPU), io.BytesIO()
+    expected = list(train_pack(points, recipe, device))
+    first, file = PackTraining(points, recipe, device), io.BytesIO()
     next(first.measurements())
     torch.save(first.state_dict(), file)
     file.seek(0)
-    second = PackTraining(points, recipe, GPU)
+    second = PackTraining(points, recipe, device)
     second.load_state_dict(torch.load(file, weights_only=True, map_location=where))
     rest = list(second.measurements())
     assert [(m.step, m.members, m.ends) for m in rest] == [(m.step, m.members, m.ends) for m in expected[1:]]
     for got, want in zip(rest, expected[1:], strict=True):
         for column in COLUMNS:
             np.testing.assert_allclose(got.values[column], want.values[column], rtol=CLOSE[name], err_msg=column)
-
-
-@gpu
-def test_a_pack_on_a_gpu_is_as_large_as_its_memory_allows(make_recipe):
-    small = make_recipe()
-    assert profile(small, 1.0).pack_limit > profile(small).pack_limit
-    assert profile(small, 0.5).pack_limit <= profile(small, 1.0).pack_limit
-    large = make_recipe({"trainable.model": {"name": "fc", "width": 20_000, "depth": 3}})
-    assert 1 <= profile(large, 1.0).pack_limit < 20  # a point of 8e8 parameters takes 13 GB

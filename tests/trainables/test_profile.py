@@ -4,7 +4,8 @@ from torch import nn
 
 from search_spaces.errors import InputError
 from trainables.data import Dataset
-from trainables.profile import MAX_CPU_ACTIVATION_BYTES, _forward_cost, profile
+from trainables.pack_limits import MAX_CPU_ACTIVATION_BYTES
+from trainables.profile import _forward_cost, profile
 
 
 def test_a_fully_connected_network_costs_two_flop_a_weight(make_recipe):

@@ -20,6 +20,7 @@ def _state():
         torch.get_num_threads(),
         torch.get_float32_matmul_precision(),
         torch.backends.cudnn.allow_tf32,
+        torch.backends.cudnn.benchmark,
     )
 
 
@@ -69,6 +70,7 @@ def test_a_block_is_neutral_and_leaves_all_as_it_was(strange, leave):
             layer(torch.ones(1, 2)).sum().backward()
             assert layer.weight.grad.dtype == torch.float32
             torch.set_float32_matmul_precision("high")
+            torch.backends.cudnn.benchmark = not before[-1]
             random.random(), np.random.rand(), torch.rand(1)
             with neutral_torch():
                 assert _state()[:7] == FRESH

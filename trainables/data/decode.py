@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from search_spaces.errors import InputError
 from trainables.data.crops import crop_boxes
@@ -32,7 +33,7 @@ Crop = Callable[[int, Image.Image], Image.Image]
 class Decoding:
     """Images that the pool is decoding, uint8 (n, 3, H, W)."""
 
-    def __init__(self, paths: Sequence[str], height: int, width: int, crop: Crop) -> None:
+    def __init__(self, paths: Sequence[str], height: int, width: int, crop: Crop, *, pinned: bool = False) -> None:
         """Submit the images to the pool.
 
         Args:
@@ -40,15 +41,16 @@ class Decoding:
             height: height of each image after ``crop``, H pixels.
             width: width of each image after ``crop``, W pixels.
             crop: makes each image as large as all others.
+            pinned: whether the images lie in pinned memory, which a GPU copies from while the host goes on.
         """
-        self._images = np.empty((len(paths), 3, height, width), np.uint8)
-        pool = _pool(torch.get_num_threads(), os.getpid())
+        self._images = torch.empty((len(paths), 3, height, width), dtype=torch.uint8, pin_memory=pinned)
+        images, pool = self._images.numpy(), _pool(torch.get_num_threads(), os.getpid())
         self._tasks: list[Future[None]] = [
-            pool.submit(_fill, self._images, paths, range(i, min(i + IMAGES_PER_TASK, len(paths))), crop)
+            pool.submit(_fill, images, paths, range(i, min(i + IMAGES_PER_TASK, len(paths))), crop)
             for i in range(0, len(paths), IMAGES_PER_TASK)
         ]
 
-    def images(self) -> NDArray[np.uint8]:
+    def images(self) -> Tensor:
         """Wait for all images, and return them, uint8 (n, 3, H, W).
 
         Raises:
@@ -115,14 +117,14 @@ def decode_all(paths: Sequence[str], size: int | None) -> NDArray[np.uint8]:
         InputError: a file is not an image, or images have several sizes and ``size`` is None.
     """
     if size is not None:
-        return Decoding(paths, size, size, partial(_center_crop_at, size)).images()
+        return Decoding(paths, size, size, partial(_center_crop_at, size)).images().numpy()
     first = read_rgb(paths[0])
 
     def same(i: int, image: Image.Image) -> Image.Image:
         check_same_size((paths[0], *first.size), (paths[i], *image.size))
         return image
 
-    return Decoding(paths, first.height, first.width, same).images()
+    return Decoding(paths, first.height, first.width, same).images().numpy()
 
 
 def check_same_size(a: tuple[str, int, int], b: tuple[str, int, int]) -> None:
@@ -138,20 +140,29 @@ def check_same_size(a: tuple[str, int, int], b: tuple[str, int, int]) -> None:
         )
 
 
-def decode_center_crops(paths: Sequence[str], size: int) -> Decoding:
-    """Start to decode images, each cut by ``center_crop`` to ``size`` × ``size`` pixels."""
-    return Decoding(paths, size, size, partial(_center_crop_at, size))
+def decode_center_crops(paths: Sequence[str], size: int, *, pinned: bool = False) -> Decoding:
+    """Start to decode images, each cut by ``center_crop``.
+
+    Args:
+        paths: n image files.
+        size: side of the crops in pixels.
+        pinned: whether the images lie in pinned memory.
+    """
+    return Decoding(paths, size, size, partial(_center_crop_at, size), pinned=pinned)
 
 
-def decode_random_crops(paths: Sequence[str], size: int, draws: NDArray[np.float32]) -> Decoding:
+def decode_random_crops(
+    paths: Sequence[str], size: int, draws: NDArray[np.float32], *, pinned: bool = False
+) -> Decoding:
     """Start to decode images, each cut by ``random_resized_crop``.
 
     Args:
         paths: n image files.
         size: side of the crops in pixels.
         draws: uniform numbers in [0, 1), (n, 10, 4), as for ``crop_boxes``.
+        pinned: whether the images lie in pinned memory.
     """
-    return Decoding(paths, size, size, lambda i, image: random_resized_crop(image, size, draws[i]))
+    return Decoding(paths, size, size, lambda i, image: random_resized_crop(image, size, draws[i]), pinned=pinned)
 
 
 def _center_crop_at(size: int, _position: int, image: Image.Image) -> Image.Image:

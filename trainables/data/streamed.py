@@ -75,17 +75,17 @@ class Streamed:
             InputError: a file is not an image.
         """
         decoding = self._pending.pop(_request(index, draws), None) or self._start(index, draws)
-        return torch.from_numpy(decoding.images()).to(self._labels.device)
+        return decoding.images().to(self._labels.device, non_blocking=True)
 
     def to(self, device: torch.device) -> "Streamed":
         """Return the same images, delivered on ``device``."""
         return Streamed(self._paths, self._labels.to(device), self._size)
 
     def _start(self, index: Tensor, draws: NDArray[np.float32] | None) -> Decoding:
-        paths = [self._paths[i] for i in index.tolist()]
-        return (
-            decode_center_crops(paths, self._size) if draws is None else decode_random_crops(paths, self._size, draws)
-        )
+        paths, pinned = [self._paths[i] for i in index.tolist()], self._labels.is_cuda
+        if draws is None:
+            return decode_center_crops(paths, self._size, pinned=pinned)
+        return decode_random_crops(paths, self._size, draws, pinned=pinned)
 
 
 def _request(index: Tensor, draws: NDArray[np.float32] | None) -> _Request:

@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from trainables.gpu_fault import raise_gpu_fault
 from trainables.task import cause_of
 from trainables.user_code import UserCodeError, user_code
 
@@ -130,6 +131,7 @@ class TorchGroup:
             PartnerError: ``share`` raised an error in a process other than the leader, or this process is not the
                 leader.
             GroupLostError: a process is gone.
+            GpuFaultError: the GPU of this process has failed.
         """
         tensors: list[Tensor] = []
         error: BaseException | None = None
@@ -138,6 +140,7 @@ class TorchGroup:
                 tensors = list(share())
         except UserCodeError as raised:
             error = raised.error
+            raise_gpu_fault(error)  # this process ends, and with it the group
         self._raise_together(error)
         if not tensors:
             return []

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from search_spaces.points import Point
 from search_spaces.sections.trainable import OwnTrainable, Trainable
 from trainables.admission import Admission
+from trainables.data.transfer import on_device
 from trainables.pack.network import Draw, SquaredNorms, host_copies, saved_names, squared_norms
+from trainables.step.layout import weights_of_pack
 from trainables.step.packed import PackedModel, pack_model
 from trainables.task import Task, built_from, initial_weights, scale_invariant_weights, task_of
 
@@ -68,10 +71,12 @@ class PackedNetwork:
         self._invariant = scale_invariant_weights(trainable)
         self.precision = trainable.numerics.precision
         self._evaluation_changes, self._saved_names = admission.evaluation_changes, saved_names(module)
-        weights = [initial_weights(trainable, built_from(task, p.seed), p.seed, p.sigma_w) for p in points]
-        parameters = _stacked([parameters for parameters, _ in weights], device)
-        self.parameters = {name: p.requires_grad_() for name, p in parameters.items()}
-        self.buffers = _stacked([buffers for _, buffers in weights], device)
+        starts = {(p.seed, p.sigma_w): None for p in points}  # made once each: packs have few seeds and many λ
+        weights = [initial_weights(trainable, built_from(task, seed), seed, sigma_w) for seed, sigma_w in starts]
+        positions = [list(starts).index((p.seed, p.sigma_w)) for p in points]
+        parameters = _at(_stacked([parameters for parameters, _ in weights], device), positions)
+        self.parameters = {name: weights_of_pack(p).requires_grad_() for name, p in parameters.items()}
+        self.buffers = dict(_at(_stacked([buffers for _, buffers in weights], device), positions))
         self.running_statistics = [n for n, _ in module.named_buffers() if self.buffers[n].dtype != torch.bool]
 
     def weights_at(self, positions: Sequence[int]) -> Weights:
@@ -135,7 +140,8 @@ class PackedNetwork:
 
     def keep(self, index: Tensor) -> None:
         """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
-        self.parameters = {name: p.detach()[index].requires_grad_() for name, p in self.parameters.items()}
+        kept = {name: weights_of_pack(p.detach()[index]) for name, p in self.parameters.items()}
+        self.parameters = {name: p.requires_grad_() for name, p in kept.items()}
         self.buffers = {name: b[index] for name, b in self.buffers.items()}
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
@@ -167,6 +173,13 @@ def _stacked(points: Sequence[Mapping[str, Tensor]], device: torch.device) -> di
 
 
 def _at(tensors: Mapping[str, Tensor], positions: Sequence[int]) -> Mapping[str, Tensor]:
-    """Return the tensors of the points at ``positions``, (n, ...) each; without a copy if these are all points."""
-    points = len(next(iter(tensors.values()), ()))
-    return tensors if len(positions) == points else {name: t[positions] for name, t in tensors.items()}
+    """Return the tensors of the points at ``positions``, (n, ...) each; views if these are neighbors in order."""
+    if not tensors:
+        return tensors
+    first, count = positions[0], len(positions)
+    if list(positions) == list(range(first, first + count)):
+        whole = all(len(t) == count for t in tensors.values())
+        return tensors if whole else {name: t[first : first + count] for name, t in tensors.items()}
+    device = next(iter(tensors.values())).device
+    index = on_device(np.array(positions), device)
+    return {name: t[index] for name, t in tensors.items()}

@@ -148,8 +148,13 @@ class PackTraining:
             self.step(outputs)
 
     def set_precision(self) -> None:
-        """Set the precision of the process; to be called before the first step or measurement."""
+        """Set the precision of the process; to be called before the first step or measurement.
+
+        Where one point trains, cuDNN tries its algorithms for each convolution once and takes the fastest. It would try
+        them again for each size of a pack that shrinks.
+        """
         set_float32_precision(self._network.precision)
+        torch.backends.cudnn.benchmark = len(self._members.training) == 1
 
     def full_batch_outputs(self) -> Tensor | None:
         """Return the outputs (P, B, C) on the whole training set, with their graph; None if batches are smaller."""

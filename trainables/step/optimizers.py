@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from search_spaces.sections.optimizer import Adam, AdamW, Sgd
+from trainables.step.layout import weights_of_pack
 from trainables.step.real import real_views
 
 
@@ -127,7 +128,7 @@ class PackedSgd:
 
     def keep(self, index: Tensor) -> None:
         """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
-        self.velocity = {name: v[index] for name, v in self.velocity.items()}
+        self.velocity = _kept(self.velocity, index)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return ``velocity.NAME``, (P, ...) each; nothing without momentum."""
@@ -201,8 +202,7 @@ class PackedAdam:
 
     def keep(self, index: Tensor) -> None:
         """Keep only the points at ``index``, positions on the pack axis, int64 (n,)."""
-        self.mean = {name: m[index] for name, m in self.mean.items()}
-        self.square = {name: s[index] for name, s in self.square.items()}
+        self.mean, self.square = _kept(self.mean, index), _kept(self.square, index)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return ``mean.NAME``, ``square.NAME``, (P, ...) each, and the count ``steps``, ()."""
@@ -224,6 +224,11 @@ class PackedAdam:
 
 def _zeros(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: torch.zeros_like(p, requires_grad=False) for name, p in parameters.items()}
+
+
+def _kept(tensors: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+    """Return the tensors of the points at ``index``, int64 (n,), in the layout of their parameters."""
+    return {name: weights_of_pack(t[index]) for name, t in tensors.items()}
 
 
 def _per_point(p: Tensor, values_P: Tensor) -> Tensor:

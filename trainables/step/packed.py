@@ -22,6 +22,7 @@ from torch.func import functional_call, vmap
 from search_spaces.errors import InputError
 from trainables.models.logits import logits_of
 from trainables.models.ntk_linear import NtkLinear
+from trainables.step.layout import channels_last
 from trainables.torch_state import drawn_from, generator_states
 
 Parameters = Mapping[str, Tensor]
@@ -51,13 +52,14 @@ class PackedModel(Protocol):
 def pack_model(module: nn.Module, *, compiled: bool = False) -> PackedModel:
     """Return the packed forward pass of ``module``; its own parameters and buffers are not used and may be on ``meta``.
 
-    If ``compiled``, torch compiles it when it is first called.
+    If ``compiled``, torch compiles it when it is first called for a single point. A pack that shrinks would be compiled
+    again for each of its sizes.
     """
     layers = _matrix_layers(module)
     if layers is None:
         return _PackedModule(module, compiled=compiled)
     matrices = _batched_matrices(layers)
-    return torch.compile(matrices) if compiled else matrices
+    return _compiled_alone(matrices) if compiled else matrices
 
 
 def is_matrix_stack(module: nn.Module) -> bool:
@@ -70,7 +72,7 @@ class _PackedModule:
 
     def __init__(self, module: nn.Module, *, compiled: bool = False) -> None:
         self._module = module
-        self._run = torch.compile(self._forward) if compiled else self._forward
+        self._alone = torch.compile(self._run_single) if compiled else self._run_single
         self._deterministic = False  # set by the first training pass
 
     def __call__(self, parameters: Parameters, buffers: Buffers, x: Tensor, *, shared: bool, training: bool) -> Tensor:
@@ -79,6 +81,9 @@ class _PackedModule:
         if training and not self._deterministic:
             return self._run_watched(parameters, buffers, x, shared)
         return self._run(parameters, buffers, x, shared)
+
+    def _run(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
+        return (self._alone if _count(parameters) == 1 else self._run_vmapped)(parameters, buffers, x, shared)
 
     def _run_watched(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
         """Run the forward pass; detect undeclared randomness, which changes the state of a generator."""
@@ -93,15 +98,11 @@ class _PackedModule:
         self._deterministic = True
         return outputs
 
-    def _forward(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
-        count = next(iter(parameters.values())).shape[0]
-        return (self._run_single if count == 1 else self._run_vmapped)(parameters, buffers, x, shared)
-
     def _run_single(self, parameters: Parameters, buffers: Buffers, x: Tensor, shared: bool) -> Tensor:
         # squeeze replaces [0], whose backward pass fills a tensor of zeros for each parameter.
         x = x if shared else x.squeeze(0)
-        if x.is_cuda and x.ndim == 4:  # images: cuDNN's tensor cores read channels last, and so do all later layers
-            x = x.contiguous(memory_format=torch.channels_last)
+        if x.is_cuda and x.ndim == 4:  # images
+            x = channels_last(x)
         outputs, reassigned = self._call(
             {name: p.squeeze(0) for name, p in parameters.items()},
             {name: b.squeeze(0) for name, b in buffers.items()},
@@ -126,11 +127,25 @@ class _PackedModule:
         return outputs, {name: state[name].detach() for name, b in buffers.items() if state[name] is not b}
 
 
+def _compiled_alone(model: PackedModel) -> PackedModel:
+    compiled = torch.compile(model)
+
+    def packed(parameters: Parameters, buffers: Buffers, x: Tensor, *, shared: bool, training: bool) -> Tensor:
+        run = compiled if _count(parameters) == 1 else model
+        return run(parameters, buffers, x, shared=shared, training=training)
+
+    return packed
+
+
+def _count(parameters: Parameters) -> int:
+    """Return the number of points, P."""
+    return next(iter(parameters.values())).shape[0]
+
+
 def _batched_matrices(layers: list[_Layer]) -> PackedModel:
     def packed(parameters: Parameters, buffers: Buffers, x: Tensor, *, shared: bool, training: bool) -> Tensor:
         if shared:
-            count = next(iter(parameters.values())).shape[0]
-            x = x.unsqueeze(0).expand(count, *x.shape)
+            x = x.unsqueeze(0).expand(_count(parameters), *x.shape)
         h_PBF = x.flatten(2)
         for layer in layers:
             h_PBF = layer(parameters, buffers, h_PBF)
@@ -203,7 +218,8 @@ class _BatchedLinear(torch.autograd.Function):
         w_PFG = w_PGF.transpose(1, 2)
         z_PBG = torch.bmm(h_PBF, w_PFG) if b_PG is None else torch.baddbmm(b_PG.unsqueeze(1), h_PBF, w_PFG)
         if relu:
-            z_PBG.relu_()
+            # The compiler of torch 2.11 loses track of a tensor that is changed in place and saved: gradients become 0.
+            z_PBG = torch.relu(z_PBG) if torch.compiler.is_compiling() else z_PBG.relu_()
         ctx.save_for_backward(h_PBF, w_PGF, z_PBG if relu else None)
         return z_PBG
 

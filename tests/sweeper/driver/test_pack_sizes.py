@@ -5,17 +5,24 @@ from dataclasses import replace
 import pytest
 
 from search_spaces.points import make_points
-from sweeper.driver.pack_sizes import MAX_GPU_PACK_POINTS, limit_packs, size_packs
+from sweeper.driver.pack_sizes import limit_packs, size_packs
+from trainables.pack_limits import MAX_GPU_POINTS
 from trainables.profile import profiles_of
 
 
-@pytest.mark.parametrize(("points", "limit"), [(10, 8), (1, 1), (0.5, 1), (10**6, MAX_GPU_PACK_POINTS)])
+@pytest.mark.parametrize(("points", "limit"), [(10, 8), (1, 1), (0.5, 1), (10**6, MAX_GPU_POINTS)])
 def test_packs_on_gpus_fill_four_fifths_of_what_they_have(small_grid, points, limit):
     grid = small_grid()
     ((variant, profile),) = profiles_of(grid, make_points(grid)).items()
     assert size_packs({variant: profile}, None)[variant] == profile
     assert profile.point_bytes > 16 * profile.parameters  # weights, gradients, momentum, the next weights
     assert size_packs({variant: profile}, points * profile.point_bytes)[variant].pack_limit == limit
+
+
+def test_a_limit_by_arithmetic_holds_however_much_memory_there_is(small_grid):
+    ((variant, profile),) = profiles_of(grid := small_grid(), make_points(grid)).items()
+    profile = replace(profile, gpu_pack_limit=3)
+    assert [size_packs({variant: profile}, b * profile.point_bytes)[variant].pack_limit for b in (2.6, 100)] == [2, 3]
 
 
 def test_what_has_no_size_stays_as_it_is(small_grid):

@@ -1,8 +1,10 @@
 """Packs that do not fit into memory are halved, and later ones are planned so."""
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from crash_support import Killed, commit_always, dying, train, train_dying
 from faults_support import Sweep, assert_same
 
+import sweeper.worker.run_pack
 from results.store.files import sizes_in
 from results.store.parts import valid_parts_in
 from results.store.plan_file import read_plan
@@ -59,6 +62,9 @@ def test_the_end_of_memory_is_told_from_other_errors():
     assert out_of_memory(error.value)
     assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert out_of_memory(MemoryError())
+    assert out_of_memory(RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be reported later"))
+    assert out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
+    assert out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
     assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
@@ -118,6 +124,24 @@ def greedy(monkeypatch):
 
 def _width(training):
     return len(next(iter(training.state_dict()["parameters"].values())))
+
+
+def test_memory_is_released_when_nothing_holds_the_points_that_did_not_fit(tmp_path, small_grid, greedy, monkeypatch):
+    trainings, alive = weakref.WeakSet(), []
+    start = PackTraining.__init__
+
+    def started(training, *arguments):
+        start(training, *arguments)
+        trainings.add(training)
+
+    def released():
+        gc.collect()
+        alive.append(len(trainings))
+
+    monkeypatch.setattr(PackTraining, "__init__", started)
+    monkeypatch.setattr(sweeper.worker.run_pack, "release_gpu_memory", released)
+    train(small_grid("resources.pack=6", "measure.log=4"), tmp_path)
+    assert alive == [0, 0]  # after 6 points and after 3
 
 
 @pytest.mark.parametrize("at", range(0, 60, 9))

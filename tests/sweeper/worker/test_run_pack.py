@@ -4,7 +4,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from crash_support import Killed, changes, dying, small, train, train_dying
+import torch
+from crash_support import Killed, changes, commit_always, dying, small, train, train_dying
 from faults_support import assert_same
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from results.store.parts import all_parts_in, valid_parts_in
 from results.store.plan_file import read_plan
 from results.store.sweep_dir import SweepDir
 from results.store.tables import read_rows
+from search_spaces.errors import InputError
 from search_spaces.outcome import Outcome
 from search_spaces.points import make_points
 from sweeper.driver.planning import plan_for
@@ -329,3 +331,29 @@ def test_a_request_to_stop_that_comes_with_the_last_measurement_finishes_the_pac
     last = {name.pack: read_commit(directory, name) for name in valid_parts_in(directory)}
     assert all(commit.finished for commit in last.values())
     assert not list(directory.checkpoints.glob("*"))
+
+
+def test_a_gpu_that_fails_ends_the_run_and_no_point(tmp_path, small_grid, monkeypatch):
+    """What this process committed stays, and the next one goes on from there."""
+    grid = small_grid("recovery.commit_seconds=0", "resources.pack=3", "measure.log=4")
+    whole = train(grid, tmp_path / "whole")
+    measurements = PackTraining.measurements
+
+    def until_the_gpu_fails(training, heartbeat_seconds):
+        for number, measurement in enumerate(measurements(training, heartbeat_seconds)):
+            if number == 3:
+                raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+            yield measurement
+
+    with pytest.MonkeyPatch.context() as patch:
+        commit_always(patch)
+        patch.setattr(PackTraining, "measurements", until_the_gpu_fails)
+        with pytest.raises(
+            InputError, match=r"^the GPU failed while .* pack \w+ \(AcceleratorError: CUDA error: an illegal"
+        ):
+            train(grid, tmp_path / "faulty")
+    directory = SweepDir(tmp_path / "faulty" / grid.name)
+    assert read_ends(directory) == {}
+    assert all_parts_in(directory)
+    train(grid, tmp_path / "faulty")
+    assert_same(directory, whole)

@@ -25,9 +25,9 @@ def started(monkeypatch):
     log = []
     real = streamed.decode_center_crops
 
-    def decode_center_crops(paths, size):
+    def decode_center_crops(paths, size, **options):
         log.append(int(paths[0].rsplit("/", 1)[1].removesuffix(".png")))
-        return real(paths, size)
+        return real(paths, size, **options)
 
     monkeypatch.setattr(streamed, "decode_center_crops", decode_center_crops)
     return log

@@ -186,9 +186,9 @@ def test_micro_batches_of_files_are_read_once_and_ahead(make_point, make_recipe,
     point, read = make_point(budget=3), []
     decode = streamed.decode_random_crops
 
-    def counted(paths, *rest):
+    def counted(paths, *rest, **options):
         read.append(len(paths))
-        return decode(paths, *rest)
+        return decode(paths, *rest, **options)
 
     monkeypatch.setattr(streamed, "decode_random_crops", counted)
     _assert_close(*(_curves([point], make_recipe(changes | {"trainable.micro_batch": size})) for size in (8, 4)))

@@ -132,3 +132,18 @@ def test_a_process_that_is_gone_ends_the_leader_too(make_point, make_recipe, at)
         with pytest.raises(GroupLostError, match="is gone"):
             for _ in measurements:
                 pass
+
+
+@pytest.mark.slow
+def test_a_process_whose_gpu_fails_ends_the_leader_too(make_point, make_recipe):
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        pytest.skip("the default group is taken by the tests above; run alone")
+    own = {"function": "group_support:falls_ill", "arguments": {"rank": 1, "symptom": "gpu"}}
+    recipe = make_recipe({"trainable": own | {"batch": 16, "micro_batch": 8}})
+    with led_group() as (group, (partner,)):
+        with pytest.raises(GroupLostError, match="is gone"):
+            list(PackTraining([make_point(budget=9)], recipe, group=group).measurements())
+        partner.join(30)
+        assert partner.exitcode == 1

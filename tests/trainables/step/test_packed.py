@@ -154,6 +154,32 @@ def test_a_point_has_the_same_numbers_bit_for_bit_in_any_pack_of_batched_matrice
         assert torch.equal(packed[i : i + 1], alone)
 
 
+@pytest.mark.parametrize("name", ["fc", "fc without bias", "fc ntk"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_compiled_gradients_equal_eager_ones(name, count):
+    """By ``aot_eager``: it traces as every backend does, and leaves out the minutes of a C++ compiler."""
+    module = MODULES[name]()
+    parameters = {k: p.requires_grad_() for k, p in _parameters(module, count).items()}
+    state, x = (parameters, _buffers(module, count)), torch.randn(9, *SHAPE)
+    eager = pack_model(module)
+    compiled = torch.compile(eager, backend="aot_eager")
+    outputs, expected = (model(*state, x, shared=True, training=True) for model in (compiled, eager))
+    torch.testing.assert_close(outputs, expected)
+    got, want = (torch.autograd.grad(o.square().mean(), list(parameters.values())) for o in (outputs, expected))
+    torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize("name", ["fc", "cnn batch"])
+def test_packs_of_several_points_are_not_compiled(name):
+    module, counters = MODULES[name](), torch._dynamo.utils.counters
+    counters.clear()
+    model = pack_model(module, compiled=True)
+    for count in (3, 2):
+        state = _parameters(module, count), _buffers(module, count)
+        model(*state, torch.randn(9, *SHAPE), shared=True, training=True)
+    assert not counters["stats"]
+
+
 def test_modules_without_memory_can_be_packed():
     module = build_model(WideResNet(name="wrn", depth=10, width=1, batch_norm="running"), SHAPE, 10)
     for count in (1, 2):

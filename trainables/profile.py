@@ -46,8 +46,7 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
         only_plan: whether a published data set that is missing is taken as published.
 
     Raises:
-        InputError: a batch is larger than the training set; micro-batches do not divide it, or processes cannot share
-            them; or a model, data set or loss cannot give what is asked.
+        InputError: batch, micro-batches and processes do not fit together; or model, data and loss do not.
     """
     if isinstance(recipe.trainable, OwnLoop):
         return _own_loop(recipe.trainable)
@@ -63,12 +62,13 @@ def profile(recipe: Recipe, processes: int = 1, *, only_plan: bool = False) -> P
     with explained(recipe.trainable, task.data), phase("a forward pass"):
         outputs = getattr(task.objective(together=False), "outputs", None)  # a loss of the user's own tells none
         model = built_from(task, 0)
+        by_matrices = is_matrix_stack(model)  # before hooks are registered
         with eager(model):
             forward = _forward_cost(model, task.data, outputs)
     parameters = sum(p.numel() for p in model.parameters())
     free = measures_train_set(recipe.trainable, micro_batch == train, model, admission)
     low, together = recipe.trainable.numerics.precision == "bfloat16", processes == 1 and admission.together
-    shape = PackShape(forward, micro_batch, max(train, test), parameters, is_matrix_stack(model), low, together)
+    shape = PackShape(forward, micro_batch, max(train, test), parameters, by_matrices, low, together)
     auto = recipe.l2.auto
     return Profile(
         train=train,

@@ -13,6 +13,7 @@ _KEYS = {
     "axes": ("each combination of values is a point, one network to train; mu or model.width can be axes too", ""),
     "budget": ("epochs of each point: the same for all (fixed), constant/lam, or constant/(eta lam)", ""),
     "stop": ("budget trains each point for its budget, peaked until its maximum is certain", "peaked"),
+    "metric": ("the quantity that points are judged by: test_acc, or test_loss", "{name: test_loss}"),
     "measure": ("measured steps: so many a decade of steps, or every epoch", "{log: 60}"),
     "analysis": ("budgets in epochs at which the best lam is asked for", "{budgets: [100, 1000]}"),
     "resources": ("CPUs and GPUs of a pack, the points that train together", "{cpus_per_pack: 1, gpus_per_pack: 1}"),

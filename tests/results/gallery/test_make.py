@@ -255,7 +255,9 @@ def test_other_sweeps_and_folders_are_refused_in_one_paragraph(project, tmp_path
 
 def test_the_command_prints_the_pages(project, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(project)
-    monkeypatch.setattr(sys, "argv", ["sweeper", "gallery", "runs/figS7", "--out", str(tmp_path / "docs")])
+    monkeypatch.setattr(
+        sys, "argv", ["sweeper", "gallery", "runs/figS7", "--grids", "grids", "--out", str(tmp_path / "docs")]
+    )
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 0

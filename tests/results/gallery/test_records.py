@@ -100,7 +100,7 @@ def test_markdown_says_what_was_found_and_what_was_not_run(folder):
     assert "NVIDIA H200" in page
     assert "7\u202f300 s (2.03 h) of training, summed over workers" in page
     assert (
-        "| exponent −1 | −1.01 \\[−1.04, −0.98\\] | ✓ as in the paper | t\\* goes as eta\\*lam \\| to the power −1.01 |"
+        "| exponent −1 | −1.01 \\[−1.04, −0.98\\] | ✓ as in the paper | t\\* goes as ηλ \\| to the power −1.01 |"
         in page
     )
     assert page.count("**Not yet run at any scale.**") == 18

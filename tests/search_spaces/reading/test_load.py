@@ -140,7 +140,7 @@ def test_settings_refused(digits, settings, message):
 
 def test_all_problems_are_told_at_once_in_one_message(digits):
     with pytest.raises(InputError) as caught:
-        digits("name=", "trainable.batch=0", "axes.eta=[]", "axes.zzz=[1]", "measure={}")
+        digits("name=", "trainable.batch=0", "axes.eta=[]", "axes.zzz=[1]", "measure={log: 0}")
     assert len(str(caught.value).split("\n")) == 5
 
 

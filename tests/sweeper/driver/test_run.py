@@ -67,7 +67,9 @@ def test_verdicts_and_report_of_a_small_sweep_are_written(sweep, small_grid):
     assert f"<dt>Machine</dt><dd>{device_name('cpu')}</dd>" in page
     assert "device" not in extra_axes(read_points(directory))
     figures = {p.name for p in (directory.analysis / "figures").iterdir()}
-    assert figures == {f"{n}.{e}" for n in ("sweep", "collapse", "lambda_pred") for e in ("svg", "png", "csv")}
+    assert figures == {
+        f"{n}.{e}" for n in ("sweep", "collapse", "clocks", "lambda_pred") for e in ("svg", "png", "csv")
+    }
 
 
 PEAKED = ("stop=peaked", "budget={rule: predicted, max: 4000}", "axes={eta: [0.3], lam: [0, 0.1, 0.2]}")

@@ -143,7 +143,7 @@ def test_a_sweep_that_has_ended_is_sound(done):
     found = inspect(done)
     assert (found.damage, found.waste, found.outdated) == ((), (), ())
     assert {kind.what: kind.files for kind in found.checked} == {
-        "grid and plan": 2, "parts": 3, "checkpoints": 0, "weights": 0, "points.parquet": 1, "analysis": 14,
+        "grid and plan": 2, "parts": 3, "checkpoints": 0, "weights": 0, "points.parquet": 1, "analysis": 17,
     }  # fmt: skip
     assert found.bytes == sum(path.stat().st_size for path in done.root.rglob("*") if path.is_file())
     assert f"{len(read_rows(done)):,} rows, 6 ends" in {kind.holds for kind in found.checked}

@@ -55,7 +55,7 @@ def test_adamw_is_told_apart():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (["metric={name: test_loss}"], "metric: predict judges its probe by test_acc and not by test_loss"),
+        (["metric={name: test_loss}"], "metric: predict judges its trials by test_acc and not by test_loss"),
         (["axes.eta=[0.1, 0.2]"], r"axes\.eta: predict is about one set-up, but this axis has 2 values"),
         (["axes.schedule.warmup=[0.1]"], r"axes\.schedule\.warmup: write the schedule in its section"),
         (["l2={auto: {every: 5}}", "axes.lam=[0.1]"], r"l2\.auto: AutoL2 chooses λ along the run"),

@@ -47,7 +47,11 @@ def browser():
 def page(browser, report):
     """The report; a test fails if its script raised an error."""
     page, errors = browser.new_page(viewport={"width": 1280, "height": 900}), []
-    page.on("pageerror", errors.append)
+
+    def keep(error):  # a method of a list takes no attributes, which playwright gives it
+        errors.append(error)
+
+    page.on("pageerror", keep)
     page.goto(report)
     yield page
     page.close()

@@ -1,6 +1,6 @@
 """Fits of the law t* ∝ 1/(ηλ): exponents, the dimensionless coefficient κ, and c = t*·λ, each with an interval.
 
-The coefficient is estimated in four places, because four questions are asked of it. All take a geometric mean, since
+The coefficient is estimated in three places, because three questions are asked of it. All take a geometric mean, since
 t* scatters by a factor; two of them by ``geometric_mean_c``. They differ in the points that count:
 
 - ``fit_kappa`` here describes a finished sweep. It uses every point of the law, with points whose t* was not observed
@@ -10,9 +10,6 @@ t* scatters by a factor; two of them by ``geometric_mean_c``. They differ in the
   tenth of the budget could not have measured.
 - ``results.figures.paper.prediction.find_probe`` redraws figures 1b, 4, S3 and S4 as the paper made them: c is read off
   one probe, the largest λ of one η, and averaged over seeds only.
-- ``results.forecast.coefficient.coefficient`` serves ``sweeper predict``. It estimates the dimensionless κ, so that
-  measured sweeps of other networks can be pooled with it, from points that were stopped once they had peaked. κ drifts
-  upward as λ falls (figure S4), so only the smallest λ that agree count, and the interval includes that drift.
 """
 
 from dataclasses import dataclass

@@ -60,18 +60,7 @@ def law_line(exponents: ExponentFit, kappa: KappaFit, peaks: pd.DataFrame) -> La
     """
     if exponents.gamma is None:
         return None
-    slope, slope_low, slope_high = _bounds(exponents.gamma)
-    middle, low, high = _bounds(kappa.kappa)
-    return LawLine(
-        slope=slope,
-        slope_low=slope_low,
-        slope_high=slope_high,
-        intercept=exponents.intercept,
-        kappa=middle,
-        kappa_low=low,
-        kappa_high=high,
-        decay_per_rate=_decay_per_rate(peaks),
-    )
+    return _line(exponents.gamma, exponents.intercept, kappa.kappa, peaks)
 
 
 def clock_line(clock: Clock) -> LawLine | None:
@@ -85,17 +74,24 @@ def clock_line(clock: Clock) -> LawLine | None:
     """
     if clock.exponent is None or clock.times is None:
         return None
-    slope, slope_low, slope_high = _bounds(clock.exponent)
-    middle, low, high = _bounds(clock.kappa)
+    return _line(clock.exponent, clock.intercept, clock.kappa, clock.times)
+
+
+def _line(
+    exponent: IntervalEstimate, intercept: float, kappa: IntervalEstimate | None, points: pd.DataFrame
+) -> LawLine:
+    """Return the line of a fitted exponent, with κ, in the units of the points."""
+    slope, slope_low, slope_high = _bounds(exponent)
+    middle, low, high = _bounds(kappa)
     return LawLine(
         slope=slope,
         slope_low=slope_low,
         slope_high=slope_high,
-        intercept=clock.intercept,
+        intercept=intercept,
         kappa=middle,
         kappa_low=low,
         kappa_high=high,
-        decay_per_rate=_decay_per_rate(clock.times),
+        decay_per_rate=_decay_per_rate(points),
     )
 
 

@@ -23,13 +23,14 @@ from results.forecast.forecast import Forecast, predicted
 from results.forecast.posterior import Trial, accuracy_trial, loss_trial
 from results.store.paths import any_path
 from search_spaces.errors import InputError
-from sweeper.predict.cautions import trial_cautions
+from sweeper.predict.cautions import guess_caution, trial_cautions
 from sweeper.predict.loop_trials import Mode, TrainLoop, TrialTable, is_real
-from sweeper.predict.probe import FACTORS, MAX_RUNS
-from sweeper.predict.target import TYPICAL_DECAY_TIME
+from sweeper.predict.probe import FACTORS, MAX_RUNS, trial_lams, trial_share
+from sweeper.predict.target import TYPICAL_DECAY_TIME, typical_lam
 
 TABLE = "trials.csv"
 MIN_STEPS = 10
+_NO_TRIAL = "no trial ended with a finite value: this is a guess, and η may be too large"
 
 
 def predict_lambda_for_loop(
@@ -67,8 +68,8 @@ def predict_lambda_for_loop(
         InputError: a parameter or a report cannot be used.
     """
     _check(eta, steps, mu, optimizer, mean_eta, runs)
-    typical = TYPICAL_DECAY_TIME[optimizer] * (1 - mu) / (eta * mean_eta * steps)
-    length = max(1, round((runs - 1) / len(FACTORS) * steps))
+    typical = typical_lam(optimizer, eta, mu, steps * mean_eta)
+    length = max(1, round(trial_share(runs) * steps))
     began, table = time.monotonic(), TrialTable(None if out is None else any_path(out) / TABLE)
     trials = _trials(table, loop, typical, length, samples if mode == "max" else None) if runs > 1 else ()
     forecast = predicted(steps, typical, trials, timescale_at_one=(1 - mu) / eta, weight_decay_per_lam=1.0)
@@ -80,15 +81,14 @@ def predict_lambda_for_loop(
         cost=len(FACTORS) * length / steps if runs > 1 else 0.0,
         seconds=time.monotonic() - began,
         setup=getattr(loop, "__name__", type(loop).__name__),
-        warnings=tuple(trial_cautions(trials, forecast)) if trials else ("no λ was tried: this is a guess",),
+        warnings=tuple(trial_cautions(trials, forecast)) if trials else (_NO_TRIAL if runs > 1 else guess_caution(),),
     )
 
 
 def _trials(table: TrialTable, loop: TrainLoop, typical: float, length: int, samples: int | None) -> tuple[Trial, ...]:
     """Return the trials that ended with a finite value, by λ; ``samples`` is None for a loss."""
     trials = []
-    for factor in FACTORS:
-        lam = float(f"{typical * factor:.3g}")
+    for lam in trial_lams(typical):
         value = table.tail(loop, lam, length, "min" if samples is None else "max")
         if math.isfinite(value):
             trials.append(

@@ -94,15 +94,32 @@ def run_probe(target: Target, longest: float, runs: float, out: AnyPath, run: Sw
     )
 
 
+def trial_lams(typical: float) -> list[float]:
+    """Return the λ of the trials, ascending, in numbers that can be read.
+
+    >>> trial_lams(0.0012345)
+    [0.000617, 0.00247, 0.00988, 0.0395]
+    """
+    return [float(f"{typical * factor:.3g}") for factor in FACTORS]
+
+
+def trial_share(runs: float) -> float:
+    """Return the length of a trial over that of the run, where ``runs`` pay for all trials and the run.
+
+    >>> trial_share(1.5)
+    0.125
+    """
+    return (runs - 1) / len(FACTORS)
+
+
 def _probe_grid(target: Target, longest: float, runs: float) -> Grid:
     """Return the grid of the probe: the schedule of the run to come over a shorter budget."""
-    grid, typical = target.grid, target.typical_lam(longest)
-    lams = [float(f"{typical * factor:.3g}") for factor in FACTORS]
-    epochs = max((runs - 1) / len(FACTORS) * longest, 1 / target.profile.steps_per_epoch)
+    grid = target.grid
+    epochs = max(trial_share(runs) * longest, 1 / target.profile.steps_per_epoch)
     return changed_grid(
         grid,
         f"name={grid.name}-probe-{longest:.10g}-{runs:.10g}",
-        f"axes.lam={lams}",
+        f"axes.lam={trial_lams(target.typical_lam(longest))}",
         f"budget={{rule: fixed, constant: {epochs!r}}}",
         "stop=budget",
         f"measure={_measure(target.profile, epochs)}",

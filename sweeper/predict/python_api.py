@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
-from numbers import Real
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, TypeAlias, TypeGuard
+from typing import Literal, TypeAlias
 
 import torch
 from rich.console import Console
@@ -35,6 +34,7 @@ from search_spaces.sections.grid import Grid
 from search_spaces.sections.section import MAX_EPOCHS
 from sweeper.backends.inprocess import InProcessBackend
 from sweeper.driver.run import run_sweep
+from sweeper.predict.loop_trials import is_real
 from sweeper.predict.predict import guess, predict
 from sweeper.predict.probe import MAX_RUNS, SweepRunner
 from sweeper.signals import SignalInterrupt
@@ -137,7 +137,7 @@ class _ProbeOptions:
     def check(self) -> None:
         """Refuse what the grid cannot refuse in better words."""
         runs, seeds = self.runs, self.seeds
-        if not _is_number(runs) or not 1 <= runs <= MAX_RUNS:
+        if not is_real(runs) or not 1 <= runs <= MAX_RUNS:
             raise InputError(
                 f"runs: {runs!r} is not allowed: the probe and the run to come take >= 1 and <= {MAX_RUNS:g} runs, "
                 "e.g. 1.5; 1 is a guess without a probe."
@@ -180,17 +180,13 @@ def _checked_budgets(budget: object) -> list[float]:
     values: list[object] = list(plain) if isinstance(plain, Iterable) and not isinstance(plain, str) else [plain]
     budgets: list[float] = []
     for value in values or [budget]:
-        if not _is_number(value) or not 0 < value <= MAX_EPOCHS:
+        if not is_real(value) or not 0 < value <= MAX_EPOCHS:
             raise InputError(
                 f"budget: {value!r} is not allowed: T is a number of epochs > 0 and <= {MAX_EPOCHS:,.0f}, or a list of "
                 "such numbers."
             )
         budgets.append(float(value))
     return budgets
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _check_task(task: object) -> None:

@@ -60,14 +60,26 @@ class Target:
         """
         last_step = self.profile.last_step(budget)
         sampled = min(last_step, MAX_SCHEDULE_FACTORS)
-        share = float(np.mean(learning_rate_factor(self.grid.schedule, np.arange(sampled), sampled)))
-        decay_time_at_one = last_step * share * self.eta * self.weight_decay_per_lam / (1 - self.mu)
-        return TYPICAL_DECAY_TIME[self.grid.optimizer.name] / decay_time_at_one
+        mean_eta = float(np.mean(learning_rate_factor(self.grid.schedule, np.arange(sampled), sampled)))
+        eta = self.eta * self.weight_decay_per_lam
+        return typical_lam(self.grid.optimizer.name, eta, self.mu, last_step * mean_eta)
 
     @property
     def timescale_at_one(self) -> float:
         """Epochs (1-μ)/(ηλ) for λ = 1, over which the weights are averaged."""
         return (1 - self.mu) / (self.eta * self.weight_decay_per_lam) / self.profile.steps_per_epoch
+
+
+def typical_lam(optimizer: str, eta: float, mu: float, steps: float) -> float:
+    """Return the λ with which a run has the typical decay time.
+
+    Args:
+        optimizer: name of the optimizer, a key of ``TYPICAL_DECAY_TIME``.
+        eta: η > 0, times torch's weight decay for λ = 1.
+        mu: momentum μ.
+        steps: steps of the run, times the mean of η_t/η.
+    """
+    return TYPICAL_DECAY_TIME[optimizer] * (1 - mu) / (eta * steps)
 
 
 def target_of(grid: Grid) -> Target:

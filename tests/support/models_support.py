@@ -25,10 +25,22 @@ from trainables.pack.network import Draw
 from trainables.pack.training import PackTraining
 from trainables.profile import profile
 from trainables.registered import registered
-from trainables.task import built_from
+from trainables.task import Task, built_from
 from trainables.torch_state import seeded
 
 FEATURES, WORDS, STEPS, ETA, LAM = 6, 11, 8, 0.3, 0.01
+
+
+class Failing(nn.Linear):
+    """Fails once training goes on."""
+
+    passes = 0
+
+    def forward(self, x):
+        self.passes += 1
+        if self.passes > 5:
+            raise RuntimeError("out of order")
+        return super().forward(x)
 
 
 def make_data(shape=(FEATURES,), count=24):
@@ -36,6 +48,10 @@ def make_data(shape=(FEATURES,), count=24):
     x = torch.randn(2 * count, *shape, generator=generator)
     y = (x.flatten(1)[:, 0] * x.flatten(1)[:, 1] > 0).long()
     return Dataset.from_tensors(x[:count], y[:count], x[count:], y[count:], classes=2)
+
+
+def failing():
+    return Task(lambda: Failing(FEATURES, 2), make_data())
 
 
 def make_tokens(count=24):

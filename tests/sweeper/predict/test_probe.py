@@ -80,30 +80,8 @@ def test_diverged_trials_do_not_count_and_where_all_do_it_is_a_guess(tmp_path):
     assert any("η is too large" in warning for warning in forecast.warnings)
 
 
-FAILING = """
-import torch
-from torch import nn
-from sweeper import Dataset, Task
-
-class Failing(nn.Linear):
-    passes = 0
-
-    def forward(self, x):
-        self.passes += 1
-        if self.passes > 5:
-            raise RuntimeError("out of order")
-        return super().forward(x)
-
-def failing():
-    x, y = torch.randn(20, 3), torch.arange(20) % 2
-    return Task(lambda: Failing(3, 2), Dataset.from_tensors(x, y, x, y, classes=2))
-"""
-
-
-def test_points_that_fail_are_no_probe(tmp_path, monkeypatch):
-    (tmp_path / "failing_task.py").write_text(FAILING)
-    monkeypatch.syspath_prepend(tmp_path)
-    grid = grid_of("trainable={function: 'failing_task:failing', batch: full}")
+def test_points_that_fail_are_no_probe(tmp_path):
+    grid = grid_of("trainable={function: 'models_support:failing', batch: full}")
     with pytest.raises(PointsFailedError, match=r"own-probe-400-1\.5: 4 points could not be trained: .*out of order"):
         predict(grid, [400.0], 1.5, tmp_path / "runs", runner(tmp_path / "runs"))
 

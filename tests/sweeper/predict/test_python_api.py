@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from models_support import Failing
 from torch import nn
 
 import sweeper
@@ -243,18 +244,6 @@ def test_where_nothing_is_found_the_guess_is_given_and_called_one(probe, product
     assert not forecast.trials
     assert forecast.lam == probe(products(), budget=1, runs=1).lam
     assert "careful: no λ of the probe has learned" in str(forecast)
-
-
-class Failing(nn.Linear):
-    """Fails once training goes on."""
-
-    passes = 0
-
-    def forward(self, x):
-        self.passes += 1
-        if self.passes > 5:
-            raise RuntimeError("out of order")
-        return super().forward(x)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,7 @@ def trial_cautions(trials: tuple[Trial, ...], predicted: Predicted) -> list[str]
         )
     elif best in {0, len(trials) - 1}:
         end = "smallest" if best == 0 else "largest"
-        cautions.append(
-            f"the {end} λ of the probe, {trials[best].lam:g}, ended best: the best λ may lie beyond; --verify tells"
-        )
+        cautions.append(f"the {end} λ of the probe, {trials[best].lam:g}, ended best: the best λ may lie beyond")
     if predicted.lam and predicted.high > 30 * predicted.low:
         cautions.append("the interval is wide; more runs (--runs, in code runs=…) or seeds narrow it")
     return cautions

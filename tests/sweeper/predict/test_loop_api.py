@@ -91,6 +91,15 @@ def test_a_trial_that_diverges_does_not_count():
     assert all(trial.lam <= 0.05 for trial in found.trials)
 
 
+def test_where_all_trials_diverge_the_guess_says_so():
+    def train(_lam, steps, report):
+        report(steps, math.inf)
+
+    found = predict_lambda_for_loop(train, eta=0.1, steps=800)
+    assert not found.trials
+    assert "no trial ended with a finite value" in str(found)
+
+
 def test_one_run_is_a_guess():
     def train(*_):
         raise AssertionError
@@ -98,6 +107,7 @@ def test_one_run_is_a_guess():
     found = predict_lambda_for_loop(train, eta=0.1, steps=800, mu=0.9, runs=1)
     assert found.lam == pytest.approx(1.25 * 0.1 / (0.1 * 800))
     assert not found.trials
+    assert "no λ was tried" in str(found)
 
 
 def reporting(*reports):

@@ -71,9 +71,9 @@ class PackedNetwork:
         self._invariant = scale_invariant_weights(trainable)
         self.precision = trainable.numerics.precision
         self._evaluation_changes, self._saved_names = admission.evaluation_changes, saved_names(module)
-        starts = {(p.seed, p.sigma_w): None for p in points}  # made once each: packs have few seeds and many λ
+        starts = list(dict.fromkeys((p.seed, p.sigma_w) for p in points))  # made once each: few seeds, many λ
         weights = [initial_weights(trainable, built_from(task, seed), seed, sigma_w) for seed, sigma_w in starts]
-        positions = [list(starts).index((p.seed, p.sigma_w)) for p in points]
+        positions = [starts.index((p.seed, p.sigma_w)) for p in points]
         parameters = _at(_stacked([parameters for parameters, _ in weights], device), positions)
         self.parameters = {name: weights_of_pack(p).requires_grad_() for name, p in parameters.items()}
         self.buffers = dict(_at(_stacked([buffers for _, buffers in weights], device), positions))
